@@ -8,7 +8,7 @@ use std::io;
 /// `Buffer::default()` owns no memory. Positions are `u32`, because every connection has two buffers: a buffer holds at
 /// most 4 GiB, which is far more than any limit allows.
 ///
-/// Invariant: the waiting bytes are `memory[start..end]`. If there are none, both are 0.
+/// Invariant: the unread bytes are `memory[start..end]`. If there are none, both are 0.
 #[derive(Debug, Default)]
 pub struct Buffer {
     memory: Box<[u8]>,
@@ -22,25 +22,25 @@ impl Buffer {
         Buffer { memory: vec![0; capacity].into(), start: 0, end: 0 }
     }
 
-    /// The waiting bytes: those that have been appended and not consumed.
+    /// The unread bytes: appended but not yet consumed.
     #[inline]
     pub fn bytes(&self) -> &[u8] {
         &self.memory[self.start as usize..self.end as usize]
     }
 
-    /// The waiting bytes, mutably.
+    /// The unread bytes, mutably.
     #[inline]
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         &mut self.memory[self.start as usize..self.end as usize]
     }
 
-    /// The number of waiting bytes.
+    /// The number of unread bytes.
     #[inline]
     pub fn len(&self) -> usize {
         (self.end - self.start) as usize
     }
 
-    /// True if no bytes wait.
+    /// True if there are no unread bytes.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.start == self.end
@@ -51,10 +51,10 @@ impl Buffer {
         self.memory.len()
     }
 
-    /// Removes the first `count` of the waiting bytes.
+    /// Removes the first `count` unread bytes.
     ///
     /// # Panics
-    /// If fewer bytes wait.
+    /// Panics if there are fewer than `count` unread bytes.
     #[inline]
     pub fn consume(&mut self, count: usize) {
         assert!(count <= self.len(), "consumed {count} of {} bytes", self.len());
@@ -76,14 +76,14 @@ impl Buffer {
     }
 
     /// Calls `read` with the free memory, which has at least `least` bytes. `read` returns the number of bytes that it
-    /// has written to the front of this memory. These bytes are appended, and their number is returned.
+    /// has written to the front of this memory. These bytes are appended, and their count is returned.
     ///
     /// # Errors
-    /// The error of `read`. In this case nothing is appended.
+    /// Returns the error of `read`. Nothing is then appended.
     pub fn fill(&mut self, least: usize, read: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> io::Result<usize> {
         self.reserve(least);
         let free = &mut self.memory[self.end as usize..];
-        // If `read` returns too large a number, only existing bytes are appended.
+        // If `read` returns too large a count, only existing bytes are appended.
         let count = read(free)?.min(free.len());
         self.end += count as u32;
         Ok(count)
@@ -94,7 +94,7 @@ impl Buffer {
         self.memory.len() - self.end as usize
     }
 
-    /// Ensures that `count` bytes are free after the waiting ones.
+    /// Ensures that `count` bytes are free after the unread ones.
     #[inline]
     fn reserve(&mut self, count: usize) {
         if self.free() < count {
@@ -102,12 +102,12 @@ impl Buffer {
         }
     }
 
-    /// Makes `count` bytes free, by moving the waiting bytes to the front or into a larger allocation.
+    /// Makes `count` bytes free, by moving the unread bytes to the front or into a larger allocation.
     #[cold]
     fn move_or_grow(&mut self, count: usize) {
         let waiting = self.len();
-        // A move is used only if at least as many bytes have been consumed as are copied. Otherwise the memory doubles.
-        // In both cases, many small appends take linear time in total.
+        // The bytes are moved only if at least as many bytes have been consumed as must be copied. Otherwise the memory
+        // doubles. In both cases, many small appends take linear time in total.
         if self.start as usize >= waiting && self.memory.len() - waiting >= count {
             self.memory.copy_within(self.start as usize..self.end as usize, 0);
         } else {

@@ -1,5 +1,5 @@
-//! A run of the loop for one or several servers: the registrations of each server, and the combination of their limits
-//! and hooks. Not here: protocols and logs, which a server adds as sessions and hooks.
+//! Runs the loop for one or several servers, and combines their registrations, limits and hooks. Not here: protocols
+//! and logs, which a server adds as sessions and hooks.
 
 mod periodic;
 
@@ -52,10 +52,10 @@ pub struct EventLoop {
 }
 
 impl EventLoop {
-    /// Creates a loop without servers.
+    /// Creates a loop that has no servers yet.
     ///
     /// # Errors
-    /// If the system has no descriptors for the poll.
+    /// Returns an error if the system cannot create the poll.
     pub fn new() -> io::Result<EventLoop> {
         Ok(EventLoop { core: LoopCore::new()?, members: Vec::new(), periodic: Periodic::default() })
     }
@@ -63,13 +63,13 @@ impl EventLoop {
     /// Adds a server. It keeps its address, its handlers, its log and its callbacks, such as
     /// [`service_actions`](crate::HttpServer::service_actions), [`every`](crate::HttpServer::every) and
     /// [`on_reload`](crate::HttpServer::on_reload). The loop uses the signals of the first server that has any, unless
-    /// it has its own. The server's own [`Stopper`] and its [`lifetime`](crate::HttpServer::lifetime) do not stop the
-    /// loop.
+    /// signals were set for the loop itself. The server's own [`Stopper`] and its
+    /// [`lifetime`](crate::HttpServer::lifetime) do not stop the loop.
     ///
     /// The loop has one limit for the connections of all servers together: the smallest
     /// [`connections`](crate::Limits::connections), so that no server exceeds its own limit. When the loop drains, it
-    /// waits for the longest [`grace`](crate::Limits::grace), so that no response is cut earlier than its server
-    /// allows. The grace of a server that does not use HTTP is 5 seconds.
+    /// waits for the longest [`grace`](crate::Limits::grace), so that no response is cut short earlier than its server
+    /// allows. The grace of a server that does not speak HTTP is 5 seconds.
     pub fn add(&mut self, server: impl LoopMember + 'static) {
         let mut server = server;
         if let Some(signals) = server.take_signals() {
@@ -83,10 +83,10 @@ impl EventLoop {
         self.periodic.add(interval, work);
     }
 
-    /// Handles these signals of the process while the loop runs, each with its action.
+    /// Makes the loop handle these signals while it runs, each with its action.
     ///
     /// # Errors
-    /// If the system does not allow a handler for one of the signals.
+    /// Returns an error if a handler for one of the signals cannot be installed.
     pub fn stop_on_signals(&mut self, actions: &[(i32, SignalAction)]) -> io::Result<()> {
         self.core.stop_on_signals(actions)
     }
@@ -100,20 +100,20 @@ impl EventLoop {
     /// [`HttpServer::stop_on_termination`](crate::HttpServer::stop_on_termination) describes.
     ///
     /// # Errors
-    /// If the system does not allow a handler for one of the signals.
+    /// Returns an error if a handler for one of the signals cannot be installed.
     pub fn stop_on_termination(&mut self) -> io::Result<()> {
         self.core.stop_on_termination()
     }
 
-    /// A handle with which another thread or a handler can stop the loop.
+    /// A handle through which another thread or a handler can stop the loop.
     pub fn stopper(&self) -> Stopper {
         self.core.stopper()
     }
 
-    /// Serves on all servers until a [`Stopper`] or a signal stops the loop.
+    /// Runs all servers until a [`Stopper`] or a signal stops the loop.
     ///
     /// # Errors
-    /// If the system's selector fails. Clients cannot cause an error.
+    /// Returns an error if the system's selector fails. Clients cannot cause this error.
     pub fn serve_forever(&mut self) -> io::Result<Stopped> {
         let mut registrations: Vec<_> = self.members.iter_mut().map(|member| member.register()).collect();
         registrations.push(Registration::new(Vec::new(), periodic::PeriodicHooks(&mut self.periodic)));
@@ -133,7 +133,7 @@ pub trait LoopMember: Send {
     #[doc(hidden)]
     fn register(&mut self) -> Registration<'_>;
 
-    /// Takes the server's signal handlers for the loop.
+    /// Moves the server's signal handlers to the loop.
     #[doc(hidden)]
     fn take_signals(&mut self) -> Option<Signals>;
 
@@ -174,7 +174,7 @@ pub enum Stopped {
     ByStopper,
     /// This signal stopped the server; see [`HttpServer::stop_on_signals`](crate::HttpServer::stop_on_signals).
     BySignal(i32),
-    /// A time of [`HttpServer::lifetime`](crate::HttpServer::lifetime) has passed.
+    /// One of the times set with [`HttpServer::lifetime`](crate::HttpServer::lifetime) has passed.
     ByLifetime,
 }
 
@@ -182,11 +182,11 @@ pub enum Stopped {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Served {
-    /// A connection was accepted, its first request was served, and it has ended.
+    /// A connection was accepted, its first request was served, and the connection has ended.
     Request,
     /// [`HttpServer::verify_request`](crate::HttpServer::verify_request) refused a connection.
     Refused,
-    /// No connection arrived in time. In this case Python calls `handle_timeout`.
+    /// No connection arrived in time. Python calls `handle_timeout` in this case.
     TimedOut,
     /// A [`Stopper`] or a signal ended the wait.
     Stopped,
@@ -200,7 +200,7 @@ pub(crate) struct LoopCore {
     lifetime: Lifetime,
     #[cfg(unix)]
     input_end: Option<InputEnd>,
-    /// The number of responses that were incomplete at the end of the last run.
+    /// The number of responses that were cut short by the end of the last run.
     cut_responses: usize,
 }
 
@@ -208,7 +208,7 @@ impl LoopCore {
     pub(crate) fn new() -> io::Result<LoopCore> {
         let poll = Poll::new()?;
         let waker = mio::Waker::new(poll.registry(), Mailbox::TOKEN)?;
-        // Waking fails only if the poll is closed, and in that case no loop sleeps on it.
+        // Waking fails only if the poll is closed, and then no loop sleeps on it.
         let mailbox = Arc::new(Mailbox::new(move || _ = waker.wake()));
         Ok(LoopCore {
             poll,
@@ -312,8 +312,8 @@ impl LoopCore {
         }
         let end = reactor.run(mode, &mut hooks);
         self.cut_responses = reactor.responding();
-        // Sessions can be left after an immediate end. They are dropped before `after_run` finishes the logs, because
-        // they may still write to them.
+        // Sessions can be left after an immediate stop. They are dropped before `after_run` finishes the logs, because
+        // their drop may still write log lines.
         drop(reactor);
         hooks.after_run(mode);
         end

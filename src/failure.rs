@@ -4,11 +4,11 @@
 use std::any::Any;
 use std::error::Error;
 
-/// An error with which a service or a handler can fail: any [`Error`], text, `anyhow::Error`, `Box<dyn Error>`, and
+/// An error that a service or a handler can return: any [`Error`], text, `anyhow::Error`, `Box<dyn Error>`, and
 /// `Box<dyn Error + Send + Sync>`.
 ///
-/// `std` converts all of them except the last to `Box<dyn Error>`. `M` distinguishes the two cases; the compiler infers
-/// it.
+/// `std` converts all of them except the last to `Box<dyn Error>`. The parameter `M` distinguishes these two cases; the
+/// compiler infers it.
 ///
 /// ```
 /// use std::error::Error;
@@ -58,7 +58,7 @@ impl IntoError<SendSync> for Box<dyn Error + Send + Sync> {
     }
 }
 
-/// The text of an error and its sources, from the outermost to the innermost.
+/// The messages of an error and its sources, from the outermost to the innermost.
 pub(crate) fn error_chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -52,7 +52,8 @@ impl ListenOptions {
     /// Binds the first address that can be bound, and listens. The listener is non-blocking.
     ///
     /// # Errors
-    /// If there is no address, or no address can be bound. The error names the last address and the reason.
+    /// Returns an error if there is no address, or no address can be bound. The error names the last address and the
+    /// reason.
     pub fn bind(&self, addresses: impl ToSocketAddrs) -> io::Result<TcpListener> {
         let mut last = io::Error::new(io::ErrorKind::InvalidInput, "no address to bind");
         for address in addresses.to_socket_addrs()? {

@@ -73,7 +73,7 @@ impl HttpServer {
     /// with Python's `BaseHTTPRequestHandler`.
     ///
     /// # Errors
-    /// If no address can be bound. The error names the last address and the reason.
+    /// Returns an error if no address can be bound. The error names the last address and the reason.
     pub fn bind(addresses: impl ToSocketAddrs) -> io::Result<HttpServer> {
         HttpServer::from_listeners(vec![ListenOptions::http().bind(addresses)?])
     }
@@ -81,7 +81,7 @@ impl HttpServer {
     /// Binds all of the addresses.
     ///
     /// # Errors
-    /// If one of them cannot be bound. The error names the address, and no address stays bound.
+    /// Returns an error if one of them cannot be bound. The error names the address, and no address stays bound.
     pub fn bind_all(addresses: &[SocketAddr]) -> io::Result<HttpServer> {
         let options = ListenOptions::http();
         HttpServer::from_listeners(addresses.iter().map(|address| options.bind(address)).collect::<Result<_, _>>()?)
@@ -90,7 +90,7 @@ impl HttpServer {
     /// Serves on already bound listeners, from [`ListenOptions`] or from a parent process.
     ///
     /// # Errors
-    /// If `listeners` is empty, or one of them cannot be made non-blocking.
+    /// Returns an error if `listeners` is empty, or one of them cannot be made non-blocking.
     pub fn from_listeners(listeners: Vec<TcpListener>) -> io::Result<HttpServer> {
         let first = listeners.first().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no listener"))?;
         let address = first.local_addr()?;
@@ -144,7 +144,7 @@ impl HttpServer {
     /// in flight can be completed within [`Limits::grace`](crate::Limits::grace). The server can be run again.
     ///
     /// # Errors
-    /// If the system's selector fails. Clients cannot cause an error.
+    /// Returns an error if the system's selector fails. Clients cannot cause an error.
     pub fn serve_forever(&mut self) -> io::Result<Stopped> {
         self.prepare(false)?.serve_forever()
     }
@@ -152,7 +152,7 @@ impl HttpServer {
     /// Serves with a [`poll_interval`](HttpServer::poll_interval): Python's `serve_forever(poll_interval)`.
     ///
     /// # Errors
-    /// The same as for [`serve_forever`](HttpServer::serve_forever).
+    /// Returns the same errors as [`serve_forever`](HttpServer::serve_forever).
     pub fn serve_forever_polling(&mut self, interval: Duration) -> io::Result<Stopped> {
         self.poll_interval = Some(interval);
         self.serve_forever()
@@ -161,7 +161,7 @@ impl HttpServer {
     /// Waits for one connection, for at most `timeout` if set, and serves its first request.
     ///
     /// # Errors
-    /// The same as for [`serve_forever`](HttpServer::serve_forever).
+    /// Returns the same errors as [`serve_forever`](HttpServer::serve_forever).
     pub fn handle_request(&mut self, timeout: Option<Duration>) -> io::Result<Served> {
         self.prepare(true)?.handle_request(timeout)
     }

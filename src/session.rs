@@ -112,7 +112,7 @@ pub trait Registrar {
     /// distinguishes the sources of a session. A source that is dropped deregisters itself.
     ///
     /// # Errors
-    /// Those of the operating system's selector; a slot outside 1 to 7 is `InvalidInput`.
+    /// Returns the errors of the operating system's selector; a slot outside 1 to 7 is `InvalidInput`.
     fn register(&mut self, source: &mut dyn mio::event::Source, slot: u8, interest: mio::Interest) -> io::Result<()>;
 
     /// A waker by which any thread can run this session.
@@ -135,13 +135,13 @@ pub trait SessionHandle {
     /// one.
     ///
     /// # Errors
-    /// Those of the operating system's selector.
+    /// Returns the errors of the operating system's selector.
     fn register(&self, source: &mut dyn mio::event::Source, interest: mio::Interest) -> io::Result<MovableSource>;
 
     /// Makes later events of a source run this session. No system call is necessary.
     ///
     /// # Errors
-    /// If another loop has registered the source.
+    /// Returns an error if another loop has registered the source.
     fn adopt(&self, source: &MovableSource) -> io::Result<()>;
 
     /// A waker by which any thread can run this session.

@@ -21,19 +21,19 @@ pub(super) const STDERR_PER_TURN: usize = 64 * 1024;
 /// The maximum number of bytes of standard error that are read at a time.
 const STDERR_READ: usize = 8 * 1024;
 
-/// The time from the exit of a terminated child to the SIGKILL for the rest of its process group.
+/// The time between the exit of a terminated child and the SIGKILL to the rest of its process group.
 const STRAGGLER_WAIT: Duration = Duration::from_millis(100);
 
 /// Lines for the log, each with the address of the client concerned.
 pub(super) type LogLines = Vec<(SocketAddr, String)>;
 
-/// A child with all data that is needed until it is reaped.
+/// A child with all data needed until it is reaped.
 #[derive(Debug)]
 pub(super) struct ChildEntry {
     pub(super) child: Child,
     /// Readable when the child has exited.
     pub(super) pidfd: OwnedFd,
-    /// The child's standard error. `None` once it has ended or the child is reaped.
+    /// The child's standard error. `None` at EOF or the child is reaped.
     pub(super) stderr: Option<Receiver>,
     lines: StderrLines,
     pub(super) label: ChildLabel,
@@ -53,40 +53,40 @@ pub(super) struct ChildLabel {
     pub(super) wake: Waker,
 }
 
-/// The phases of a child, in order.
+/// The phases of a child, in chronological order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ChildPhase {
-    /// The child runs. It is terminated at this time, if there is one.
+    /// The child is running. It is terminated at this time, if there is a time limit.
     Running(Option<Instant>),
-    /// SIGTERM was sent. `kill_at` is set at the end of the same turn.
+    /// SIGTERM was sent. The end of the same turn sets `kill_at`.
     Terminating { timed_out: bool, kill_at: Option<Instant>, leader_exited: bool },
-    /// SIGKILL was sent, but the exit of the child has not been reported yet.
+    /// SIGKILL was sent, but the child's exit has not been reported yet.
     Killed { timed_out: bool },
     /// The child is reaped.
     Reaped { timed_out: bool },
 }
 
-/// The part of a child's phase that its connection needs.
+/// The state of a child, as its connection sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ChildState {
-    /// The child runs. It may have been sent a signal.
+    /// The child is running, but a signal to terminate it may already have been sent.
     Running,
-    /// The child has ended: all of its output is in the pipe.
+    /// The child has exited, so all of its output is in the pipe.
     Ended,
-    /// The child was terminated because of [`CgiLimits::whole`](super::limits::CgiLimits::whole).
+    /// The child exceeded [`CgiLimits::whole`](super::limits::CgiLimits::whole).
     TimedOut,
 }
 
 /// The result of checking a child's deadlines.
 pub(super) enum Deadline {
-    /// No deadline has passed. Contains the next one.
+    /// No deadline has passed. Contains the next deadline, if any.
     Next(Option<Instant>),
     /// SIGKILL was sent to a group whose leader had already exited, so the child can be reaped.
     Reap,
 }
 
 impl ChildEntry {
-    /// Creates an entry with a handle, for a child that runs until `until`.
+    /// Creates an entry and its handle, for a child that may run until `until`.
     pub(super) fn new(
         child: Child,
         pidfd: OwnedFd,
@@ -108,8 +108,7 @@ impl ChildEntry {
         }
     }
 
-    /// The process id. `None` once the child is reaped, because the kernel may have given the number to another
-    /// process.
+    /// The process id. `None` once the child is reaped, because the kernel may have reused it for another process.
     pub(super) fn pid(&self) -> Option<Pid> {
         (!self.is_reaped()).then(|| Pid::from_child(&self.child))
     }
@@ -118,7 +117,7 @@ impl ChildEntry {
         matches!(self.phase, ChildPhase::Reaped { .. })
     }
 
-    /// True if the child was sent SIGTERM and has exited, so that only other processes of its group are left.
+    /// True if the child has exited after SIGTERM, which leaves only other processes of its group.
     pub(super) fn leader_exited(&self) -> bool {
         matches!(self.phase, ChildPhase::Terminating { leader_exited: true, .. })
     }
@@ -154,12 +153,12 @@ impl ChildEntry {
         false
     }
 
-    /// Sends the signal that is due. `kill_after` is the time from SIGTERM to SIGKILL.
+    /// Sends a signal if it is due. `kill_after` is the time from SIGTERM to SIGKILL.
     pub(super) fn check_time(&mut self, now: Instant, kill_after: Duration, log: &mut LogLines) -> Deadline {
         if let ChildPhase::Running(Some(until)) = self.phase
             && until <= now
         {
-            // The connection then reads the state and finds that the script has timed out.
+            // The connection reads this state to detect that the script has timed out.
             self.label.wake.wake();
             self.terminate("time limit passed", true, log);
         }
@@ -169,7 +168,7 @@ impl ChildEntry {
                 true => Deadline::Reap,
                 false => Deadline::Next(None),
             },
-            // SIGTERM was sent in this turn, so the time until SIGKILL begins now.
+            // SIGTERM was sent in this turn, so the time until SIGKILL is measured from now.
             ChildPhase::Terminating { kill_at, .. } => Deadline::Next(Some(*kill_at.get_or_insert(now + kill_after))),
             ChildPhase::Killed { .. } | ChildPhase::Reaped { .. } => Deadline::Next(None),
         }
@@ -179,13 +178,14 @@ impl ChildEntry {
     /// Returns false if the child has not exited.
     pub(super) fn reap(&mut self, log: &mut LogLines) -> bool {
         let Ok(Some(status)) = self.child.try_wait() else { return false };
-        // One call reads as much as a pipe can hold. Reading to the end might never finish, because a process that the
+        // One call reads as much as a pipe can hold. Reading until EOF might never finish, because a process that the
         // child left behind can keep writing.
         self.read_stderr(log);
         self.stderr = None;
         self.lines.finish(|line| log.push((self.label.client, format!("{}: {line}", self.label.name))));
         let timed_out = match self.phase {
-            // The server's signal is not an error of the script, so only an exit without that signal is logged.
+            // Death by the server's own signal is not the script's fault, so the exit status is logged only without
+            // such a signal.
             ChildPhase::Running(_) => {
                 let text = describe_exit(status);
                 log.extend(text.map(|text| (self.label.client, format!("{text}: {}", self.label.name))));
@@ -217,7 +217,7 @@ impl ChildEntry {
                     self.lines.feed(&buffer[..count], note);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // The pipe is empty, and the poll reports the next bytes.
+                // The pipe is empty, and the poll will report further bytes.
                 Err(_) => return false,
             }
         }
@@ -225,8 +225,8 @@ impl ChildEntry {
     }
 }
 
-/// Sends a signal to a child's process group. An error is ignored, because it means that no process of the group is
-/// left.
+/// Sends a signal to a child's process group. An error is ignored, because the only possible error means that no
+/// process of the group is left.
 pub(super) fn send_signal(child: &Child, signal: Signal) {
     _ = kill_process_group(Pid::from_child(child), signal);
 }

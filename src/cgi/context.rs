@@ -1,4 +1,4 @@
-//! State that the service and all of its runs share.
+//! State shared by the service and all of its script runs.
 //!
 //! Not here: choosing between a script and the fallback (`redirect`), and running a script (`run`).
 
@@ -13,13 +13,13 @@ use super::user::ScriptUser;
 use crate::files::Gate;
 use crate::service::Service;
 
-/// The settings of the service, its children, and the service for all other requests.
+/// The settings of the service, its child processes, and the service for all other requests.
 pub(super) struct ScriptContext {
     pub(super) root: PathBuf,
     pub(super) directories: Directories,
     /// Verifies credentials. `None` if every client may run scripts.
     pub(super) gate: Option<Arc<Gate>>,
-    /// True if a path with a hidden segment may name a script.
+    /// True if a path with a hidden segment can name a script.
     pub(super) hidden: bool,
     /// The names of the server's environment variables that scripts inherit.
     pub(super) passed_on: Vec<OsString>,
@@ -28,7 +28,7 @@ pub(super) struct ScriptContext {
     /// The user that scripts run as. `None` means the server's user.
     pub(super) user: Option<ScriptUser>,
     pub(super) reaper: Arc<ChildReaper>,
-    /// Responds to requests that name no script. It has a lock because clones of the service can run on several
+    /// Responds to requests that name no script. It is in a mutex, because clones of the service can run on several
     /// threads, and a [`Service`] need not be `Sync`.
     pub(super) fallback: Mutex<Box<dyn Service + Send>>,
 }
@@ -45,8 +45,8 @@ impl ScriptContext {
         }
     }
 
-    /// Calls the closure with the fallback. A panic in the fallback leaves a poisoned lock, which is ignored: the
-    /// connection turns the panic into a 500, and later requests call the fallback as before.
+    /// Calls `call` with the fallback. A panic in the fallback leaves a poisoned lock, which is ignored: the connection
+    /// turns the panic into a 500, and later requests call the fallback as before.
     pub(super) fn with_fallback<R>(&self, call: impl FnOnce(&(dyn Service + Send)) -> R) -> R {
         call(&**self.fallback.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -22,12 +22,12 @@ const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 pub(super) struct ServerVariables<'a> {
     /// The directory that the server serves.
     pub(super) root: &'a Path,
-    /// The server's name and version, as in `Server`.
+    /// The server's name and version, as in the field `Server`.
     pub(super) software: &'a str,
     /// True if clients use TLS.
     pub(super) https: bool,
-    /// True if the service verifies the credentials of every request. They are then Basic credentials in exactly one
-    /// field.
+    /// True if the service verifies the credentials of every request. Every request then has exactly one
+    /// `Authorization` field, with Basic credentials.
     pub(super) authenticated: bool,
     /// The names of the server's environment variables that scripts inherit.
     pub(super) passed_on: &'a [OsString],
@@ -36,7 +36,8 @@ pub(super) struct ServerVariables<'a> {
 /// Variables by name.
 pub(super) type Variables = BTreeMap<OsString, OsString>;
 
-/// The whole environment of a script. It inherits only `PATH` and the variables in `passed_on` from the server.
+/// The whole environment of a script. From the server's environment, the script inherits only `PATH` and the variables
+/// in `passed_on`.
 pub(super) fn environment(site: &ServerVariables<'_>, request: &Request, script: &Script) -> Variables {
     let mut variables = Variables::new();
     // The variables of the request are set last, so that no header field or server variable can replace them.
@@ -46,7 +47,7 @@ pub(super) fn environment(site: &ServerVariables<'_>, request: &Request, script:
     variables
 }
 
-/// Adds the variables that come from the server's environment.
+/// Adds the variables inherited from the server's environment.
 fn inherit(variables: &mut Variables, names: &[OsString]) {
     variables.insert("PATH".into(), std::env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into()));
     for name in names {
@@ -56,10 +57,11 @@ fn inherit(variables: &mut Variables, names: &[OsString]) {
     }
 }
 
-/// Adds `HTTP_*` for every header field, with these exceptions. `Content-Length` and `Content-Type` have separate
-/// variables. A transfer coding has already been decoded. Credentials are not passed to scripts (RFC 3875 section
-/// 4.1.18). `Proxy` would become `HTTP_PROXY`, which many programs use to find their proxy. A name with characters
-/// other than letters, digits and hyphens is omitted, because `X_A` and `X-A` would have the same variable.
+/// Adds an `HTTP_*` variable for each header field, with these exceptions. `Content-Length` and `Content-Type` have
+/// variables of their own. `Transfer-Encoding` is omitted because the body has already been decoded. Credentials are
+/// not passed to scripts (RFC 3875 section 4.1.18). `Proxy` would become `HTTP_PROXY`, which many programs use to find
+/// their proxy. A name with characters other than letters, digits and hyphens is omitted, because `X_A` and `X-A` would
+/// share a variable.
 fn fields(variables: &mut Variables, request: &Request) {
     // Python sets these three variables even if the request does not have the fields.
     for name in ["HTTP_COOKIE", "HTTP_REFERER", "HTTP_USER_AGENT"] {
@@ -72,8 +74,8 @@ fn fields(variables: &mut Variables, request: &Request) {
         if !plain || omitted.iter().any(|other| name.eq_ignore_ascii_case(other)) {
             continue;
         }
-        // Several fields of one name become one value. Cookies are joined as in RFC 6265, and all other fields as a
-        // list.
+        // Several fields with the same name are combined into one value. Cookies are joined with `; ` (RFC 6265), and
+        // all other fields with `, `.
         let separator = if name.eq_ignore_ascii_case("cookie") { "; " } else { ", " };
         let name = format!("HTTP_{}", name.to_ascii_uppercase().replace('-', "_"));
         let joined = variables.entry(name.into()).or_default();
@@ -94,7 +96,7 @@ fn of_the_request(variables: &mut Variables, site: &ServerVariables<'_>, request
     set("SERVER_NAME", &server_name(request));
     set("SERVER_PORT", server.port().to_string().as_bytes());
     set("SERVER_PROTOCOL", request.version().as_str().as_bytes());
-    // With a listener for all addresses, the address that the client connected to is not known.
+    // If the listener is bound to all addresses, the address that the client connected to is not known.
     if !server.ip().is_unspecified() {
         set("SERVER_ADDR", server.ip().to_string().as_bytes());
     }
@@ -114,7 +116,7 @@ fn of_the_request(variables: &mut Variables, site: &ServerVariables<'_>, request
     set("REMOTE_PORT", client.port().to_string().as_bytes());
     set("REMOTE_HOST", b"");
     if let Some((scheme, user)) = request.headers().get("Authorization").and_then(credentials) {
-        // Without verification this is the scheme as the client wrote it, as in Python.
+        // Unverified credentials keep the scheme as the client wrote it, as in Python.
         set("AUTH_TYPE", if site.authenticated { b"Basic" } else { scheme });
         if let Some(user) = user {
             set("REMOTE_USER", &user);
@@ -132,11 +134,11 @@ fn of_the_request(variables: &mut Variables, site: &ServerVariables<'_>, request
         let translated = site.root.join(OsStr::from_bytes(relative));
         set("PATH_TRANSLATED", translated.as_os_str().as_bytes());
     }
-    // PHP refuses to run without this variable, which shows that a server has started it.
+    // PHP refuses to run without this variable, which proves that a web server has started it.
     set("REDIRECT_STATUS", b"200");
 
     set("CONTENT_TYPE", request.headers().get("Content-Type").unwrap_or(b"text/plain"));
-    // Empty for a chunked body, whose end is the end of standard input.
+    // Empty for a chunked body, whose end is EOF on standard input.
     set(
         "CONTENT_LENGTH",
         &match request.body_length() {
@@ -150,8 +152,7 @@ fn of_the_request(variables: &mut Variables, site: &ServerVariables<'_>, request
 fn server_name(request: &Request) -> Vec<u8> {
     let authority = request.authority().filter(|authority| !authority.is_empty());
     let Some(authority) = authority else { return request.server_address().ip().to_string().into() };
-    // The text after a colon within an IPv6 address contains the closing bracket, so it does not consist of digits
-    // only.
+    // The text after a colon within an IPv6 address includes the closing bracket, so it is not a number.
     let port = memchr::memrchr(b':', authority).filter(|colon| authority[colon + 1..].iter().all(u8::is_ascii_digit));
     authority[..port.unwrap_or(authority.len())].to_vec()
 }
@@ -165,7 +166,7 @@ fn credentials(value: &[u8]) -> Option<(&[u8], Option<Vec<u8>>)> {
     }
     let pair = BASE64_STANDARD.decode(token).ok()?;
     let colon = memchr::memchr(b':', &pair)?;
-    // NUL would end the variable's value, so the script would see a different user.
+    // NUL would truncate the variable's value, so the script would see a different user.
     let user = Some(pair[..colon].to_vec()).filter(|user| !user.contains(&0));
     Some((scheme, user))
 }
@@ -173,7 +174,7 @@ fn credentials(value: &[u8]) -> Option<(&[u8], Option<Vec<u8>>)> {
 /// Checks that an environment variable can have this name.
 ///
 /// # Errors
-/// A text that names the variable, if the name is empty or contains `=` or NUL.
+/// Returns an error message that names the variable if the name is empty or contains `=` or NUL.
 pub(super) fn is_name(name: &OsStr) -> Result<(), String> {
     let bytes = name.as_bytes();
     let valid = !bytes.is_empty() && !bytes.contains(&b'=') && !bytes.contains(&0);

@@ -8,15 +8,15 @@ use mio::unix::pipe::Sender;
 
 use crate::http::BodyLength;
 
-/// The size of a pipe on Linux. If the rest of a body is longer, it does not fit.
+/// The size of a pipe on Linux. A longer rest of a body does not fit.
 const LONG: u64 = 64 * 1024;
 
-/// The server's end of the pipe from which a script reads the request body.
+/// The server's end of the pipe to a script's standard input, which carries the request body.
 pub(super) struct ScriptInput {
     pipe: Sender,
-    /// The number of bytes that have been written so far.
+    /// The number of bytes written so far.
     written: u64,
-    /// The last write found the pipe full.
+    /// True if the last write found the pipe full.
     is_full: bool,
 }
 
@@ -25,10 +25,10 @@ impl ScriptInput {
         ScriptInput { pipe, written: 0, is_full: false }
     }
 
-    /// Writes as many of the bytes as fit into the pipe, and returns their number.
+    /// Writes as many of the bytes as fit into the pipe, and returns their count.
     ///
     /// # Errors
-    /// If the script has closed its end.
+    /// Returns an error if the script has closed its end of the pipe.
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut taken = 0;
         self.is_full = false;
@@ -36,7 +36,7 @@ impl ScriptInput {
             match self.pipe.write(&bytes[taken..]) {
                 Ok(count) => taken += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // The loop runs the session again when the script has read some bytes.
+                // The pipe becomes writable when the script has read some bytes; the loop then runs the session again.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.is_full = true,
                 Err(error) => return Err(error),
             }
@@ -46,8 +46,8 @@ impl ScriptInput {
     }
 
     /// True if the script has read no byte of the body yet, and the rest of the body does not fit into the pipe. The
-    /// rest of a chunked body is assumed to fit until the pipe is full, because the client may send the rest only after
-    /// the response.
+    /// rest of a chunked body is assumed to fit until the pipe is full, because the client may wait for the response
+    /// before it sends the rest.
     pub(super) fn may_be_ignored(&self, length: BodyLength) -> bool {
         let is_long = match length {
             BodyLength::Known(length) => length - self.written > LONG,
@@ -56,8 +56,7 @@ impl ScriptInput {
         is_long && self.unread() == self.written
     }
 
-    /// The number of bytes that are still in the pipe. If the kernel cannot count them, the number of all bytes that
-    /// were written.
+    /// The number of bytes that are still in the pipe. If the kernel cannot report it, the number of all bytes written.
     fn unread(&self) -> u64 {
         rustix::io::ioctl_fionread(&self.pipe).unwrap_or(self.written)
     }

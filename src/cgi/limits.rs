@@ -1,26 +1,27 @@
-//! The limits of scripts.
+//! The limits on scripts.
 //!
 //! Not here: enforcing them (`run`, `child`, `reaper`).
 
 use std::time::{Duration, Instant};
 
-/// Limits for the number of concurrent scripts, their running times, and the size of their heads.
+/// Limits on the number of concurrent scripts, their running times, and the size of their heads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CgiLimits {
-    /// The maximum number of scripts that run at a time. Further requests wait in a queue. Default: 64, which a small
-    /// machine can run.
+    /// The maximum number of scripts that run at the same time. Further requests wait in a queue. Default: 64, which
+    /// even a small machine can handle.
     pub live: usize,
-    /// The longest time from a script's start, or from the last byte of the body that it read, to the end of its head. The
-    /// response is then 504, or 503 if the request is still in the queue. Zero means no limit. Default: 55 s, which is less than
-    /// the server's `answer_timeout`, so that the log names the script.
+    /// The maximum time until the head of the output is complete, measured from the start of the script or from the
+    /// last byte of the body that it read. When it expires, the response is 504, or 503 if the request is still in the
+    /// queue. Zero means no limit. Default: 55 s, which is less than the server's `answer_timeout`, so that the log
+    /// names the script.
     pub first_byte: Duration,
-    /// The longest time from a script's start to its end. The script is then terminated, and its response is cut if it is
-    /// incomplete. With zero the script may run until its client disconnects or the server stops. Default: 15 minutes, which is
-    /// enough for a long download.
+    /// The maximum running time of a script. When it expires, the script is terminated and an incomplete response is
+    /// truncated. With zero, the script may run until its client disconnects or the server stops. Default: 15 minutes,
+    /// which is enough for a long download.
     pub whole: Duration,
-    /// The time between SIGTERM and SIGKILL. Default: 2 s, in which a script can remove temporary files.
+    /// The time between SIGTERM and SIGKILL. Default: 2 s, which lets a script remove temporary files.
     pub kill_after: Duration,
-    /// The maximum length of the head of a script's output in bytes. The response to a longer head is 502. Default: 64
+    /// The maximum length of the head of a script's output in bytes. A longer head is answered with 502. Default: 64
     /// KiB, the same as for a request line.
     pub head: usize,
 }
@@ -38,18 +39,18 @@ impl Default for CgiLimits {
 }
 
 impl CgiLimits {
-    /// The end of [`CgiLimits::first_byte`] when it begins at this time; `None` without a limit.
+    /// The deadline of a [`CgiLimits::first_byte`] period that begins at `begin`; `None` without a limit.
     pub(super) fn first_byte_ends(&self, begin: Instant) -> Option<Instant> {
         end(begin, self.first_byte)
     }
 
-    /// The end of [`CgiLimits::whole`] for a script that was started at this time; `None` without a limit.
+    /// The [`CgiLimits::whole`] deadline of a script started at `begin`; `None` without a limit.
     pub(super) fn whole_ends(&self, begin: Instant) -> Option<Instant> {
         end(begin, self.whole)
     }
 }
 
-/// The end of a limit; `None` if the limit is zero.
+/// The deadline of `limit`, counted from `begin`; `None` if the limit is zero.
 fn end(begin: Instant, limit: Duration) -> Option<Instant> {
     begin.checked_add(limit).filter(|_| !limit.is_zero())
 }

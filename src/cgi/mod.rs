@@ -2,16 +2,17 @@
 //! on the loop.
 //!
 //! `redirect` chooses between a script and the fallback, another service; `script` finds the file that a path names.
-//! `environment` makes the variables that describe the request, `spawn` starts the script as a child in its own process
-//! group, as another user (`user`) if the server is root. `run` writes the request body to the script (`input`) and
-//! reads the head of its output, which `output` parses; `source` reads the body. `reaper` keeps every `child` until it
-//! is reaped. It reads standard error (`stderr`), sends signals and enforces `limits`. `queue` holds requests that wait
-//! because too many scripts are running. `orphans` reaps the processes that scripts leave behind.
+//! `environment` builds the variables that describe the request, `spawn` starts the script as a child in its own
+//! process group, as another user (`user`) if the server runs as root. `run` writes the request body to the script
+//! (`input`) and reads the head of its output, which `output` parses; `source` reads the body. `reaper` holds every
+//! `child` until it is reaped; it also reads their standard error (`stderr`), sends signals and enforces `limits`.
+//! `queue` holds requests that wait because too many scripts are running. `orphans` reaps the processes that scripts
+//! leave behind.
 //!
 //! Not here: sockets and framing, which belong to the connection, and files that are not scripts.
 //!
-//! Invariant: while the loop runs, no call here waits for a script. Every child is reaped, even if its client has
-//! disconnected. If root's privileges cannot be dropped completely, the script does not run.
+//! Invariant: while the loop runs, no call in this module waits for a script. Every child is reaped, even if its client
+//! has disconnected. If root's privileges cannot be dropped completely, the script does not run.
 
 mod child;
 mod context;

@@ -1,11 +1,11 @@
-//! Reaps orphans: processes that scripts have left behind and that the kernel has made children of this process.
+//! Reaps orphans: processes left behind by scripts and reparented by the kernel to this process.
 //!
-//! The kernel gives orphans to the nearest child subreaper among their ancestors, and otherwise to process 1. They stay
-//! zombies until that process waits for them.
+//! The kernel reparents an orphan to the nearest child subreaper among its ancestors, and otherwise to PID 1. An orphan
+//! that has exited remains a zombie until its new parent waits for it.
 //!
 //! Not here: children that the server started, which `reaper` waits for.
 //!
-//! Invariant: the exit status of a child that the server started is never taken.
+//! Invariant: the exit status of a child that the server started is never consumed here.
 
 use std::fmt;
 use std::io;
@@ -23,15 +23,15 @@ const PER_TURN: usize = 1000;
 
 /// Reaps orphans after SIGCHLD.
 pub(super) struct OrphanReaper {
-    /// Readable after SIGCHLD, which wakes the loop.
+    /// Readable after SIGCHLD, to wake the loop.
     signals: Signals,
-    /// Set if SIGCHLD was delivered since the last call of [`OrphanReaper::reap`]. A turn without the signal makes no
+    /// Set if SIGCHLD was delivered since the last call to [`OrphanReaper::reap`]. A turn without the signal makes no
     /// system call.
     due: Arc<AtomicBool>,
     registration: SigId,
 }
 
-/// True if the kernel gives orphans to this process, because it is process 1 or a child subreaper.
+/// True if the kernel reparents orphans to this process, because it is PID 1 or a child subreaper.
 pub(super) fn inherits_orphans() -> bool {
     decide(std::process::id(), rustix::process::child_subreaper().is_ok_and(|set| set.is_some()))
 }
@@ -41,12 +41,12 @@ fn decide(pid: u32, is_subreaper: bool) -> bool {
 }
 
 impl OrphanReaper {
-    /// Handles SIGCHLD from now on.
+    /// Creates a reaper and installs its SIGCHLD handler.
     ///
     /// # Errors
-    /// If the signal cannot be handled.
+    /// Returns an error if the handler cannot be installed.
     pub(super) fn new() -> io::Result<OrphanReaper> {
-        // Orphans may have ended before the handler was installed, so the first call does not depend on a signal.
+        // Orphans may have exited before the handler was installed, so the first call does not depend on a signal.
         let due = Arc::new(AtomicBool::new(true));
         let registration = signal_hook::flag::register(SIGCHLD, Arc::clone(&due))?;
         Ok(OrphanReaper { signals: Signals::new([SIGCHLD])?, due, registration })
@@ -62,17 +62,17 @@ impl OrphanReaper {
         self.due.load(Ordering::Relaxed)
     }
 
-    /// Reaps orphans that have ended, up to [`PER_TURN`]. Returns true if there may be more. `is_own` identifies, by
-    /// process id, the children that the server has started and not reaped.
+    /// Reaps orphans that have exited, up to [`PER_TURN`]. Returns true if there may be more. `is_own` returns true for
+    /// the process id of a child that the server started and has not reaped.
     pub(super) fn reap(&mut self, is_own: impl Fn(i32) -> bool) -> bool {
-        // The flag is cleared first, so that a process that ends during the loop below sets it again.
+        // The flag is cleared first, so that a process that exits during the loop below sets it again.
         if !self.due.swap(false, Ordering::Relaxed) {
             return false;
         }
         self.signals.pending().for_each(drop);
         for _ in 0..PER_TURN {
-            // WNOWAIT leaves the status in place, because the code that started one of the server's children still
-            // needs it.
+            // WNOWAIT leaves the status to be collected later, because the code that started one of the server's
+            // children still needs it.
             let ended = match waitid(Id::All, WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT) {
                 Ok(status) => status.pid(),
                 Err(Errno::EINTR) => continue,
@@ -80,8 +80,8 @@ impl OrphanReaper {
             };
             let Some(pid) = ended else { return false };
             if is_own(pid.as_raw()) {
-                // `waitid` returns this child before any orphan until the child is reaped. The flag stays set so that
-                // the turn in which this happens tries again.
+                // `waitid` returns this child before any orphan until the child is reaped. The flag stays set, so the
+                // turn in which that happens tries again.
                 self.due.store(true, Ordering::Relaxed);
                 return false;
             }

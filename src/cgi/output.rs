@@ -9,7 +9,7 @@ use crate::http::{FieldBlock, InvalidHeader, Status, is_token, trim_ows};
 /// The head of a script's output (RFC 3875 section 6.2), without the fields that the server sets itself.
 #[derive(Debug)]
 pub struct ScriptHead {
-    /// The code of `Status` or of an HTTP status line. If there is neither, 302 with a `Location` and 200 without.
+    /// The code of `Status` or of an HTTP status line. Without either, 302 if there is a `Location`, and otherwise 200.
     pub status: Status,
     /// The reason phrase after the code, if there is one. Bytes that are not UTF-8 are replaced by U+FFFD.
     pub reason: Option<String>,
@@ -21,29 +21,30 @@ pub struct ScriptHead {
     pub length: usize,
 }
 
-/// The two kinds of redirect that a `Location` can request.
+/// The two kinds of redirect that a `Location` field can request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Destination {
-    /// A redirect within the server: it responds as if the client had requested this path and query (RFC 3875 section
-    /// 6.2.2).
+    /// A local redirect (RFC 3875 section 6.2.2): the server responds as if the client had requested this path and
+    /// query.
     Here(Vec<u8>),
-    /// A redirect that the client follows (RFC 3875 section 6.2.3).
+    /// A client redirect (RFC 3875 section 6.2.3).
     Elsewhere,
 }
 
-/// The reason why a script's output is not a CGI response.
+/// The reason why a script's output is not a valid CGI response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BadOutput {
-    /// The output ends within its head, after this number of bytes.
+    /// The output ends after this number of bytes, before its head is complete.
     Cut(usize),
     /// The head is longer than [`CgiLimits::head`](super::CgiLimits::head).
     TooLong,
-    /// The line with this number, counted from 1, is not a header field.
+    /// The line with this 1-based number is not a header field.
     Line(usize),
-    /// A field cannot be sent to the client: it contains CR, NUL or another control character, or a second length.
+    /// A field cannot be sent to the client: it contains CR, NUL or another control character, or it is a second
+    /// `Content-Length`.
     Field(InvalidHeader),
-    /// This field appears twice, but is allowed only once.
+    /// This field appears twice but is allowed only once.
     Twice(&'static str),
     /// `Status` is not a final status from 200 to 599.
     Status,
@@ -75,13 +76,13 @@ impl From<InvalidHeader> for BadOutput {
     }
 }
 
-/// Fields that the server sets itself, for the connection or for every response. If a script sends them, they are
-/// dropped.
+/// Fields that the server sets itself, because they concern the connection or every response. They are dropped from a
+/// script's head.
 const OURS: [&str; 9] =
     ["Connection", "Date", "Keep-Alive", "Proxy-Connection", "Server", "TE", "Trailer", "Transfer-Encoding", "Upgrade"];
 
 /// The first line of the error page of Python's `cgitb`. If the script has already printed its head, the line begins an
-/// HTML comment that hides the head at the beginning of the page.
+/// HTML comment that hides the head at the top of the page.
 const CGITB: &[u8] = b"<!--: spam";
 
 /// Parses the head at the beginning of a script's output. Lines end in LF or CRLF. `None` if the head is incomplete.
@@ -100,7 +101,7 @@ const CGITB: &[u8] = b"<!--: spam";
 /// ```
 ///
 /// # Errors
-/// The first error of a complete head. An incomplete head is not an error, so the caller must limit its length.
+/// Returns the first error in a complete head. An incomplete head is not an error, so the caller must limit its length.
 pub fn read_head(output: &[u8]) -> Result<Option<ScriptHead>, BadOutput> {
     let Some(length) = find_end(output, 0) else { return Ok(None) };
     let mut reading = HeadReader::default();
@@ -115,7 +116,7 @@ pub fn read_head(output: &[u8]) -> Result<Option<ScriptHead>, BadOutput> {
     reading.finish(length).map(Some)
 }
 
-/// The end of the first empty line that ends after the first `seen` bytes.
+/// The position after the first empty line that ends beyond the first `seen` bytes.
 pub(super) fn find_end(output: &[u8], seen: usize) -> Option<usize> {
     let is_empty = |end: &usize| matches!(&output[..*end], [] | [b'\r'] | [.., b'\n'] | [.., b'\n', b'\r']);
     memchr::memchr_iter(b'\n', &output[seen..]).map(|at| seen + at).find(is_empty).map(|end| end + 1)
@@ -165,8 +166,7 @@ impl HeadReader {
         if self.status.is_none() && self.location.is_none() && !self.content_type {
             return Err(BadOutput::NoCgiField);
         }
-        // A redirect within the server would lose the status and all other fields, so a head that has them redirects
-        // the client.
+        // A local redirect would lose the status and all other fields, so a head with any of them redirects the client.
         let destination = self.location.map(|location| match self.status {
             None if !self.more && is_local(&location) => Destination::Here(location),
             _ => Destination::Elsewhere,
@@ -177,7 +177,7 @@ impl HeadReader {
     }
 }
 
-/// Sets the value of a field that may appear only once.
+/// Sets the value of a field that must not appear twice.
 fn once<T>(name: &'static str, place: &mut Option<T>, value: T) -> Result<(), BadOutput> {
     match place.replace(value) {
         None => Ok(()),
@@ -185,8 +185,8 @@ fn once<T>(name: &'static str, place: &mut Option<T>, value: T) -> Result<(), Ba
     }
 }
 
-/// Parses code and reason phrase, as in `404 Not Found`. After an interim status the client would wait for another
-/// response, so it is refused.
+/// Parses a status code and reason phrase, as in `404 Not Found`. An interim status is refused, because the client
+/// would wait for another response after it.
 fn final_status(value: &[u8]) -> Result<(Status, Option<String>), BadOutput> {
     let (digits, rest) = value.split_at_checked(3).ok_or(BadOutput::Status)?;
     let code = std::str::from_utf8(digits).ok().filter(|_| digits.iter().all(u8::is_ascii_digit));
@@ -198,7 +198,7 @@ fn final_status(value: &[u8]) -> Result<(Status, Option<String>), BadOutput> {
 }
 
 /// True for a path, with or without a query, that can be the target of a request. A location with a fragment is not
-/// local, because only the client can apply the fragment. Two leading slashes would name another host.
+/// local, because only the client can process the fragment. Two leading slashes would denote another host.
 fn is_local(location: &[u8]) -> bool {
     location.starts_with(b"/")
         && !location.starts_with(b"//")

@@ -1,6 +1,6 @@
 //! The queue of requests that wait until another script may start.
 //!
-//! Not here: the number of scripts that may run (`reaper`).
+//! Not here: the limit on running scripts (`reaper`).
 
 use std::collections::VecDeque;
 

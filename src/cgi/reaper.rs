@@ -1,9 +1,9 @@
-//! The table of children, from their start until they are reaped.
+//! The table of children, from start to reaping.
 //!
-//! A child can outlive the connection that started it, because it may continue after closing its output or need time to
-//! end after SIGTERM. So the service owns the table. The table has its own poll, with which the pidfd of each child and
-//! the pipe of its standard error are registered. That poll is a descriptor too and is registered with the loop's poll
-//! once, so every event of a child wakes the loop, even if the connection has ended.
+//! A child can outlive the connection that started it, because it may continue after closing its output, or need time
+//! to exit after SIGTERM. The table therefore belongs to the service. The table has its own poll, which watches the
+//! pidfd and the standard error pipe of each child. That poll is itself a descriptor and is registered once with the
+//! loop's poll, so every event of a child wakes the loop, even if the child's connection has closed.
 //!
 //! Not here: the phases of one child (`child`), the order of waiting requests (`queue`), and the standard input and output of a
 //! child, which its connection reads and writes (`run`, `source`).
@@ -29,13 +29,14 @@ use super::orphans::OrphanReaper;
 use super::queue::{QueueTicket, StartQueue};
 use crate::service::{LogCallback, Registrar};
 
-/// The time that [`ChildReaper::shut_down`] waits for children after SIGTERM, and again after SIGKILL.
+/// How long [`ChildReaper::shut_down`] waits for children after SIGTERM, and again after SIGKILL.
 const SHUTDOWN_WAIT: Duration = Duration::from_millis(500);
 
 /// The slot in which a connection registers the reaper's poll. Slots 1 and 2 are for the pipes of the script.
 const SLOT: u8 = 7;
 
-/// The token of SIGCHLD. The tokens of children are smaller: `2 * key` for the pidfd, `2 * key + 1` for standard error.
+/// The token for SIGCHLD. The tokens for children are smaller: `2 * key` for the pidfd, `2 * key + 1` for standard
+/// error.
 const SIGCHLD: Token = Token(usize::MAX);
 
 /// All children of a service.
@@ -48,22 +49,22 @@ pub(super) struct ChildReaper {
 struct ReaperState {
     limits: CgiLimits,
     poll: Poll,
-    /// The loop's poll watches this one.
+    /// True once this poll is registered with the loop's poll.
     registered: bool,
     children: Slab<ChildEntry>,
     /// The number of children that have not been reaped yet.
     live: usize,
-    /// Requests that wait until there are fewer children.
+    /// Requests that wait for a child to finish.
     queue: StartQueue,
     log: LogLines,
     orphans: Option<OrphanReaper>,
 }
 
 impl ChildReaper {
-    /// Creates a reaper without children.
+    /// Creates a reaper with no children.
     ///
     /// # Errors
-    /// If the system cannot create a poll.
+    /// Returns an error if the system cannot create a poll.
     pub(super) fn new(limits: CgiLimits) -> io::Result<ChildReaper> {
         let state = ReaperState {
             limits,
@@ -82,17 +83,17 @@ impl ChildReaper {
         self.lock().limits.clone()
     }
 
-    /// Replaces the limits. Running scripts keep the value of [`CgiLimits::whole`] from their start.
+    /// Replaces the limits. Scripts that are already running keep their [`CgiLimits::whole`].
     pub(super) fn set_limits(&self, limits: CgiLimits) {
         let mut state = self.lock();
         state.limits = limits;
         state.wake_next();
     }
 
-    /// Makes the reaper also reap orphans, beginning with the first script.
+    /// Makes the reaper also reap orphans, from the start of the first script onwards.
     ///
     /// # Errors
-    /// If SIGCHLD cannot be handled.
+    /// Returns an error if SIGCHLD cannot be handled.
     pub(super) fn reap_orphans(&self) -> io::Result<()> {
         let mut state = self.lock();
         if state.orphans.is_none() {
@@ -108,7 +109,7 @@ impl ChildReaper {
     }
 
     /// True if another child may be started for the holder of this ticket. Otherwise the request joins the queue,
-    /// unless it is already in it. It is woken when it is first in the queue and a child may be started.
+    /// unless it is already in it. The request is woken once it is first in the queue and a child may be started.
     pub(super) fn may_start(&self, ticket: &mut Option<QueueTicket>, registrar: &dyn Registrar) -> bool {
         let mut state = self.lock();
         if state.live < state.limits.live && state.queue.is_next(*ticket) {
@@ -118,17 +119,18 @@ impl ChildReaper {
         false
     }
 
-    /// Removes a request from the queue, because it has started its child or its client has disconnected.
+    /// Removes from the queue a request that has started its child or whose client has disconnected.
     pub(super) fn leave_queue(&self, ticket: QueueTicket) {
         let mut state = self.lock();
         state.queue.leave(ticket);
         state.wake_next();
     }
 
-    /// Adds a child and returns its key. Its standard error must be a pipe or must already have been taken.
+    /// Adds a child and returns its key. The child's standard error must be a pipe, unless it has already been taken
+    /// out of `child`.
     ///
     /// # Errors
-    /// If the child cannot be watched. It is then killed and reaped.
+    /// Returns an error if the child cannot be watched. It is then killed and reaped.
     pub(super) fn add(&self, mut child: Child, label: ChildLabel, registrar: &mut dyn Registrar) -> io::Result<usize> {
         let mut state = self.lock();
         match state.watch(&mut child, registrar) {
@@ -146,7 +148,7 @@ impl ChildReaper {
         }
     }
 
-    /// The state of a child. If its entry has been removed, the child has ended.
+    /// The state of a child. A child whose entry has been removed has ended.
     pub(super) fn state(&self, key: usize) -> ChildState {
         self.lock().children.get(key).map_or(ChildState::Ended, ChildEntry::state)
     }
@@ -161,7 +163,7 @@ impl ChildReaper {
         self.lock().log.push((client, text));
     }
 
-    /// Notes that the last handle of a child was dropped. A child whose output is incomplete is terminated. A child
+    /// Records that the last handle to a child was dropped. A child whose output is incomplete is terminated. A child
     /// whose output is complete may keep running.
     pub(super) fn release(&self, key: usize, output_complete: bool) {
         let mut state = self.lock();
@@ -174,8 +176,8 @@ impl ChildReaper {
         state.remove_if_done(key);
     }
 
-    /// Handles events of children and expired deadlines at the end of a turn of the loop. Returns the longest time that
-    /// the loop may sleep.
+    /// Handles events of children and expired deadlines at the end of a turn of the loop. Returns the maximum time for
+    /// which the loop may sleep.
     pub(super) fn after_turn(&self, now: Instant, note: &mut LogCallback<'_>) -> Option<Duration> {
         let mut state = self.lock();
         let orphans_due = state.orphans.as_ref().is_some_and(OrphanReaper::is_due);
@@ -187,8 +189,8 @@ impl ChildReaper {
         next
     }
 
-    /// Ends and reaps all children: first with SIGTERM, then with SIGKILL. Blocks for up to twice [`SHUTDOWN_WAIT`];
-    /// this is acceptable because the loop has ended.
+    /// Terminates and reaps all children, first with SIGTERM and then with SIGKILL. Blocks for up to twice
+    /// [`SHUTDOWN_WAIT`]; blocking is acceptable because the loop has ended.
     pub(super) fn shut_down(&self, note: &mut LogCallback<'_>) {
         self.end_all(SHUTDOWN_WAIT, note);
     }
@@ -203,7 +205,7 @@ impl ChildReaper {
             state.remove_if_done(*key);
         }
         let begin = Instant::now();
-        // Two rounds of waiting: the first for SIGTERM, the second for SIGKILL.
+        // There are two rounds of waiting: the first for SIGTERM, the second for SIGKILL.
         for (end, last) in [(begin + wait, false), (begin + 2 * wait, true)] {
             while state.live > 0 && Instant::now() < end {
                 let left = end.saturating_duration_since(Instant::now());
@@ -227,9 +229,10 @@ impl Drop for ChildReaper {
 }
 
 impl ReaperState {
-    /// Registers a child's pidfd and standard error with the table's poll, and that poll with the loop's.
+    /// Registers a child's pidfd and standard error with the table's poll. Also registers that poll with the loop's
+    /// poll.
     fn watch(&mut self, child: &mut Child, registrar: &mut dyn Registrar) -> io::Result<(OwnedFd, Option<Receiver>)> {
-        // The first script registers the poll, because a service is built before there is a loop.
+        // The poll is registered with the first script, because no loop exists when the service is built.
         if !self.registered {
             registrar.register(&mut SourceFd(&self.poll.as_raw_fd()), SLOT, Interest::READABLE)?;
             self.registered = true;
@@ -266,7 +269,7 @@ impl ReaperState {
     /// Handles events of children. Returns true if more standard error must be read in the next turn.
     fn handle_events(&mut self, timeout: Option<Duration>, now: Instant) -> bool {
         let mut events = Events::with_capacity(2 * self.children.len() + 1);
-        // A poll that fails or is interrupted reports no event; the next turn polls again.
+        // If the poll fails or is interrupted, there are no events; the next turn polls again.
         _ = self.poll.poll(&mut events, timeout);
         let mut busy = false;
         for event in events.iter().filter(|event| event.token() != SIGCHLD) {
@@ -285,8 +288,8 @@ impl ReaperState {
         if !entry.read_stderr(&mut self.log) {
             return false;
         }
-        // The edge-triggered poll has already reported this readiness. Registering the pipe again makes it report the
-        // rest.
+        // The edge-triggered poll has already reported this readiness and would not do so again. Re-registering the
+        // pipe makes the poll report the remaining bytes.
         if let Some(stderr) = &mut entry.stderr {
             _ = self.poll.registry().reregister(stderr, Token(2 * key + 1), Interest::READABLE);
         }
@@ -301,12 +304,12 @@ impl ReaperState {
 
     fn reap(&mut self, key: usize) {
         let Some(entry) = self.children.get_mut(key) else { return };
-        // A reaped child would return its status again, and `live` would be decremented twice.
+        // Reaping it again would return the same status, and `live` would be decremented twice.
         if entry.is_reaped() || !entry.reap(&mut self.log) {
             return;
         }
-        // The end of a child is the end of its output, even if another process keeps the pipe open. The connection must
-        // check for this.
+        // The exit of a child ends its output, even if another process keeps the pipe open, so the connection must
+        // check for it.
         if entry.has_handle {
             entry.label.wake.wake();
         }
@@ -316,7 +319,7 @@ impl ReaperState {
         self.wake_next();
     }
 
-    /// Removes the entry of a child that has been reaped and has no handle.
+    /// Removes the child's entry if the child has been reaped and has no handle.
     fn remove_if_done(&mut self, key: usize) {
         if self.children.get(key).is_some_and(|entry| !entry.has_handle && entry.is_reaped()) {
             self.children.remove(key);
@@ -342,7 +345,7 @@ impl ReaperState {
         }
     }
 
-    /// Sends the signal that is due for a child. Returns the child's next deadline.
+    /// Sends a child the signal that is due, if any. Returns the child's next deadline.
     fn check_time(&mut self, key: usize, now: Instant) -> Option<Instant> {
         let entry = self.children.get_mut(key)?;
         match entry.check_time(now, self.limits.kill_after, &mut self.log) {
@@ -354,8 +357,8 @@ impl ReaperState {
         }
     }
 
-    /// Immediately kills the process groups whose leaders have exited. The loop no longer runs, so nothing would check
-    /// their deadlines.
+    /// Immediately kills the process groups whose leaders have exited, because the loop has stopped and nothing would
+    /// check their deadlines.
     fn kill_stragglers(&mut self) {
         let stragglers = self.children.iter().filter(|(_, entry)| entry.leader_exited());
         let keys: Vec<usize> = stragglers.map(|(key, _)| key).collect();

@@ -1,5 +1,5 @@
-//! Chooses between a script and the fallback, for a client's request and for a redirect by a script to another path of
-//! this server (RFC 3875 section 6.2.2).
+//! Chooses between a script and the fallback, both for a client's request and for a local redirect (RFC 3875 section
+//! 6.2.2).
 //!
 //! Not here: running the script (`run`), and finding its file (`script`).
 
@@ -14,20 +14,20 @@ use crate::files::Gate;
 use crate::http::{Method, Request, Status, UrlPath};
 use crate::service::{Registrar, Reply, Response, Upstream};
 
-/// The maximum number of redirects within the server for one request.
+/// The maximum number of local redirects for one request.
 const MOST_REDIRECTS: u8 = 8;
 
-/// The value of `Allow` for a script. Scripts also get unknown methods, which are not listed.
+/// The value of `Allow` for a script. Scripts also receive requests with unknown methods, which cannot be listed.
 const ALLOW: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
-/// Responds to a request. `redirects` is the number of redirects within the server so far.
+/// Responds to a request. `redirects` is the number of local redirects so far.
 pub(super) fn respond(context: &Arc<ScriptContext>, request: &Request, redirects: u8) -> Reply {
     let path = UrlPath::parse(request.path()).ok();
     let Some(path) = path.filter(|path| context.directories.contain(path)) else {
-        // The fallback also refuses a path that cannot be decoded.
+        // A path that cannot be decoded goes to the fallback, which refuses it.
         return context.with_fallback(|fallback| fallback.call(request));
     };
-    // The credentials are verified before the file is looked up, so that clients without them cannot find out which
+    // The credentials are verified before the file is looked up, so that unauthenticated clients cannot find out which
     // scripts exist.
     let user = match &context.gate {
         Some(gate) => match gate.admits(request.headers()) {
@@ -66,13 +66,13 @@ fn method_not_allowed() -> Response {
 struct ScriptUpstream {
     context: Arc<ScriptContext>,
     responder: Responder,
-    /// The user with verified credentials, for the log.
+    /// The authenticated user, for the log.
     user: Option<Arc<str>>,
-    /// The number of redirects within the server so far.
+    /// The number of local redirects so far.
     redirects: u8,
 }
 
-/// The part that produces the response.
+/// The source of the response.
 enum Responder {
     Script(Box<ScriptRun>),
     /// The upstream of the redirected request.
@@ -106,7 +106,7 @@ impl Upstream for ScriptUpstream {
 
     fn poll(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>> {
         let response = self.advance(registrar)?;
-        // The exchange keeps the user of the first request, even if the fallback responds.
+        // The exchange keeps the authenticated user of the original request, even if the fallback responds.
         Ok(response.map(|response| Response { user: self.user.clone(), ..response }))
     }
 
@@ -135,12 +135,12 @@ impl ScriptUpstream {
 
     /// Responds to the redirected request.
     fn redirect(&mut self, request: &Request, registrar: &mut dyn Registrar) -> io::Result<Option<Response>> {
-        // Dropping the run closes its pipes. The next script registers its own pipes in the same slots.
+        // Dropping the run closes its pipes, so the next script can register its own pipes in the same slots.
         self.responder = Responder::Done;
         match respond(&self.context, request, self.redirects + 1) {
             Reply::Now(response) => Ok(Some(response)),
             Reply::Later(mut upstream) => {
-                // The first script got the body, so the redirected request has none.
+                // The first script consumed the body, so the redirected request has none.
                 upstream.end()?;
                 let response = upstream.poll(registrar)?;
                 self.responder = Responder::Elsewhere(upstream);

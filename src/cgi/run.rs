@@ -28,13 +28,13 @@ use crate::service::{Body, Registrar, Response};
 const STDIN: u8 = 1;
 const STDOUT: u8 = 2;
 
-/// The size of one read for output that does not reach the client: the head, and dropped output.
+/// The maximum number of bytes in one read of output that is not passed to the client: the head, and discarded output.
 const PIECE: usize = 8 * 1024;
 
 /// The maximum number of pieces of unwanted output that are read in one turn of the loop.
 const PIECES: u32 = 32;
 
-/// The maximum number of bytes of refused output that the log shows.
+/// The maximum number of bytes of rejected output that the log shows.
 const EXCERPT: usize = 200;
 
 /// One run of a script for one request.
@@ -42,16 +42,17 @@ pub(super) struct ScriptRun {
     context: Arc<ScriptContext>,
     request: Request,
     script: Script,
-    /// False if the limit of redirects within the server has been reached.
+    /// False if the limit on local redirects has been reached.
     may_redirect: bool,
     stage: RunStage,
     /// The pipe for the body. `None` once the body is complete or the script has closed its end.
     stdin: Option<ScriptInput>,
-    /// Some of the body has been written since the last call of [`ScriptRun::check_time`].
+    /// True if some of the body has been written since the last call to [`ScriptRun::check_time`].
     fed: bool,
-    /// The body is complete.
+    /// True once the body is complete.
     body_ended: bool,
-    /// The end of [`CgiLimits::first_byte`](super::CgiLimits::first_byte), in the queue or for the running script.
+    /// The [`CgiLimits::first_byte`](super::CgiLimits::first_byte) deadline, either for the time in the queue or for
+    /// the running script.
     deadline: Option<Instant>,
 }
 
@@ -59,9 +60,10 @@ pub(super) struct ScriptRun {
 enum RunStage {
     /// The script has not been started, because `poll` has not been called yet or too many other scripts are running.
     Queued(Option<QueueTicket>),
-    /// The head of the output is being read. It ends at `end`, once that is known.
+    /// The head of the output is being read. `end` is its end, once known.
     Head { output: ScriptOutput, read: Vec<u8>, end: Option<usize> },
-    /// The head is known, and the rest of the output is not sent. The rest is read to its end before the response.
+    /// The head is complete, and the rest of the output will not be sent but must be read until EOF before the
+    /// response.
     Rest { output: ScriptOutput, outcome: ScriptOutcome },
     /// The response or the target of a redirect has been returned. Contains the child if its output is the body of the
     /// response.
@@ -70,10 +72,10 @@ enum RunStage {
 
 /// The return value of [`ScriptRun::poll`].
 pub(super) enum RunProgress {
-    /// The script has not responded yet.
+    /// There is no result yet.
     NotYet,
     Response(Response),
-    /// The script redirects within the server, to this path and query (RFC 3875 section 6.2.2).
+    /// The script requests a local redirect to this path and query (RFC 3875 section 6.2.2).
     Redirect(Vec<u8>),
 }
 
@@ -102,8 +104,8 @@ impl ScriptRun {
         &self.request
     }
 
-    /// True if the script will probably read the rest of the body after its response has begun, because it has read
-    /// some of the body or the rest fits into the pipe.
+    /// True if the script will probably consume the rest of the body after its response has begun, because it has
+    /// already read some of it or the rest fits into the pipe.
     pub(super) fn reads_on(&self) -> bool {
         let length = self.request.body_length();
         self.stdin.as_ref().is_some_and(|stdin| !stdin.may_be_ignored(length))
@@ -113,7 +115,7 @@ impl ScriptRun {
         self.stdin.is_some()
     }
 
-    /// Writes some of the body and returns the number of accepted bytes.
+    /// Writes some of the body and returns the number of bytes accepted.
     pub(super) fn feed(&mut self, body: &[u8]) -> usize {
         let written = self.stdin.as_mut().map_or(Ok(0), |stdin| stdin.write(body));
         // A script that has closed its input can still respond, so this is not an error of the run.
@@ -138,10 +140,10 @@ impl ScriptRun {
         }
     }
 
-    /// Moves from stage to stage as far as possible.
+    /// Advances through the stages as far as possible.
     ///
     /// # Errors
-    /// If the output is not a CGI response, or the script cannot be watched.
+    /// Returns an error if the output is not a CGI response, or the script cannot be watched.
     pub(super) fn poll(&mut self, registrar: &mut dyn Registrar) -> io::Result<RunProgress> {
         if let Some(response) = self.check_time(registrar) {
             return Ok(RunProgress::Response(response));
@@ -163,7 +165,7 @@ impl ScriptRun {
     /// if the reaper has terminated the script.
     fn check_time(&mut self, registrar: &dyn Registrar) -> Option<Response> {
         let (now, limits) = (registrar.now(), self.context.reaper.limits());
-        // A script that reads its body is not late, even if the client sends it slowly.
+        // A script that is still reading its body has not timed out, even if the client sends the body slowly.
         if std::mem::take(&mut self.fed) || self.deadline.is_none() {
             self.deadline = limits.first_byte_ends(now);
         }
@@ -176,7 +178,7 @@ impl ScriptRun {
             RunStage::Head { output, .. } | RunStage::Rest { output, .. } => {
                 if late {
                     output.child().terminate("no response in time");
-                    // An incomplete head often reveals the mistake, such as a missing empty line.
+                    // An incomplete head often shows what is wrong, such as a missing empty line.
                     if let RunStage::Head { read, .. } = &self.stage
                         && !read.is_empty()
                     {
@@ -203,7 +205,7 @@ impl ScriptRun {
         if !self.context.reaper.may_start(ticket, registrar) {
             return Ok(None);
         }
-        // The limit starts again, because the time in the queue does not count for the script.
+        // The limit starts again, because time spent in the queue does not count against the script.
         self.deadline = self.context.reaper.limits().first_byte_ends(registrar.now());
         let variables = environment(&self.context.server_variables(), &self.request, &self.script);
         // Without a body the script gets /dev/null, which saves a pipe.
@@ -215,7 +217,7 @@ impl ScriptRun {
             }
         };
         let (stdin, stdout) = (child.stdin.take().map(Sender::from), child.stdout.take().map(Receiver::from));
-        // From here the reaper owns the child. If a later step fails, dropping the handle terminates it.
+        // From here on the reaper owns the child. If a later step fails, dropping the handle terminates the child.
         let label =
             ChildLabel { client: self.request.client_address(), name: self.script.shown(), wake: registrar.wake() };
         let key = self.context.reaper.add(child, label, registrar)?;
@@ -245,18 +247,19 @@ impl ScriptRun {
         let waits = self.stdin.as_ref().is_some_and(|stdin| stdin.may_be_ignored(self.request.body_length()));
         let head = loop {
             // The response must say whether the connection persists, which depends on whether the script reads the
-            // body. This is decided by the first byte that the script reads, or that it writes after the head.
+            // body. This is known when the script reads a byte of the body, or writes a byte after the head.
             if end.is_some_and(|end| !waits || read.len() > end) {
                 break read_head(read);
             }
             match read_more(output, read) {
-                // The output has no body, so there is no first byte to wait for.
+                // The response has no body, so there is no first body byte to wait for.
                 Ok(0) if end.is_some() => break read_head(read),
                 Ok(0) => break Err(BadOutput::Cut(read.len())),
                 Ok(count) => {
-                    // The head may have ended in an earlier read: while `waits` is true, the loop reads beyond it.
+                    // The head may already be complete from an earlier read, because this loop reads beyond it while
+                    // `waits` is true.
                     *end = end.or_else(|| find_end(read, read.len() - count));
-                    // Bytes after the head do not count.
+                    // Bytes after the head do not count towards the limit.
                     if end.unwrap_or(read.len()) > self.context.reaper.limits().head {
                         break Err(BadOutput::TooLong);
                     }
@@ -269,7 +272,7 @@ impl ScriptRun {
             Ok(Some(head)) => Ok(self.begin(head)),
             Ok(None) => Ok(None),
             Err(bad) => {
-                // A script whose output has ended may keep running. Only a script that could keep printing is
+                // A script whose output has ended may keep running. Only a script that could still write output is
                 // terminated.
                 if !output.child().is_complete() {
                     output.child().terminate("output is not a CGI response");
@@ -283,7 +286,7 @@ impl ScriptRun {
         }
     }
 
-    /// Takes a complete head, and returns its response if the following output is the body. For a redirect, or a
+    /// Processes a complete head. Returns the response if the output after the head is its body. For a redirect, or a
     /// response without a body, enters [`RunStage::Rest`], which holds the outcome until the script has ended.
     fn begin(&mut self, head: ScriptHead) -> Option<Response> {
         let RunStage::Head { output, mut read, .. } = std::mem::replace(&mut self.stage, RunStage::Finished(None))
@@ -300,8 +303,8 @@ impl ScriptRun {
         };
         let length = response.head.content_length();
         if self.is_bodiless(&response) || length == Some(0) {
-            // A response to HEAD without a length must not get `Content-Length: 0`. An error keeps the length of its
-            // page.
+            // A response to HEAD without a length must not get `Content-Length: 0`. An error response keeps the length
+            // of its error page.
             if response.error.is_none() && length.is_none() {
                 response.body = Body::Stream(Box::new(OmittedBody));
             }
@@ -313,7 +316,7 @@ impl ScriptRun {
         Some(response)
     }
 
-    /// The response for a head, still without a body, or the redirect that the head requests.
+    /// The response for a head, without its body, or the redirect that the head requests.
     fn outcome(&self, head: ScriptHead) -> ScriptOutcome {
         match head.destination {
             Some(Destination::Here(target)) if self.may_redirect => ScriptOutcome::Redirect(target),
@@ -330,8 +333,8 @@ impl ScriptRun {
         }
     }
 
-    /// True if the response does not get its body from the script. The script still runs to its end, because it may do
-    /// more than print.
+    /// True if the response does not get its body from the script. The script still runs to completion, because it may
+    /// have side effects.
     fn is_bodiless(&self, response: &Response) -> bool {
         *self.request.method() == Method::Head || response.status.is_bodiless() || response.error.is_some()
     }
@@ -343,7 +346,7 @@ impl ScriptRun {
         loop {
             match output.read(&mut piece) {
                 Ok(0) => break,
-                // A script that prints endlessly must not block the loop.
+                // A script that writes endlessly must not block the loop.
                 Ok(_) if pieces == PIECES => {
                     registrar.wake().wake();
                     return RunProgress::NotYet;
@@ -375,12 +378,12 @@ impl Drop for ScriptRun {
         {
             child.terminate("connection closed");
         }
-        // Otherwise the next request in the queue would wait for a request without a client.
+        // Otherwise the next request in the queue would wait for one whose client is gone.
         self.leave_queue(RunStage::Finished(None));
     }
 }
 
-/// The beginning of refused output, for the log, which escapes control characters.
+/// The beginning of rejected output, for the log. The log escapes control characters.
 fn excerpt(read: &[u8]) -> String {
     format!("output begins with: {}", String::from_utf8_lossy(&read[..read.len().min(EXCERPT)]))
 }

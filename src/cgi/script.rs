@@ -15,11 +15,11 @@ use crate::service::Response;
 /// A script that a request names, and the rest of the request's path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Script {
-    /// The file, by its absolute path.
+    /// The absolute path of the file.
     pub(super) file: PathBuf,
-    /// The path of the script on this server, decoded: `SCRIPT_NAME`.
+    /// `SCRIPT_NAME`: the decoded URL path of the script.
     pub(super) name: Vec<u8>,
-    /// The path after the name, decoded: empty, or beginning with a slash. `PATH_INFO`.
+    /// `PATH_INFO`: the decoded path after the name. It is empty or begins with a slash.
     pub(super) path_info: Vec<u8>,
 }
 
@@ -30,8 +30,8 @@ impl Script {
     }
 }
 
-/// The reason why a path below a script directory does not name a runnable script. Contains the part of the path that
-/// was followed.
+/// The reason why a path below a script directory does not name a runnable script. Contains the part of the path up to
+/// the problem.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum NoScript {
     Missing(Vec<u8>),
@@ -40,7 +40,7 @@ pub(super) enum NoScript {
 }
 
 impl NoScript {
-    /// The error response for this reason, with Python's text.
+    /// The error response for this reason, with Python's message.
     pub(super) fn response(&self) -> Response {
         match self {
             NoScript::Missing(name) => error(Status::NOT_FOUND, "No such CGI script", name),
@@ -54,7 +54,7 @@ fn error(status: Status, text: &str, name: &[u8]) -> Response {
     Response::error(status).message(format!("{text} ({})", quoted(name)))
 }
 
-/// A name in single quotes. Control characters are escaped, so that they have no effect on a terminal.
+/// A name in single quotes. Control characters are escaped, so that they cannot affect a terminal.
 pub(super) fn quoted(name: &[u8]) -> String {
     let mut text = String::from("'");
     for character in String::from_utf8_lossy(name).chars() {
@@ -70,7 +70,7 @@ pub(super) fn quoted(name: &[u8]) -> String {
 /// Directories whose files are scripts, as decoded segments of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Directories {
-    /// The segments of the base path, which are not part of the tree.
+    /// The segments of the base path, which do not exist in the directory tree.
     base: PathBuf,
     /// The segments of each directory, without the base path.
     paths: Vec<PathBuf>,
@@ -106,8 +106,8 @@ impl Directories {
 }
 
 /// Finds the script that a path below the [`Directories`] names. Unless `hidden` is true, a path with a hidden segment
-/// does not name a script. This includes segments after the script's name, because scripts use `PATH_INFO` as a path of
-/// files.
+/// does not name a script. This includes segments after the script's name, because scripts use `PATH_INFO` as a file
+/// path.
 pub(super) fn find(root: &Path, directories: &Directories, hidden: bool, path: &UrlPath) -> Result<Script, NoScript> {
     let missing = || NoScript::Missing([b"/", path.as_bytes()].concat());
     let (relative, below) = directories.split(path).ok_or_else(missing)?;
@@ -121,8 +121,8 @@ pub(super) fn find(root: &Path, directories: &Directories, hidden: bool, path: &
     follow(root, &segments, base, base + below, path.has_trailing_slash())
 }
 
-/// Follows the segments, starting at index `below`. The first segment that is not a directory is the script. The
-/// segments before index `base` are the base path, which is not part of the tree.
+/// Walks the segments from index `below` on. The first segment that is not a directory is the script. The segments
+/// before index `base` are the base path, which does not exist in the directory tree.
 fn follow(root: &Path, segments: &[&[u8]], base: usize, below: usize, slash: bool) -> Result<Script, NoScript> {
     let mut file = segments[base..below].iter().fold(root.to_owned(), |path, name| path.join(OsStr::from_bytes(name)));
     for (at, segment) in segments.iter().enumerate().skip(below) {
@@ -137,7 +137,7 @@ fn follow(root: &Path, segments: &[&[u8]], base: usize, below: usize, slash: boo
         } else if access(&file, Access::EXEC_OK).is_err() {
             return Err(NoScript::NotExecutable(name));
         }
-        // Normalisation has removed the trailing slash, which is part of `PATH_INFO`.
+        // The trailing slash belongs to `PATH_INFO`, but normalisation has removed it.
         let mut path_info = joined(&segments[at + 1..]);
         if slash {
             path_info.push(b'/');
@@ -147,7 +147,7 @@ fn follow(root: &Path, segments: &[&[u8]], base: usize, below: usize, slash: boo
     Err(NoScript::NotAFile([&joined(segments)[..], b"/"].concat()))
 }
 
-/// The segments, each with a slash before it.
+/// Joins the segments, each preceded by a slash.
 fn joined(segments: &[&[u8]]) -> Vec<u8> {
     segments.iter().flat_map(|segment| [&b"/"[..], segment]).collect::<Vec<_>>().concat()
 }

@@ -31,7 +31,7 @@ const FIRST_NOT_STANDARD: i32 = 3;
 /// such as cookies to a page that must not read them. A path below a script directory that names no script is never
 /// passed to the fallback, so a script's source is never sent as a file.
 ///
-/// The settings of the fallback do not apply to scripts: [`CgiBuilder::auth`], [`CgiBuilder::base_path`] and
+/// The settings of the fallback do not apply to scripts, so [`CgiBuilder::auth`], [`CgiBuilder::base_path`] and
 /// [`CgiBuilder::hidden`] must be set for both.
 ///
 /// ```no_run
@@ -47,15 +47,15 @@ const FIRST_NOT_STANDARD: i32 = 3;
 ///
 /// # Scripts
 /// A script is any program with the executable bit. Its environment describes the request (RFC 3875, and Python's
-/// variables). It reads the request body from standard input, gets no arguments, and runs in its own directory. From
-/// the server's environment it gets only `PATH`. The server's log shows its standard error, and its exit status unless
-/// that is 0.
+/// variables). It reads the request body from standard input, receives no arguments, and runs in its own directory.
+/// From the server's environment it inherits only `PATH`. Its standard error, and a non-zero exit status, go to the
+/// server's log.
 ///
 /// With [`CgiBuilder::auth`], `AUTH_TYPE` is `Basic`, and `REMOTE_USER` is the user whose password was verified.
 /// Without it, both are unverified claims of the client, as with Python. Scripts never get the field `Authorization`.
 ///
-/// Scripts of a server that runs as root run as the user of [`CgiBuilder::user`], by default `nobody`, without root's groups.
-/// If that is impossible, they do not run.
+/// Scripts of a server that runs as root run as the user of [`CgiBuilder::user`], by default `nobody`, without root's
+/// groups. If the user cannot be changed, scripts do not run.
 ///
 /// Clones share their scripts, limits and fallback.
 #[derive(Clone)]
@@ -67,7 +67,7 @@ impl CgiService {
     /// Runs the scripts below `/cgi-bin` and `/htbin` of a directory, with the defaults of [`CgiBuilder`].
     ///
     /// # Errors
-    /// The same as for [`CgiBuilder::build`].
+    /// Returns the same errors as [`CgiBuilder::build`].
     pub fn new(root: impl Into<PathBuf>, fallback: impl Service + Send + 'static) -> io::Result<CgiService> {
         CgiService::builder(root).build(fallback)
     }
@@ -155,15 +155,15 @@ pub struct CgiBuilder {
 }
 
 impl CgiBuilder {
-    /// Sets the paths below which files are scripts, like Python's `cgi_directories`. They are decoded paths of the
-    /// server, and are compared by whole segments.
+    /// Sets the paths below which files are scripts, like Python's `cgi_directories`. The paths are decoded URL paths
+    /// and are compared segment by segment.
     pub fn directories<N: Into<String>>(mut self, paths: impl IntoIterator<Item = N>) -> CgiBuilder {
         self.directories = paths.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Sets the names of further variables that scripts inherit from the server's environment. They do not override
-    /// variables that describe the request.
+    /// Sets the names of further variables that scripts inherit from the server's environment. Inherited variables do
+    /// not override variables that describe the request.
     pub fn pass_env<N: Into<OsString>>(mut self, names: impl IntoIterator<Item = N>) -> CgiBuilder {
         self.passed_on = names.into_iter().map(Into::into).collect();
         self
@@ -175,7 +175,7 @@ impl CgiBuilder {
         self
     }
 
-    /// Sets the limits of scripts.
+    /// Sets the limits on scripts.
     pub fn limits(mut self, limits: CgiLimits) -> CgiBuilder {
         self.limits = limits;
         self
@@ -197,7 +197,7 @@ impl CgiBuilder {
         self
     }
 
-    /// Uses the accounts of a file service, and its record of verified credentials, instead of [`CgiBuilder::auth`].
+    /// Uses the accounts of a file service, and its cache of verified credentials, instead of [`CgiBuilder::auth`].
     #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "only the program has one set of accounts for both"))]
     pub(crate) fn gate_of(mut self, files: &FileService) -> CgiBuilder {
         self.gate = files.gate();
@@ -211,14 +211,15 @@ impl CgiBuilder {
         Ok((!self.accounts.is_empty()).then(|| Arc::new(gate)))
     }
 
-    /// Sets the name that browsers show when they ask for the password. The default is `serve-forever`, as for files.
+    /// Sets the authentication realm, which browsers show in the password dialog. The default is `serve-forever`, as
+    /// for files.
     pub fn realm(mut self, realm: impl Into<String>) -> CgiBuilder {
         self.realm = realm.into();
         self
     }
 
-    /// Sets the path of the server that contains the script directories, such as `/docs`. The default is `/`. It
-    /// becomes part of `SCRIPT_NAME`.
+    /// Sets the URL path that contains the script directories, such as `/docs`. The default is `/`. It becomes part of
+    /// `SCRIPT_NAME`.
     pub fn base_path(mut self, path: impl Into<String>) -> CgiBuilder {
         self.base = path.into();
         self
@@ -231,26 +232,25 @@ impl CgiBuilder {
         self
     }
 
-    /// If true, the service reaps processes that scripts have left behind and that the kernel has made children of this
-    /// process. The kernel does so if this is process 1, as in a container, or a child subreaper. Reaping begins with
-    /// the first script.
+    /// If true, the service reaps processes that scripts have left behind and that the kernel has reparented to this
+    /// process. The kernel does so if this process is PID 1, as in a container, or a child subreaper. Reaping begins
+    /// with the first script.
     ///
-    /// The default is false, because reaping would also take the exit status of children for which another part of the
-    /// program waits.
+    /// The default is false, because reaping would also consume the exit status of children that another part of the
+    /// program waits for.
     pub fn reap_orphans(mut self, reap: bool) -> CgiBuilder {
         self.reap_orphans = reap;
         self
     }
 
-    /// Takes over the scripts of another service that this one replaces while the server runs. They count towards
-    /// [`CgiLimits::live`]. The limits of this builder replace those of the other service, but running scripts keep
-    /// their value of [`CgiLimits::whole`].
+    /// Takes over the running scripts of a service that this one replaces. They count towards [`CgiLimits::live`]. The
+    /// limits of this builder replace those of the other service, but running scripts keep their [`CgiLimits::whole`].
     pub fn taking_over(mut self, other: &CgiService) -> CgiBuilder {
         self.reaper = Some(Arc::clone(&other.context.reaper));
         self
     }
 
-    /// Sets the value of `SERVER_SOFTWARE`, for a server whose field `Server` is not the default.
+    /// Sets the value of `SERVER_SOFTWARE`, for a server whose `Server` header field is not the default.
     pub fn server_software(mut self, software: impl Into<String>) -> CgiBuilder {
         self.software = software.into();
         self
@@ -263,15 +263,16 @@ impl CgiBuilder {
         self
     }
 
-    /// Builds the service. `fallback` responds to every request that is not for a script.
+    /// Builds the service. `fallback` handles every request that is not for a script.
     ///
-    /// Marks every descriptor of the process, except the three standard ones, close-on-exec. Otherwise scripts would
+    /// Sets close-on-exec on every descriptor of the process except the three standard ones. Otherwise scripts would
     /// inherit descriptors that the server's parent has left open.
     ///
     /// # Errors
-    /// If the directory does not exist or is not a directory; the text names it. `InvalidInput` if a script directory,
-    /// the base path or the name of a variable is malformed, or if a header field cannot contain the realm.
-    /// `PermissionDenied` if a [user](CgiBuilder::user) is set and the server does not run as root.
+    /// Returns an error if the directory does not exist or is not a directory; the message contains its path. Returns
+    /// `InvalidInput` if a script directory, the base path or the name of a variable is malformed, or if a header field
+    /// cannot contain the realm, and `PermissionDenied` if a [user](CgiBuilder::user) is set and the server does not
+    /// run as root.
     pub fn build(self, fallback: impl Service + Send + 'static) -> io::Result<CgiService> {
         let invalid = |text: String| io::Error::new(io::ErrorKind::InvalidInput, text);
         let directories = Directories::new(&self.base, self.directories.iter().map(String::as_str));
@@ -287,8 +288,8 @@ impl CgiBuilder {
             reaper.reap_orphans()?;
         }
         close_fds::set_fds_cloexec_threadsafe(FIRST_NOT_STANDARD, &[]);
-        // Nothing fails after this line, so a failed build does not change the limits of the service whose scripts it
-        // should have taken over.
+        // Nothing can fail after this line. A failed build must not change the limits of the service that it was to
+        // replace.
         reaper.set_limits(self.limits);
         let context = ScriptContext {
             root,

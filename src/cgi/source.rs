@@ -13,7 +13,7 @@ use super::child::ChildState;
 use super::reaper::ChildReaper;
 use crate::service::Source;
 
-/// Ties a child to its connection: dropping the last reference terminates the child, unless its output is complete.
+/// Ties a child to its connection. Dropping the last reference terminates the child unless its output is complete.
 pub(super) struct ChildHandle {
     reaper: Arc<ChildReaper>,
     key: usize,
@@ -34,7 +34,7 @@ impl ChildHandle {
         self.reaper.terminate(self.key, reason);
     }
 
-    /// Notes that no more of the child's output is needed.
+    /// Records that no more of the child's output is needed.
     pub(super) fn set_complete(&self) {
         self.output_complete.set(true);
     }
@@ -66,13 +66,14 @@ impl ScriptOutput {
         &self.child
     }
 
-    /// Reads the bytes in the pipe. The output ends with the pipe, or when the script has ended and the pipe is empty,
-    /// because a process that the script left behind can keep the pipe open.
+    /// Reads the bytes in the pipe. The output ends at EOF on the pipe. It also ends when the script has exited and the
+    /// pipe is empty, because a process that the script left behind can keep the pipe open.
     ///
     /// # Errors
-    /// `WouldBlock` if there is nothing yet, `TimedOut` if the script was terminated because it took too long.
+    /// Returns `WouldBlock` if no output is available yet, and `TimedOut` if the script was terminated because it ran
+    /// for too long.
     pub(super) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        // The state is fetched before the read. If the script had already ended, an empty pipe stays empty.
+        // The state is fetched before the read. If the script had already exited by then, an empty pipe stays empty.
         let state = self.child.state();
         let read = loop {
             match self.pipe.read(buf) {
@@ -82,7 +83,7 @@ impl ScriptOutput {
             }
         };
         match (read, state) {
-            // SIGTERM has cut the output. It must not look complete to the client, so this is an error.
+            // SIGTERM has truncated the output. It must not look complete to the client, so this is an error.
             (Ok(0) | Err(_), ChildState::TimedOut) => Err(io::ErrorKind::TimedOut.into()),
             (Ok(0), _) => {
                 self.child.set_complete();
@@ -93,8 +94,8 @@ impl ScriptOutput {
     }
 }
 
-/// The body of a response to HEAD. It yields no bytes, because none are sent. `Body::Empty` would announce
-/// `Content-Length: 0`, which is not the length of the response to GET.
+/// The body of a response to HEAD. It yields no bytes. `Body::Empty` would announce `Content-Length: 0`, which is not
+/// the length of the response to GET.
 pub(super) struct OmittedBody;
 
 impl Source for OmittedBody {
@@ -108,7 +109,7 @@ pub(super) struct ScriptBody {
     /// The bytes that were read together with the head.
     early: io::Cursor<Vec<u8>>,
     output: ScriptOutput,
-    /// The number of bytes that are left of the script's `Content-Length`; `None` without that field.
+    /// The number of bytes that remain of the script's `Content-Length`; `None` without that field.
     left: Option<u64>,
 }
 
@@ -131,7 +132,7 @@ impl Source for ScriptBody {
             count => count,
         };
         self.left = self.left.map(|left| left - count as u64);
-        // The response is complete, so the script may keep running after its connection has closed.
+        // The response is complete, so the script may keep running after its client's connection has closed.
         if self.left == Some(0) {
             self.output.child.set_complete();
         }

@@ -2,8 +2,8 @@
 //!
 //! Not here: the content of the environment (`environment`), and watching the child (`reaper`).
 //!
-//! Invariant: if a user is given, the script runs as that user, with that user's group and no other group, or does not
-//! run.
+//! Invariant: if a user is specified, the script runs as that user, with that user's group and no other group, or does
+//! not run.
 
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -17,12 +17,12 @@ use super::user::{ScriptUser, check_groups};
 use crate::http::Status;
 use crate::service::Response;
 
-/// Starts a script in its own directory and its own process group, with this environment. It inherits only the
-/// descriptors of its three pipes. It gets no arguments, because many programs would parse a query in an argument (RFC
-/// 3875 section 4.4) as options.
+/// Starts a script in its own directory and its own process group, with this environment. The script inherits only the
+/// descriptors of its three pipes. It receives no arguments, because many programs would parse a query in an argument
+/// (RFC 3875 section 4.4) as options.
 ///
 /// # Errors
-/// Those of the system. In this case the script does not run, and [`refusal`] gives the response.
+/// Returns the operating system's error. The script then does not run, and [`refusal`] builds the response.
 pub(super) fn spawn(
     script: &Script,
     environment: Variables,
@@ -35,7 +35,7 @@ pub(super) fn spawn(
     }
     if let Some(user) = user {
         check_groups()?;
-        // Setting the user also drops the other groups.
+        // Setting the user also drops the supplementary groups.
         command.gid(user.gid()).uid(user.uid());
     }
     command
@@ -48,9 +48,9 @@ pub(super) fn spawn(
         .spawn()
 }
 
-/// The error response for a script that could not be started. 403: it is not executable. 431: the request does not fit
-/// into the environment. 503: the system is short of resources. 500: the privileges could not be dropped. 502: the file
-/// cannot be executed, for example because its interpreter does not exist.
+/// The error response for a script that could not be started. The status is 403 if the file is not executable, 431 if
+/// the request does not fit into the environment, 503 if the system is short of resources, 500 if privileges could not
+/// be dropped, and 502 if the file cannot be executed, for example because its interpreter does not exist.
 pub(super) fn refusal(error: &io::Error, script: &Script) -> Response {
     match Errno::from_io_error(error) {
         Some(Errno::ACCESS) => NoScript::NotExecutable(script.name.clone()).response(),

@@ -2,14 +2,14 @@
 //!
 //! Not here: reading the pipe (`child`), and escaping, which the log does.
 
-/// The maximum number of logged bytes per line. The rest of a longer line is dropped.
+/// The maximum number of bytes logged per line. The rest of a longer line is dropped.
 const LINE: usize = 1024;
 
-/// The maximum number of logged bytes of one script's standard error. Without it, a script that writes endlessly would
-/// displace all other lines from the log.
+/// The maximum number of bytes logged from one script's standard error. Without this limit, a script that writes
+/// endlessly would displace all other lines from the log.
 const MOST: usize = 64 * 1024;
 
-/// The number of bytes that a line counts in addition to its text, because the log adds an address, a date and a name.
+/// The number of bytes charged for a line in addition to its text, because the log adds an address, a date and a name.
 const COST: usize = 64;
 
 /// Splits bytes into lines.
@@ -17,14 +17,14 @@ const COST: usize = 64;
 pub(super) struct StderrLines {
     /// The incomplete line, up to [`LINE`] bytes.
     line: Vec<u8>,
-    /// The number of bytes that count towards [`MOST`].
+    /// The number of bytes charged against [`MOST`].
     taken: usize,
-    /// True once [`MOST`] is reached, after which all lines are dropped.
+    /// True once [`MOST`] is reached, after which all further lines are dropped.
     silenced: bool,
 }
 
 impl StderrLines {
-    /// Adds bytes and calls `each` with every complete line, up to [`LINE`] bytes of it.
+    /// Adds bytes and calls `each` with every complete line, truncated to [`LINE`] bytes.
     pub(super) fn feed(&mut self, bytes: &[u8], mut each: impl FnMut(&str)) {
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             let text = piece.strip_suffix(b"\n").unwrap_or(piece);
@@ -37,7 +37,7 @@ impl StderrLines {
         }
     }
 
-    /// Calls `each` with the last line if that has no line end.
+    /// Calls `each` with the last line if it does not end in a newline.
     pub(super) fn finish(&mut self, mut each: impl FnMut(&str)) {
         if !self.line.is_empty() {
             self.end(&mut each);

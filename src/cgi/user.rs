@@ -7,7 +7,7 @@ use std::io;
 use rustix::process::{geteuid, getgroups};
 use rustix::thread::set_thread_groups;
 
-/// The user and the group that scripts run as.
+/// The user and group that scripts run as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScriptUser {
     uid: u32,
@@ -18,7 +18,7 @@ impl ScriptUser {
     /// A user and a group by their ids, which need not be in `/etc/passwd`.
     ///
     /// # Errors
-    /// `InvalidInput` if one of them is 0, because scripts do not run as root.
+    /// Returns `InvalidInput` if either id is 0, because scripts do not run as root.
     pub fn new(uid: u32, gid: u32) -> io::Result<ScriptUser> {
         if uid == 0 || gid == 0 {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "scripts are not run as root"));
@@ -26,11 +26,11 @@ impl ScriptUser {
         Ok(ScriptUser { uid, gid })
     }
 
-    /// The user with this name in `/etc/passwd`, and that user's group. A name of the form `UID:GID`, in digits, needs
-    /// no entry.
+    /// The user with this name in `/etc/passwd`, and that user's group. A name of the form `UID:GID`, with decimal ids,
+    /// needs no entry there.
     ///
     /// # Errors
-    /// `NotFound` if there is no such user, and the errors of [`ScriptUser::new`].
+    /// Returns `NotFound` if there is no such user, and the errors of [`ScriptUser::new`].
     pub fn named(name: &str) -> io::Result<ScriptUser> {
         if let Some((uid, gid)) = name.split_once(':').and_then(|(uid, gid)| uid.parse().ok().zip(gid.parse().ok())) {
             return ScriptUser::new(uid, gid);
@@ -42,7 +42,8 @@ impl ScriptUser {
         ScriptUser::new(uid, gid)
     }
 
-    /// The user `nobody`. If `/etc/passwd` has no such user, the usual user and group ids, both 65534.
+    /// The user `nobody`. If `/etc/passwd` has no such user, the usual ids are used: 65534 for both the user and the
+    /// group.
     pub fn nobody() -> ScriptUser {
         ScriptUser::named("nobody").unwrap_or(ScriptUser { uid: 65534, gid: 65534 })
     }
@@ -60,7 +61,7 @@ impl ScriptUser {
 /// `None` means the server's own user.
 ///
 /// # Errors
-/// `PermissionDenied` if `wanted` is given and the server does not run as root.
+/// Returns `PermissionDenied` if `wanted` is `Some` and the server does not run as root.
 pub(super) fn choose(wanted: Option<ScriptUser>) -> io::Result<Option<ScriptUser>> {
     match (geteuid().is_root(), wanted) {
         (true, wanted) => Ok(Some(wanted.unwrap_or_else(ScriptUser::nobody))),
@@ -73,12 +74,12 @@ pub(super) fn choose(wanted: Option<ScriptUser>) -> io::Result<Option<ScriptUser
 
 /// Checks that the server's supplementary groups can be dropped.
 ///
-/// The standard library drops them before it sets a child's user, but ignores an error, so the script would keep root's
-/// groups. To detect this in advance, this function sets the groups that the process already has. That changes nothing
-/// and needs the same permission as dropping them.
+/// The standard library drops them before it sets a child's user, but ignores errors; after an error, the script would
+/// keep root's groups. To detect this in advance, this function sets the groups that the process already has. Setting
+/// the same groups changes nothing but needs the same permission as dropping them.
 ///
 /// # Errors
-/// That of the system, if the groups cannot be dropped.
+/// Returns the system's error if the groups cannot be dropped.
 pub(super) fn check_groups() -> io::Result<()> {
     let groups = getgroups()?;
     if groups.is_empty() { Ok(()) } else { Ok(set_thread_groups(&groups)?) }

@@ -1,5 +1,5 @@
-//! Announces to other programs that this one is ready, and that it ends, through the port file, the line on standard
-//! output, the ready descriptor and the service manager.
+//! Announces to other programs that this program is ready or is shutting down, through the port file, the line on
+//! standard output, the ready descriptor and the service manager.
 
 use std::fs::File;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -14,11 +14,11 @@ use super::ready::{Bound, Scheme, announce, json_line, say};
 use super::ready_fd;
 use super::service_manager::ServiceManager;
 
-/// Announces that this program is ready and that it ends, in the ways that the options select.
+/// Announces that this program is ready, and later that it is shutting down, in the ways that the options select.
 #[derive(Debug)]
 pub(super) struct Announcer {
-    /// 16 hexadecimal digits that are new at each start. A client can use them to distinguish this program from an
-    /// older one on the same port.
+    /// 16 hexadecimal digits that differ for each run of the program. They let a client distinguish this run from an
+    /// earlier one on the same port.
     nonce: String,
     ready: ReadyForm,
     ready_fd: Option<File>,
@@ -27,7 +27,8 @@ pub(super) struct Announcer {
 }
 
 impl Announcer {
-    /// Takes over the descriptor that the parent process has prepared. Must be called before anything else is opened.
+    /// Takes ownership of the descriptor that the parent process has prepared. Must be called before anything else is
+    /// opened.
     pub(super) fn new(life: &LifeOptions) -> Result<Announcer, Exit> {
         Ok(Announcer {
             ready_fd: life.ready_fd.map(ready_fd::take_over).transpose()?,
@@ -43,7 +44,7 @@ impl Announcer {
         &self.nonce
     }
 
-    /// Writes the port file, if one is configured. Called while the program has all of its privileges.
+    /// Writes the port file, if one is configured. Must be called before the program drops privileges.
     pub(super) fn write_port_file(&mut self, life: &LifeOptions, bound: &[Bound]) -> Result<(), Exit> {
         let (Some(path), Some(first)) = (&life.port_file, bound.first()) else { return Ok(()) };
         let port = format!("{}\n", first.address().port());
@@ -54,7 +55,7 @@ impl Announcer {
         Ok(())
     }
 
-    /// The directory of the port file. Removing the file at the end needs access to it.
+    /// The directory of the port file. Access to it is needed to remove the file when the program ends.
     pub(super) fn folder(&self) -> Option<BorrowedFd<'_>> {
         self.port_file.as_ref().map(|port_file| port_file.file.directory())
     }
@@ -74,7 +75,7 @@ impl Announcer {
         self.manager.tell("READY=1");
     }
 
-    /// A callback that tells the service manager that the program ends.
+    /// A callback that reports to the service manager that the program is shutting down.
     pub(super) fn stopping(&self) -> impl FnMut() + Send + use<> {
         let manager = Arc::clone(&self.manager);
         move || manager.tell("STOPPING=1")
@@ -94,7 +95,7 @@ impl Drop for PortFile {
     }
 }
 
-/// Pins this thread to a core, and the threads that it starts later.
+/// Pins this thread, and all threads that it starts later, to a core.
 #[cfg(target_os = "linux")]
 pub(super) fn pin(core: usize) -> Result<(), Exit> {
     use rustix::thread::{CpuSet, sched_setaffinity};

@@ -21,7 +21,7 @@ pub(super) fn check_addresses(listeners: &[TcpListener], options: &Options) -> R
 }
 
 /// Puts the endpoints of `--bench-endpoints` and the faults of `--fault` in front of a service. The endpoints include
-/// the paths that request a fault.
+/// the paths at which a client can request a fault.
 pub(super) fn before(service: Box<dyn Service + Send>, options: &Options) -> Result<Box<dyn Service + Send>, Exit> {
     let bench = &options.bench;
     let mut faults = match &bench.endpoints {

@@ -35,7 +35,7 @@ use super::words::shown;
 /// ```
 ///
 /// # Errors
-/// The [`Exit`] names the line, the setting and the reason.
+/// Returns an [`Exit`] that names the line, the setting and the reason.
 pub fn parse_file(path: &Path, text: &str) -> Result<Options, Exit> {
     Options::from_layers(&[layer(path, text)?])
 }
@@ -46,7 +46,7 @@ pub(super) fn layer(path: &Path, text: &str) -> Result<Layer, Exit> {
         |at: usize, what: &str| Exit::wrong(format_args!("{}:{}: {what}", shown(path.as_os_str()), line(text, at)));
     let table = DeTable::parse(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
-        // Further lines of the message may contain an excerpt of the file, but the program's error is one line.
+        // Further lines of the message may contain an excerpt of the file, but the program prints one-line errors.
         wrong(at, error.message().lines().next().unwrap_or("not TOML"))
     })?;
     let mut places = Vec::new();
@@ -68,12 +68,12 @@ pub(super) fn layer(path: &Path, text: &str) -> Result<Layer, Exit> {
     Ok(layer)
 }
 
-/// The number of the line at an offset in bytes.
+/// The line number at a byte offset.
 fn line(text: &str, at: usize) -> usize {
     text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
 }
 
-/// The occurrences of the flag that a value is equivalent to. `None` if its type is wrong for the flag.
+/// The flag occurrences that a value is equivalent to. `None` if its type is wrong for the flag.
 fn occurrences(flag: &Flag, value: &DeValue<'_>) -> Option<Occurrences> {
     match (&flag.action, value) {
         (Action::Switch(_) | Action::Maybe(..), DeValue::Boolean(on)) => Some(on_or_off(*on)),
@@ -92,8 +92,8 @@ fn occurrences(flag: &Flag, value: &DeValue<'_>) -> Option<Occurrences> {
     }
 }
 
-/// The pairs of a table in the order of the file, because for `cache` the last match counts. The parser has sorted them
-/// by key.
+/// The pairs of a table in the order of the file, because the order matters: for `cache`, the last match counts. The
+/// parser has sorted them by key, so the order is restored here.
 fn pairs_in(table: &DeTable<'_>) -> impl Iterator<Item = Option<[String; 2]>> {
     let mut pairs: Vec<_> = table.iter().collect();
     pairs.sort_by_key(|(key, _)| key.span().start);

@@ -1,7 +1,7 @@
 //! Changes the root directory and the user, after the last privileged operation and before the first connection.
 //!
-//! The order matters. The sockets and the log are opened before this. The root changes first, because only root can
-//! change it. Groups are dropped before the user changes, because the new user cannot drop them. The sandbox
+//! The order matters. The sockets and the log are already open. The root directory changes first, because only the root
+//! user can change it. Groups are dropped before the user changes, because the new user cannot drop them. The sandbox
 //! (`sandbox.rs`) comes last, because it forbids all of this.
 //!
 //! Invariant: each privilege is given up completely, or the program does not start.
@@ -24,23 +24,23 @@ pub(super) fn user(options: &Options) -> Result<Option<User>, Exit> {
     }
 }
 
-/// Changes the root directory, if the options have another one, and switches to `user`, if there is one.
+/// Changes the root directory if the options name one, and then switches to `user`, if any.
 pub(super) fn give_up(options: &Options, user: Option<&User>) -> Result<(), Exit> {
     options.confinement.chroot.as_deref().map_or(Ok(()), change_root)?;
     user.map_or(Ok(()), become_user)
 }
 
-/// Makes `path` the root directory of the process, and its working directory.
+/// Makes `path` the root directory and the working directory of the process.
 fn change_root(path: &Path) -> Result<(), Exit> {
     let changed = chroot(path).map_err(std::io::Error::from).and_then(|()| std::env::set_current_dir("/"));
     changed.map_err(|error| Exit::cannot("change the root to", path, error))
 }
 
-/// Switches permanently to `user`, with that user's group and no other groups.
+/// Switches permanently to `user`, with that user's primary group and no other groups.
 fn become_user(user: &User) -> Result<(), Exit> {
     let dropped = setgroups(&[user.gid]).and_then(|()| setgid(user.gid)).and_then(|()| setuid(user.uid));
     dropped.map_err(|error| cannot_become(&user.name, error.into()))?;
-    // A process that can become root again has given up nothing, so it must not start.
+    // A process that could become root again has not given up its privileges, so it must not start.
     if !user.uid.is_root() && setuid(Uid::from_raw(0)).is_ok() {
         return Err(cannot_become(&user.name, std::io::Error::other("the process can become root again")));
     }

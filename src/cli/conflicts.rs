@@ -7,14 +7,14 @@ use super::options::{Options, TlsOptions};
 use super::words::shown;
 use crate::files::Symlinks;
 
-/// Refuses combinations of options that cannot be fulfilled.
+/// Refuses combinations of options that cannot be satisfied together.
 pub(super) fn check(options: &Options) -> Result<(), Exit> {
     check_tls(&options.tls)?;
     check_scripts(options)?;
     check_confinement(options)
 }
 
-/// Refuses TLS options without the option that they need. The first two messages are Python's.
+/// Refuses TLS options without the option that they depend on. The first two messages are Python's.
 fn check_tls(tls: &TlsOptions) -> Result<(), Exit> {
     let requires = |switch, other| Exit::usage(format_args!("{switch} requires {other} to be set"));
     let first = |set: &[(&'static str, bool)]| set.iter().find(|(_, is_set)| *is_set).map(|(switch, _)| *switch);
@@ -60,7 +60,7 @@ fn check_scripts(options: &Options) -> Result<(), Exit> {
         };
     }
     let seconds = |time: &Duration| time.as_secs_f64().to_string();
-    // In the order of `--help`. The error names the first option that is set, with its value.
+    // The options are checked in the order of `--help`. The error names the first option that is set, with its value.
     let without_scripts = [
         ("--cgi-env", scripts.variables.first().map(|name| shown(name))),
         ("--cgi-user", scripts.user.clone()),

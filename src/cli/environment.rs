@@ -9,14 +9,15 @@ use super::layers::{Layer, Occurrences, Origin, name_in_variable};
 use super::settings::{on_or_off, refused, setting};
 use super::words::shown;
 
-/// Reads the variables that begin with `SERVE_FOREVER_`. An empty variable sets nothing, but its name must be known.
+/// Reads the variables that begin with `SERVE_FOREVER_`. An empty variable sets nothing, but its name must be that of a
+/// setting.
 pub(super) fn layer(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Layer, Exit> {
     let mut layer = Layer::new(Origin::Environment);
     for (name, value) in variables {
         let Some(flag) = name_in_variable(&name) else { continue };
         let named = |why: &str| Exit::wrong(format_args!("{}: {why}", shown(&name)));
         let flag = setting(&flag).ok_or_else(|| named("no such setting"))?;
-        // The name is checked even if the value is empty, so that typing errors are reported.
+        // The name is checked even if the value is empty, so that typos are reported.
         if !value.is_empty() {
             let occurrences = occurrences(flag, &value);
             layer.note(flag, occurrences.ok_or_else(|| named(&refused(flag, &shown(&value), allowed(flag))))?);
@@ -33,12 +34,12 @@ fn allowed(flag: &Flag) -> &'static str {
     }
 }
 
-/// The occurrences that the value of a variable is equivalent to. `None` if it has the wrong form.
+/// The flag occurrences that a variable's value is equivalent to. `None` if it has the wrong form.
 fn occurrences(flag: &Flag, value: &OsStr) -> Option<Occurrences> {
     let once = || vec![vec![value.to_owned()]];
     Some(match flag.action {
         Action::Switch(_) => on_or_off(value.to_str().and_then(truth)?),
-        // Here `1` means on and `0` means off. Any other text is the value.
+        // For a flag with an optional value, `1` means on and `0` means off. Any other text is the value itself.
         Action::Maybe(..) => value.to_str().and_then(truth).map_or_else(once, on_or_off),
         Action::Many(..) => lines(value).map(|line| vec![line.into()]).collect(),
         Action::Two(..) => lines(value).map(field).collect::<Option<_>>()?,
@@ -46,7 +47,7 @@ fn occurrences(flag: &Flag, value: &OsStr) -> Option<Occurrences> {
     })
 }
 
-/// The value of a switch.
+/// Parses the value of a switch. `None` if it is not one of the accepted words.
 fn truth(word: &str) -> Option<bool> {
     match word.to_ascii_lowercase().as_str() {
         "1" | "true" | "yes" | "on" => Some(true),
@@ -55,7 +56,8 @@ fn truth(word: &str) -> Option<bool> {
     }
 }
 
-/// The lines of a value. A value that is not UTF-8 counts as one line, because it cannot be split without unsafe code.
+/// The lines of a value. A value that is not UTF-8 is treated as one line, because it cannot be split without unsafe
+/// code.
 fn lines(value: &OsStr) -> impl Iterator<Item = &OsStr> {
     let text = value.to_str();
     let whole = text.is_none().then_some(value);

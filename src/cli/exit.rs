@@ -1,4 +1,4 @@
-//! The end of the program: an exit status and the last text that is printed.
+//! How the program ends: its exit status and its final message.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -9,15 +9,15 @@ use super::help::usage;
 use super::options::ExitCodes;
 use super::words::shown;
 
-/// Why the program ends. With `--exit-codes fine`, the exit status is the number of the variant.
+/// Why the program ends. With `--exit-codes fine`, the exit status is the variant's discriminant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Code {
-    /// The program served until it was asked to end, or printed the help or its version.
+    /// The program served until it was told to stop, or printed the help or its version.
     Success = 0,
     /// The program could not start or continue, for a reason that is not listed below.
     Failure = 1,
-    /// The command line, an environment variable or the configuration file is wrong; nothing was started.
+    /// The command line, an environment variable or the configuration file is invalid; nothing was started.
     Usage = 2,
     /// The address could not be bound: it is in use, forbidden, or not an address of this machine.
     Bind = 3,
@@ -25,7 +25,7 @@ pub enum Code {
     File = 4,
     /// The certificate or its key is missing or invalid.
     Tls = 5,
-    /// The program ended while responses were incomplete.
+    /// The program ended before all responses were complete.
     Cut = 6,
 }
 
@@ -53,7 +53,7 @@ impl Exit {
         Exit { code: Code::Success, text: text.into() }
     }
 
-    /// A failed start or run. `reason` should be one line that names what failed.
+    /// A failure at startup or while running. `reason` should be one line that names what failed.
     ///
     /// ```
     /// use serve_forever::cli::Exit;
@@ -63,7 +63,7 @@ impl Exit {
         Exit::of(Code::Failure, reason)
     }
 
-    /// An error with this reason, as one line.
+    /// An error with this code and this reason, which is printed as one line.
     pub fn of(code: Code, reason: impl Display) -> Exit {
         Exit { code, text: format!("{NAME}: error: {reason}\n") }
     }
@@ -73,17 +73,17 @@ impl Exit {
         Exit::of(Code::File, format_args!("cannot {what} '{}': {error}", shown(path.as_os_str())))
     }
 
-    /// An error of the command line: the usage and then one line with the reason, as argparse prints them.
+    /// A command-line error: the usage followed by one line with the reason, as argparse prints them.
     pub fn usage(reason: impl Display) -> Exit {
         Exit { code: Code::Usage, text: format!("{}{NAME}: error: {reason}\n", usage()) }
     }
 
-    /// An error of a setting in the environment or in a file: one line with its place and the reason.
+    /// An error in a setting from the environment or a file: one line with the place of the setting and the reason.
     pub fn wrong(reason: impl Display) -> Exit {
         Exit::of(Code::Usage, reason)
     }
 
-    /// The reason, which gives the status.
+    /// The category of the error, which determines the exit status.
     pub fn code(&self) -> Code {
         self.code
     }
@@ -104,8 +104,8 @@ impl Exit {
         self.code == Code::Success
     }
 
-    /// Prints the text to its stream and returns the status. If a text for standard output cannot be printed, the
-    /// status is a failure.
+    /// Prints the text to its stream and returns the status. If text for standard output cannot be printed, the status
+    /// indicates failure.
     #[must_use]
     pub fn report(self, codes: ExitCodes) -> std::process::ExitCode {
         let printed = if self.is_output() {
@@ -115,7 +115,7 @@ impl Exit {
             io::stderr().lock().write_all(self.text.as_bytes())
         };
         match printed {
-            // A script that reads the help or the version must be able to detect that the output failed.
+            // A shell script that reads the help or the version must be able to detect that the output failed.
             Err(_) if self.is_output() => Code::Failure.status(codes).into(),
             _ => self.code.status(codes).into(),
         }

@@ -10,9 +10,9 @@ use super::options::{BadValue, Options};
 pub(super) struct Flag {
     /// The name after `--`, or the name of the positional argument.
     pub(super) name: &'static str,
-    /// The letter after `-`.
+    /// The letter after `-` in the short form.
     pub(super) letter: Option<char>,
-    /// The values that the flag takes, and the setter that it calls.
+    /// The values that the flag takes, and the setter to call.
     pub(super) action: Action,
     /// The purpose of the flag, in one or two lines of `--help`.
     pub(super) help: &'static str,
@@ -51,7 +51,7 @@ impl Flag {
         }
     }
 
-    /// The values as they appear after the name in the help: ` NAME VALUE`, `[=FILE]`.
+    /// The values as they appear after the name in the help, such as ` NAME VALUE` or `[=FILE]`.
     pub(super) fn shown_values(&self) -> String {
         match self.action {
             Action::Maybe(value, _) => format!("[={value}]"),

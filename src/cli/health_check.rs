@@ -10,13 +10,13 @@ use super::exit::{Code, Exit};
 /// The time limit for the whole check: resolving the name, connecting, and reading the status line.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The maximum number of bytes that are read to find the status.
+/// The maximum number of bytes read to find the status.
 const STATUS_LINE: usize = "HTTP/1.1 200".len();
 
 /// The parts of an `http` URL that a check needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HealthUrl {
-    /// Host and port as in the URL, for the field `Host`.
+    /// The host and port as written in the URL, for the `Host` field.
     authority: String,
     /// The host without brackets.
     host: String,
@@ -26,8 +26,8 @@ pub struct HealthUrl {
 }
 
 impl HealthUrl {
-    /// Parses `http://HOST`, with or without a port, a path and a query. `None` if it has another scheme, a user, no host
-    /// or an invalid port.
+    /// Parses `http://HOST`, with or without a port, a path and a query. `None` if the URL has another scheme, a user,
+    /// no host, or an invalid port.
     pub(super) fn parse(url: &str) -> Option<HealthUrl> {
         let rest = url.strip_prefix("http://")?;
         let url = rest.split('#').next()?;
@@ -55,7 +55,7 @@ fn port(text: &str) -> Option<u16> {
 /// Requests the URL with GET.
 ///
 /// # Errors
-/// A failure, unless a response with a status from 200 to 299 arrives in time.
+/// Returns an error unless a response with a status from 200 to 299 arrives in time.
 pub(super) fn check(url: &HealthUrl) -> Result<(), Exit> {
     let failed = |why: &dyn std::fmt::Display| {
         Exit::of(Code::Failure, format_args!("http://{}{}: {why}", url.authority, url.target))
@@ -64,7 +64,7 @@ pub(super) fn check(url: &HealthUrl) -> Result<(), Exit> {
     if (200..300).contains(&status) { Ok(()) } else { Err(failed(&format_args!("status {status}"))) }
 }
 
-/// The status of the response to a GET.
+/// The status in the response to a GET.
 fn status(url: &HealthUrl, end: Instant) -> io::Result<u16> {
     let mut stream = connect(url, end)?;
     let request = format!("GET {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", url.target, url.authority);
@@ -73,7 +73,8 @@ fn status(url: &HealthUrl, end: Instant) -> io::Result<u16> {
     let mut line = [0; STATUS_LINE];
     let mut count = 0;
     while count < line.len() {
-        // Set again for each read: a server that sends single bytes must not extend the time.
+        // The timeout is recomputed for each read, so that a server that sends single bytes cannot extend the total
+        // time.
         stream.set_read_timeout(Some(left(end)?))?;
         match stream.read(&mut line[count..]) {
             Ok(0) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "no response")),

@@ -5,13 +5,13 @@ use std::fmt::Write;
 use super::flag::Flag;
 use super::flags::{self, ABOUT, NAME};
 
-/// The maximum width of a line: terminals have at least 80 columns.
+/// The maximum line width, because terminals usually have at least 80 columns.
 const WIDTH: usize = 80;
 
 /// The column at which the descriptions begin.
 const COLUMN: usize = 24;
 
-/// The usage, with a newline at its end: `usage: serve-forever [-h] [-V] [-b ADDRESS]`, and so on.
+/// The usage message, which ends in a newline: `usage: serve-forever [-h] [-V] [-b ADDRESS]` and so on.
 pub(super) fn usage() -> String {
     let start = format!("usage: {NAME} ");
     let (positional, flags): (Vec<&Flag>, Vec<&Flag>) = flags::all().partition(|flag| flag.is_positional());
@@ -22,7 +22,7 @@ pub(super) fn usage() -> String {
     text
 }
 
-/// The complete help.
+/// The complete help text.
 pub(super) fn help() -> String {
     let mut text = usage();
     // A write to a string cannot fail.
@@ -53,7 +53,7 @@ fn explain(text: &mut String, flag: &Flag) {
     wrap(text, COLUMN, flag.help.split(' ').map(str::to_owned));
 }
 
-/// The flag with its shortest name: `port`, `-b ADDRESS`, `--content-type TYPE`.
+/// The flag with its shortest name, such as `port`, `-b ADDRESS`, `--content-type TYPE`.
 fn shortest(flag: &Flag) -> String {
     let name = match flag.letter {
         _ if flag.is_positional() => flag.name.to_owned(),
@@ -63,7 +63,7 @@ fn shortest(flag: &Flag) -> String {
     name + &flag.shown_values()
 }
 
-/// The flag with all of its names: `port`, `-b, --bind ADDRESS`, `--content-type TYPE`.
+/// The flag with all of its names, such as `port`, `-b, --bind ADDRESS`, `--content-type TYPE`.
 fn all_names(flag: &Flag) -> String {
     let name = match flag.letter {
         _ if flag.is_positional() => flag.name.to_owned(),

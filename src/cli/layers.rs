@@ -19,7 +19,7 @@ pub(super) enum Origin {
     CommandLine,
     /// The environment.
     Environment,
-    /// The file of this name, with the line of each flag that it sets.
+    /// The file with this name, and the line number of each flag that it sets.
     File(String, Vec<(&'static str, usize)>),
 }
 
@@ -27,8 +27,8 @@ pub(super) enum Origin {
 #[derive(Debug, Clone)]
 pub(super) struct Layer {
     origin: Origin,
-    /// The occurrences of each flag. A switch that is turned off is present with no occurrence, so it takes precedence over a
-    /// later layer that turns it on.
+    /// The occurrences of each flag. A switch that is turned off is present with no occurrence, so it overrides a lower
+    /// layer that turns it on.
     flags: Vec<(&'static Flag, Occurrences)>,
 }
 
@@ -43,13 +43,13 @@ impl Layer {
         self.flags.push((flag, occurrences));
     }
 
-    /// The occurrences of a flag; `None` if the source does not mention it.
+    /// The occurrences of a flag; `None` if the source does not mention the flag.
     fn occurrences(&self, flag: &Flag) -> Option<&[Vec<OsString>]> {
         let known = self.flags.iter().find(|(other, _)| other.name == flag.name);
         known.map(|(_, occurrences)| occurrences.as_slice())
     }
 
-    /// The error for an invalid value of a flag, with the place where this layer sets it.
+    /// The error for an invalid flag value, with the place where this layer sets it.
     fn bad_value(&self, flag: &Flag, why: &BadValue) -> Exit {
         match &self.origin {
             Origin::CommandLine => Exit::usage(format_args!("argument {flag}: {why}")),
@@ -63,8 +63,8 @@ impl Layer {
 }
 
 impl Options {
-    /// Builds the options from layers, the first of which takes precedence. Layers are not merged within a flag: all
-    /// values of a flag come from the first layer that mentions it.
+    /// Builds the options from layers, the first of which takes precedence. The values of one flag are not merged
+    /// across layers: all of them come from the first layer that mentions the flag.
     pub(super) fn from_layers(layers: &[Layer]) -> Result<Options, Exit> {
         let mut options = Options::default();
         for flag in flags::all() {
@@ -76,7 +76,7 @@ impl Options {
     }
 }
 
-/// The beginning of the name of every variable that sets a flag.
+/// The prefix of every environment variable that sets a flag.
 const PREFIX: &str = "SERVE_FOREVER_";
 
 /// The environment variable that sets a flag: `SERVE_FOREVER_LOG_FILE` for `log-file`.
@@ -84,8 +84,8 @@ pub(super) fn variable(flag: &Flag) -> String {
     format!("{PREFIX}{}", flag.name.replace('-', "_").to_uppercase())
 }
 
-/// The inverse of [`variable`]: the name of the flag that a variable sets, which need not exist. `None` if the variable
-/// does not begin with the prefix.
+/// The inverse of [`variable`]: the name of the flag that a variable sets. Such a flag need not exist. `None` if the
+/// variable does not begin with the prefix.
 pub(super) fn name_in_variable(variable: &OsStr) -> Option<String> {
     let rest = variable.as_encoded_bytes().strip_prefix(PREFIX.as_bytes())?;
     Some(String::from_utf8_lossy(rest).to_lowercase().replace('_', "-"))

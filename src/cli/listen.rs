@@ -15,15 +15,15 @@ pub(super) fn listeners(options: &Options) -> io::Result<Vec<TcpListener>> {
     if inherited.is_empty() { Ok(vec![bind(options, options.port)?]) } else { Ok(inherited) }
 }
 
-/// The sockets that `LISTEN_FDS` announces to this process; empty if there are none.
+/// The sockets that `LISTEN_FDS` passes to this process; empty if there are none.
 fn inherited() -> io::Result<Vec<TcpListener>> {
     let mut sockets = ListenFd::from_env();
     let named = |error: io::Error| io::Error::new(error.kind(), format!("LISTEN_FDS: {error}"));
     (0..sockets.len()).filter_map(|at| sockets.take_tcp_listener(at).map_err(named).transpose()).collect()
 }
 
-/// Binds the address of the options and a port. Without an address, binds all interfaces: with one IPv6 socket that
-/// also accepts IPv4 if the system supports that, otherwise with an IPv4 socket.
+/// Binds `port` on the address from the options. Without an address, binds all interfaces, with one IPv6 socket that
+/// also accepts IPv4 if the system supports it, and otherwise with an IPv4 socket.
 pub(super) fn bind(options: &Options, port: u16) -> io::Result<TcpListener> {
     let listen = ListenOptions { reuse_port: options.reuse_port, ..ListenOptions::http() };
     let Some(host) = &options.bind else {

@@ -1,4 +1,5 @@
-//! The program: its command line, its other sources of options, and the server that it builds from them.
+//! The program `serve-forever`: its command line, its other sources of options, and the server that it builds from
+//! them.
 //!
 //! `flags` is the table of all flags. The parser, the configuration file, the environment, `--help`, the manual page
 //! and the completions read that table, so a new flag needs only one entry.
@@ -15,10 +16,10 @@
 //! * `run` starts and runs the server; `reload` changes it on SIGHUP. `health_check` runs instead of a server.
 //!
 //! Messages have the form of argparse, which Python's `http.server` uses, because users and scripts expect it. [`Exit`]
-//! is an early end of the program: a text, a stream and a status.
+//! describes an early end of the program: a text, a stream and a status.
 //!
-//! Invariant: the files of the first two layers open, bind and resolve nothing, except that `sources` reads the
-//! configuration file. An invalid option is an error here (status 2). A valid option that the system cannot fulfil is
+//! Invariant: the files of the first two layers perform no I/O and no name resolution, except that `sources` reads the
+//! configuration file. An invalid option is an error here (status 2). A valid option that the system cannot satisfy is
 //! an error later (status 1).
 
 mod announcer;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::exit::Exit;
 
-/// Always returns an error, because the program must not run without a sandbox that the operator asked for.
+/// Always returns an error, because the program must not run without a sandbox that the operator requested.
 pub(super) fn restrict<'p>(
     _: impl IntoIterator<Item = &'p Path>,
     _: Option<&Path>,

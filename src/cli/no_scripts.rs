@@ -8,7 +8,7 @@ use super::options::Options;
 use crate::files::FileService;
 use crate::service::Service;
 
-/// Returns no user, because no script runs.
+/// Returns no user, because there are no scripts to run.
 pub(super) fn user(_: &Options) -> Result<Option<Infallible>, Exit> {
     Ok(None)
 }

@@ -8,7 +8,7 @@ use super::options::Options;
 use crate::HttpServer;
 use crate::service::Service;
 
-/// Counts nothing.
+/// Does nothing, in place of the counters.
 #[derive(Debug, Clone)]
 pub(super) struct Reports;
 

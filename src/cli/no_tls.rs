@@ -12,17 +12,17 @@ pub(super) fn configuration(_: &Options, _: Option<&Tls>) -> Result<Option<Tls>,
     Ok(None)
 }
 
-/// Never called: in this build, `Tls` has no value.
+/// Never called, because in this build `Tls` has no values.
 pub(super) fn secured(_: HttpServer, tls: &Tls, _: &Options) -> HttpServer {
     match *tls {}
 }
 
-/// Never called: in this build, `Tls` has no value.
+/// Never called, because in this build `Tls` has no values.
 pub(super) fn renew(_: &Reload<'_>, tls: &Tls, _: &Options) -> Vec<String> {
     match *tls {}
 }
 
-/// Never called: in this build, `Tls` has no value.
+/// Never called, because in this build `Tls` has no values.
 pub(super) fn remarks(_: &Options, tls: &Tls) -> Vec<String> {
     match *tls {}
 }
@@ -32,7 +32,7 @@ pub(super) fn files(_: &TlsOptions) -> std::iter::Empty<&Path> {
     std::iter::empty()
 }
 
-/// Returns no folders, because a build without TLS reads none.
+/// Returns no directories, because a build without TLS reads none.
 pub(super) fn folders(_: &TlsOptions) -> Vec<PathBuf> {
     Vec::new()
 }

@@ -1,5 +1,5 @@
 //! A file that the program replaces as a whole, by writing a temporary file in the same directory and renaming it. A
-//! reader sees the old content or the new one.
+//! reader sees either the old content or the new content.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -9,7 +9,7 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, Mode, OFlags, open, openat, renameat, unlinkat};
 
-/// A file name in a directory that is held open, so that a later change of the root does not affect it.
+/// A file name in a directory that is held open, so that a later chroot does not affect it.
 #[derive(Debug)]
 pub(super) struct OutputFile {
     directory: OwnedFd,
@@ -20,7 +20,7 @@ impl OutputFile {
     /// The file at `path`, which need not exist.
     ///
     /// # Errors
-    /// If its directory cannot be opened, or the path does not end in a name.
+    /// Returns an error if its directory cannot be opened, or the path does not end in a name.
     pub(super) fn at(path: &Path) -> io::Result<OutputFile> {
         let name = path.file_name().ok_or(io::ErrorKind::IsADirectory)?.to_owned();
         let directory = match path.parent() {
@@ -31,7 +31,7 @@ impl OutputFile {
         Ok(OutputFile { directory, name })
     }
 
-    /// The descriptor of the directory, which stays open so that a change of the root does not affect it.
+    /// The descriptor of the directory, which stays open so that a chroot does not affect it.
     pub(super) fn directory(&self) -> BorrowedFd<'_> {
         self.directory.as_fd()
     }
@@ -42,13 +42,13 @@ impl OutputFile {
         let written = self.create(&temporary).and_then(|mut file| file.write_all(content));
         let replaced = written.and_then(|()| Ok(renameat(&self.directory, &temporary, &self.directory, &self.name)?));
         if replaced.is_err() {
-            // The temporary file is not left behind. An error is ignored, because the file may not exist.
+            // Do not leave the temporary file behind. An error is ignored, because the file may not exist.
             _ = unlinkat(&self.directory, &temporary, AtFlags::empty());
         }
         replaced
     }
 
-    /// Creates the temporary file and removes it again, to find out early that the file cannot be written.
+    /// Creates the temporary file and removes it again, to find out early if the file cannot be written.
     #[cfg(feature = "harness")]
     pub(super) fn try_out(&self) -> io::Result<()> {
         let temporary = self.temporary();
@@ -58,7 +58,7 @@ impl OutputFile {
 
     /// Removes the file if it still has this content. Another process may have replaced it.
     pub(super) fn remove_if(&self, content: &[u8]) {
-        // If a FIFO has taken its place, opening it must not block the end of the program.
+        // If a FIFO has taken its place, opening it must not block the program's exit.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOFOLLOW;
         let Ok(file) = openat(&self.directory, &self.name, flags, Mode::empty()) else { return };
         let mut found = Vec::new();
@@ -69,7 +69,7 @@ impl OutputFile {
     }
 
     fn create(&self, temporary: &OsStr) -> io::Result<File> {
-        // A file or a link from an earlier start is removed first, because writing must not follow it.
+        // Remove a file or symlink left by an earlier run first, so that the write does not follow a symlink.
         _ = unlinkat(&self.directory, temporary, AtFlags::empty());
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         Ok(File::from(openat(&self.directory, temporary, flags, Mode::from_raw_mode(0o644))?))

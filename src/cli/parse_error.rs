@@ -10,7 +10,7 @@ use super::flags::{NAME, VERSION, beginning_with, find};
 use super::help::help;
 use super::words::shown;
 
-/// The exit for an error of clap, which includes `--help` and `--version`.
+/// The exit for an error from clap. clap reports `--help` and `--version` as errors too.
 pub(super) fn ending(error: &clap::Error, words: &[OsString]) -> Exit {
     let context = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => text.as_str(),
@@ -32,7 +32,7 @@ pub(super) fn ending(error: &clap::Error, words: &[OsString]) -> Exit {
     }
 }
 
-/// The flag in a text from clap such as `--header <NAME> <VALUE>`.
+/// The flag in a piece of text from clap, such as `--header <NAME> <VALUE>`.
 fn flag_of(word: &str) -> Option<&'static Flag> {
     find(word.strip_prefix("--")?.split([' ', '=']).next()?)
 }
@@ -40,7 +40,7 @@ fn flag_of(word: &str) -> Option<&'static Flag> {
 /// The error for a word after a flag with an optional value, such as `a.html` in `--spa a.html`. The value must be
 /// attached with `=`. `None` if no such flag precedes the word.
 pub(super) fn detached(value: &OsStr, words: &[OsString]) -> Option<Exit> {
-    // clap does not report the preceding flag, so the word is searched for in the command line.
+    // clap does not report the preceding flag, so search the command line for the word.
     let before = words.windows(2).find(|pair| pair[1] == value)?[0].to_str()?.strip_prefix("--")?;
     let mut candidates = beginning_with(before);
     let flag = match (find(before), candidates.next(), candidates.next()) {

@@ -1,4 +1,4 @@
-//! The parser of the command line: clap, configured from the table of flags. Not here: the wording of errors
+//! The parser of the command line: clap, configured from the flag table. Not here: the wording of errors
 //! (`parse_error`).
 
 use std::ffi::OsString;
@@ -27,7 +27,7 @@ use super::parse_error::{detached, ending};
 /// ```
 ///
 /// # Errors
-/// The [`Exit`] contains the text of `--help` or `--version`, or the error in the command line.
+/// Returns an [`Exit`] that contains the text of `--help` or `--version`, or the error in the command line.
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Options, Exit> {
     Options::from_layers(&[layer(words)?])
 }
@@ -52,7 +52,7 @@ pub(super) fn layer(words: impl IntoIterator<Item = OsString>) -> Result<Layer, 
     Ok(layer)
 }
 
-/// Converts the table of flags to a clap command. The manual page and the completions are generated from it too.
+/// Converts the flag table to a clap command. The manual page and the completions are also generated from this command.
 pub(super) fn command() -> Command {
     Command::new(NAME)
         .about(ABOUT)
@@ -65,7 +65,7 @@ pub(super) fn command() -> Command {
         .args(flags::all().map(argument))
 }
 
-/// Converts one flag to an argument of clap. `Append` keeps the occurrences separate.
+/// Converts one flag to a clap argument. `Append` keeps the occurrences separate.
 fn argument(flag: &'static Flag) -> Arg {
     let mut argument = Arg::new(flag.name).help(flag.help);
     if !flag.more.is_empty() {
@@ -89,15 +89,15 @@ fn argument(flag: &'static Flag) -> Arg {
     }
 }
 
-/// Makes an argument take one value for each name. Negative numbers are accepted as values, because no flag is a digit.
-/// Other words that begin with a hyphen are not accepted.
+/// Makes an argument take one value for each name. Negative numbers are accepted as values, because no flag begins with
+/// a digit. Other words that begin with a hyphen are not accepted.
 fn taking_values(argument: Arg, names: &[&'static str]) -> Arg {
     let text = clap::builder::ValueParser::os_string();
     let argument = argument.value_names(names.iter().copied()).num_args(names.len()).value_hint(hint(names));
     argument.value_parser(text).allow_negative_numbers(true)
 }
 
-/// The kind of completion that a shell offers for values with these names.
+/// The kind of completion that a shell offers for values with these placeholder names.
 fn hint(names: &[&str]) -> ValueHint {
     match names {
         ["DIRECTORY"] => ValueHint::DirPath,

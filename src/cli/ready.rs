@@ -15,7 +15,7 @@ use super::flags::VERSION;
 pub(super) struct Scheme(&'static str);
 
 impl Scheme {
-    /// The scheme of a server.
+    /// The scheme of a server with or without TLS.
     pub(super) fn of(is_encrypted: bool) -> Scheme {
         Scheme(if is_encrypted { "https" } else { "http" })
     }
@@ -58,7 +58,7 @@ impl Bound {
 }
 
 /// Announces that the program is ready. The text is flushed, because another process may wait for it. Errors are
-/// ignored, because the program serves even if standard output is closed.
+/// ignored, because the program keeps serving even if standard output is closed.
 pub(super) fn announce(scheme: Scheme, address: SocketAddr, bound: &[Bound], base_path: &str) {
     let mut stdout = io::stdout().lock();
     let mut text = ready_line(scheme, address);
@@ -68,7 +68,7 @@ pub(super) fn announce(scheme: Scheme, address: SocketAddr, bound: &[Bound], bas
     _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
 }
 
-/// The line of `--ready json` and `--ready-fd`, a JSON object. Its values need no escaping.
+/// The line of `--ready json` and `--ready-fd`, a JSON object. The values need no escaping.
 pub(super) fn json_line(address: SocketAddr, bound: &[Bound], nonce: &str) -> String {
     let addresses: Vec<String> = bound.iter().map(|bound| format!("\"{}\"", bound.address)).collect();
     let (port, pid) = (address.port(), std::process::id());
@@ -105,8 +105,7 @@ fn addresses_line(
             urls.push(url);
         }
     }
-    // With a base path, the first line has the URL of the root, for which the response is 404, so the second line is
-    // needed.
+    // With a base path, the first line contains the root URL, which gets a 404 response, so the second line is needed.
     (urls != [url(scheme, address, "/")]).then(|| format!("Open {}\n", urls.join(" or ")))
 }
 
@@ -118,7 +117,7 @@ fn url(Scheme(scheme): Scheme, address: SocketAddr, path: &str) -> String {
 }
 
 /// The addresses of the interfaces that are up. Loopback addresses are left out. Link-local IPv6 addresses are left out
-/// too, because they need a zone in a URL, which browsers do not accept.
+/// too, because they would need a zone in the URL, which browsers do not accept.
 fn interfaces() -> Vec<IpAddr> {
     use nix::net::if_::InterfaceFlags;
     let Ok(all) = nix::ifaddrs::getifaddrs() else { return Vec::new() };

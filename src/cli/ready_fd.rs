@@ -6,19 +6,20 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use super::exit::Exit;
 
-/// Takes over an open descriptor. Must be called before anything else is opened. Otherwise a number that the parent has
-/// not opened could refer to another file of this program.
+/// Takes ownership of an open descriptor. Must be called before anything else is opened, because otherwise a number
+/// that the parent has not opened could refer to one of this program's own files.
 pub(super) fn take_over(number: i32) -> Result<File, Exit> {
-    // No type here owns the number itself, so the descriptor is duplicated, and the original is closed below.
+    // Safe code cannot take ownership of a raw descriptor number, so the descriptor is duplicated and the original is
+    // closed below.
     let file = duplicate(number).or_else(|_| reopen(number)).map_err(|error| {
         Exit::usage(format_args!("argument --ready-fd: invalid descriptor: '{number}' (must be open: {error})"))
     })?;
-    // A reader may wait for the end of the pipe, so the original descriptor must not stay open.
+    // A reader may wait for EOF on the pipe, so the original descriptor must not stay open.
     _ = nix::unistd::close(number);
     Ok(file)
 }
 
-/// Writes the line. Errors are ignored, because the program serves even if the pipe has no reader.
+/// Writes the line. Errors are ignored, because the program keeps serving even if the pipe has no reader.
 pub(super) fn tell(mut file: File, line: &str) {
     _ = file.write_all(line.as_bytes());
 }
@@ -31,7 +32,7 @@ fn duplicate(number: i32) -> io::Result<File> {
 
     use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
     let process = pidfd_open(getpid(), PidfdFlags::empty())?;
-    // The kernel assigns the lowest free number. If that is `number`, the descriptor was not open before.
+    // The kernel assigns the lowest free descriptor number. If that is `number`, no such descriptor was open.
     if process.as_raw_fd() == number {
         return Err(rustix::io::Errno::BADF.into());
     }

@@ -1,4 +1,4 @@
-//! The unencrypted port of `--redirect-http`: a separate server next to the one for the files.
+//! The unencrypted port of `--redirect-http`: a separate server beside the one that serves the files.
 
 use std::io;
 use std::net::TcpListener;
@@ -10,10 +10,11 @@ use super::{listen, logging, site};
 use crate::log::AccessLog;
 use crate::{HttpServer, HttpsRedirect, Limits};
 
-/// The maximum number of bytes in the buffers of all redirected connections, which hold heads and short responses.
+/// The maximum total size of the buffers of all connections to the redirecting listener. They hold only request heads
+/// and short responses.
 const BUFFERS: usize = 16 * 1024 * 1024;
 
-/// The port, bound but not served yet, and the log of its requests.
+/// The bound port, which does not accept connections yet, and the log for its requests.
 pub(super) struct Redirect {
     listener: TcpListener,
     log: AccessLog,
@@ -27,7 +28,7 @@ impl Redirect {
         Ok(Some(Redirect { listener, log: logging::log(options)? }))
     }
 
-    /// Notes that the process has changed its root to this directory.
+    /// Adapts the log to a process that has changed its root to this directory.
     pub(super) fn below(self, root: &Path) -> Redirect {
         Redirect { log: self.log.below(root), ..self }
     }

@@ -1,10 +1,10 @@
 //! SIGHUP: reads the options again and applies them to the running server.
 //!
 //! A reload takes effect completely or not at all. Every file is read and opened, and every service is built, before
-//! the server is changed, so that a typing error in a file causes a line in the log and no failed request. Options that
-//! can change only at a start keep their values, and the log names them.
+//! the server is changed, so that a typo in a file causes a log line and not a failed request. Options that can change
+//! only at startup keep their values, and the log names them.
 //!
-//! Invariant: nothing here waits, and nothing here ends the program.
+//! Invariant: no function here waits or ends the program.
 
 use std::time::SystemTime;
 
@@ -26,23 +26,23 @@ use crate::service::Service;
 /// Applies changed options to a running server.
 pub(super) struct Reloader {
     sources: Sources,
-    /// The options that the server runs with.
+    /// The options that are in effect.
     options: Options,
     scripts: Scripts,
-    /// The configuration of TLS that the server runs with.
+    /// The TLS configuration that is in effect.
     tls: Option<Tls>,
     reports: Reports,
-    /// Standard error, for messages if the access log goes to a file or is off.
+    /// A log on standard error, for messages while the access log goes to a file or is off.
     stderr: AccessLog,
 }
 
-/// Everything that the new options need, built but not yet in use.
+/// Everything that the new options require, built but not yet in use.
 struct Prepared {
     options: Options,
     log: AccessLog,
     service: Box<dyn Service + Send>,
     tls: Option<Tls>,
-    /// The names of the changed options that take effect only at a start.
+    /// The names of the changed options that take effect only at startup.
     kept: Vec<&'static str>,
 }
 
@@ -80,10 +80,10 @@ impl Reloader {
         }
     }
 
-    /// Builds everything that the new options need, without changing the server.
+    /// Builds everything that the new options require, without changing the server.
     fn prepare(&mut self) -> Result<Prepared, Exit> {
         if self.options.confinement.chroot.is_some() {
-            // Below the new root, the path could lead to a different file that the operator did not choose.
+            // After a chroot, the path could lead to a different file from the one that the operator chose.
             return Err(Exit::failure("with --chroot, settings are read only at the start"));
         }
         self.options.config.iter().try_for_each(|path| check_file(path))?;
@@ -105,7 +105,7 @@ impl Reloader {
         Ok(Prepared { options, log, service, tls, kept })
     }
 
-    /// The text ` from 'FILE'` for log messages.
+    /// The text ` from 'FILE'` for log messages, which names the configuration file.
     fn from(&self) -> String {
         let Options { config, site, tls, .. } = &self.options;
         let file = config.as_ref().or(site.auth_file.as_ref()).or(tls.certificates.first());
@@ -142,7 +142,7 @@ fn keep(next: &mut Options, present: &Options) -> Vec<&'static str> {
     let (changed, stands) = (&mut next.tls, &present.tls);
     kept.extend(keep_one("tls-self-signed", &mut changed.self_signed, &stands.self_signed));
     kept.extend(keep_one("redirect-http", &mut changed.redirect_http, &stands.redirect_http));
-    // The clients of the port still expect the same protocol.
+    // Clients of this port still expect the old protocol.
     if changed.certificates.is_empty() != stands.certificates.is_empty() {
         kept.extend(keep_one("tls-cert", changed, stands));
     }
@@ -167,7 +167,7 @@ fn keep(next: &mut Options, present: &Options) -> Vec<&'static str> {
     kept
 }
 
-/// Keeps the options for the life of the process, because their actions took place or began at the start.
+/// Keeps the options that control the life of the process, because their effects took place or began at startup.
 fn keep_life(next: &mut LifeOptions, present: &LifeOptions, kept: &mut Vec<&'static str>) {
     kept.extend(keep_one("port-file", &mut next.port_file, &present.port_file));
     kept.extend(keep_one("ready", &mut next.ready, &present.ready));
@@ -180,7 +180,7 @@ fn keep_life(next: &mut LifeOptions, present: &LifeOptions, kept: &mut Vec<&'sta
     kept.extend(keep_one("exit-codes", &mut next.exit_codes, &present.exit_codes));
 }
 
-/// Restores the current value of one option. Returns its name if it differed.
+/// Keeps the current value of one option, discarding the reloaded one. Returns its name if the two differed.
 fn keep_one<T: Clone + PartialEq>(name: &'static str, next: &mut T, present: &T) -> Option<&'static str> {
     if next == present {
         return None;

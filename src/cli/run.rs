@@ -1,4 +1,4 @@
-//! Builds the server from the options, and runs it: bind, give up privileges, announce, serve, end.
+//! Builds the server from the options, and runs it: binds, drops privileges, announces, serves and shuts down.
 //!
 //! Each part of the server is built elsewhere; this file puts them in order.
 
@@ -40,7 +40,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> std::process::ExitCode {
     }
 }
 
-/// Reads the options and does what they request. Sets `codes` as soon as it is known.
+/// Reads the options and acts on them. Sets `codes` as soon as `--exit-codes` is known.
 fn start(args: impl IntoIterator<Item = OsString>, codes: &mut ExitCodes) -> Result<Code, Exit> {
     let sources = Sources::new(args)?;
     let fixed = sources.without_file()?;
@@ -60,7 +60,7 @@ fn serve(options: &Options, sources: Sources) -> Result<Code, Exit> {
     conflicts::check(options)?;
     check_input(&options.life)?;
     options.life.cpu.map(pin).transpose()?;
-    // Keys are read while the program still has permission to read them.
+    // Private keys are read while the program still has permission to read them.
     let tls = tls::configuration(options, None)?;
     let (accounts, user) = (site::accounts(options)?, confine::user(options)?);
     let script_user = scripts::user(options)?;
@@ -76,9 +76,9 @@ fn serve(options: &Options, sources: Sources) -> Result<Code, Exit> {
     announcer.write_port_file(&options.life, &bound)?;
     let mut redirect = Redirect::open(options)?;
     let reports = Reports::new(options, &announcer)?;
-    // This caches its result now, because it reads files in /proc and /sys that the confinement makes inaccessible.
+    // The result is cached now, because the call reads files in /proc and /sys that the confinement makes inaccessible.
     _ = room_for_buffers();
-    // The listeners and the log are open, so privileges can be given up. The files to serve are looked up afterwards,
+    // The listeners and the log are open, so privileges can be dropped. The files to serve are looked up afterwards,
     // because their paths are relative to the new root and the new user must be able to read them.
     if let Some(root) = &options.confinement.chroot {
         log = log.below(root);
@@ -118,7 +118,7 @@ fn serve(options: &Options, sources: Sources) -> Result<Code, Exit> {
     }
     announcer.ready(scheme, server.server_address(), &bound, &options.site.base_path);
     let stopped = server.serve_forever().map_err(Exit::failure)?;
-    // Only SIGINT has a message, as in Python.
+    // Only SIGINT prints a message, as in Python.
     if stopped == Stopped::BySignal(SIGINT) {
         _ = say("\nKeyboard interrupt received, exiting.\n");
     }
@@ -153,7 +153,7 @@ fn configured(
     Ok(reports.observe(server, options))
 }
 
-/// A callback that reports the beginning of the stop.
+/// A callback that reports that shutdown has begun.
 fn stopping(announcer: &Announcer, reports: &Reports) -> impl FnMut() + Send + use<> {
     let (mut announce, reports) = (announcer.stopping(), reports.clone());
     move || {
@@ -162,7 +162,8 @@ fn stopping(announcer: &Announcer, reports: &Reports) -> impl FnMut() + Send + u
     }
 }
 
-/// Refuses a standard input that cannot end like a pipe: a file ends immediately, and a terminal is not read.
+/// Refuses a standard input that cannot end in the way a pipe does: a file is immediately at EOF, and a terminal is not
+/// read.
 fn check_input(life: &LifeOptions) -> Result<(), Exit> {
     let kind = || fstat(io::stdin()).map(|status| FileType::from_raw_mode(status.st_mode));
     match life.exit_with_stdin {
@@ -174,8 +175,8 @@ fn check_input(life: &LifeOptions) -> Result<(), Exit> {
 }
 
 /// The signals to handle. SIGINT (Ctrl-C) stops immediately, as in Python. SIGTERM drains: responses in flight are
-/// finished. SIGHUP reloads files. Without any files, SIGHUP is ignored. If standard error is a terminal, it is not
-/// handled instead, because it then means that the terminal was closed.
+/// finished. SIGHUP reloads files. Without any files, SIGHUP is ignored, unless standard error is a terminal: SIGHUP
+/// then means that the terminal was closed, and keeps its default action.
 fn signals(has_files: bool) -> Vec<(i32, SignalAction)> {
     let mut signals = vec![(SIGINT, SignalAction::Stop), (SIGTERM, SignalAction::Drain)];
     if has_files || !io::stderr().is_terminal() {

@@ -1,6 +1,6 @@
-//! Restricts the process with Landlock: it can read the served files, and write to the folders of its log and of the
-//! other files that the options name, and nothing else. `no_sandbox.rs` replaces this file in a program that was built
-//! without it.
+//! Restricts the process with Landlock: it can read the served files, and write to the directories of its log and of
+//! the other files that the options name, and nothing else. `no_sandbox.rs` replaces this file in a program that was
+//! built without it.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -14,17 +14,17 @@ use landlock::{
 use super::exit::Exit;
 
 /// Restricts this process permanently to reading the directories and files in `readable`, and to writing files in the
-/// folder of `log`, so that the log can be reopened after it has been renamed. The process can no longer bind or
+/// directory of `log`, so that the log can be reopened after it has been renamed. The process can no longer bind or
 /// connect sockets; its open sockets remain usable.
 ///
-/// On older kernels some restrictions are missing. If the kernel cannot restrict access to files, this is an error. The
-/// process can still replace and remove files in `folders`.
+/// The process can still replace and remove files in `folders`. On older kernels some restrictions are missing. It is
+/// an error if the kernel cannot restrict file access at all.
 pub(super) fn restrict<'p>(
     readable: impl IntoIterator<Item = &'p Path>,
     log: Option<&Path>,
     folders: &[BorrowedFd<'_>],
 ) -> Result<(), Exit> {
-    // errno contains the kernel's reason. The crate's error names only the call that failed.
+    // The kernel's reason is in errno, because the crate's error names only the call that failed.
     let refused = |_| Exit::failure(format_args!("cannot sandbox: {}", io::Error::last_os_error()));
     let mut rules = ruleset().map_err(refused)?;
     for path in readable {

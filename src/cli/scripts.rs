@@ -1,5 +1,5 @@
-//! Builds the service that runs CGI scripts in addition to the files. `no_scripts.rs` replaces this file if scripts
-//! cannot run.
+//! Builds the service that runs CGI scripts in addition to the files. `no_scripts.rs` replaces this file in a build
+//! without scripts.
 
 use std::io;
 
@@ -19,7 +19,7 @@ pub(super) fn user(options: &Options) -> Result<Option<ScriptUser>, Exit> {
     options.scripts.user.as_ref().map(|name| ScriptUser::named(name).map_err(|_| unknown(name))).transpose()
 }
 
-/// Builds services that run scripts: one at the start and one at each reload. Each takes over the running scripts of
+/// Builds the services that run scripts, one at startup and one at each reload. Each takes over the running scripts of
 /// its predecessor.
 #[derive(Debug, Default)]
 pub(super) struct Scripts {
@@ -43,8 +43,8 @@ impl Scripts {
             .base_path(&options.site.base_path)
             .hidden(!options.site.hidden)
             .limits(limits(&options.scripts))
-            // Reaping takes the exit status of any child. No other part of the program starts children and waits for
-            // their status.
+            // Reaping consumes the exit status of any child, which is safe because no other part of the program starts
+            // children and waits for their status.
             .reap_orphans(true);
         if let Some(user) = user {
             scripts = scripts.user(user);
@@ -58,7 +58,7 @@ impl Scripts {
     }
 }
 
-/// The limits of scripts: the options, and the defaults of the library for the rest.
+/// The limits on scripts, from the options and otherwise from the library's defaults.
 fn limits(scripts: &ScriptOptions) -> CgiLimits {
     let default = CgiLimits::default();
     CgiLimits {

@@ -1,14 +1,14 @@
-//! The messages to the service manager that started the program: systemd's `NOTIFY_SOCKET`.
+//! Messages to the service manager that started the program, sent through systemd's `NOTIFY_SOCKET`.
 
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::net::UnixDatagram;
 
-/// The variable with the address of the manager's socket: a path, or `@` and an abstract name.
+/// The environment variable that contains the address of the manager's socket: a path, or `@` and an abstract name.
 const VARIABLE: &str = "NOTIFY_SOCKET";
 
-/// A socket that is connected to the manager; `None` if there is no manager. It is connected early, because a change of
-/// the root can make the address unreachable.
+/// A socket that is connected to the manager; `None` if there is no manager. It is connected early, because a chroot
+/// can make the address unreachable.
 #[derive(Debug)]
 pub(super) struct ServiceManager(Option<UnixDatagram>);
 
@@ -18,7 +18,7 @@ impl ServiceManager {
         ServiceManager(std::env::var_os(VARIABLE).and_then(|address| connect(&address).ok()))
     }
 
-    /// Sends a new state to the manager. Errors are ignored, because the program also serves without the manager.
+    /// Sends a new state to the manager. Errors are ignored, because the program works without a manager too.
     pub(super) fn tell(&self, state: &str) {
         if let Some(socket) = &self.0 {
             _ = socket.send(state.as_bytes());

@@ -1,14 +1,14 @@
-//! Settings are flags that the environment or a configuration file sets by their long names. This file has the code
-//! that both share.
+//! Settings: the flags that can be set in the environment and in a configuration file, by their long names. This file
+//! contains the code that both sources share.
 
 use super::flag::{Action, Flag};
 use super::flags::find;
 use super::layers::Occurrences;
 
-/// Flags that apply to one start of the program and therefore are not settings.
+/// Flags that apply to a single run of the program and are therefore not settings.
 const OF_ONE_START: [&str; 2] = ["ready-fd", "healthcheck"];
 
-/// The flag for a setting's name. `help` and `version` are not settings.
+/// Finds the flag for the name of a setting. `help` and `version` are not settings.
 pub(super) fn setting(name: &str) -> Option<&'static Flag> {
     let flag = find(name).filter(|flag| !matches!(flag.action, Action::Help | Action::Version));
     flag.filter(|flag| !OF_ONE_START.contains(&flag.name))

@@ -1,4 +1,4 @@
-//! Builds the service for the files from the options.
+//! Builds the file service from the options.
 
 use std::fs;
 use std::io;
@@ -49,7 +49,7 @@ pub(super) fn service(options: &Options, accounts: Vec<Account>) -> Result<FileS
     Ok(files)
 }
 
-/// Wraps the service so that worker threads verify passwords, if `gate` has slow hashes.
+/// If `gate` has slow password hashes, wraps the service so that worker threads verify passwords.
 pub(super) fn off_loop(gate: Option<Arc<Gate>>, service: Box<dyn Service + Send>) -> Box<dyn Service + Send> {
     let gates = Gates::everywhere(gate);
     if gates.is_slow() { Box::new(AuthOffload::new(gates, service)) } else { service }
@@ -70,8 +70,8 @@ fn fold<T>(
     settings.iter().fold(files, add)
 }
 
-/// Checks that `path` is a readable file, so that an error is reported at the start and not at the first request. Only
-/// regular files are accepted, because opening others, such as a FIFO, can block.
+/// Checks that `path` is a readable file, so that an error is reported at startup and not at the first request. Only
+/// regular files are accepted, because opening another kind of file, such as a FIFO, can block.
 pub(super) fn check_file(path: &Path) -> Result<(), Exit> {
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_file() => {
@@ -82,23 +82,23 @@ pub(super) fn check_file(path: &Path) -> Result<(), Exit> {
     }
 }
 
-/// The value of the field `Server`; empty if the field is left out.
+/// The value of the field `Server`; empty if the field is omitted.
 pub(super) fn server_name(options: &Options) -> &str {
     options.server.as_deref().unwrap_or(SERVER_NAME)
 }
 
-/// The accounts from `--auth` and from the file of `--auth-file`.
+/// The accounts from `--auth` and from the file that `--auth-file` names.
 pub(super) fn accounts(options: &Options) -> Result<Vec<Account>, Exit> {
     let mut accounts = options.site.accounts.clone();
     if let Some(path) = &options.site.auth_file {
         let text = fs::read_to_string(path).map_err(|error| Exit::cannot("read", path, error))?;
-        // Editors on Windows begin UTF-8 files with a byte order mark.
+        // Some Windows editors begin UTF-8 files with a byte order mark.
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         accounts.extend(
             accounts_in(text).map_err(|why| Exit::of(Code::File, format_args!("{}:{why}", shown(path.as_os_str()))))?,
         );
         if accounts.is_empty() {
-            // Without accounts the server would be open to every client, which the operator did not intend.
+            // A file without accounts would open the server to every client, which the operator surely did not intend.
             return Err(Exit::of(Code::File, format_args!("{}: the file contains no user", shown(path.as_os_str()))));
         }
     }

@@ -1,4 +1,4 @@
-//! The sources of the options: the command line, the environment, and the configuration file that either of them names.
+//! The sources of the options: the command line, the environment, and the configuration file that one of them may name.
 
 use std::ffi::OsString;
 use std::fs;
@@ -10,7 +10,7 @@ use super::{config_file, environment, parser};
 
 /// The sources of the options in the order of precedence: command line, environment, file.
 pub(super) struct Sources {
-    /// Command line and environment, parsed once. Only the file is read again.
+    /// The command line and the environment, which are parsed once. Only the file is read again on a reload.
     fixed: [Layer; 2],
 }
 
@@ -20,7 +20,7 @@ impl Sources {
         Ok(Sources { fixed: [parser::layer(args)?, environment::layer(std::env::vars_os())?] })
     }
 
-    /// The options without those of the configuration file.
+    /// The options from the command line and the environment only.
     pub(super) fn without_file(&self) -> Result<Options, Exit> {
         Options::from_layers(&self.fixed)
     }
@@ -28,7 +28,7 @@ impl Sources {
     /// Reads the configuration file, if one is named, and combines all sources.
     pub(super) fn read(&self) -> Result<Options, Exit> {
         let options = self.without_file()?;
-        // One of the other layers names the file, so they are evaluated first without it.
+        // The other layers name the file, so they are evaluated first, without it.
         let Some(path) = &options.config else { return Ok(options) };
         let text = fs::read_to_string(path).map_err(|error| Exit::cannot("read", path, error))?;
         let [command_line, environment] = self.fixed.clone();

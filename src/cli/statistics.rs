@@ -1,5 +1,5 @@
-//! The program's counters and health: the services that report them, the exit after a number of responses, and the
-//! report at the end. `no_statistics.rs` replaces this file in a program that was built without them.
+//! The program's counters and health: the services that report them, the exit after a given number of responses, and
+//! the final report. `no_statistics.rs` replaces this file in a program that was built without them.
 
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
@@ -13,18 +13,18 @@ use crate::HttpServer;
 use crate::service::Service;
 use crate::statistics::{Health, HealthService, Statistics, StatisticsService};
 
-/// The counters of one start. Clones share them.
+/// The counters of one run of the program. Clones share the counters.
 #[derive(Debug, Clone)]
 pub(super) struct Reports {
     /// `None` if no option needs counters.
     statistics: Option<Arc<Statistics>>,
     health: Health,
-    /// The file of `--stats-on-exit`.
+    /// The `--stats-on-exit` file.
     file: Option<Arc<OutputFile>>,
 }
 
 impl Reports {
-    /// Creates the counters that the options need. Called while the program still has all of its privileges.
+    /// Creates the counters that the options need. Must be called before the program drops privileges.
     pub(super) fn new(options: &Options, announcer: &Announcer) -> Result<Reports, Exit> {
         let StatisticsOptions { path, on_exit, exit_after, .. } = &options.statistics;
         let is_counted = path.is_some() || on_exit.is_some() || exit_after.is_some();
@@ -38,12 +38,13 @@ impl Reports {
         Ok(Reports { statistics, health: Health::new(), file: file.transpose()? })
     }
 
-    /// The directory of the file that is written at the end.
+    /// The directory of the file that the final report is written to.
     pub(super) fn folder(&self) -> Option<BorrowedFd<'_>> {
         self.file.as_ref().map(|file| file.directory())
     }
 
-    /// Makes the server count, end after its last response, and report that it ends.
+    /// Makes the server update the counters, stop after the configured number of responses, and report that shutdown
+    /// has begun.
     pub(super) fn observe(&self, server: HttpServer, options: &Options) -> HttpServer {
         let Some(statistics) = &self.statistics else { return server };
         let server = server.statistics(Arc::clone(statistics));
@@ -74,12 +75,12 @@ impl Reports {
         }
     }
 
-    /// Notes that the end has begun.
+    /// Records that the shutdown has begun.
     pub(super) fn set_draining(&self) {
         self.health.set_draining();
     }
 
-    /// Writes the counters to the destination from the options. Called after the last connection.
+    /// Writes the counters to the destination from the options. Called after the last connection has closed.
     pub(super) fn finish(&self, options: &Options) -> Result<(), Exit> {
         let (Some(statistics), Some(path)) = (&self.statistics, &options.statistics.on_exit) else { return Ok(()) };
         match (&self.file, path) {

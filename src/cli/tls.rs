@@ -1,4 +1,4 @@
-//! Builds the configuration of TLS from the options. `no_tls.rs` replaces this file in a program that was built without
+//! Builds the TLS configuration from the options. `no_tls.rs` replaces this file in a program that was built without
 //! TLS.
 
 use std::fs;
@@ -12,10 +12,10 @@ pub(super) use crate::tls::Tls;
 use crate::tls::{ClientAuth, TlsBuilder, TlsError, TlsErrorKind, TlsVersion};
 use crate::{HttpServer, Reload};
 
-/// The names in every certificate of `--tls-self-signed`, in addition to those of the option.
+/// The names in every `--tls-self-signed` certificate, in addition to those that the option lists.
 const LOCAL_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
-/// Reads the files and builds the configuration. `None` if clients are served unencrypted.
+/// Reads the files that the options name and builds the configuration. `None` if clients are served unencrypted.
 ///
 /// `running` is the server's current configuration during a reload. A self-signed certificate is then kept, so that
 /// browsers that trust it continue to do so.
@@ -45,7 +45,7 @@ pub(super) fn configuration(options: &Options, running: Option<&Tls>) -> Result<
     built.map(Some).map_err(|error| Exit::of(Code::Tls, explained(&error)))
 }
 
-/// Adds the certificates, or the names for a self-signed one.
+/// Adds the certificates, or the names for a self-signed certificate.
 fn with_certificates(builder: TlsBuilder, options: &Options) -> TlsBuilder {
     let tls = &options.tls;
     if let Some(names) = &tls.self_signed {
@@ -56,13 +56,13 @@ fn with_certificates(builder: TlsBuilder, options: &Options) -> TlsBuilder {
     tls.certificates.iter().zip(keys).fold(builder, |builder, (certificate, key)| builder.certificate(certificate, key))
 }
 
-/// The name of this machine, as other machines in the local network know it.
+/// The name of this machine, under which other machines on the local network can reach it.
 fn host_name() -> Option<String> {
     let name = rustix::system::uname().nodename().to_str().ok()?.to_owned();
     (!name.is_empty() && name != "localhost" && name != "(none)").then_some(name)
 }
 
-/// The password of encrypted keys. The whole file is the password, without surrounding white space, as in Python.
+/// The password for encrypted keys. It is the content of the whole file, without surrounding white space, as in Python.
 fn password(tls: &TlsOptions) -> Result<Option<String>, Exit> {
     let Some(path) = &tls.password_file else { return Ok(None) };
     let read = fs::read_to_string(path);
@@ -71,7 +71,7 @@ fn password(tls: &TlsOptions) -> Result<Option<String>, Exit> {
     Ok(Some(read.map_err(failed)?.trim().to_owned()))
 }
 
-/// The text of an error. For a missing password, it names the option.
+/// The message for an error. If a password is missing, the message names the option.
 fn explained(error: &TlsError) -> String {
     match (error.kind(), error.path()) {
         (TlsErrorKind::PasswordNeeded, Some(path)) => {
@@ -81,7 +81,7 @@ fn explained(error: &TlsError) -> String {
     }
 }
 
-/// Makes the server use TLS.
+/// Makes the server use TLS with this configuration.
 pub(super) fn secured(server: HttpServer, tls: &Tls, options: &Options) -> HttpServer {
     server.tls(tls).hsts(hsts(options))
 }
@@ -111,8 +111,8 @@ pub(super) fn files(tls: &TlsOptions) -> impl Iterator<Item = &Path> {
     all.map(PathBuf::as_path)
 }
 
-/// The folders that a reload needs for these files. They include the targets of symbolic links, because a renewed
-/// certificate is a new file next to the old one.
+/// The directories that a reload needs to read these files. The directories of symbolic link targets are included,
+/// because a renewed certificate is a new file next to the old one.
 pub(super) fn folders(tls: &TlsOptions) -> Vec<PathBuf> {
     let named = files(tls).map(Path::to_owned);
     let all = named.flat_map(|file| [fs::canonicalize(&file).ok(), Some(file)]).flatten();

@@ -20,15 +20,15 @@ fn create(path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
-        // Opening a FIFO would wait for its reader.
+        // Opening a FIFO would wait for a reader.
         how.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
     }
     let file = how.open(path)?;
-    // The loop writes the trace itself, and only regular files never block it.
+    // The loop writes the trace itself, so the file must be a regular one, which never blocks the loop.
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("not a regular file"));
     }
-    // A trace starts at the beginning of its file.
+    // Discard any earlier trace in the file.
     file.set_len(0)?;
     Ok(file)
 }

@@ -1,4 +1,4 @@
-//! Makes text from outside the program safe for messages.
+//! Makes untrusted text safe to print in messages.
 
 use std::ffi::OsStr;
 use std::fmt::Write;

@@ -1,4 +1,4 @@
-//! Hosts and ports: those of a connection, and those in a request.
+//! The hosts and ports of connections and of requests.
 
 use std::borrow::Cow;
 
@@ -6,18 +6,18 @@ use super::Error;
 use super::places::PoolKey;
 use super::settings::ConnectionRoute;
 
-/// The port of `http`.
+/// The default port for `http`.
 pub(super) const HTTP_PORT: u16 = 80;
 
-/// The port of `https`.
+/// The default port for `https`.
 pub(super) const HTTPS_PORT: u16 = 443;
 
-/// Splits `host:port`. The brackets of an IPv6 host are removed. `port` takes precedence; if there is no port, the
-/// result is `None`.
+/// Splits `host:port`. The brackets of an IPv6 host are removed. `port` takes precedence over a port in `host`; if
+/// neither is given, the returned port is `None`.
 ///
 /// # Errors
-/// [`Error::InvalidUrl`] if the port is not a number up to 65535, or the host is empty or contains a character that is
-/// not allowed in a host.
+/// Returns [`Error::InvalidUrl`] if the port is not a number up to 65535, or the host is empty or contains a character
+/// that is not allowed in a host.
 pub(super) fn split(host: &str, port: Option<u16>) -> Result<(String, Option<u16>), Error> {
     let invalid = || Error::InvalidUrl(host.to_owned());
     let after_brackets = host.rfind(']').map_or(0, |at| at + 1);
@@ -39,17 +39,18 @@ pub(super) fn split(host: &str, port: Option<u16>) -> Result<(String, Option<u16
     if name.is_empty() || !name.chars().all(is_host_char) {
         return Err(invalid());
     }
-    // A name without an ASCII form is refused here and not only when it is used.
+    // A name without an ASCII form is refused now, and not only when the connection is opened.
     ascii(name)?;
     Ok((name.to_owned(), port))
 }
 
-/// False for characters that would end the host in a URL or a request.
+/// False for a character that would end the host in a URL or a request.
 fn is_host_char(character: char) -> bool {
     !character.is_ascii_control() && !matches!(character, ' ' | '/' | '?' | '#' | '@' | '\\' | '[' | ']')
 }
 
-/// The host in ASCII. A name with other characters becomes its IDNA form, which needs the feature `idna`.
+/// The host in ASCII. A name with non-ASCII characters is converted to its IDNA form, which requires the feature
+/// `idna`.
 pub(super) fn ascii(host: &str) -> Result<Cow<'_, str>, Error> {
     if host.is_ascii() {
         return Ok(Cow::Borrowed(host));
@@ -61,7 +62,7 @@ pub(super) fn ascii(host: &str) -> Result<Cow<'_, str>, Error> {
     Err(Error::InvalidUrl(host.to_owned()))
 }
 
-/// Formats the host for `Host` and for a target: an IPv6 address is in brackets and without its zone, which has a
+/// Formats the host for a `Host` field or a target. An IPv6 address is put in brackets and loses its zone, which has a
 /// meaning only on this machine (RFC 6874).
 pub(super) fn bracketed(host: &str) -> Result<String, Error> {
     if host.contains(':') {
@@ -79,7 +80,8 @@ pub(super) fn host_field(host: &str, port: u16, default_port: u16) -> Result<Str
 /// The value of `Host` for an absolute target; `None` for any other target.
 ///
 /// # Errors
-/// [`Error::InvalidUrl`] if the authority has userinfo, which must not be sent (RFC 9110 section 4.2.4), or no host.
+/// Returns [`Error::InvalidUrl`] if the authority has userinfo, which must not be sent (RFC 9110 section 4.2.4), or no
+/// host.
 pub(super) fn host_of_target(target: &str) -> Result<Option<String>, Error> {
     let Some((scheme, rest)) = target.split_once("://") else { return Ok(None) };
     if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
@@ -93,11 +95,11 @@ pub(super) fn host_of_target(target: &str) -> Result<Option<String>, Error> {
     }
 }
 
-/// Splits an absolute URL into its server and its target. The path may be missing.
+/// Splits an absolute URL into the server and the request target. The path may be missing.
 ///
 /// # Errors
-/// [`Error::InvalidUrl`] for an unsupported scheme, userinfo, or a malformed host. The target is checked later, when it
-/// is sent.
+/// Returns [`Error::InvalidUrl`] for an unsupported scheme, userinfo, or a malformed host. The target is checked later,
+/// when it is sent.
 pub(super) fn split_url(url: &str) -> Result<(PoolKey, &str), Error> {
     let invalid = || Error::InvalidUrl(url.to_owned());
     let (scheme, rest) = url.split_once("://").ok_or_else(invalid)?;
@@ -106,7 +108,7 @@ pub(super) fn split_url(url: &str) -> Result<(PoolKey, &str), Error> {
         return Err(invalid());
     }
     let (authority, target) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    // A query without a path would not be a target (RFC 9112 section 3.2.1).
+    // A query alone is not a valid target (RFC 9112 section 3.2.1), so a slash is added before it.
     if !target.is_empty() && !target.starts_with('/') {
         return Err(invalid());
     }

@@ -1,4 +1,4 @@
-//! The body of a request: its kinds, its framing, and its transmission.
+//! Request bodies: the kinds of bodies, and how a body is framed and sent.
 
 use std::io::{self, Read};
 
@@ -14,7 +14,7 @@ use crate::http1::{Buffer, Encoder};
 /// Latin-1.
 #[derive(Default)]
 pub enum RequestBody<'a> {
-    /// No body. POST, PUT and PATCH then get `Content-Length: 0`.
+    /// No body. A POST, PUT or PATCH request is then sent with `Content-Length: 0`.
     #[default]
     Empty,
     /// Bytes, sent with their length, which may be 0.
@@ -63,7 +63,7 @@ impl<'a> From<&'a Vec<u8>> for RequestBody<'a> {
     }
 }
 
-/// The field that frames a body, unless the caller has set one, and whether the body will be chunked.
+/// Returns the field that frames a body, unless the caller has set one, and whether the body will be chunked.
 pub(super) fn framing(
     method: &str,
     body: &RequestBody<'_>,
@@ -90,8 +90,8 @@ pub(super) fn framing(
     (Some(("Content-Length", length.to_string())), false)
 }
 
-/// The error for a body that is longer or shorter than announced. The server would read the excess as another request,
-/// or wait for the rest.
+/// The error for a body that is longer or shorter than announced. The server would parse the excess as another request,
+/// or wait for the missing bytes.
 const WRONG_LENGTH: Error = Error::InvalidBody("the body does not have the length that the request announces");
 
 impl RequestBody<'_> {
@@ -108,7 +108,7 @@ impl RequestBody<'_> {
         }
     }
 
-    /// Checks a length that is known before anything is sent.
+    /// Checks the length of the body if it is known before anything is sent.
     pub(super) fn check(&self, encoder: Option<Encoder>) -> Result<(), Error> {
         match (self, encoder) {
             (RequestBody::Bytes(bytes), Some(Encoder::Counted(length))) if bytes.len() as u64 != length => {
@@ -121,7 +121,7 @@ impl RequestBody<'_> {
 }
 
 impl<S: ClientStream> Link<S> {
-    /// Sends `head` and the body. If `listens` is true, stops when the final response arrives before the end.
+    /// Sends `head` and the body. If `listens` is true, stops early when the final response arrives.
     pub(super) fn send_body(
         &mut self,
         head: &mut Buffer,
@@ -159,7 +159,7 @@ impl<S: ClientStream> Link<S> {
         }
     }
 
-    /// Sends bytes of a body whose head has been sent.
+    /// Sends body bytes for a request whose head has been sent.
     pub(super) fn send_more(&mut self, bytes: &[u8], waits: WaitLimits) -> Result<(), Error> {
         if bytes.is_empty() {
             return Ok(());
@@ -178,15 +178,15 @@ impl<S: ClientStream> Link<S> {
         self.send(bytes, waits, false).map(drop)
     }
 
-    /// Notes that the caller has finished sending the body.
+    /// Records that the caller has finished sending the body.
     ///
     /// # Errors
-    /// If bytes are missing, because the server would wait for them and not respond.
+    /// Returns an error if bytes are missing. The server would wait for them and not respond.
     pub(super) fn end_body(&mut self) -> Result<(), Error> {
         match self.encoder.take() {
             Some(Encoder::Counted(1..)) => return Err(WRONG_LENGTH),
-            // The end of an encoded body has been sent with it. If the caller encodes the body, it has sent the end
-            // itself.
+            // The end of an encoded body has already been sent with the body. A caller that encodes the body has sent
+            // the end itself.
             Some(Encoder::Counted(0) | Encoder::Chunked | Encoder::UntilClose) | None => {}
         }
         self.machine.body_sent();
@@ -204,8 +204,8 @@ fn read_block(reader: &mut dyn Read, block: &mut [u8]) -> Result<usize, Error> {
     }
 }
 
-/// The longest body that is copied after the head, so that both are sent in one packet. A longer one is sent from the
-/// caller's memory.
+/// The maximum size of a body that is copied after the head, so that both are sent in one packet. A larger body is sent
+/// from the caller's memory.
 const COPIED: usize = 16 * 1024;
 
 /// A body that is being framed and sent.
@@ -234,7 +234,7 @@ impl<S: ClientStream> BodySender<'_, S> {
         self.finish()
     }
 
-    /// Sends the pieces that `next` appends to an empty buffer, until it returns false.
+    /// Calls `next`, which appends a piece to an empty buffer, and sends the piece, until `next` returns false.
     fn pieces(&mut self, mut next: impl FnMut(&mut Vec<u8>) -> Result<bool, Error>) -> Result<SendResult, Error> {
         let mut piece = Vec::new();
         while next(&mut piece)? {
@@ -248,7 +248,7 @@ impl<S: ClientStream> BodySender<'_, S> {
         self.finish()
     }
 
-    /// Frames a piece.
+    /// Frames a piece of the body.
     fn frame(&mut self, piece: &[u8]) -> Result<(), Error> {
         let taken = self.link.encoder.as_mut().map_or(0, |encoder| encoder.write(piece, self.out));
         if taken < piece.len() { Err(WRONG_LENGTH) } else { Ok(()) }

@@ -1,4 +1,4 @@
-//! The methods that set the settings of a new [`HttpConnection`].
+//! The methods that configure a new [`HttpConnection`].
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -26,7 +26,7 @@ impl<C: Connector> HttpConnection<C> {
         self
     }
 
-    /// Sets [`ClientSettings::tls`]: makes this an `https` connection, like Python's `HTTPSConnection`.
+    /// Sets [`ClientSettings::tls`], which makes this an `https` connection, like Python's `HTTPSConnection`.
     #[cfg(feature = "client-tls")]
     pub fn tls(mut self, tls: ClientTls) -> Self {
         self.settings.tls = Some(tls);

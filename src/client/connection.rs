@@ -1,4 +1,4 @@
-//! `HttpConnection`: requests to one server, with the methods and the states of Python's `HTTPConnection`.
+//! `HttpConnection`: requests to one server, with the methods and states of Python's `HTTPConnection`.
 
 use super::body::framing;
 use super::link::{Link, SharedLink, borrow};
@@ -8,14 +8,15 @@ use super::{ClientSettings, Connector, Error, HttpResponse, RequestBody, ThreadC
 use crate::http::{FieldValue, HeaderList};
 use crate::http1::RequestHead;
 
-/// A connection to one server: Python's `HTTPConnection`, and with the feature `client-tls` its `HTTPSConnection`.
+/// A connection to one server, like Python's `HTTPConnection` and, with the feature `client-tls`, its
+/// `HTTPSConnection`.
 ///
-/// It opens when the first request is sent, and again whenever a request finds it closed. A request is sent with
+/// It is opened when the first request is sent, and again whenever a request finds it closed. A request is sent with
 /// [`request`](HttpConnection::request), or with [`putrequest`](HttpConnection::putrequest),
 /// [`putheader`](HttpConnection::putheader) and [`endheaders`](HttpConnection::endheaders). Then
 /// [`getresponse`](HttpConnection::getresponse) waits for the response. The next request can be sent immediately, but
-/// its response is available only after the previous body has been read. After any error of the network or the server,
-/// the connection is closed and can be used again.
+/// its response is available only after the previous body has been read. After any network or server error, the
+/// connection is closed, but can be used again.
 ///
 /// ```no_run
 /// use serve_forever::client::{Error, HttpConnection};
@@ -40,24 +41,24 @@ pub struct HttpConnection<C: Connector = ThreadConnector> {
     /// `None` while the connection is closed.
     pub(super) shared: Option<SharedLink<C::Stream>>,
     state: RequestState,
-    /// The request that has been begun.
+    /// The request in progress.
     pending: PendingRequest,
-    /// The limits of the waits for the current request.
+    /// The wait limits for the current request.
     pub(super) waits: WaitLimits,
-    /// True if the last error came from a connection that ended before the first byte of the response.
+    /// True if the last error was that the connection ended before the first byte of the response.
     pub(super) failed_unanswered: bool,
-    /// True if the link was given to this connection and has carried requests before.
+    /// True if the connection was created with a link that had already carried requests.
     pub(super) has_used_link: bool,
 }
 
 /// The state of the current request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RequestState {
-    /// No request has been begun.
+    /// There is no request in progress.
     Idle,
-    /// `putrequest` has begun a request.
+    /// `putrequest` was called.
     Started,
-    /// The request has been sent, and its response is due.
+    /// The request has been sent, and its response has not been read.
     Sent,
 }
 
@@ -83,7 +84,7 @@ impl HttpConnection {
     /// must be in brackets. No socket is opened yet.
     ///
     /// # Errors
-    /// [`Error::InvalidUrl`] if the port is not a number, or the host contains an invalid character.
+    /// Returns [`Error::InvalidUrl`] if the port is not a number, or the host contains an invalid character.
     pub fn new(host: &str) -> Result<HttpConnection, Error> {
         HttpConnection::with_connector(ThreadConnector, host, None)
     }
@@ -91,18 +92,18 @@ impl HttpConnection {
     /// Like [`HttpConnection::new`], with the port as a separate argument.
     ///
     /// # Errors
-    /// The same as for [`HttpConnection::new`].
+    /// Returns the same errors as [`HttpConnection::new`].
     pub fn with_port(host: &str, port: u16) -> Result<HttpConnection, Error> {
         HttpConnection::with_connector(ThreadConnector, host, Some(port))
     }
 }
 
 impl<C: Connector> HttpConnection<C> {
-    /// Creates a connection that `connector` opens. Its calls wait like the connector's streams: they block a thread or
-    /// suspend a handler.
+    /// Creates a connection that `connector` opens. Its calls wait in the same way as the connector's streams, by
+    /// blocking a thread or suspending a handler.
     ///
     /// # Errors
-    /// The same as for [`HttpConnection::new`].
+    /// Returns the same errors as [`HttpConnection::new`].
     pub fn with_connector(connector: C, host: &str, port: Option<u16>) -> Result<HttpConnection<C>, Error> {
         let (host, port) = authority::split(host, port)?;
         Ok(HttpConnection {
@@ -126,23 +127,23 @@ impl<C: Connector> HttpConnection<C> {
         &self.host
     }
 
-    /// The port: the explicitly set one, or else 80, or 443 for `https`.
+    /// The port: the one that was set explicitly, or else 80, or 443 for `https`.
     pub fn port(&self) -> u16 {
         self.port.unwrap_or_else(|| self.settings.default_port())
     }
 
     /// True if the connection is open.
     pub fn is_open(&self) -> bool {
-        // A link that is currently borrowed elsewhere counts as open.
+        // A link that is borrowed at the moment counts as open.
         self.shared.as_ref().is_some_and(|shared| borrow(shared).map_or(true, |state| state.link.is_some()))
     }
 
     /// Sends all requests to `host` through a tunnel. The server of this connection is the proxy that opens the tunnel.
-    /// The proxy gets `headers`, and `Host` unless it is among them.
+    /// The proxy receives `headers`, and also `Host` unless `headers` contains it.
     ///
     /// # Errors
-    /// [`Error::TunnelAfterConnect`] if the connection is open; [`Error::InvalidUrl`] or [`Error::InvalidHeader`] if
-    /// the host or a field is invalid.
+    /// Returns [`Error::TunnelAfterConnect`] if the connection is open; [`Error::InvalidUrl`] or
+    /// [`Error::InvalidHeader`] if the host or a field is invalid.
     pub fn set_tunnel(&mut self, host: &str, port: Option<u16>, headers: &[(&str, &str)]) -> Result<(), Error> {
         if self.is_open() {
             return Err(Error::TunnelAfterConnect);
@@ -156,10 +157,10 @@ impl<C: Connector> HttpConnection<C> {
         self.proxy_headers.as_ref()
     }
 
-    /// Opens the connection, and the tunnel through it, if it is closed.
+    /// Opens the connection, and the tunnel through it if one is set. Does nothing if the connection is open.
     ///
     /// # Errors
-    /// Those of name resolution, connecting and the handshakes.
+    /// Returns the errors of name resolution, connecting and the handshakes.
     pub fn connect(&mut self) -> Result<(), Error> {
         if self.state == RequestState::Idle {
             self.begin_waits();
@@ -167,8 +168,8 @@ impl<C: Connector> HttpConnection<C> {
         if self.is_open() { Ok(()) } else { self.open() }
     }
 
-    /// Closes the connection. The unread rest of a response is lost, unless the response ends with its connection,
-    /// because such a response owns the connection.
+    /// Closes the connection. The unread rest of a response is lost, unless the end of the connection marks the end of
+    /// the response: such a response owns its connection.
     pub fn close(&mut self) {
         self.state = RequestState::Idle;
         if let Some(shared) = self.shared.take()
@@ -179,12 +180,12 @@ impl<C: Connector> HttpConnection<C> {
         }
     }
 
-    /// Sends a request with a body and fields. `Host`, `Accept-Encoding: identity` and the field that frames the body are added
-    /// before `headers`, unless they are among them.
+    /// Sends a request with a body and fields. `Host`, `Accept-Encoding: identity` and the field that frames the body
+    /// are added before `headers`, unless `headers` contains them.
     ///
     /// # Errors
-    /// If a part of the request is invalid, in which case nothing is sent; if the connection cannot be opened; or if
-    /// sending fails.
+    /// Returns an error if a part of the request is invalid, in which case nothing is sent; if the connection cannot be
+    /// opened; or if sending fails.
     pub fn request<'b>(
         &mut self,
         method: &str,
@@ -200,10 +201,10 @@ impl<C: Connector> HttpConnection<C> {
     }
 
     /// Sends a request like [`HttpConnection::request`]. If the fields contain `Transfer-Encoding` and `encode_chunked`
-    /// is true, the body is sent in chunks. If `encode_chunked` is false, the caller has chunked the body.
+    /// is true, the body is sent in chunks. If `encode_chunked` is false, the caller must have chunked the body itself.
     ///
     /// # Errors
-    /// The same as for [`HttpConnection::request`].
+    /// Returns the same errors as [`HttpConnection::request`].
     pub fn request_with(
         &mut self,
         method: &str,
@@ -224,11 +225,11 @@ impl<C: Connector> HttpConnection<C> {
         self.endheaders(body, encode_chunked)
     }
 
-    /// Begins a request. Nothing is sent before [`HttpConnection::endheaders`].
+    /// Begins a request. Nothing is sent until [`HttpConnection::endheaders`] is called.
     ///
     /// # Errors
-    /// [`Error::CannotSendRequest`] if the last request is not finished; [`Error::InvalidMethod`] or
-    /// [`Error::InvalidUrl`] if the method or the target is invalid. In these cases no request is begun.
+    /// Returns [`Error::CannotSendRequest`] if the previous request is not finished; [`Error::InvalidMethod`] or
+    /// [`Error::InvalidUrl`] if the method or the target is invalid. No request is then begun.
     pub fn putrequest(&mut self, method: &str, target: &str) -> Result<(), Error> {
         self.putrequest_with(method, target, SkipFields::default())
     }
@@ -236,7 +237,7 @@ impl<C: Connector> HttpConnection<C> {
     /// Begins a request without some of the fields that are otherwise added.
     ///
     /// # Errors
-    /// The same as for [`HttpConnection::putrequest`].
+    /// Returns the same errors as [`HttpConnection::putrequest`].
     pub fn putrequest_with(&mut self, method: &str, target: &str, skip: SkipFields) -> Result<(), Error> {
         if self.state != RequestState::Idle {
             return Err(Error::CannotSendRequest);
@@ -268,8 +269,8 @@ impl<C: Connector> HttpConnection<C> {
     /// Adds a field to the request. Text is encoded as Latin-1.
     ///
     /// # Errors
-    /// [`Error::CannotSendHeader`] if no request has been begun; [`Error::InvalidHeader`] if the field is invalid. In
-    /// these cases the request is unchanged.
+    /// Returns [`Error::CannotSendHeader`] if there is no request in progress; [`Error::InvalidHeader`] if the field is
+    /// invalid. The request is then unchanged.
     pub fn putheader(&mut self, name: &str, value: impl FieldValue) -> Result<(), Error> {
         if self.state != RequestState::Started {
             return Err(Error::CannotSendHeader);
@@ -278,12 +279,12 @@ impl<C: Connector> HttpConnection<C> {
     }
 
     /// Sends the current request and its body. The fields must frame the body; nothing is added. With `Expect:
-    /// 100-continue`, the body waits for the server. If the response arrives before the whole body has been sent, the
-    /// rest of the body is not sent.
+    /// 100-continue`, the body is sent only when the server asks for it. If the response arrives before the whole body
+    /// has been sent, the rest of the body is not sent.
     ///
     /// # Errors
-    /// [`Error::CannotSendHeader`] if no request has been begun; [`Error::NotConnected`] if the connection is closed
-    /// and must not be opened; and those of [`HttpConnection::request`].
+    /// Returns [`Error::CannotSendHeader`] if there is no request in progress; [`Error::NotConnected`] if the
+    /// connection is closed and must not be opened; and the errors of [`HttpConnection::request`].
     pub fn endheaders(&mut self, body: RequestBody<'_>, encode_chunked: bool) -> Result<(), Error> {
         if self.state != RequestState::Started {
             return Err(Error::CannotSendHeader);
@@ -307,11 +308,11 @@ impl<C: Connector> HttpConnection<C> {
         }
     }
 
-    /// Sends bytes of the body of a request whose head has been sent. Opens the connection if it is closed. Without a
-    /// request the bytes are sent unchanged, and no request can follow them on this connection.
+    /// Sends body bytes for a request whose head has been sent. Opens the connection if it is closed. If there is no
+    /// request in progress, the bytes are sent unchanged, and no request can follow them on this connection.
     ///
     /// # Errors
-    /// [`Error::InvalidBody`] if the body is longer than the request has announced. The excess is not sent.
+    /// Returns [`Error::InvalidBody`] if the body is longer than announced. The excess is not sent.
     pub fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
         if !self.is_open() && !self.settings.auto_open {
             return Err(Error::NotConnected);
@@ -329,8 +330,8 @@ impl<C: Connector> HttpConnection<C> {
     /// Waits for the response to the request that was sent.
     ///
     /// # Errors
-    /// [`Error::ResponseNotReady`] if no request has been sent, or the last response has not been read to its end. Any
-    /// other error closes the connection.
+    /// Returns [`Error::ResponseNotReady`] if no request has been sent, or the previous response has not been read
+    /// completely. Any other error closes the connection.
     pub fn getresponse(&mut self) -> Result<HttpResponse<C::Stream>, Error> {
         let Some(shared) = self.shared.clone().filter(|_| self.state == RequestState::Sent) else {
             return Err(Error::ResponseNotReady);
@@ -342,7 +343,7 @@ impl<C: Connector> HttpConnection<C> {
         match response {
             Ok(response) => {
                 self.state = RequestState::Idle;
-                // If the connection ends with the response, the response owns it.
+                // A response that ends with its connection owns the connection.
                 if response.will_close() {
                     self.shared = None;
                 }

@@ -1,4 +1,4 @@
-//! `Error`: all failures of a client, named like Python's exceptions.
+//! `Error`: all failures of a client, named after Python's exceptions.
 
 use std::fmt;
 use std::io;
@@ -6,35 +6,34 @@ use std::io;
 use crate::http::{InvalidHeader, Status};
 use crate::http1::{InvalidRequest, Violation};
 
-/// A failure of a client. The variants correspond to the exceptions of `http.client`, with more precise ones for
-/// messages that CPython accepts and this client refuses.
+/// A failure of a client. The variants correspond to the exceptions of `http.client`, and there are more precise ones
+/// for messages that CPython accepts and this client rejects.
 ///
-/// `?` converts it to an [`io::Error`], and [`Error::from`] extracts it from one again.
+/// `?` converts an `Error` to an [`io::Error`], and [`Error::from`] extracts it again.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// A request was begun before the last one was finished.
+    /// A request was begun before the previous one was finished.
     CannotSendRequest,
-    /// A header field or the end of the header was to be sent, but no request has been begun.
+    /// `putheader` or `endheaders` was called without a request in progress.
     CannotSendHeader,
-    /// A response was requested before its request had been sent, or before the previous response had been read to its
-    /// end.
+    /// `getresponse` was called before the request was sent, or before the previous response was read completely.
     ResponseNotReady,
     /// The connection is not open, and is not opened automatically.
     NotConnected,
     /// The connection is in use by another thread or handler at this moment.
     InUse,
-    /// A host, a port or a target is invalid; contains it.
+    /// A host, port or target is invalid. The variant contains it.
     InvalidUrl(String),
-    /// The method is not a token; contains it.
+    /// The method is not a token. The variant contains it.
     InvalidMethod(String),
-    /// A header field is invalid; contains the reason.
+    /// A header field is invalid. The variant contains the reason.
     InvalidHeader(String),
-    /// The body is longer or shorter than its length, or cannot be encoded; contains the reason.
+    /// The body is longer or shorter than its announced length, or cannot be encoded. The variant contains the reason.
     InvalidBody(&'static str),
-    /// The major version of HTTP is not 1; contains it.
+    /// The major version of HTTP in the response is not 1. The variant contains the version.
     UnknownProtocol(String),
-    /// The response does not begin with a status line; contains the text in its place.
+    /// The response does not begin with a status line. The variant contains the text that was received instead.
     BadStatusLine(String),
     /// The server closed the connection before the first byte of a response.
     RemoteDisconnected,
@@ -45,53 +44,54 @@ pub enum Error {
         /// The number of bytes that are missing, if the length of the body is known.
         expected: Option<u64>,
     },
-    /// A line is longer than its limit; contains the name of the line.
+    /// A line is longer than its limit. The variant contains the name of the line.
     LineTooLong(&'static str),
-    /// There are more header fields than the limit; contains the limit.
+    /// There are more header fields than the limit allows. The variant contains the limit.
     TooManyHeaders(usize),
-    /// The whole head is longer than its limit; contains the limit in bytes.
+    /// The whole head is longer than its limit. The variant contains the limit in bytes.
     HeadTooLarge(usize),
     /// A field line of the header or the trailer section is malformed.
     BadHeader,
-    /// The fields that frame the body are malformed or contradict each other; contains the rule.
+    /// The fields that frame the body are malformed or contradict each other. The variant contains the violated rule.
     BadFraming(&'static str),
-    /// There are more interim responses than the limit; contains the limit.
+    /// There are more interim responses than the limit allows. The variant contains the limit.
     TooManyInterim(usize),
-    /// The proxy refused the tunnel; contains the status and reason phrase.
+    /// The proxy refused the tunnel. The variant contains the status and the reason phrase.
     TunnelFailed(Status, String),
-    /// The tunnel was set after the connection was opened.
+    /// A tunnel was set after the connection had been opened.
     TunnelAfterConnect,
-    /// All connections of the pool to this server were in use for too long.
+    /// Every pooled connection to this server stayed in use until the wait for one timed out.
     PoolFull,
-    /// A wait took longer than its limit; contains the phase of the exchange.
+    /// A wait timed out. The variant contains the phase of the exchange.
     Timeout(WaitPhase),
-    /// TLS failed, because the server has no trusted certificate for its name or violates the protocol; contains the
-    /// reason.
+    /// TLS failed, because the server has no trusted certificate for its name or violates the protocol. The variant
+    /// contains the reason.
     Tls(String),
-    /// The name of the host could not be resolved.
+    /// The host name could not be resolved.
     Resolve(io::Error),
     /// The connection was refused, was reset, or failed otherwise.
     Io(io::Error),
 }
 
-/// The phase of an exchange in which a wait can take too long.
+/// A phase of an exchange in which a wait can time out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WaitPhase {
     /// The connection is being opened, including the tunnel.
     Connect,
-    /// The TLS handshake.
+    /// The TLS handshake is in progress.
     Tls,
     /// The request is being sent.
     Send,
-    /// The client waits for the head of the response.
+    /// The client is waiting for the head of the response.
     Head,
     /// The body of the response is being read.
     Body,
 }
 
 impl Error {
-    /// The name of the error in Python or in the operating system: `IncompleteRead`, `Timeout`, `ConnectionReset`.
+    /// The name of the error in Python or in the operating system, such as `IncompleteRead`, `Timeout`,
+    /// `ConnectionReset`.
     pub fn name(&self) -> &'static str {
         match self {
             Error::CannotSendRequest => "CannotSendRequest",
@@ -123,7 +123,7 @@ impl Error {
         }
     }
 
-    /// The kind of the [`io::Error`] to which this is converted.
+    /// The kind of the [`io::Error`] that this error is converted to.
     pub(crate) fn kind(&self) -> io::ErrorKind {
         match self {
             Error::InvalidUrl(_) | Error::InvalidMethod(_) | Error::InvalidHeader(_) | Error::InvalidBody(_) => {
@@ -152,7 +152,7 @@ impl Error {
         }
     }
 
-    /// Converts the error of a call that can wait in this phase.
+    /// Converts an error from a call that can wait in this phase.
     pub(super) fn in_phase(error: io::Error, phase: WaitPhase) -> Error {
         match Error::from(error) {
             Error::Io(error) if error.kind() == io::ErrorKind::TimedOut => Error::Timeout(phase),
@@ -161,7 +161,7 @@ impl Error {
     }
 }
 
-/// The name of a system error: that of the Python exception, without `Error`.
+/// The name of a system error: the name of the Python exception without `Error`.
 fn io_name(kind: io::ErrorKind) -> &'static str {
     match kind {
         io::ErrorKind::ConnectionRefused => "ConnectionRefused",
@@ -236,7 +236,7 @@ impl From<Error> for io::Error {
 }
 
 impl From<io::Error> for Error {
-    /// Extracts a client's error from an [`io::Error`] that contains one. Any other becomes [`Error::Io`].
+    /// Extracts the client's error from an [`io::Error`] that contains one. Any other error becomes [`Error::Io`].
     fn from(error: io::Error) -> Self {
         error.downcast::<Error>().unwrap_or_else(Error::Io)
     }
@@ -275,7 +275,7 @@ impl From<Violation> for Error {
             Violation::TransferEncoding => Error::BadFraming("Transfer-Encoding does not end in one chunked"),
             Violation::UnknownCoding => Error::BadFraming("unknown transfer coding"),
             Violation::LargeBody => Error::BadFraming("the body is too long"),
-            // CPython also reports a malformed chunk as an incomplete read.
+            // CPython also reports a malformed chunk as `IncompleteRead`.
             Violation::Chunk => Error::IncompleteRead { partial: Vec::new(), expected: None },
             _ => Error::BadHeader,
         }

@@ -13,7 +13,7 @@ use crate::http::HeaderList;
 use crate::http1::{Buffer, RequestHead};
 
 impl<C: Connector> HttpConnection<C> {
-    /// Sets the wait limits for a new exchange.
+    /// Computes the wait limits for a new exchange.
     pub(super) fn begin_waits(&mut self) {
         let total = self.settings.total_timeout.and_then(|total| self.connector.now().checked_add(total));
         self.waits = WaitLimits { each: self.settings.timeout, total };
@@ -28,41 +28,42 @@ impl<C: Connector> HttpConnection<C> {
         self.close();
     }
 
-    /// True if the last error came from a connection that ended before the first byte of the response.
+    /// True if the last error was that the connection ended before the first byte of the response.
     pub(super) fn failed_unanswered(&self) -> bool {
         self.failed_unanswered
     }
 
-    /// Sets an already open link.
+    /// Uses a link that is already open.
     pub(super) fn with_open_link(mut self, link: Option<Link<C::Stream>>) -> Self {
         self.has_used_link = link.is_some();
         self.shared = link.map(share);
         self
     }
 
-    /// Takes the link if it is open and idle and does not lead through a tunnel.
+    /// Takes the link out of the connection, if the link is open and idle and does not go through a tunnel.
     pub(super) fn take_idle_link(&mut self) -> Option<Link<C::Stream>> {
         if self.tunnel.is_some() {
             return None;
         }
-        // This fails while a response that is still being read shares the link.
+        // This fails while the link is shared with a response that is still being read.
         let state = Arc::try_unwrap(self.shared.take()?).ok()?.into_inner().ok()?;
         state.link.filter(|link| link.machine.is_reusable(&link.input))
     }
 
     pub(super) fn with_link<T>(&self, work: impl FnOnce(&mut Link<C::Stream>) -> Result<T, Error>) -> Result<T, Error> {
         let shared = self.shared.as_ref().ok_or(Error::NotConnected)?;
-        // A response that shares the link may have closed it.
+        // A response that shared the link may have closed it.
         work(borrow(shared)?.link.as_mut().ok_or(Error::RemoteDisconnected)?)
     }
 
-    /// Opens the connection for a request, unless it is open and can take one.
+    /// Opens the connection for a request, unless it is already open and can be used for one.
     pub(super) fn open_for_request(&mut self) -> Result<(), Error> {
         if let Some(shared) = &self.shared {
             let mut state = borrow(shared)?;
             let is_reading = state.is_reading;
             let is_usable = state.link.as_mut().is_some_and(|link| match is_reading {
-                // Another request can be sent while a response is being read. The next bytes are part of that response.
+                // Another request can be sent while a response is being read. The next bytes to arrive are part of that
+                // response.
                 true => link.machine.can_request(),
                 false => link.is_usable(),
             });
@@ -121,7 +122,7 @@ impl<C: Connector> HttpConnection<C> {
         let (waits, settings) = (self.waits, &self.settings);
         let shared = self.shared.as_ref().ok_or(Error::NotConnected)?;
         let mut state = borrow(shared)?;
-        // While a response is being read, its bytes are not read ahead, because they would take up memory.
+        // While a response is being read, its bytes are not read ahead, because buffering them would use memory.
         let listens = !state.is_reading;
         let link = state.link.as_mut().ok_or(Error::NotConnected)?;
         let mut out = Buffer::default();
@@ -132,14 +133,14 @@ impl<C: Connector> HttpConnection<C> {
             out = Buffer::default();
             let continue_waits = WaitLimits { each: Some(settings.continue_timeout), ..waits };
             if sent == SendResult::Stopped || link.await_continue(continue_waits)? == SendResult::Stopped {
-                // Without its body the request is incomplete, so the connection ends with the response.
+                // A request without its whole body is incomplete, so the connection must be closed after the response.
                 link.machine.abandon_body();
                 link.encoder = None;
                 return Ok(());
             }
         }
         match body {
-            // The body can follow with `send`.
+            // The caller can send the body with `send`.
             RequestBody::Empty if link.encoder.is_some() => {
                 let _ = link.send(out.bytes(), waits, listens)?;
                 Ok(())

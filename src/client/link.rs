@@ -1,4 +1,5 @@
-//! `Link`: one open connection. It moves bytes between the stream and the protocol's machine, and waits when necessary.
+//! `Link`: one open connection. It moves bytes between the stream and the protocol state machine, and waits when
+//! necessary.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
@@ -17,32 +18,33 @@ pub(super) struct Link<S: ClientStream> {
     limits: MessageLimits,
     /// The framing of the request body that is being sent.
     pub(super) encoder: Option<Encoder>,
-    /// The last head that was read.
+    /// The last response head that was read.
     head: ReceivedHead,
-    /// True if a final response arrived while its request was being sent; `head` then contains its head.
+    /// True if a final response arrived while its request was still being sent. `head` then contains the head of that
+    /// response.
     has_early_head: bool,
-    /// The statuses of the interim responses before it.
+    /// The statuses of the interim responses before `head`.
     interim: Vec<Status>,
 }
 
 /// The part of a connection that an [`HttpConnection`](super::HttpConnection) shares with its response.
 #[derive(Debug)]
 pub(super) struct LinkState<S: ClientStream> {
-    /// `None` once it is closed.
+    /// `None` once the connection is closed.
     pub(super) link: Option<Link<S>>,
-    /// The caller has a response whose body has not been read to its end.
+    /// True if the caller has a response whose body has not been read completely.
     pub(super) is_reading: bool,
 }
 
 /// A link that the connection and its response share.
 pub(super) type SharedLink<S> = Arc<Mutex<LinkState<S>>>;
 
-/// Borrows a link. A borrow is held during waits, so this does not wait for another borrower: on the event loop, the
-/// other borrower can be a handler on the same thread.
+/// Borrows a link. Fails instead of waiting if the link is already borrowed: a borrow is held during waits, and on the
+/// event loop the other borrower can be a handler on the same thread.
 pub(super) fn borrow<S: ClientStream>(shared: &SharedLink<S>) -> Result<MutexGuard<'_, LinkState<S>>, Error> {
     match shared.try_lock() {
         Ok(guard) => Ok(guard),
-        // A panic poisons the mutex but leaves the machine in a valid state, so the poison is ignored.
+        // A panic leaves the state machine in a valid state, so a poisoned mutex is ignored.
         Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
         Err(TryLockError::WouldBlock) => Err(Error::InUse),
     }
@@ -54,7 +56,7 @@ pub(super) fn borrow<S: ClientStream>(shared: &SharedLink<S>) -> Result<MutexGua
 pub(super) enum SendResult {
     /// All bytes were accepted.
     Complete,
-    /// The server responded or ended the connection before it had accepted all bytes.
+    /// The server responded or closed the connection before it had accepted all bytes.
     Stopped,
 }
 
@@ -83,11 +85,11 @@ impl<S: ClientStream> Link<S> {
         (self.stream, self.input)
     }
 
-    /// Moves an idle link to another stream, which `change` makes from the current one.
+    /// Moves an idle link to another stream, which `change` creates from the current one.
     pub(super) fn over<T: ClientStream>(self, change: impl FnOnce(S) -> io::Result<T>) -> io::Result<Link<T>> {
         let Link { stream, machine, limits, encoder, head, has_early_head, interim, .. } = self;
         let stream = stream.over(change)?;
-        // The input is empty, and an idle link does not keep memory for it.
+        // The input is empty, and an idle link should not hold memory for it.
         Ok(Link { stream, machine, input: Buffer::default(), limits, encoder, head, has_early_head, interim })
     }
 
@@ -98,7 +100,8 @@ impl<S: ClientStream> Link<S> {
         if !self.machine.is_reusable(&self.input) {
             return false;
         }
-        // The next read calls the system, because the server may have closed the connection since the last event.
+        // The next read must make a system call, because the server may have closed the connection since the last
+        // event.
         self.stream.expect_input();
         would_block(self.stream.try_read(&mut [0]))
     }
@@ -137,7 +140,7 @@ impl<S: ClientStream> Link<S> {
         Ok(SendResult::Complete)
     }
 
-    /// Reads the bytes that have arrived, without waiting. Returns true if a final response has arrived or the
+    /// Reads the bytes that have already arrived, without waiting. Returns true if a final response has arrived or the
     /// connection has ended.
     pub(super) fn has_stopped(&mut self) -> Result<bool, Error> {
         loop {
@@ -159,8 +162,9 @@ impl<S: ClientStream> Link<S> {
         }
     }
 
-    /// Waits until the server asks for the body of a request with `Expect: 100-continue`. Without a response the body
-    /// is sent after a while, because some servers never ask for it (RFC 9110 section 10.1.1).
+    /// Waits until the server asks for the body of a request with `Expect: 100-continue`. If the server does not
+    /// respond, the body is sent after `ClientSettings::continue_timeout`, because some servers never ask for it (RFC
+    /// 9110 section 10.1.1).
     pub(super) fn await_continue(&mut self, waits: WaitLimits) -> Result<SendResult, Error> {
         // All waits share one deadline, so that other interim responses do not extend it.
         let until = waits.until(self.stream.now());
@@ -195,7 +199,7 @@ impl<S: ClientStream> Link<S> {
         Ok((std::mem::take(&mut self.head), std::mem::take(&mut self.interim)))
     }
 
-    /// The next event of the response, other than `More`.
+    /// The next event of the response other than `More`.
     pub(super) fn event(&mut self, waits: WaitLimits, phase: WaitPhase) -> Result<ResponseEvent, Error> {
         loop {
             let event = self.machine.receive(&mut self.input, &self.limits, &mut self.head)?;
@@ -210,14 +214,16 @@ impl<S: ClientStream> Link<S> {
         }
     }
 
-    /// True if the bytes that have arrived complete the response. Does not wait and does not consume bytes of the body.
+    /// True if the bytes that have already arrived complete the response. Does not wait and does not consume bytes of
+    /// the body.
     pub(super) fn ends_here(&mut self) -> bool {
-        // The machine reports a violation again at the next read.
+        // The state machine will report a violation again at the next read.
         let event = self.machine.receive(&mut self.input, &self.limits, &mut self.head);
         event == Ok(ResponseEvent::End)
     }
 
-    /// Reads and discards the part of the response that has arrived. Returns true if this completes the response.
+    /// Reads and discards the part of the response that has already arrived. Returns true if this completes the
+    /// response.
     pub(super) fn drain(&mut self) -> bool {
         let mut drained = 0;
         while drained < MOST_DRAINED {
@@ -242,7 +248,7 @@ impl<S: ClientStream> Link<S> {
                 Ok(0) => self.machine.end_of_input(&self.input),
                 Ok(count) => return Ok(count),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                // With TLS, this is an end without `close_notify`.
+                // With TLS, this means EOF without `close_notify`.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => self.machine.cut_input(),
                 Err(error) => return Err(error),
             }

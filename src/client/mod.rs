@@ -1,8 +1,8 @@
 //! Python's `http.client`: a client in blocking style, for threads and for handlers on the event loop.
 //!
-//! [`HttpConnection`] sends requests and returns [`HttpResponse`]s, with the methods and the states of Python's class.
-//! It waits through a [`ClientStream`], which a [`Connector`] opens: [`ThreadConnector`] blocks its thread. The
-//! protocol is the client's side of `http1`. Errors have the names of Python's exceptions.
+//! [`HttpConnection`] sends requests and returns [`HttpResponse`]s, with the methods and states of Python's class. It
+//! waits through a [`ClientStream`], which a [`Connector`] opens: [`ThreadConnector`] blocks its thread. The protocol
+//! is implemented by the client side of `http1`. Errors are named after Python's exceptions.
 //!
 //! | module | content |
 //! |---|---|

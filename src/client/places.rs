@@ -1,4 +1,5 @@
-//! `Places`: the idle connections of a pool, the number in use, and the requests that wait for one.
+//! `Places`: the idle connections of a pool, the number of connections in use, and the requests that wait for a
+//! connection.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -13,13 +14,13 @@ use super::{ClientStream, Error, PoolConnector, PoolQueue};
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct PoolKey {
     pub(super) is_secure: bool,
-    /// In lower case.
+    /// The host name in lower case.
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) route: ConnectionRoute,
 }
 
-/// The connections of a pool. `P` is the type of an idle connection's stream.
+/// The connections of a pool. `P` is the stream type of an idle connection.
 pub(crate) struct Places<P: ClientStream, Q> {
     hosts: Mutex<Hosts<P>>,
     queue: Q,
@@ -30,7 +31,7 @@ type Hosts<P> = HashMap<PoolKey, HostPlaces<P>>;
 /// The connections of one server.
 #[derive(Debug)]
 struct HostPlaces<P: ClientStream> {
-    /// The most recently used one is at the end.
+    /// The idle connections. The most recently used one is at the end.
     idle: Vec<IdleLink<P>>,
     in_use: usize,
     /// The tickets of the waiting requests, in order.
@@ -67,7 +68,8 @@ impl<P: ClientStream> HostPlaces<P> {
 }
 
 impl<P: ClientStream, Q: PoolQueue> Places<P, Q> {
-    /// Takes one of the `most` places of a server. If none is free, waits through `connector`, after earlier requests.
+    /// Takes one of the `most` places of a server. If none is free, waits through `connector` until it is this
+    /// request's turn.
     pub(super) fn enter(
         &self,
         connector: &impl PoolConnector<Queue = Q>,
@@ -77,7 +79,7 @@ impl<P: ClientStream, Q: PoolQueue> Places<P, Q> {
     ) -> Result<(), Error> {
         let mut ticket = None;
         loop {
-            // The number is read first, so that a place that is given back afterwards changes it.
+            // The notification counter is read first, so that the return of a place after the check below changes it.
             let seen = self.queue.number();
             if self.try_enter(key, most, &mut ticket) {
                 return Ok(());
@@ -91,7 +93,8 @@ impl<P: ClientStream, Q: PoolQueue> Places<P, Q> {
         }
     }
 
-    /// Takes a place if one is free and no earlier request waits. Otherwise `ticket` is the place in the queue.
+    /// Takes a place if one is free and no earlier request waits. Otherwise sets `ticket` to this request's position in
+    /// the queue.
     fn try_enter(&self, key: &PoolKey, most: usize, ticket: &mut Option<u64>) -> bool {
         let mut hosts = self.lock();
         let host = hosts.entry(key.clone()).or_default();
@@ -113,11 +116,11 @@ impl<P: ClientStream, Q: PoolQueue> Places<P, Q> {
         if let Some(host) = self.lock().get_mut(key) {
             host.waiting.retain(|other| Some(*other) != ticket);
         }
-        // The next request may now be the first in the queue.
+        // Another request may now be the first in the queue.
         self.queue.notify();
     }
 
-    /// Gives a place back.
+    /// Returns a place of this server.
     pub(super) fn leave(&self, key: &PoolKey) {
         let mut hosts = self.lock();
         if let Some(host) = hosts.get_mut(key) {
@@ -146,12 +149,12 @@ impl<P: ClientStream, Q: PoolQueue> Places<P, Q> {
         }
     }
 
-    /// Keeps a connection. If there are then more than `most`, the one that has been idle longest is closed.
+    /// Keeps a connection. If more than `most` connections are then idle, the one that has been idle longest is closed.
     pub(super) fn keep(&self, key: &PoolKey, link: Link<P>, now: Instant, most: usize) {
         let mut hosts = self.lock();
         hosts.entry(key.clone()).or_default().idle.push(IdleLink { link, since: now });
         if hosts.values().map(|host| host.idle.len()).sum::<usize>() > most {
-            // The first connection of each server has been idle longest.
+            // The first connection in each server's list has been idle longest.
             let oldest = hosts.values_mut().filter(|host| !host.idle.is_empty()).min_by_key(|host| host.idle[0].since);
             let closed = oldest.map(|host| host.idle.remove(0));
             drop(hosts);
@@ -176,7 +179,7 @@ impl<P: ClientStream, Q: PoolQueue> Places<P, Q> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Hosts<P>> {
-        // No caller's code runs under the lock, so a poisoned mutex still has valid data.
+        // No caller's code runs while the lock is held, so the data of a poisoned mutex is still valid.
         self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -14,8 +14,8 @@ use crate::http::HeaderList;
 /// Connections that are kept open between requests.
 ///
 /// Once its response has been read to its end, a connection is used for the next request with the same scheme, host and
-/// port, unless either side ends it. The most recently used connection is taken first. Requests beyond
-/// [`PoolSettings::max_per_host`] wait in order. Clones share their connections.
+/// port, unless either side closes it. The most recently used connection is used first. Requests beyond
+/// [`PoolSettings::max_per_host`] wait in order of arrival. Clones share their connections.
 ///
 /// ```no_run
 /// use serve_forever::client::{Error, Pool};
@@ -67,39 +67,39 @@ impl<C: PoolConnector> fmt::Debug for Pool<C> {
     }
 }
 
-/// A [`Connector`] whose connections a pool can pass from one user to another.
+/// A [`Connector`] whose connections a pool can pass from one user, such as a handler, to another.
 pub trait PoolConnector: Connector {
-    /// An idle connection, which has no user.
+    /// The type of an idle connection, which has no user.
     type Parked: ClientStream;
 
     /// Takes an idle connection from its user.
     ///
     /// # Errors
-    /// If the connection cannot be kept. It is then closed.
+    /// Returns an error if the connection cannot be kept. It is then closed.
     fn park(stream: Self::Stream) -> io::Result<Self::Parked>;
 
     /// Gives an idle connection to the user of this connector.
     ///
     /// # Errors
-    /// If the user cannot take a connection now. It is then closed.
+    /// Returns an error if the user cannot use a connection now. It is then closed.
     fn unpark(&self, parked: Self::Parked) -> io::Result<Self::Stream>;
 
-    /// The number whose changes users wait for.
+    /// The shared counter through which waiting users are notified.
     type Queue: PoolQueue;
 
-    /// Waits until the number differs from `seen`.
+    /// Waits until the counter of `queue` differs from `seen`.
     ///
     /// # Errors
-    /// `TimedOut` if `until` passes first; another error if waiting is no longer possible.
+    /// Returns `TimedOut` if `until` passes first; another error if waiting is no longer possible.
     fn wait_for_change(&self, queue: &Self::Queue, seen: u64, until: Option<Instant>) -> io::Result<()>;
 }
 
-/// A number that all users of a pool share. They can wait for its changes.
+/// A notification counter that all users of a pool share, and whose changes they can wait for.
 pub trait PoolQueue: Default {
-    /// The number.
+    /// The current value of the counter.
     fn number(&self) -> u64;
 
-    /// Increases the number, and wakes all users that wait for a change.
+    /// Increments the counter, and wakes all users that wait for it to change.
     fn notify(&self);
 }
 
@@ -107,11 +107,11 @@ pub trait PoolQueue: Default {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PoolSettings {
-    /// The maximum number of idle connections, for all servers together. The one that has been idle longest is closed
-    /// first. Default: 100. 0 keeps none.
+    /// The maximum number of idle connections to all servers together. Beyond it, the connection that has been idle
+    /// longest is closed. With 0, no idle connection is kept. Default: 100.
     pub max_idle: usize,
-    /// The maximum number of connections in use for one server. Default: 16. Further requests wait, with the same time
-    /// limit as for opening a connection.
+    /// The maximum number of connections to one server that are in use at the same time. Further requests wait, at most
+    /// as long as the time limit for opening a connection. Default: 16.
     pub max_per_host: usize,
     /// The time after which an idle connection is closed instead of used. Default: 30 seconds, because many servers
     /// close idle connections after a minute.
@@ -133,7 +133,8 @@ impl Default for PoolSettings {
 }
 
 impl Pool {
-    /// Creates a pool for threads with the default settings.
+    /// Creates a connection pool for use from ordinary threads, with the default settings. Its calls block the calling
+    /// thread.
     pub fn new() -> Pool {
         Pool::with_connector(ThreadConnector, PoolSettings::default())
     }
@@ -146,12 +147,12 @@ impl Default for Pool {
 }
 
 impl<C: PoolConnector> Pool<C> {
-    /// Creates a pool whose connections `connector` opens.
+    /// Creates a pool that opens its connections with `connector`.
     pub fn with_connector(connector: C, settings: PoolSettings) -> Pool<C> {
         Pool { connector, settings: Arc::new(settings), places: Arc::default() }
     }
 
-    /// The same pool for another user, with `connector` for its waits and new connections.
+    /// The same pool for another user, which waits and opens connections with `connector`.
     pub fn for_connector<D>(&self, connector: D) -> Pool<D>
     where
         D: PoolConnector<Parked = C::Parked, Queue = C::Queue>,
@@ -167,8 +168,8 @@ impl<C: PoolConnector> Pool<C> {
         Pool { connector, settings, places }
     }
 
-    /// The same pool with other settings. An idle connection is used only with the TLS settings and addresses with
-    /// which it was opened.
+    /// The same pool with other settings. An idle connection is used only if the TLS settings and addresses are those
+    /// with which it was opened.
     pub fn with_settings(&self, settings: PoolSettings) -> Pool<C> {
         Pool { settings: Arc::new(settings), ..self.clone() }
     }
@@ -176,13 +177,14 @@ impl<C: PoolConnector> Pool<C> {
     /// Sends a request to the server of an absolute URL, and waits for the response. The arguments are those of
     /// [`HttpConnection::request`].
     ///
-    /// A server can close an idle connection just when the next request is sent over it. So a request is repeated once
-    /// over a new connection if all of this holds: it was sent over a used connection that ended before the first byte
-    /// of the response, its method is idempotent, and its body can be sent again (RFC 9112 section 9.3.1).
+    /// A server can close an idle connection just when the next request is sent over it. A request is therefore
+    /// repeated once over a new connection if all of the following hold: it was sent over a previously used connection
+    /// that ended before the first byte of the response, its method is idempotent, and its body can be sent again (RFC
+    /// 9112 section 9.3.1).
     ///
     /// # Errors
-    /// [`Error::InvalidUrl`] if the URL is not absolute; [`Error::PoolFull`] if no connection became free in time; and
-    /// those of [`HttpConnection::request`] and [`HttpConnection::getresponse`].
+    /// Returns [`Error::InvalidUrl`] if the URL is not absolute; [`Error::PoolFull`] if no connection became free in
+    /// time; and the errors of [`HttpConnection::request`] and [`HttpConnection::getresponse`].
     pub fn fetch<'b>(
         &self,
         method: &str,
@@ -200,7 +202,7 @@ impl<C: PoolConnector> Pool<C> {
     /// Like [`Pool::fetch`], with field values as bytes.
     ///
     /// # Errors
-    /// The same as for [`Pool::fetch`].
+    /// Returns the same errors as [`Pool::fetch`].
     pub fn fetch_with(
         &self,
         method: &str,
@@ -212,22 +214,22 @@ impl<C: PoolConnector> Pool<C> {
         self.take(key, false)?.fetch_with(method, target, body, headers)
     }
 
-    /// Takes a connection to the server of an absolute URL. The path of the URL is ignored. Dropping the connection
-    /// returns it to the pool. It can be used again only if its response has been read to the end.
+    /// Takes a connection to the server of an absolute URL, whose path is ignored. Dropping the connection returns it
+    /// to the pool. The pool can use it again only if its response has been read completely.
     ///
     /// # Errors
-    /// [`Error::InvalidUrl`] or [`Error::PoolFull`], in the same cases as for [`Pool::fetch`].
+    /// Returns [`Error::InvalidUrl`] or [`Error::PoolFull`], in the same cases as for [`Pool::fetch`].
     pub fn connection(&self, url: &str) -> Result<PooledConnection<C>, Error> {
         self.take(authority::split_url(url)?.0, false)
     }
 
-    /// Closes the connections that have been idle for too long. Otherwise this happens when a connection to the same
-    /// server is next used.
+    /// Closes the connections that have been idle for too long. Without this call, they are closed when a connection to
+    /// the same server is next used.
     pub fn close_idle(&self) {
         _ = self.places.close_idle(self.connector.now(), self.settings.idle_timeout);
     }
 
-    /// Takes a place and a connection for it. The connection is a new one if `fresh` is true or none is idle.
+    /// Takes a place and a connection for it. The connection is a new one if `fresh` is true or no connection is idle.
     pub(super) fn take(&self, mut key: PoolKey, fresh: bool) -> Result<PooledConnection<C>, Error> {
         let settings = connection_settings(&self.settings.connection, key.is_secure)?;
         key.route = settings.route();
@@ -241,7 +243,7 @@ impl<C: PoolConnector> Pool<C> {
         Ok(PooledConnection::new(made?, key, self.clone()))
     }
 
-    /// Opens a connection for a place that was taken.
+    /// Opens a connection for a place that has been taken.
     fn open(&self, key: &PoolKey, settings: ClientSettings, fresh: bool) -> Result<HttpConnection<C>, Error> {
         let idle = match fresh {
             true => None,
@@ -267,7 +269,7 @@ fn connection_settings(given: &ClientSettings, is_secure: bool) -> Result<Client
     if !is_secure {
         settings.tls = None;
     }
-    // The caller cannot open a pool's connections itself, so requests must do it.
+    // The user of a pool cannot open its connections explicitly, so requests must do so automatically.
     settings.auto_open = true;
     Ok(settings)
 }

@@ -28,16 +28,17 @@ impl<C: PoolConnector> PooledConnection<C> {
         PooledConnection { connection, key, pool }
     }
 
-    /// True if an earlier request was sent over the connection. A request that finds it closed by its server opens a
-    /// new one.
+    /// True if an earlier request was sent over the connection. A request that finds the connection closed by the
+    /// server opens a new one.
     pub fn was_used(&self) -> bool {
         self.connection.has_used_link
     }
 
-    /// Sends a request and waits for its response. Repeats the request over a new connection like [`Pool::fetch`].
+    /// Sends a request and waits for its response. The request may be repeated over a new connection, as with
+    /// [`Pool::fetch`].
     ///
     /// # Errors
-    /// Those of [`HttpConnection::request`] and [`HttpConnection::getresponse`].
+    /// Returns the errors of [`HttpConnection::request`] and [`HttpConnection::getresponse`].
     pub fn fetch_with(
         mut self,
         method: &str,
@@ -50,7 +51,7 @@ impl<C: PoolConnector> PooledConnection<C> {
         let may_be_stale = self.was_used() && self.connection.failed_unanswered();
         if let (Err(_), true, Some(body)) = (&result, may_be_stale, again) {
             let (pool, key) = (self.pool.clone(), self.key.clone());
-            // The place is given back first, because it may be the only one.
+            // Return the place first, because it may be the only one.
             drop(self);
             let mut connection = pool.take(key, true)?;
             let response = connection.exchange(method, target, body, headers)?;
@@ -104,7 +105,7 @@ impl<C: PoolConnector> Drop for PooledConnection<C> {
     }
 }
 
-/// The response to [`Pool::fetch`], with its connection. Dropping it returns the connection to the pool.
+/// The response to [`Pool::fetch`], with its connection. Dropping the response returns the connection to the pool.
 pub struct PooledResponse<C: PoolConnector = ThreadConnector> {
     // Declared first, so that the response is dropped first. The connection is then idle or closed.
     response: HttpResponse<C::Stream>,
@@ -141,8 +142,8 @@ impl<C: PoolConnector> PooledResponse<C> {
         Ok(true)
     }
 
-    /// The connection, if this response ended HTTP on it; see [`HttpResponse::into_upgraded`]. It leaves the pool and
-    /// does not count towards [`PoolSettings::max_per_host`](super::PoolSettings::max_per_host).
+    /// The connection, if this response switched it to another protocol; see [`HttpResponse::into_upgraded`]. It leaves
+    /// the pool and does not count towards [`PoolSettings::max_per_host`](super::PoolSettings::max_per_host).
     pub fn into_upgraded(self) -> Option<(ClientChannel<C::Stream>, Vec<u8>)> {
         self.response.into_upgraded()
     }

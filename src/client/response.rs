@@ -11,34 +11,35 @@ use crate::http1::{Buffer, ReceivedHead, ResponseEvent};
 
 /// A response. Its body is read through [`Read`] and [`BufRead`], or with [`HttpResponse::read_all`].
 ///
-/// As in Python, it is independent of its connection. A persistent connection can take the next request as soon as the
-/// body has been read to its end. Dropping an unread response closes its connection, unless the rest of the body is
-/// short and has already arrived.
+/// As in Python, it is a separate object from its connection. A persistent connection can be used for the next request
+/// as soon as the body has been read completely. Dropping an unread response closes its connection, unless the rest of
+/// the body is short and has already arrived.
 #[derive(Debug)]
 pub struct HttpResponse<S: ClientStream = ThreadStream> {
     head: ReceivedHead,
     interim: Vec<Status>,
     trailers: HeaderList,
-    /// `None` once the last byte of the body has been taken from the connection.
+    /// `None` once the last byte of the body has been read from the connection.
     shared: Option<SharedLink<S>>,
     waits: WaitLimits,
     will_close: bool,
     is_chunked: bool,
     /// The number of bytes of the body that are still to come, if it is known.
     length: Option<u64>,
-    /// Bytes that were taken from the connection for [`BufRead`] and have not been consumed.
+    /// Bytes that were read from the connection for [`BufRead`] and have not been consumed.
     piece: Buffer,
     /// True once reading the body has failed. Every later read then fails too.
     has_failed: bool,
-    /// The connection and the bytes after the head, if the connection has left HTTP with this response.
+    /// The connection and the bytes after the head, if this response switched the connection to another protocol.
     upgraded: Option<(ClientChannel<S>, Buffer)>,
 }
 
-/// The maximum number of bytes that one call of [`BufRead::fill_buf`] returns.
+/// The maximum number of bytes that one call to [`BufRead::fill_buf`] returns.
 const PIECE: usize = 8 * 1024;
 
 impl<S: ClientStream> HttpResponse<S> {
-    /// Reads the head of the response on `shared`, which must be open. No other response may be being read.
+    /// Reads the head of the response on `shared`, which must be open. Must not be called while another response is
+    /// being read.
     pub(super) fn read_from(shared: &SharedLink<S>, waits: WaitLimits) -> Result<HttpResponse<S>, Error> {
         let mut state = borrow(shared)?;
         let link = state.link.as_mut().ok_or(Error::RemoteDisconnected)?;
@@ -76,7 +77,7 @@ impl<S: ClientStream> HttpResponse<S> {
         self.head.reason()
     }
 
-    /// The version of the status line.
+    /// The HTTP version in the status line.
     pub fn version(&self) -> Version {
         self.head.version()
     }
@@ -86,9 +87,8 @@ impl<S: ClientStream> HttpResponse<S> {
         self.head.headers()
     }
 
-    /// The value of a field as Latin-1 text. The values of several fields with this name are joined with a comma and a
-    /// space, as in Python's `getheader`. Values of `Set-Cookie` cannot be separated again (RFC 9110 section 5.3), so
-    /// read them with `headers().get_all("Set-Cookie")`.
+    /// The value of a field as Latin-1 text. If there are several fields with this name, their values are joined with a
+    /// comma and a space, as in Python's `getheader`.
     pub fn header(&self, name: &str) -> Option<String> {
         let values: Vec<Cow<'_, str>> = self.headers().get_all(name).map(latin1).collect();
         (!values.is_empty()).then(|| values.join(", "))
@@ -104,7 +104,7 @@ impl<S: ClientStream> HttpResponse<S> {
         &self.trailers
     }
 
-    /// True if the connection ends with this response.
+    /// True if the connection is closed after this response.
     pub fn will_close(&self) -> bool {
         self.will_close
     }
@@ -124,12 +124,12 @@ impl<S: ClientStream> HttpResponse<S> {
         if !self.piece.is_empty() {
             return false;
         }
-        // A link that is currently borrowed elsewhere counts as open.
+        // A link that is borrowed at the moment counts as open.
         self.shared.as_ref().is_none_or(|shared| borrow(shared).is_ok_and(|state| state.link.is_none()))
     }
 
-    /// Ends the response. Later reads return 0 bytes. The connection is closed, unless the rest of the body is short
-    /// and has already arrived.
+    /// Ends the response. Later reads return EOF. The connection is closed, unless the rest of the body is short and
+    /// has already arrived.
     pub fn close(&mut self) {
         self.piece = Buffer::default();
         let Some(shared) = self.shared.take() else { return };
@@ -144,7 +144,7 @@ impl<S: ClientStream> HttpResponse<S> {
     /// Reads the body to its end.
     ///
     /// # Errors
-    /// [`Error::IncompleteRead`], with all bytes that this call has read, if the body ends early or a chunk is
+    /// Returns [`Error::IncompleteRead`], with all bytes that this call has read, if the body ends early or a chunk is
     /// malformed. Like every error, this closes the connection.
     pub fn read_all(&mut self) -> Result<Vec<u8>, Error> {
         self.read_up_to(usize::MAX)
@@ -153,10 +153,10 @@ impl<S: ClientStream> HttpResponse<S> {
     /// Reads `count` bytes, or fewer if the body ends earlier.
     ///
     /// # Errors
-    /// The same as for [`HttpResponse::read_all`].
+    /// Returns the same errors as [`HttpResponse::read_all`].
     pub fn read_up_to(&mut self, count: usize) -> Result<Vec<u8>, Error> {
         let mut bytes = Vec::new();
-        // Memory grows with the bytes that arrive, and not with a length that the server announces.
+        // Memory grows with the bytes that arrive, not with the length that the server announces.
         while bytes.len() < count {
             let most = count - bytes.len();
             match self.take_piece(most, |piece| bytes.extend_from_slice(piece)) {
@@ -179,7 +179,8 @@ impl<S: ClientStream> HttpResponse<S> {
         Ok(())
     }
 
-    /// Passes the next bytes of the body to `take`, at most `most` and within one chunk. Returns their number, 0 at the end.
+    /// Passes the next bytes of the body, at most `most` and within one chunk, to `take`. Returns their count, or 0 at
+    /// EOF.
     fn take_piece(&mut self, most: usize, take: impl FnOnce(&[u8])) -> Result<usize, Error> {
         let kept = self.piece.len().min(most);
         if kept > 0 {
@@ -207,7 +208,7 @@ impl<S: ClientStream> HttpResponse<S> {
             self.shared = None;
             return Ok(0);
         };
-        // An empty buffer needs no bytes, so the call must not wait.
+        // A read into an empty buffer needs no bytes, so it must not wait.
         if most == 0 {
             return Ok(0);
         }
@@ -229,7 +230,7 @@ impl<S: ClientStream> HttpResponse<S> {
         }
     }
 
-    /// Ends the response if the last byte of its body has been taken and its end has arrived.
+    /// Ends the response if the last byte of its body has been read and its end has arrived.
     fn end_if_complete(&mut self) -> Result<(), Error> {
         let Some(shared) = &self.shared else { return Ok(()) };
         let is_complete = borrow(shared)?.link.as_mut().is_some_and(|link| link.ends_here());
@@ -251,8 +252,8 @@ impl<S: ClientStream> HttpResponse<S> {
         Ok(())
     }
 
-    /// The connection and the bytes after the head, if this response ended HTTP on it: 101 after a request with
-    /// `Upgrade`, or a successful response to CONNECT. `None` for every other response.
+    /// The connection and the bytes after the head, if this response switched the connection to another protocol: a 101
+    /// after a request with `Upgrade`, or a successful response to CONNECT. `None` for every other response.
     pub fn into_upgraded(mut self) -> Option<(ClientChannel<S>, Vec<u8>)> {
         self.upgraded.take().map(|(stream, input)| (stream, input.bytes().to_vec()))
     }
@@ -283,11 +284,11 @@ impl<S: ClientStream> Read for HttpResponse<S> {
 }
 
 impl<S: ClientStream> BufRead for HttpResponse<S> {
-    /// The next bytes of the body, within one chunk: Python's `peek`.
+    /// Returns the next bytes of the body, within one chunk, like Python's `peek`.
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.piece.is_empty() {
             let mut piece = std::mem::take(&mut self.piece);
-            // The bytes count as unread until they are consumed.
+            // The body counts as unread until its bytes are consumed.
             let length = self.length;
             let result = self.take_piece(PIECE, |bytes| piece.extend(bytes));
             self.length = length;

@@ -8,28 +8,28 @@ use super::ClientTls;
 use super::authority::{HTTP_PORT, HTTPS_PORT};
 use crate::http1::MessageLimits;
 
-/// The settings of a connection. The defaults are those of Python, which waits without a limit.
+/// The settings of a connection. The defaults are those of Python, which has no time limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClientSettings {
-    /// The longest single wait: for the connection, for the server to accept more of the request, or for more of the
-    /// response. A response that arrives slowly can take longer in total. No limit by default.
+    /// The maximum duration of a single wait: for the connection, for the server to accept more of the request, or for
+    /// more of the response. A response that arrives slowly can take longer in total. No limit by default.
     pub timeout: Option<Duration>,
-    /// The longest time for opening the connection. The default is `timeout`.
+    /// The maximum time for opening the connection. The default is `timeout`.
     pub connect_timeout: Option<Duration>,
-    /// The longest time from the beginning of a request to the last byte of its response. No limit by default.
+    /// The maximum time from the beginning of a request to the last byte of its response. No limit by default.
     pub total_timeout: Option<Duration>,
-    /// The time that a request with `Expect: 100-continue` waits for 100 before its body is sent anyway (RFC 9110 section
-    /// 10.1.1). One second by default.
+    /// How long a request with `Expect: 100-continue` waits for a 100 response before its body is sent anyway (RFC 9110
+    /// section 10.1.1). One second by default.
     pub continue_timeout: Duration,
-    /// The number of bytes of a reader that are sent at a time. If the body is chunked, each such block is a chunk.
-    /// Default: 8192.
+    /// The number of bytes that are read from a reader and sent at a time. If the body is chunked, each such block is a
+    /// chunk. Default: 8192.
     pub block_size: usize,
-    /// True if a request opens a closed connection. This is the default.
+    /// True, which is the default, if a request opens a closed connection automatically.
     pub auto_open: bool,
-    /// The local address of the connection.
+    /// The local address to bind the connection to.
     pub source: Option<SocketAddr>,
-    /// The host and port to connect to, in place of those in the requests.
+    /// The host and port to connect to, instead of those of the requests.
     pub connect_to: Option<(String, u16)>,
     /// The TLS configuration. With it the connection uses `https`, and the default port is 443.
     #[cfg(feature = "client-tls")]
@@ -57,7 +57,7 @@ impl Default for ClientSettings {
 }
 
 impl ClientSettings {
-    /// True for `https`.
+    /// True if the connection uses `https`.
     pub(super) fn is_secure(&self) -> bool {
         #[cfg(feature = "client-tls")]
         return self.tls.is_some();
@@ -74,14 +74,14 @@ impl ClientSettings {
         }
     }
 
-    /// The port that a URL without a port means.
+    /// The port to use for a URL without a port.
     pub(super) fn default_port(&self) -> u16 {
         if self.is_secure() { HTTPS_PORT } else { HTTP_PORT }
     }
 }
 
-/// The settings that decide where a connection leads and which server it trusts. An idle connection is used only with
-/// the settings with which it was opened.
+/// The settings that determine which server a connection reaches and which certificates it trusts. An idle connection
+/// is reused only if they are the same as when it was opened.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct ConnectionRoute {
     source: Option<SocketAddr>,
@@ -90,18 +90,18 @@ pub(super) struct ConnectionRoute {
     tls: Option<ClientTls>,
 }
 
-/// The size limits of a response. The body has no limit, because it is read in pieces.
+/// The size limits for a response. The body has no limit, because it is read in pieces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClientLimits {
-    /// The maximum length of the status line and of each field line in bytes, including the CRLF. Default: 64 KiB, as
+    /// The maximum length of the status line and of each field line, in bytes including the CRLF. Default: 64 KiB, as
     /// in CPython.
     pub line: usize,
     /// The maximum length of the whole head in bytes. Default: 128 KiB.
     pub head: usize,
     /// The maximum number of header fields. Default: 100, as in CPython.
     pub fields: usize,
-    /// The maximum total length of chunk extensions and trailer fields of one body, in bytes. Default: 16 KiB.
+    /// The maximum total length of chunk extensions and trailer fields in one body, in bytes. Default: 16 KiB.
     pub chunk_overhead: usize,
 }
 
@@ -126,17 +126,17 @@ impl ClientLimits {
     }
 }
 
-/// The limits of the waits in one exchange.
+/// The time limits for the waits in one exchange.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct WaitLimits {
-    /// The longest single wait.
+    /// The maximum duration of a single wait, such as for a connection or for input.
     pub(super) each: Option<Duration>,
-    /// The deadline of all waits.
+    /// The deadline that all waits of the exchange share.
     pub(super) total: Option<Instant>,
 }
 
 impl WaitLimits {
-    /// The deadline of a wait that begins now.
+    /// The deadline for a wait that begins now.
     pub(super) fn until(self, now: Instant) -> Option<Instant> {
         // A limit that overflows the clock counts as no limit.
         let each = self.each.and_then(|each| now.checked_add(each));

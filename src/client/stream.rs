@@ -1,5 +1,5 @@
-//! `ClientStream` and `Connector`: the services that a client needs from its environment, which is a thread or a
-//! handler on the event loop. The code above them is the same in both.
+//! `ClientStream` and `Connector`: the operations that a client needs from its environment, which is either a thread or
+//! a handler on the event loop. All other client code is the same for both.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,25 +16,25 @@ pub trait ClientStream {
     /// stream.
     ///
     /// # Errors
-    /// `WouldBlock` if no byte has arrived, or the error of the connection.
+    /// Returns `WouldBlock` if no byte has arrived, or the error of the connection.
     fn try_read(&mut self, into: &mut [u8]) -> io::Result<usize>;
 
     /// Writes some of `bytes`, which must not be empty. Returns their number.
     ///
     /// # Errors
-    /// `WouldBlock` if the stream accepts no bytes now, or the error of the connection.
+    /// Returns `WouldBlock` if the stream accepts no bytes now, or the error of the connection.
     fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize>;
 
     /// Waits until the stream may be ready for `what`. The caller then tries again. Readiness is a hint: only
     /// `WouldBlock` shows that the stream is not ready.
     ///
     /// # Errors
-    /// `TimedOut` if `until` passes first; without it there is no limit. Another error if waiting is no longer
+    /// Returns `TimedOut` if `until` passes first (`None` means no limit), or another error if waiting is no longer
     /// possible, for example because the handler's client has disconnected.
     fn wait(&mut self, what: Readiness, until: Option<Instant>) -> io::Result<()>;
 
-    /// Makes the next [`try_read`](Self::try_read) call the system. Only a stream that otherwise returns `WouldBlock`
-    /// until an event announces input needs to implement it.
+    /// Ensures that the next [`try_read`](Self::try_read) makes a system call. Only a stream that would otherwise
+    /// return `WouldBlock` until an event reports input needs to implement this.
     fn expect_input(&mut self) {}
 
     /// Ends the output. The other side reads the end after the last byte, and its bytes can still be read. Never waits.
@@ -62,14 +62,14 @@ pub enum Readiness {
 
 /// Opens connections. Threads and handlers have different implementations.
 pub trait Connector: Clone {
-    /// The connections that it opens.
+    /// The type of the connections that this connector opens.
     type Stream: ClientStream;
 
     /// Resolves the name of the host, and tries its addresses in turn until one succeeds.
     ///
     /// # Errors
-    /// [`Error::Resolve`] if the name has no address, [`Error::Io`] of kind `TimedOut` if `until` passes first, or the
-    /// error of the last address.
+    /// Returns [`Error::Resolve`] if the name has no address, [`Error::Io`] of kind `TimedOut` if `until` passes first,
+    /// or the error of the last address.
     fn connect(&self, to: &ServerAddress, until: Option<Instant>) -> Result<Self::Stream, Error>;
 
     /// The current time, for the deadlines of waits.

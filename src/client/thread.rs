@@ -1,4 +1,5 @@
-//! `ThreadConnector` and `ThreadStream`: connections of a client in a thread. A wait blocks the thread.
+//! `ThreadConnector` and `ThreadStream`: connections for a client that runs in a thread of its own. Waiting blocks the
+//! thread.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
@@ -10,7 +11,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{ClientStream, Connector, Error, PoolConnector, PoolQueue, Readiness, ServerAddress};
 
-/// Opens connections in a thread. The system resolves names, which blocks without a time limit.
+/// Opens connections whose calls block the calling thread. The system resolves names, which blocks without a time
+/// limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ThreadConnector;
 
@@ -21,8 +23,8 @@ impl Connector for ThreadConnector {
         let addresses: Vec<SocketAddr> = (&*to.host, to.port).to_socket_addrs().map_err(Error::Resolve)?.collect();
         let mut last = Error::Resolve(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
         for (number, address) in addresses.iter().enumerate() {
-            // Each address gets an equal share of the remaining time, so that an unreachable one does not use up all of
-            // it.
+            // Each address gets an equal share of the remaining time, so that an unreachable address cannot use up all
+            // of it.
             let tries_left = (addresses.len() - number) as u32;
             let share = until.map(|until| until.saturating_duration_since(self.now()) / tries_left);
             match connect_to(*address, to.source, share) {
@@ -38,7 +40,7 @@ impl Connector for ThreadConnector {
     }
 }
 
-/// The number whose changes the threads of a pool wait for.
+/// The counter through which threads that wait for a pooled connection are notified.
 #[derive(Debug, Default)]
 pub struct ThreadQueue {
     number: Mutex<u64>,
@@ -81,14 +83,14 @@ impl PoolConnector for ThreadConnector {
     }
 }
 
-/// Connects to one address within `share`.
+/// Connects to one address, and gives up after `share`.
 fn connect_to(address: SocketAddr, source: Option<SocketAddr>, share: Option<Duration>) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if let Some(source) = source {
         socket.bind(&source.into())?;
     }
     match share {
-        // The system treats zero as no limit.
+        // The system treats a timeout of zero as no limit.
         Some(share) if share.is_zero() => return Err(io::ErrorKind::TimedOut.into()),
         Some(share) => socket.connect_timeout(&address.into(), share)?,
         None => socket.connect(&address.into())?,
@@ -99,7 +101,7 @@ fn connect_to(address: SocketAddr, source: Option<SocketAddr>, share: Option<Dur
     Ok(socket.into())
 }
 
-/// A TCP connection of a thread.
+/// A TCP connection whose waits block the thread.
 #[derive(Debug)]
 pub struct ThreadStream(TcpStream);
 

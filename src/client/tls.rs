@@ -16,7 +16,7 @@ use super::settings::WaitLimits;
 use super::{ClientStream, Error, Readiness, WaitPhase};
 
 /// The certificates that a client trusts, and its other TLS settings. Clones are cheap. The server's name is always
-/// verified, and the versions are TLS 1.2 and 1.3.
+/// verified. The supported versions are TLS 1.2 and 1.3.
 #[derive(Clone)]
 pub struct ClientTls(Arc<ClientConfig>);
 
@@ -42,10 +42,11 @@ impl Hash for ClientTls {
 }
 
 impl ClientTls {
-    /// Trusts the system's roots, as in Python. `SSL_CERT_FILE` and `SSL_CERT_DIR` select others. Reads files.
+    /// Trusts the system's roots, as in Python. The environment variables `SSL_CERT_FILE` and `SSL_CERT_DIR` select
+    /// other roots. The roots are read from disk.
     ///
     /// # Errors
-    /// [`Error::Tls`] if the system has no readable roots.
+    /// Returns [`Error::Tls`] if the system has no readable roots.
     pub fn system_roots() -> Result<ClientTls, Error> {
         let found = rustls_native_certs::load_native_certs();
         let none = || Error::Tls("the system has no root certificates".to_owned());
@@ -64,7 +65,7 @@ impl ClientTls {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Tls`] if the file cannot be read or has no certificate.
+    /// Returns [`Error::Tls`] if the file cannot be read or has no certificate.
     pub fn ca_file(path: impl AsRef<Path>) -> Result<ClientTls, Error> {
         let path = path.as_ref();
         let failed = |reason: &dyn fmt::Display| Error::Tls(format!("{}: {reason}", path.display()));
@@ -130,7 +131,7 @@ fn connection_error(error: &rustls::Error) -> Error {
 
 /// A TLS connection over another stream.
 ///
-/// Dropping it announces the end if the stream accepts that immediately.
+/// Dropping it sends `close_notify` if the stream accepts that immediately.
 #[derive(Debug)]
 pub struct ClientTlsStream<S: ClientStream> {
     /// `None` only after the records have been moved to another stream.
@@ -144,10 +145,10 @@ struct TlsRecords<S: ClientStream> {
     tls: ClientConnection,
 }
 
-/// The maximum number of bytes of plaintext and records that wait to be sent if a server does not read.
+/// The maximum number of bytes, in plaintext and in records, that are buffered while the server does not read.
 const MOST_BUFFERED: usize = 64 * 1024;
 
-/// Implements the `std` traits that rustls uses for a stream. The calls never wait.
+/// Implements the `std` traits that rustls uses for a stream. The calls never block.
 struct Unwaiting<'s, S>(&'s mut S);
 
 impl<S: ClientStream> Read for Unwaiting<'_, S> {
@@ -171,7 +172,7 @@ fn is_would_block<T>(result: &io::Result<T>) -> bool {
 }
 
 impl<S: ClientStream> ClientTlsStream<S> {
-    /// Performs the handshake with the server of this name, which is an IP address or a name in ASCII.
+    /// Performs the handshake. `host` is the server's IP address or its name in ASCII.
     pub(super) fn connect(stream: S, tls: &ClientTls, host: &str, waits: WaitLimits) -> Result<Self, Error> {
         // The zone of an IPv6 address names an interface of this machine, which no certificate contains.
         let host = host.split('%').next().unwrap_or(host);
@@ -182,7 +183,7 @@ impl<S: ClientStream> ClientTlsStream<S> {
         let in_phase = |error| Error::in_phase(error, WaitPhase::Tls);
         while this.tls.is_handshaking() {
             let received = this.receive();
-            // The alert that explains a failure is sent if the stream accepts it.
+            // If the handshake fails, the alert with the reason is sent if the stream accepts it.
             let sent = this.send();
             match received {
                 Ok(0) => return Err(Error::Io(io::ErrorKind::ConnectionReset.into())),
@@ -199,12 +200,12 @@ impl<S: ClientStream> ClientTlsStream<S> {
         Ok(ClientTlsStream { records: Some(this) })
     }
 
-    /// Moves the connection to another stream, which `change` makes from the current one.
+    /// Moves the connection to another stream, which `change` creates from the current one.
     pub(super) fn over<T: ClientStream>(
         mut self,
         change: impl FnOnce(S) -> io::Result<T>,
     ) -> io::Result<ClientTlsStream<T>> {
-        // NOTE(unwrap): only this function takes the records, and it takes the whole stream.
+        // NOTE(unwrap): only this function takes the records out, and it consumes the stream, so it cannot run twice.
         let TlsRecords { stream, tls } = self.records.take().expect("a stream has its records");
         Ok(ClientTlsStream { records: Some(TlsRecords { stream: change(stream)?, tls }) })
     }
@@ -216,7 +217,7 @@ impl<S: ClientStream> ClientTlsStream<S> {
 }
 
 impl<S: ClientStream> TlsRecords<S> {
-    /// Reads records once and decrypts them. Returns 0 at the end of the underlying stream.
+    /// Reads records once and decrypts them. Returns 0 at EOF of the underlying stream.
     fn receive(&mut self) -> io::Result<usize> {
         let count = self.tls.read_tls(&mut Unwaiting(&mut self.stream))?;
         let processed = self.tls.process_new_packets();
@@ -238,17 +239,17 @@ impl<S: ClientStream> TlsRecords<S> {
 }
 
 impl<S: ClientStream> ClientStream for TlsRecords<S> {
-    /// Implements [`ClientStream::try_read`]. An end that the server has not announced is `UnexpectedEof`, because an
-    /// attacker on the network could have cut the connection.
+    /// Implements [`ClientStream::try_read`]. EOF without `close_notify` is `UnexpectedEof`, because an attacker on the
+    /// network could have cut the connection.
     fn try_read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         loop {
             let read = self.tls.reader().read(into);
             if !is_would_block(&read) {
                 return read;
             }
-            // After the end of the stream, the next round returns 0 or `UnexpectedEof`.
+            // At EOF of the stream, the next round returns 0 or `UnexpectedEof`.
             self.receive()?;
-            // rustls responds to some records, such as a request for new keys.
+            // Some records, such as a request for new keys, make rustls send a response.
             self.send()?;
         }
     }
@@ -259,7 +260,7 @@ impl<S: ClientStream> ClientStream for TlsRecords<S> {
         if taken == 0 {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        // The rest is sent by the next call or during a wait.
+        // The next call or wait sends the rest.
         self.send()?;
         Ok(taken)
     }
@@ -267,7 +268,7 @@ impl<S: ClientStream> ClientStream for TlsRecords<S> {
     fn wait(&mut self, what: Readiness, until: Option<Instant>) -> io::Result<()> {
         self.send()?;
         match (what, self.tls.wants_write()) {
-            // rustls has no records to send, so its buffer accepts more plaintext immediately.
+            // rustls has no pending records, so its buffer accepts more plaintext immediately.
             (Readiness::Output | Readiness::Either, false) => Ok(()),
             (Readiness::Input, false) => self.stream.wait(Readiness::Input, until),
             (Readiness::Output, true) => self.stream.wait(Readiness::Output, until),
@@ -314,13 +315,13 @@ impl<S: ClientStream> ClientStream for ClientTlsStream<S> {
     }
 
     fn now(&self) -> Instant {
-        // NOTE(unwrap): as for `records`.
+        // NOTE(unwrap): the reason is the same as for `records`.
         self.records.as_ref().expect("a stream has its records").now()
     }
 }
 
 impl<S: ClientStream> Drop for ClientTlsStream<S> {
-    /// Announces the end if the stream accepts that immediately.
+    /// Sends `close_notify` if the stream accepts that immediately.
     fn drop(&mut self) {
         if let Some(records) = &mut self.records {
             records.tls.send_close_notify();

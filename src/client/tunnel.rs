@@ -1,4 +1,4 @@
-//! `Tunnel`: a connection to a server through a proxy, with `CONNECT` (RFC 9110 section 9.3.6).
+//! `Tunnel`: a connection to a server through a proxy, opened with `CONNECT` (RFC 9110 section 9.3.6).
 
 use super::link::{Link, SendResult};
 use super::settings::WaitLimits;
@@ -17,7 +17,7 @@ pub(super) struct Tunnel {
 }
 
 impl Tunnel {
-    /// Checks the host and the fields. `Host` is added unless it is among them.
+    /// Checks the host and the fields. `Host` is added unless it is among the fields.
     pub(super) fn new(
         host: &str,
         port: Option<u16>,
@@ -37,8 +37,8 @@ impl Tunnel {
         Ok(Tunnel { host, port, target, fields })
     }
 
-    /// Requests the tunnel from the proxy. Returns the stream, which then leads to the server, and the fields of the
-    /// proxy's response.
+    /// Requests the tunnel from the proxy. Returns the stream, which is then connected to the server, and the fields of
+    /// the proxy's response.
     pub(super) fn open<S: ClientStream>(
         &self,
         stream: ClientChannel<S>,
@@ -59,7 +59,8 @@ impl Tunnel {
             return Err(Error::TunnelFailed(head.status(), head.reason().into_owned()));
         }
         let (stream, early) = link.into_parts();
-        // The server does not send before this side does, so these bytes come from the proxy, which must not send any.
+        // The server does not send anything before the client does, so these bytes come from the proxy, which must not
+        // send any.
         if !early.is_empty() {
             return Err(Error::BadStatusLine(early.bytes().escape_ascii().to_string()));
         }

@@ -17,13 +17,13 @@ use crate::transport::{Transport, read_at};
 pub(super) struct BodyWriter {
     body: RestOfBody,
     encoder: Encoder,
-    /// Bytes of the body that were sent or are in the output.
+    /// The number of bytes of the body that have been sent or are in the output.
     sent: u64,
-    /// The source had more than the announced length.
+    /// True if the source produced more than the announced length.
     overran: bool,
 }
 
-/// The part of a body that is not in the output yet.
+/// The part of a body that has not been copied to the output yet.
 enum RestOfBody {
     Bytes { bytes: Cow<'static, [u8]>, at: usize },
     Shared { bytes: Arc<[u8]>, at: usize },
@@ -32,15 +32,15 @@ enum RestOfBody {
     Finished,
 }
 
-/// How the bytes of a file reach the client.
+/// How the bytes of a file are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SendMode {
-    /// By `Transport::send_file`, in one slice.
+    /// With `Transport::send_file`, in one slice.
     Sent,
-    /// By `Transport::send_file`, in several slices. The transport is corked, so that no short packet is sent at the end of a
-    /// slice.
+    /// With `Transport::send_file`, in several slices. The transport is corked, so that no short packet is sent at the
+    /// end of a slice.
     Corked,
-    /// Read into the output, because the transport or the file does not support `send_file`.
+    /// By reading the file into the output, because the transport or the file does not support `send_file`.
     ByHand,
 }
 
@@ -55,15 +55,16 @@ pub(super) enum Produced {
     Waiting,
     /// The source has used its share of this turn and must be read again in the next one.
     Later,
-    /// The body is complete: it has left or is in the output.
+    /// The body is complete: all of it has been sent or is in the output.
     All,
 }
 
-/// The maximum number of bytes of a file that one call sends, and that one client gets in one turn. Loopback accepts
-/// them in a fifth of a millisecond, so other sessions wait that long for a fast client.
+/// The maximum number of bytes of a file that one call sends, and that one client gets in one turn. The loopback
+/// interface accepts them in a fifth of a millisecond, which is therefore how long a fast client can delay other
+/// sessions.
 pub(super) const FILE_SLICE: u64 = 2 * 1024 * 1024;
 
-/// The maximum number of bytes that are read at a time from a body that passes through the output.
+/// The maximum number of bytes that are read at a time from a body that is copied through the output.
 const COPY_SLICE: usize = 32 * 1024;
 
 impl BodyWriter {
@@ -92,20 +93,22 @@ impl BodyWriter {
         matches!(self.body, RestOfBody::Stream(_))
     }
 
-    /// Bytes of the body that were sent or are in the output.
+    /// The number of bytes of the body that have been sent or are in the output.
     pub(super) fn sent(&self) -> u64 {
         self.sent
     }
 
-    /// True if the source had more than the announced length. The surplus is not sent.
+    /// True if the source produced more than the announced length. The surplus is not sent.
     pub(super) fn overran(&self) -> bool {
         self.overran
     }
 
-    /// Appends some of a streamed body, or of a file that is read by hand, to the output, unless the output is full.
+    /// Appends some of a streamed body, or of a file that is read into memory, to the output, unless the output is
+    /// full.
     ///
     /// # Errors
-    /// [`CloseReason::OutputCut`] if the body ends before its announced length, or its source or file fails.
+    /// Returns [`CloseReason::OutputCut`] if the body ends before its announced length, or reading its source or file
+    /// fails.
     pub(super) fn produce(&mut self, output: &mut Buffer) -> Result<Produced, CloseReason> {
         match &mut self.body {
             RestOfBody::Bytes { bytes, at } if *at < bytes.len() => Ok(Produced::Nothing),
@@ -119,10 +122,10 @@ impl BodyWriter {
     }
 
     /// Sends some of the output, together with the part of a body in memory that follows it. Once the output is empty,
-    /// sends some of a file. Returns the number of bytes sent: 0 if there is nothing to send.
+    /// sends some of a file. Returns the number of bytes sent, which is 0 if there is nothing to send.
     ///
     /// # Errors
-    /// Those of the transport; `UnexpectedEof` if the file is shorter than announced.
+    /// Returns the errors of the transport, and `UnexpectedEof` if the file is shorter than announced.
     pub(super) fn send(
         &mut self,
         output: &mut Buffer,
@@ -137,7 +140,7 @@ impl BodyWriter {
                 if output.is_empty() {
                     return self.send_file(transport, observer);
                 }
-                // The kernel holds the head until the first bytes of the file follow, which saves a packet.
+                // The kernel holds back the head until the first bytes of the file follow, which saves a packet.
                 (&[], true)
             }
             _ => (&[], false),
@@ -146,7 +149,7 @@ impl BodyWriter {
             return Ok(0);
         }
         let result = transport.send(output.bytes(), rest, more);
-        // Called before `?`, so that an observer also sees a write that would block.
+        // This comes before `?`, so that an observer also sees a write that would block.
         observer.sent(output.len() + rest.len(), more, &result);
         let count = result?;
         let of_output = count.min(output.len());
@@ -170,14 +173,14 @@ impl BodyWriter {
             Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(count) => {
                 if *mode == SendMode::Corked && count == slice.length {
-                    // After the last slice, a packet must not wait for more bytes.
+                    // The last packet must not wait for more bytes after the last slice.
                     transport.cork(false);
                 }
                 self.advance(count);
                 Ok(count)
             }
             Err(error) if error.kind() == io::ErrorKind::Unsupported => {
-                // The remaining bytes pass through the output, which needs no cork.
+                // The remaining bytes are copied through the output, which needs no cork.
                 if std::mem::replace(mode, SendMode::ByHand) == SendMode::Corked {
                     transport.cork(false);
                 }
@@ -190,13 +193,13 @@ impl BodyWriter {
 
     fn copy_file(&mut self, output: &mut Buffer) -> Result<Produced, CloseReason> {
         let RestOfBody::File { slice, .. } = &mut self.body else { return Ok(Produced::Nothing) };
-        // No more of the file is read while the client does not accept output.
+        // While the client does not accept output, no more of the file is read.
         if output.len() >= COPY_SLICE {
             return Ok(Produced::Nothing);
         }
         let wanted = usize::try_from(slice.length).unwrap_or(usize::MAX).min(COPY_SLICE);
         match output.fill(wanted, |room| read_at(&slice.file, &mut room[..wanted], slice.offset)) {
-            // Announced bytes are missing, and the client can only learn that from a close.
+            // Announced bytes are missing, and only closing the connection tells the client so.
             Ok(0) => Err(CloseReason::OutputCut),
             Ok(count) => {
                 self.advance(count as u64);
@@ -222,7 +225,7 @@ impl BodyWriter {
             Ok(count) => {
                 let taken = self.encoder.write(&part[..count], output);
                 self.sent += taken as u64;
-                // More than the announced length would be taken for the next response, so the surplus is left out.
+                // The client would parse bytes beyond the announced length as the next response, so they are left out.
                 self.overran = taken < count;
                 // The rest of the source is not read, because all announced bytes are in the output.
                 if self.overran { self.finish(output) } else { Ok(Produced::Some) }
@@ -237,14 +240,14 @@ impl BodyWriter {
         }
     }
 
-    /// Ends the body. A body that is shorter than announced cuts the connection, so that the client notices.
+    /// Ends the body. If the body is shorter than announced, the connection is cut, so that the client can detect this.
     fn finish(&mut self, output: &mut Buffer) -> Result<Produced, CloseReason> {
         let trailers = match std::mem::replace(&mut self.body, RestOfBody::Finished) {
             RestOfBody::Stream(mut source) => source.take_trailers(),
             _ => FieldBlock::new(),
         };
-        // `finish_with` returns false if announced bytes are missing. Only a cut connection tells the client that the
-        // response is incomplete.
+        // `finish_with` returns false if announced bytes are missing. The client can detect an incomplete response only
+        // if the connection is cut.
         if self.encoder.finish_with(&trailers, output) { Ok(Produced::All) } else { Err(CloseReason::OutputCut) }
     }
 

@@ -1,5 +1,5 @@
-//! The buffers of a session: those of the loop while the session runs, and its own only for bytes that wait between two
-//! steps. Not here: the limit for the memory of all sessions.
+//! The buffers of a session: those of the loop while the session runs, and its own only for bytes that remain between
+//! two steps. Not here: the memory limit for all sessions.
 
 use crate::buffer::Buffer;
 use crate::session::Scratch;
@@ -11,17 +11,17 @@ pub(super) fn lend(lent: bool, own: &mut Buffer, shared: &mut Buffer) {
     }
 }
 
-/// Takes a lent buffer back: bytes that wait in it move to a new buffer of the right size, which the session owns. An
-/// empty buffer of the session is freed.
+/// Takes a lent buffer back. Its unread bytes move to a new buffer of the right size, which the session owns. If the
+/// session owns an empty buffer, it is freed.
 pub(super) fn give_back(lent: bool, own: &mut Buffer, shared: &mut Buffer) {
     if lent {
         std::mem::swap(own, shared);
         if !shared.is_empty() {
-            // The bytes are copied because the loop's buffer is 128 KiB, and most sessions have few bytes that wait.
+            // The bytes are copied because the loop's buffer has 128 KiB, and most sessions have few unread bytes.
             own.extend(shared.bytes());
             shared.consume(shared.len());
         }
-        // The memory of one large response must not be kept until the loop ends.
+        // The loop's buffer must not keep the memory of one large response until the loop ends.
         if shared.capacity() > 4 * Scratch::SIZE {
             *shared = Buffer::with_capacity(Scratch::SIZE);
         }

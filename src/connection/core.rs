@@ -1,5 +1,5 @@
-//! The part of a session that outlives its exchanges: transport, protocol machine, buffers, timers, and the state of
-//! its server. Not here: the stages of an exchange.
+//! The part of a session that outlives its exchanges: the transport, the protocol state machine, the buffers, the
+//! timers, and the state of its server. Not here: the stages of an exchange.
 
 use std::io;
 use std::net::SocketAddr;
@@ -18,14 +18,14 @@ use crate::service::Service;
 use crate::session::{CloseReason, TurnClock};
 use crate::transport::Transport;
 
-/// The result of one of the operations fill, advance and flush.
+/// The result of a fill, advance or flush.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Progress {
-    /// Nothing could be done.
+    /// There was nothing to do.
     Still,
     /// Something was done, so the other operations may now make progress.
     Moved,
-    /// Nothing can be done in this turn, but something can in the next one.
+    /// Nothing more can be done in this turn, but there is more to do in the next one.
     NextTurn,
 }
 
@@ -36,33 +36,33 @@ impl Progress {
     }
 }
 
-/// A session without the stage of its current exchange.
+/// All of a session except the stage of its current exchange.
 pub(super) struct ConnectionCore<'s, T, O> {
     pub(super) server: &'s ServerState,
-    /// The limits of the current exchange. Comparing them with the server's shows whether limits or service have been
-    /// replaced since.
+    /// The limits of the current exchange. Comparing them with the server's limits shows whether the limits or the
+    /// service have been replaced since.
     pub(super) limits: Arc<Limits>,
     pub(super) transport: T,
     pub(super) peer: SocketAddr,
     pub(super) machine: ServerMachine<O>,
-    /// Bytes that have been received and not parsed yet. Owns memory only while bytes wait in it between two steps.
+    /// Bytes that have been received and not parsed yet. Owns memory between two steps only if bytes remain in it.
     pub(super) input: Buffer,
-    /// Bytes that have not been sent yet. Owns memory only while bytes wait in it between two steps.
+    /// Bytes that have not been sent yet. Owns memory between two steps only if bytes remain in it.
     pub(super) output: Buffer,
     pub(super) timers: Timers,
-    /// The machine cannot continue without more bytes.
+    /// True if the state machine cannot continue without more bytes.
     pub(super) needs_input: bool,
-    /// The client has closed its side, and all that it sent has been read.
+    /// True once the client has closed its sending side and everything that it sent has been read.
     pub(super) at_end: bool,
-    /// The connection ends after its first response.
+    /// True if the connection ends after its first response.
     pub(super) once: bool,
-    /// The service that the server's service made for this connection. With `None`, the server's service responds
-    /// itself.
+    /// The service that the server's service created for this connection. `None` means that the server's service
+    /// responds itself.
     pub(super) own_service: Option<Box<dyn Service>>,
-    /// [`Service::connect`] was called. One enum instead of the two fields would take eight more bytes for each
-    /// connection.
+    /// True once [`Service::connect`] has been called. One enum instead of this field and `own_service` would use eight
+    /// more bytes per connection.
     pub(super) has_connected: bool,
-    /// Bytes of this session's memory that are part of [`ServerState::buffered`].
+    /// The number of bytes of this session's memory that are included in [`ServerState::buffered`].
     accounted: usize,
     pub(super) permit: Option<Box<PeerPermit<'s>>>,
 }
@@ -92,16 +92,16 @@ impl<'s, T, O: ConnectionObserver> ConnectionCore<'s, T, O> {
         self.machine.observer()
     }
 
-    /// Adopts limits and service that were replaced since the last request began.
+    /// Adopts the server's current limits and service, if either has been replaced since the last request began.
     #[cold]
     pub(super) fn adopt_changes(&mut self) {
         self.limits = self.server.limits();
-        // The connection's own service was made by the service that has been replaced.
+        // The connection's own service was created by the service that has been replaced.
         (self.own_service, self.has_connected) = (None, false);
     }
 
-    /// Notes that the machine needs more bytes. This is progress if the machine did not need any before, because the
-    /// next read may find some.
+    /// Records that the state machine needs more bytes. This counts as progress if it did not need any before, because
+    /// the next read may find some.
     pub(super) fn request_input(&mut self) -> Progress {
         // Reporting progress starts another round of the step, and that round reads.
         if std::mem::replace(&mut self.needs_input, true) { Progress::Still } else { Progress::Moved }
@@ -118,12 +118,12 @@ impl<'s, T, O: ConnectionObserver> ConnectionCore<'s, T, O> {
         is_short && self.machine.expect() == Expect::None
     }
 
-    /// True if the rest of the current body is short enough to be discarded, so that the connection can continue.
+    /// True if the rest of the current body is short enough to be discarded, which lets the connection persist.
     pub(super) fn may_discard_body(&self) -> bool {
         self.machine.body_left().is_some_and(|left| left <= self.limits.drain)
     }
 
-    /// Writes the pending log lines of this connection's service.
+    /// Writes the pending log lines of this connection's own service.
     pub(super) fn log_notes(&self, wall: SystemTime) {
         // The `after_turn` hook writes the notes of the server's own service.
         if let Some(own) = &self.own_service {
@@ -144,45 +144,45 @@ impl<'s, T, O: ConnectionObserver> ConnectionCore<'s, T, O> {
         }
     }
 
-    /// The time until which the connection waits for another request although the server is stopping.
+    /// The time until which the connection still waits for another request while the server is stopping.
     pub(super) fn last_call(&self, stopping: Option<Instant>) -> Option<Instant> {
         stopping?.checked_add(self.limits.last_call)
     }
 
-    /// Removes this session's memory from the sum of all sessions.
+    /// Subtracts this session's memory from the total of all sessions.
     pub(super) fn close_account(&self) {
         self.server.buffered.set(self.server.buffered.get() - self.accounted);
     }
 }
 
 impl<T: Transport, O: ConnectionObserver> ConnectionCore<'_, T, O> {
-    /// Bytes of memory that the session owns between two steps: 0 while no bytes wait in its buffers.
+    /// The number of bytes of memory that the session owns between two steps: 0 if its buffers are empty.
     pub(super) fn buffered_memory(&self) -> usize {
         self.input.capacity() + self.output.capacity() + self.transport.memory()
     }
 
-    /// Updates the share of this session in the memory that the buffers of all sessions take. Sets `is_short` if the sum grew
-    /// past the point at which memory becomes short.
+    /// Updates this session's share of the total buffer memory of all sessions. Sets `is_short` if the total has grown
+    /// past the point at which memory counts as short.
     ///
     /// # Errors
-    /// [`CloseReason::Memory`] if this session needs more and the sum would exceed its limit.
+    /// Returns [`CloseReason::Memory`] if this session needs more memory and the total would exceed its limit.
     pub(super) fn update_account(&mut self, is_short: &mut bool) -> Result<(), CloseReason> {
         let kept = self.buffered_memory();
         // The common case: most sessions own no buffer before and after a step.
         if kept == self.accounted {
             return Ok(());
         }
-        // The sum changes by the difference, so that no step needs to visit the other sessions.
+        // Only the difference is added to the total, so that no step needs to visit the other sessions.
         let sum = self.server.buffered.get() - self.accounted + kept;
         let has_grown = kept > self.accounted;
         self.server.buffered.set(sum);
         self.accounted = kept;
         self.observer().buffers(kept);
         let room = self.server.room_for_buffers(&self.limits);
-        // Set even if this session is closed: the stalled readers that hold the memory must make room for the next
-        // session.
+        // This is set even if this session is closed, because the stalled readers that hold the memory must make room
+        // for the next session.
         *is_short |= has_grown && sum > self.limits.before_short(room);
-        // A session that returns memory is kept, even if the sum is still too large.
+        // A session that has reduced its memory is kept, even if the total is still too large.
         if has_grown && sum > room { Err(CloseReason::Memory) } else { Ok(()) }
     }
 }

@@ -27,13 +27,13 @@ pub struct HttpSession<'s, T, O: ConnectionObserver = Unobserved> {
 /// The minimum room for a read. The loop's buffer has much more.
 const LEAST_ROOM: usize = 1024;
 
-/// The maximum number of rounds of fill, advance and flush in one step. After that, the other sessions run.
+/// The maximum number of rounds of fill, advance and flush in one step. After that, it is the turn of other sessions.
 const ROUNDS: usize = 8;
 
-/// The maximum number of bytes that a step sends. After that, the other sessions run.
+/// The maximum number of bytes sent in one step. After that, it is the turn of other sessions.
 const MOST_SENT: u64 = FILE_SLICE;
 
-/// The maximum number of chunks of a streamed body that join one write, in addition to the first chunk.
+/// The maximum number of chunks of a streamed body that are gathered into one write, in addition to the first chunk.
 const MORE_CHUNKS: usize = 4;
 
 impl<'s, T: Transport> HttpSession<'s, T> {
@@ -70,19 +70,19 @@ impl<'s, T: Transport, O: ConnectionObserver> HttpSession<'s, T, O> {
         Some(session)
     }
 
-    /// Ends the connection after its first response if `once` is true, even if the client asks for more.
+    /// If `once` is true, ends the connection after its first response, even if the client wants it to persist.
     pub fn once(mut self, once: bool) -> Self {
         self.core.once = once;
         self
     }
 
-    /// The transport, mutably.
+    /// Mutable access to the transport.
     pub fn transport(&mut self) -> &mut T {
         &mut self.core.transport
     }
 
-    /// Bytes of memory that the session owns between two steps: 0 while no part of a request or response waits in its
-    /// buffers.
+    /// The number of bytes of memory that the session owns between two steps: 0 if no part of a request or response is
+    /// in its buffers.
     pub fn buffered_memory(&self) -> usize {
         self.core.buffered_memory()
     }
@@ -100,7 +100,8 @@ impl<T: Transport, O: ConnectionObserver> Session for HttpSession<'_, T, O> {
         if outcome.is_ok() {
             core.machine.observer().waits(|| core.timers.observed(&core.limits));
         }
-        // A response logs earlier notes itself. Here the notes of an exchange that continues or has failed are logged.
+        // A response writes earlier log notes itself. The notes of an exchange that continues or has failed are written
+        // here.
         if outcome.is_err() || matches!(self.stage, Stage::AwaitingUpstream(_) | Stage::Sending(_)) {
             core.log_notes(cx.clock.wall);
         }
@@ -117,7 +118,7 @@ impl<T: Transport, O: ConnectionObserver> Session for HttpSession<'_, T, O> {
             Err(reason) => {
                 core.log_cut(&self.stage, reason, cx.clock);
                 if matches!(reason, CloseReason::Idle | CloseReason::Stopped) {
-                    // The connection is closed even if `close_notify` cannot be sent.
+                    // An error is ignored, because the connection is closed even if `close_notify` cannot be sent.
                     _ = core.transport.announce_end();
                 }
                 Next::Close(reason)
@@ -128,7 +129,7 @@ impl<T: Transport, O: ConnectionObserver> Session for HttpSession<'_, T, O> {
     fn idle_since(&self) -> Option<Instant> {
         let timers = &self.core.timers;
         let is_idle = match timers.wait() {
-            // If a step uses up its budget, the input may hold a request that has been read but not parsed.
+            // If a step has used up its budget, the input may contain a request that has been read but not parsed.
             Wait::Idle => self.core.input.is_empty(),
             wait => wait == Wait::Linger,
         };
@@ -162,11 +163,11 @@ impl<T: Transport, O: ConnectionObserver> Session for HttpSession<'_, T, O> {
 
 impl<T, O: ConnectionObserver> Drop for HttpSession<'_, T, O> {
     fn drop(&mut self) {
-        // Dropping the stage tells an upstream or a source that the client has disconnected, and both may then have
-        // lines for the log.
+        // The drop of the stage signals to an upstream or a source that the client has disconnected, and both may then
+        // produce log lines.
         if matches!(self.stage, Stage::AwaitingUpstream(_)) || self.stage.sending().is_some() {
             // A session in these stages is dropped without a log line only at the end of the run. `log_cut` writes the
-            // line if none was written.
+            // line unless it has already been written.
             let clock = TurnClock::new(Instant::now(), SystemTime::now());
             self.core.log_cut(&self.stage, CloseReason::Stopped, clock);
             self.stage = Stage::Head;
@@ -180,12 +181,12 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
     /// Fills, advances and flushes. Returns false when none of them makes progress, and true when the budget of the
     /// turn is used up.
     fn run(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Result<bool, CloseReason> {
-        // A broken connection delivers nothing, so a handler or script must not keep working for it.
+        // Nothing can be delivered on a broken connection, so a handler or script must not keep working for it.
         if ready.broken && !matches!(self.stage, Stage::Lingering(_)) {
             return Err(CloseReason::Broken);
         }
         // The poll also reports a connection as broken when both sides have closed it, as at the end of lingering. The
-        // read distinguishes an end from a reset.
+        // next read distinguishes EOF from a reset.
         ready.read |= ready.broken;
         if ready.read_closed {
             self.core.timers.note_closed(cx.clock.now);
@@ -206,8 +207,8 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
             let wait = self.stage.wait(&self.core);
             self.core.timers.set_wait(wait, moved, cx.clock);
             if wait == Wait::Linger {
-                // Reading and discarding counts as progress. While a client keeps sending, the deadline check below is
-                // not reached.
+                // Reading and discarding counts as progress. As a client that keeps sending would always make progress,
+                // the deadline check below would not be reached.
                 self.time_out(cx.clock)?;
             }
             if !moved || self.is_settled(ready) {
@@ -230,7 +231,7 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
         Ok(true)
     }
 
-    /// Reports to the observer if no output is left.
+    /// Tells the observer that all output has been sent, if none is left.
     fn note_all_sent(&mut self) {
         let core = &mut self.core;
         if core.output.is_empty() && !core.transport.has_pending() {
@@ -245,12 +246,13 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
         }
     }
 
-    /// True if another round would do nothing: every request is answered, every response sent, and nothing can be read.
-    /// Without this test, each request would cost another round.
+    /// True if another round would do nothing, because every request has been answered, every response has been sent,
+    /// and nothing can be read. Without this test, each request would cost another round.
     fn is_settled(&self, ready: &Ready) -> bool {
         let core = &self.core;
         let is_quiet = core.input.is_empty() && core.output.is_empty() && !ready.read && !core.at_end;
-        // A send that a signal interrupted leaves output in the transport, and no event reports that it can be sent.
+        // A send that was interrupted by a signal leaves output in the transport, and no event will report that it can
+        // be sent.
         is_quiet && matches!(self.stage, Stage::Head) && !core.transport.has_pending()
     }
 
@@ -258,7 +260,7 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
     fn fill(&mut self, ready: &mut Ready) -> Result<bool, CloseReason> {
         let core = &mut self.core;
         let is_wanted = match self.stage {
-            // Back-pressure: no further request is read from a client that does not accept its responses.
+            // This is back-pressure: no further request is read from a client that does not read its responses.
             Stage::Head => core.needs_input && core.output.is_empty() && !core.transport.has_pending(),
             Stage::Handshake | Stage::Closing(_) => false,
             Stage::Lingering(_) => true,
@@ -276,20 +278,19 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
             transport.recv(free)
         });
         match result {
-            // The end of input is not an error: a client that has only closed its sending side can still receive
-            // responses.
+            // EOF is not an error, because a client that has only closed its sending side can still receive responses.
             Ok(0) => {
                 core.at_end = true;
                 core.observer().end_of_input();
             }
             Ok(count) => {
-                // The machine parses these bytes first and then reports whether it needs more.
+                // The state machine parses these bytes first and then reports whether it needs more.
                 core.needs_input = false;
                 core.timers.credit_body(count, &core.limits);
                 // The poll reports a socket once for each arrival (edge-triggered), so a session must read until
-                // `WouldBlock`. A read that does not fill its buffer has emptied the socket, so the call that would
-                // return `WouldBlock` is saved. The end is not reported again, so after `read_closed` the session reads
-                // until it finds the end.
+                // `WouldBlock`. A read that does not fill its buffer has emptied the socket, which saves the call that
+                // would return `WouldBlock`. EOF is not reported again, so after `read_closed` the session reads until
+                // it finds EOF.
                 ready.read = ready.read_closed || count == room || !core.transport.short_read_is_all();
                 core.observer().read(count, room, !ready.read);
             }
@@ -304,11 +305,11 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
         Ok(true)
     }
 
-    /// Advances, and repeats this while a streamed body has more for the same write. Its first chunks are sent with the
-    /// head, and its end with its last bytes.
+    /// Advances, and repeats this while a streamed body has more bytes for the same write. The first chunks are then
+    /// sent together with the head, and the end of the body together with its last bytes.
     fn advance_and_gather(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Result<Progress, CloseReason> {
         let progress = self.advance(ready, cx)?;
-        // Bounded, because a source that always has more would otherwise delay the output forever.
+        // The loop is bounded, because a source that always has more bytes would otherwise delay the output forever.
         for _ in 0..MORE_CHUNKS {
             let is_streamed = matches!(&self.stage, Stage::Sending(sending) if sending.body.is_streamed());
             let is_full = self.core.output.len() >= GATHER;
@@ -321,7 +322,7 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
 
     fn advance(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Result<Progress, CloseReason> {
         let (stage, progress) = match std::mem::replace(&mut self.stage, Stage::Head) {
-            // Most requests are answered within this stage, which avoids moving a stage.
+            // Most requests are answered without leaving this stage, which avoids moving a stage value.
             Stage::Head => match self.core.advance_head(cx.clock) {
                 (Stage::Head, progress) => return Ok(progress),
                 other => other,
@@ -332,7 +333,8 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
         Ok(progress)
     }
 
-    /// Flushes. A file that has become shorter than announced cuts the response, and the connection closes.
+    /// Flushes the output. If a file has become shorter than announced, the response is truncated and the connection is
+    /// closed.
     fn flush_or_cut(&mut self, ready: &mut Ready, clock: TurnClock) -> Result<Option<u64>, CloseReason> {
         match self.flush(ready) {
             Err(reason @ CloseReason::OutputCut) => {
@@ -345,14 +347,14 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
         }
     }
 
-    /// Sends once, if there is something to send and the socket may accept it. Returns the number of bytes, or `None`
-    /// if nothing could be done.
+    /// Sends once, if there is something to send and the socket may accept it. Returns the number of bytes sent, or
+    /// `None` if there was nothing to do.
     fn flush(&mut self, ready: &mut Ready) -> Result<Option<u64>, CloseReason> {
         let core = &mut self.core;
         if !ready.write {
             return Ok(None);
         }
-        // Bytes that the transport holds must be sent before new ones.
+        // Bytes that are still in the transport must be sent before new ones.
         let result = match core.transport.has_pending() {
             true => {
                 let flushed = core.transport.flush_pending();
@@ -361,7 +363,7 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
             }
             false => Ok(false),
         };
-        // The transport may have had to send before it could keep reading, and no event reports this.
+        // The transport may have been unable to read until it could send, and no event reports that it can read again.
         ready.read |= matches!(result, Ok(true));
         let result = result.and_then(|pushed| {
             let count = send(&mut self.stage, core)?;
@@ -371,7 +373,7 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
             Ok(sent) => Ok(sent),
             Err(error) => match error.kind() {
                 io::ErrorKind::Interrupted => Ok(Some(0)),
-                // The poll reports the socket when it accepts bytes again.
+                // The poll will report when the socket accepts bytes again.
                 io::ErrorKind::WouldBlock => {
                     ready.write = false;
                     Ok(None)
@@ -382,13 +384,13 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
         }
     }
 
-    /// Handles a wait that has lasted too long. Returns true if the session then has something to do.
+    /// Handles a wait that has timed out. Returns true if the session then has something to do.
     fn time_out(&mut self, clock: TurnClock) -> Result<bool, CloseReason> {
         if self.core.timers.deadline(&self.core.limits).is_none_or(|deadline| deadline > clock.now) {
             return Ok(false);
         }
         self.core.observer().deadline_fired();
-        // The stage is kept, because the log needs it for a response that is cut short.
+        // The stage is put back, because a response that is cut short is logged from it.
         if matches!(self.stage, Stage::Sending(_)) {
             return Err(CloseReason::Stalled);
         }
@@ -397,11 +399,11 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
         Ok(true)
     }
 
-    /// Closes a connection that waits for a request while the server is stopping and the last call has ended. If this
-    /// step has sent a response, its bytes may still be in transit, so the connection closes in stages and this returns
-    /// true.
+    /// Closes a connection that is waiting for a request while the server is stopping, once the last call is over. If
+    /// this step has sent a response, its bytes may still be in transit, so the connection closes in stages and this
+    /// returns true.
     fn close_if_stopping(&mut self, has_sent: bool, clock: TurnClock) -> Result<bool, CloseReason> {
-        // A request that has begun to arrive is answered: only waits for a new one end here.
+        // A request that has begun to arrive is still answered, so only waits for a new request end here.
         match self.core.last_call(clock.stopping) {
             Some(end) if end <= clock.now && self.core.timers.awaits_request() => {
                 if !has_sent {
@@ -415,7 +417,7 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
         }
     }
 
-    /// The time at which the session must run again even if nothing happens.
+    /// The time at which the session must run again even if there is no event.
     fn deadline(&self, clock: TurnClock) -> Option<Instant> {
         let (timers, limits) = (&self.core.timers, &self.core.limits);
         let upstream = match &self.stage {
@@ -428,14 +430,14 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
             _ => upstream,
         };
         let last_call = self.core.last_call(clock.stopping).filter(|_| timers.awaits_request());
-        // The session runs once when it begins to count as stalled, so that the loop finds it if room is short at that
-        // time.
+        // The session runs once when it begins to count as stalled, so that the loop can evict it if room is short at
+        // that time.
         let stalls = timers.stalls_at(limits).filter(|stalls| *stalls > clock.now);
         timers.deadline(limits).into_iter().chain(upstream).chain(last_call).chain(stalls).min()
     }
 }
 
-/// Sends some of the output and of the stage's body in one call. Returns the number of bytes.
+/// Sends some of the output and some of the stage's body in one call. Returns the number of bytes sent.
 fn send<T: Transport, O: ConnectionObserver>(
     stage: &mut Stage,
     core: &mut ConnectionCore<'_, T, O>,
@@ -444,7 +446,7 @@ fn send<T: Transport, O: ConnectionObserver>(
         Stage::Sending(sending) => sending.body.send(&mut core.output, &mut core.transport, core.machine.observer()),
         _ if core.output.is_empty() => Ok(0),
         stage => {
-            // The FIN of the close follows immediately and is sent in the same packet as the last bytes.
+            // The connection is closed immediately afterwards, so the FIN goes into the same packet as the last bytes.
             let is_last = matches!(stage, Stage::Closing(_));
             let result = core.transport.send(core.output.bytes(), &[], is_last);
             core.machine.observer().sent(core.output.len(), is_last, &result);

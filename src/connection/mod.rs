@@ -1,14 +1,15 @@
-//! One HTTP client of the server: its transport, the protocol's machine, and the stage of its current exchange.
+//! One HTTP client of the server: its transport, its protocol state machine, and the stage of its current exchange.
 //!
-//! The loop runs a connection by [`Session::step`](crate::session::Session::step). A step repeats three operations
+//! The loop runs a connection with [`Session::step`](crate::session::Session::step). A step repeats three operations
 //! until none of them makes progress: *fill* reads input if the stage wants it, *advance* passes it to the protocol and
 //! the service, and *flush* sends the output ([`HttpSession`]). *Advance* depends on the stage of the exchange: each
-//! stage is a value that becomes the next one (`stages/`).
+//! stage is a value, and advancing it returns the next stage (`stages/`).
 //!
-//! Nothing here polls, sleeps or accesses the table of sessions. Time is an argument of each step. Only one place reads
-//! the clock: the drop of a session that is cut off by the end of a run, for its line in the log.
+//! No code here polls, sleeps or accesses the table of sessions. Time is an argument of each step. Only one place reads
+//! the clock: when a session is dropped because the run ends, for the line in the log.
 //!
-//! Invariant: no error of one client leaves its session. It becomes a [`CloseReason`](crate::session::CloseReason).
+//! Invariant: an error of one client never leaves its session. It becomes a
+//! [`CloseReason`](crate::session::CloseReason).
 
 mod body_writer;
 mod buffers;

@@ -6,12 +6,13 @@ use std::net::{IpAddr, Ipv6Addr};
 
 /// Counts the connections of each client address.
 ///
-/// The addresses must be unmapped: `::ffff:192.0.2.1` and `192.0.2.1` would count as two. An IPv6 client can take any
-/// address of its network, so the first 64 bits of an IPv6 address count as one address.
+/// IPv4-mapped addresses must be converted first, because `::ffff:192.0.2.1` and `192.0.2.1` would count as two
+/// addresses. An IPv6 client can use any address of its network, so the first 64 bits of an IPv6 address count as one
+/// address.
 #[derive(Debug, Default)]
 pub(super) struct PerPeerLimit(RefCell<HashMap<IpAddr, usize>>);
 
-/// Counts one connection of a client address until it is dropped.
+/// One counted connection of a client address. Dropping the permit uncounts the connection.
 #[derive(Debug)]
 pub(super) struct PeerPermit<'p> {
     peers: &'p PerPeerLimit,
@@ -19,12 +20,12 @@ pub(super) struct PeerPermit<'p> {
 }
 
 impl PerPeerLimit {
-    /// Permits one more connection of `address`; `None` if it has `most` already.
+    /// Permits one more connection of `address`; `None` if it already has `most` connections.
     pub(super) fn permit(&self, address: IpAddr, most: usize) -> Option<PeerPermit<'_>> {
         let address = network(address);
         let mut counts = self.0.borrow_mut();
         let count = counts.entry(address).or_default();
-        // Checked before counting, so that a refused connection is not counted.
+        // The limit is checked first, so that a refused connection is not counted.
         if *count >= most {
             return None;
         }
@@ -46,7 +47,8 @@ impl Drop for PeerPermit<'_> {
     }
 }
 
-/// The address under which a client is counted: an IPv6 address without the 64 bits that the client chooses itself.
+/// The address under which a client is counted. For an IPv6 address, the last 64 bits, which the client can choose, are
+/// zero.
 fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) >> 64 << 64).into(),

@@ -1,5 +1,5 @@
-//! Passes a request to its service and turns a [`Response`] into bytes: checks, error page, framing, the body that is
-//! sent with the head, and the line in the log.
+//! Passes a request to its service and turns a [`Response`] into bytes: checks, the error page, framing, the body if it
+//! is sent with the head, and the log line.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -17,20 +17,20 @@ use crate::observer::ConnectionObserver;
 use crate::service::{Body, ErrorText, Reply, Response};
 use crate::session::{CloseReason, TurnClock};
 
-/// A body in memory of at most this size is copied after its head, so that pipelined responses are sent in one write. A
-/// larger one is sent from its own memory: copying it would cost more than a second write.
+/// An in-memory body of at most this size is copied after its head, so that pipelined responses are sent in one write.
+/// A larger one is sent from its own memory, because copying it would cost more than a second write.
 const COPY_MOST: usize = 16 * 1024;
 
 impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
-    /// Calls the service of this connection, or else that of the server. A panic of the service becomes a 500.
+    /// Calls the service of this connection, or else that of the server. A panic in the service becomes a 500.
     pub(super) fn call_service(&mut self, request: &Request, wall: SystemTime) -> Reply {
         let (server, own, has_connected) = (self.server, &mut self.own_service, &mut self.has_connected);
         let service = server.service.borrow();
         // A panic in a service must not end the loop, because the loop serves all other clients.
         let call = || {
             if !*has_connected {
-                // Made with the first request and not with the connection, so that an idle or refused connection costs
-                // no handler.
+                // The connection's service is created with the first request and not with the connection, so that an
+                // idle or refused connection costs no handler.
                 *own = server.with_server_name(|name| service.connect(name));
                 *has_connected = true;
             }
@@ -42,7 +42,7 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         })
     }
 
-    /// Responds to a request that the protocol refuses. The machine reads nothing more from this client.
+    /// Responds to a request that violates the protocol. Nothing more is parsed from this client.
     pub(super) fn reject(&mut self, rejection: &Rejection, request: &Request, clock: TurnClock) -> Stage {
         let explain = rejection.explanation().map(Cow::Owned);
         let text = ErrorText { message: rejection.message(), explain, cause: None };
@@ -51,7 +51,7 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
     }
 
     /// Appends the head of a response to the output, and its body if that is short. Returns the next stage. The
-    /// response is consumed. It is passed by reference because it is large and is part of a larger value in most
+    /// response is consumed, but is passed by reference, because it is large and is part of a larger value in most
     /// callers.
     pub(super) fn respond(
         &mut self,
@@ -62,14 +62,14 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
     ) -> Stage {
         // Messages of the service come before the line of the exchange that they belong to.
         self.log_notes(clock.wall);
-        // A response that contradicts its framing becomes a 500, because the client could take the rest of it for
+        // A response that contradicts its framing becomes a 500, because the client could parse the rest of it as
         // another response.
         if let Some(fault) = self.fault(response, request, upstream.is_some()) {
             self.log_message(&fault, clock.wall);
             *response = Response::error(Status::INTERNAL_SERVER_ERROR);
         }
         if let (Body::Upgrade(_), Some(pending)) = (&response.body, &mut upstream) {
-            // Called before the head is written, because the bytes in the input are now those of the other protocol.
+            // This comes before the head is written, because the bytes in the input now belong to the other protocol.
             pending.upgrade();
         }
         self.decide_whether_it_is_the_last(upstream.as_deref(), clock);
@@ -92,7 +92,7 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
             };
             self.machine.respond(&head, &mut self.output)
         };
-        // The count stays 0 without an encoder: no body is sent, as for HEAD and 304.
+        // Without an encoder no body is sent, as for HEAD and 304, so the count stays 0.
         let mut outcome = Outcome { status, user, sent: 0, is_counted, cut: None };
         // The caller then drops the body, including its source.
         let Some(mut encoder) = encoder else { return self.complete(request, outcome, clock) };
@@ -102,28 +102,30 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
             return self.complete(request, outcome, clock);
         }
         let Outcome { status, user, is_counted, .. } = outcome;
-        // The next request overwrites this one long before a body of this size has been sent.
+        // The log line needs a copy of the request, because the next request overwrites this one long before a body of
+        // this size has been sent.
         let request = self.server.log.borrow().describe(request).keep();
         let record = ExchangeRecord { request, status, user, is_counted, is_logged: Cell::new(false) };
         let body = body_writer(std::mem::replace(&mut response.body, Body::Empty), encoder);
         Stage::Sending(Box::new(Sending { body, record, upstream, is_waiting: false }))
     }
 
-    /// Ends the connection with this response if the request's body will not be read to its end, if the server is
+    /// Ends the connection with this response if the request's body will not be read completely, if the server is
     /// stopping, or if only one response may be sent.
     fn decide_whether_it_is_the_last(&mut self, upstream: Option<&PendingUpstream>, clock: TurnClock) {
-        // The client must learn from the head that its body will not be read to the end (RFC 9112 section 9.6).
+        // The head must tell the client that its body will not be read completely (RFC 9112 section 9.6).
         if !upstream.is_some_and(PendingUpstream::reads_on) && !self.may_discard_body() {
             self.machine.stop();
         }
-        // Requests in the input arrived before the request to stop, or in the same turn, so they get their responses.
+        // Requests in the input arrived before the server was told to stop, or in the same turn, so they still get
+        // responses.
         if self.once || (clock.stopping.is_some() && (self.input.is_empty() || self.machine.in_body())) {
             self.machine.stop();
         }
     }
 
-    /// Refuses a response that would desynchronise the connection: an interim status, a change of the protocol that the
-    /// client did not ask for, or a Content-Length that is not the length of the body. Returns the message for the log.
+    /// Detects a response that would desynchronise the connection: an interim status, a protocol upgrade that the
+    /// client did not request, or a Content-Length that is not the length of the body. Returns the message for the log.
     fn fault(&self, response: &Response, request: &Request, has_upstream: bool) -> Option<String> {
         let upgrades = matches!(response.body, Body::Upgrade(_));
         if upgrades && (!has_upstream || !self.may_upgrade(response, request)) {
@@ -140,7 +142,7 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
             .then(|| format!("response of {length} bytes with a Content-Length of {declared}"))
     }
 
-    /// True if the response may change the protocol: it is a 101 and names one of the protocols that the request asks for.
+    /// True if the response is a valid protocol upgrade: a 101 that names one of the protocols in the request.
     fn may_upgrade(&self, response: &Response, request: &Request) -> bool {
         let protocol = response.head.get("Upgrade").and_then(|protocol| std::str::from_utf8(protocol).ok());
         let asked_for = protocol.is_some_and(|protocol| request.asks_for_upgrade(protocol));
@@ -148,7 +150,7 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         is_101 && asked_for && self.machine.may_switch_protocols()
     }
 
-    /// Makes the body of an error response, logs Python's extra line, and returns the reason phrase.
+    /// Creates the body of an error response, logs Python's extra line, and returns the reason phrase.
     fn put_error_page(
         &mut self,
         response: &mut Response,
@@ -160,18 +162,18 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         if let Some(cause) = &text.cause {
             self.log_message(&format!("{}: {cause}", request.name()), wall);
         }
-        // CPython uses this text for a status without a name.
+        // CPython uses this text for an unknown status.
         let named = |name: &'static str| Cow::Borrowed(if name.is_empty() { "???" } else { name });
         let message = text.message.unwrap_or_else(|| named(status.phrase()));
         let explain = text.explain.unwrap_or_else(|| named(status.description()));
         self.server.log.borrow_mut().error(self.peer, status, &message, wall);
         // The page replaces any body that the service has set.
         response.body = Body::Empty;
-        // An error with a status such as 204 or 304 has no page, because no body may follow.
+        // An error with a status such as 204 or 304 gets no page, because such a response has no body.
         if !status.is_bodiless() {
             let error = ErrorInfo { status, message: &message, explain: &explain, request };
             let body = self.server.error_body(&error);
-            // The service announced the length of the body that the page replaces.
+            // The service announced the length of its own body, which the page replaces.
             if response.head.content_length().is_some() {
                 response.head.remove("Content-Length");
             }
@@ -181,9 +183,9 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         message
     }
 
-    /// Logs a response that is in the output as a whole.
+    /// Logs a response that is completely in the output.
     fn complete(&mut self, request: &Request, outcome: Outcome, clock: TurnClock) -> Stage {
-        // With the log off, looking up the request's fields would be wasted work.
+        // If the log is off, looking up the request's fields would be wasted work.
         if self.server.log.borrow().is_on() {
             let logged = self.server.log.borrow().describe(request);
             self.log_exchange(logged, outcome, clock);
@@ -203,7 +205,7 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         }
     }
 
-    /// Writes the line of one exchange to the log, with the number of bytes that were actually sent.
+    /// Writes the log line of one exchange, with the number of bytes that were actually sent.
     pub(super) fn log_exchange(&self, request: LoggedRequest<'_>, outcome: Outcome, clock: TurnClock) {
         let Outcome { status, user, sent, is_counted, cut } = outcome;
         let (user, cut) = (user.as_deref(), cut.map(CloseReason::text));
@@ -211,7 +213,7 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         self.server.log.borrow_mut().request(&Record { peer, user, request, status, sent, is_counted, cut, at, ended });
     }
 
-    /// Logs a response that is cut short, with the number of bytes that were sent before.
+    /// Logs a response that is cut short, with the number of bytes that were sent before the cut.
     #[cold]
     pub(super) fn log_cut(&self, stage: &Stage, reason: CloseReason, clock: TurnClock) {
         if let Some(sending) = stage.sending()

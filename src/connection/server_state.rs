@@ -22,7 +22,7 @@ use crate::service::FaultKind;
 use crate::service::{Body, Service};
 use crate::watchdog::Watchdog;
 
-/// The value of `Server` unless another is set.
+/// The default value of the `Server` field.
 pub(crate) const SERVER_NAME: &str = concat!("serve-forever/", env!("CARGO_PKG_VERSION"));
 
 /// State that all connections of a server share: the service, the limits, the error page and the log.
@@ -37,36 +37,36 @@ pub struct ServerState {
     limits: RefCell<Arc<Limits>>,
     /// The version in status lines. With 1.0, the connection closes after each response.
     protocol: Cell<Version>,
-    /// The field line of `Server` with its CRLF, or nothing.
+    /// The `Server` field line including its CRLF, or empty.
     server: RefCell<Vec<u8>>,
-    /// The lines of the fields that all responses have.
+    /// The field lines that are common to all responses.
     common: RefCell<FieldBlock>,
-    /// The field line of `Strict-Transport-Security` with its CRLF, or nothing.
+    /// The `Strict-Transport-Security` field line including its CRLF, or empty.
     hsts: RefCell<Vec<u8>>,
     /// The bodies of error responses.
     pub error_page: Box<dyn ErrorPage>,
-    /// The log of requests.
+    /// The access log.
     pub log: RefCell<AccessLog>,
-    /// Names requests whose service blocks the loop. `None` if no loop runs.
+    /// Reports requests whose service blocks the loop. `None` if no loop runs.
     pub(crate) watchdog: Option<Watchdog>,
     /// The address that clients connect to.
     pub local: SocketAddr,
     pub(super) peers: PerPeerLimit,
-    /// The memory of the request that is being read. Connections read one after the other, so one allocation is enough.
+    /// The memory of the request that is being read. Connections run one after the other, so one allocation is enough.
     /// `None` while a connection uses it.
     request: Cell<Option<Box<Request>>>,
-    /// Bytes of memory that the buffers of all connections take between their steps.
+    /// The number of bytes of memory that the buffers of all connections hold between steps.
     pub(super) buffered: Cell<usize>,
-    /// The maximum number of bytes that all buffers may take under the memory limit of the process.
+    /// The maximum number of bytes that all buffers may use under the memory limit of the process.
     room: usize,
-    /// The configuration of TLS for connections that begin now; `None` if they are not encrypted.
+    /// The TLS configuration for new connections; `None` if they are not encrypted.
     #[cfg(feature = "tls")]
     tls: RefCell<Option<Arc<rustls::ServerConfig>>>,
     pub(super) failed_handshakes: FailedHandshakes,
     stamp: RefCell<Stamped>,
     error_fields: OnceCell<FieldBlock>,
     last_error: RefCell<Option<MadeError>>,
-    /// The number of executed faults of each kind.
+    /// The number of injected faults of each kind.
     #[cfg(feature = "harness")]
     faults: [Cell<u64>; FaultKind::ALL.len()],
 }
@@ -76,11 +76,11 @@ pub struct ServerState {
 struct Stamped {
     second: Option<Range<SystemTime>>,
     stamp: CommonHeaders,
-    /// The fields of responses over TLS, which have `Strict-Transport-Security` too.
+    /// The fields of responses over TLS, which also include `Strict-Transport-Security`.
     secure: CommonHeaders,
 }
 
-/// The page of the last error, and the values that it was rendered from. Equal errors often follow each other.
+/// The page of the last error, and the values that it was rendered from. Identical errors often follow each other.
 struct MadeError {
     status: Status,
     message: String,
@@ -117,20 +117,20 @@ impl ServerState {
         }
     }
 
-    /// Counts an executed fault.
+    /// Counts an injected fault.
     #[cfg(feature = "harness")]
     pub(super) fn count_fault(&self, kind: FaultKind) {
         let counter = &self.faults[kind as usize];
         counter.set(counter.get() + 1);
     }
 
-    /// The number of executed faults of each kind, in the order of [`FaultKind::ALL`].
+    /// The number of injected faults of each kind, in the order of [`FaultKind::ALL`].
     #[cfg(feature = "harness")]
     pub(crate) fn faults(&self) -> impl Iterator<Item = u64> {
         self.faults.iter().map(Cell::get)
     }
 
-    /// True if the fault of the connection that is accepted now is that it is never read.
+    /// True if the fault rules select the connection that is being accepted for never being read from.
     #[cfg(feature = "harness")]
     pub(super) fn next_is_deaf(&self) -> bool {
         let is_deaf = self.service.borrow().next_is_deaf(self.local.ip().is_loopback());
@@ -140,32 +140,33 @@ impl ServerState {
         is_deaf
     }
 
-    /// Replaces the service for requests that begin from now on. The old one is dropped; its upstreams and sources in flight
-    /// are not affected.
+    /// Replaces the service for new requests. The old service is dropped, but its upstreams and sources in flight are
+    /// not affected.
     pub fn set_service(&self, service: impl Service + Send + 'static) {
-        // `replace` returns the old service, so that it is dropped after the borrow has ended: its drop may use this state.
+        // `replace` returns the old service, so that it is dropped after the borrow has ended, because its `drop` may
+        // use this state.
         let _before = self.service.replace(Box::new(service));
-        // Connections notice a replaced service by the new allocation of the limits.
+        // Connections detect that the service was replaced by the new allocation of the limits.
         let limits = Limits::clone(&self.limits.borrow());
         self.set_limits(limits);
     }
 
-    /// Calls `ask` with the service.
+    /// Calls `ask` with the current service.
     pub(crate) fn with_service<R>(&self, ask: impl FnOnce(&dyn Service) -> R) -> R {
         ask(&**self.service.borrow())
     }
 
-    /// The limits of requests that begin now.
+    /// The limits for new requests.
     pub fn limits(&self) -> Arc<Limits> {
         Arc::clone(&self.limits.borrow())
     }
 
-    /// The limits, mutably, for changes before the first connection.
+    /// Mutable access to the limits, for changes before the first connection.
     pub fn limits_mut(&mut self) -> &mut Limits {
         Arc::make_mut(self.limits.get_mut())
     }
 
-    /// Takes the memory for a request that is being read. [`ServerState::return_request`] gives it back.
+    /// Takes the memory for the request that is being read. [`ServerState::return_request`] puts it back.
     pub(super) fn borrow_request(&self) -> Box<Request> {
         self.request.take().unwrap_or_default()
     }
@@ -175,80 +176,83 @@ impl ServerState {
     }
 
     /// The maximum size of the buffers of all connections together, in bytes: [`Limits::buffers`], or less if the
-    /// memory of the process is limited.
+    /// process has a memory limit.
     pub(super) fn room_for_buffers(&self, limits: &Limits) -> usize {
-        // `room` is fixed at the start: a sandbox later prevents reading the files that it comes from.
+        // `room` is computed once at startup, because a sandbox later prevents reading the files that it is derived
+        // from.
         limits.buffers.min(self.room)
     }
 
-    /// Replaces the limits of requests that begin from now on.
+    /// Replaces the limits for new requests.
     pub fn set_limits(&self, limits: Limits) {
         self.limits.replace(Arc::new(limits));
     }
 
-    /// The protocol version of connections that begin now.
+    /// The protocol version for new connections.
     pub fn protocol(&self) -> Version {
         self.protocol.get()
     }
 
-    /// Sets the protocol version of connections that begin from now on.
+    /// Sets the protocol version for new connections.
     pub fn set_protocol(&self, protocol: Version) {
         self.protocol.set(protocol);
     }
 
-    /// The configuration of TLS for connections that begin now.
+    /// The TLS configuration for new connections.
     #[cfg(feature = "tls")]
     pub(crate) fn tls(&self) -> Option<Arc<rustls::ServerConfig>> {
         self.tls.borrow().clone()
     }
 
-    /// Encrypts the connections that begin from now on. Those that exist keep their configuration.
+    /// Encrypts new connections with this configuration. Existing connections keep theirs.
     #[cfg(feature = "tls")]
     pub(crate) fn set_tls(&self, config: Arc<rustls::ServerConfig>) {
         self.tls.replace(Some(config));
     }
 
     /// True if neither the service nor the limits have been replaced since [`ServerState::limits`] returned `limits`.
-    /// The caller holds them, so their address cannot be reused for later ones.
+    /// The caller holds `limits`, so its address cannot be reused for later limits.
     pub(super) fn is_unchanged_since(&self, limits: &Arc<Limits>) -> bool {
         Arc::ptr_eq(limits, &self.limits.borrow())
     }
 
-    /// Calls `tell` with the value of `Server`, which is empty if the field is left out.
+    /// Calls `tell` with the value of `Server`, which is empty if the field is omitted.
     pub(super) fn with_server_name<R>(&self, tell: impl FnOnce(&str) -> R) -> R {
         let line = self.server.borrow();
-        // The stored line is ready to be sent, so the name is extracted from it. An empty line has no colon.
+        // Only the line that is ready to be sent is stored, so the name is extracted from it. An empty line has no
+        // colon.
         let colon = memchr::memchr(b':', &line);
         tell(&latin1(colon.map_or(&[], |colon| line[colon + 1..].trim_ascii())))
     }
 
-    /// Sets the value of `Server` for responses that begin from now on. An empty name leaves the field out.
+    /// Sets the value of the `Server` field in all further responses. An empty name omits the field.
     ///
     /// # Errors
-    /// If the name contains a control character or a character above U+00FF, which a field value cannot contain.
+    /// Returns an error if the name contains a control character or a character above U+00FF, which a field value
+    /// cannot contain.
     pub fn set_server_name(&self, name: &str) -> Result<(), InvalidHeader> {
         let mut head = FieldBlock::new();
         if !name.is_empty() {
             head.add("Server", name)?;
         }
         self.server.replace(head.lines().to_vec());
-        // Responses of the current second must not keep the old name.
+        // Responses in the current second must not keep the old name.
         self.stamp.take();
         Ok(())
     }
 
-    /// Adds a field to all responses that begin from now on.
+    /// Adds a field to all further responses.
     ///
     /// # Errors
-    /// If name and value do not form a valid field.
+    /// Returns an error if `name` and `value` do not form a valid field.
     pub fn add_common_header(&self, name: &str, value: &str) -> Result<(), InvalidHeader> {
         self.common.borrow_mut().add(name, value)?;
         self.stamp.take();
         Ok(())
     }
 
-    /// Sets the seconds for which browsers use only HTTPS, for the responses over TLS that begin from now on. `None` leaves the
-    /// field out.
+    /// Sets the number of seconds for which browsers must use only HTTPS, in all further responses over TLS. `None`
+    /// omits the field.
     #[cfg_attr(not(any(feature = "tls", test)), expect(dead_code, reason = "without TLS all responses are in clear"))]
     pub(crate) fn set_hsts(&self, max_age: Option<Duration>) {
         let line = max_age.map(|age| format!("Strict-Transport-Security: max-age={}\r\n", age.as_secs()));
@@ -256,8 +260,8 @@ impl ServerState {
         self.stamp.take();
     }
 
-    /// The header fields of a response with an error page. The page may quote the request, so no browser may guess another type
-    /// or run a script in it.
+    /// The header fields of a response with an error page. The page may quote the request, so the fields forbid
+    /// browsers to guess another type or to run a script in it.
     pub(super) fn error_fields(&self) -> &FieldBlock {
         self.error_fields.get_or_init(|| {
             let mut head = FieldBlock::new();
@@ -266,12 +270,12 @@ impl ServerState {
             if let Some(policy) = self.error_page.content_security_policy() {
                 head.put("Content-Security-Policy", policy);
             }
-            // Shared, so that each error response copies a reference instead of the bytes.
+            // The page is shared, so that each error response copies a reference instead of the bytes.
             head.share()
         })
     }
 
-    /// The error page. It is rendered once for a series of equal errors.
+    /// The error page. It is rendered once for a series of identical errors.
     pub(super) fn error_body(&self, error: &ErrorInfo<'_>) -> Body {
         let render = || {
             let mut page = Vec::with_capacity(512);
@@ -283,7 +287,7 @@ impl ServerState {
             return Body::Bytes(Cow::Owned(render()));
         }
         let mut last = self.last_error.borrow_mut();
-        // Most errors are equal, such as 404, and share one page.
+        // Error responses with the same status, such as 404, are usually identical and share one page.
         let is_this = |made: &&mut MadeError| {
             (made.status, &*made.message, &*made.explain) == (error.status, error.message, error.explain)
         };
@@ -299,16 +303,17 @@ impl ServerState {
         Body::Shared(Arc::clone(&made.page))
     }
 
-    /// The field lines that every response has at this time, rendered once a second: `Server`, `Date`, the common
+    /// The field lines that every response has at this time, rendered once per second: `Server`, `Date`, the common
     /// fields, and over TLS `Strict-Transport-Security`, which must not be sent unencrypted (RFC 6797 section 7.2).
     pub(super) fn common_headers(&self, wall: SystemTime, is_secure: bool) -> Ref<'_, CommonHeaders> {
-        // `Date` has a resolution of a second, so all responses of a second share these bytes. Comparing `wall` with
-        // both ends of the second is cheaper than computing the second for each response.
+        // `Date` has a resolution of a second, so all responses within one second share these bytes. Comparing `wall`
+        // with both ends of the second is cheaper than computing the second for each response.
         if !self.stamp.borrow().second.as_ref().is_some_and(|second| second.contains(&wall)) {
             let date = format!("Date: {}\r\n", HttpDate::from(wall));
             let (server, more) = (self.server.borrow(), self.common.borrow());
             let stamp = CommonHeaders::with_more(&server, more.lines(), date.as_bytes());
-            // Both are rendered even without TLS. Once a second, this is cheaper than finding out which one is needed.
+            // Both versions are rendered, even without TLS. Doing so once per second is cheaper than finding out which
+            // one is needed.
             let secure = [more.lines(), &self.hsts.borrow()].concat();
             let secure = CommonHeaders::with_more(&server, &secure, date.as_bytes());
             *self.stamp.borrow_mut() = Stamped { second: second_of(wall), stamp, secure };
@@ -317,7 +322,7 @@ impl ServerState {
     }
 }
 
-/// The second that contains a time. `None` before 1970.
+/// The whole second that contains a time. `None` before 1970.
 fn second_of(wall: SystemTime) -> Option<Range<SystemTime>> {
     let start = wall - Duration::from_nanos(wall.duration_since(UNIX_EPOCH).ok()?.subsec_nanos().into());
     Some(start..start.checked_add(Duration::from_secs(1))?)

@@ -11,26 +11,26 @@ use crate::session::CloseReason;
 
 /// The stage of an exchange. Each stage has its own data. Advancing a stage returns the next one.
 pub(super) enum Stage {
-    /// The transport's own handshake comes before the first byte of HTTP.
+    /// The transport performs its handshake, before the first byte of HTTP.
     Handshake,
     /// The connection reads a head, or waits for one.
     Head,
-    /// The response is known, but a short unwanted body is read first: a malformed one turns the response into 400, and after a
-    /// good one the connection continues.
+    /// The response is known, but a short unwanted body is read first. A malformed body turns the response into a 400;
+    /// after a valid body the connection can persist.
     Deferred(Box<Deferred>),
-    /// An upstream takes the body of the request and produces the response.
+    /// An upstream consumes the body of the request and produces the response.
     AwaitingUpstream(Box<PendingUpstream>),
     /// The body of the response is being sent.
     Sending(Box<Sending>),
-    /// The response is sent with a fault.
+    /// The response is sent with an injected fault.
     #[cfg(feature = "harness")]
     Faulty(Box<super::stages::FaultyResponse>),
-    /// The response is complete; the rest of the request's body is discarded, up to this many bytes.
+    /// The response is complete. The rest of the request's body is being discarded, up to this many bytes.
     Draining(u64),
-    /// The output still holds the last bytes of the connection. It is closed for this reason once they have left.
+    /// The last bytes of the connection are still in the output. Once they have been sent, the connection is closed for
+    /// this reason.
     Closing(CloseReason),
-    /// The client was told that no more bytes follow. The bytes that it still sends are discarded until it closes its
-    /// side.
+    /// The sending side has been shut down. Bytes that the client still sends are discarded until it closes its side.
     Lingering(CloseReason),
 }
 
@@ -50,7 +50,7 @@ impl Stage {
 pub(super) struct Deferred {
     pub(super) response: Response,
     pub(super) request: Request,
-    /// Bytes of the body that may still be discarded.
+    /// The number of bytes of the body that may still be discarded.
     pub(super) left: u64,
 }
 
@@ -58,14 +58,15 @@ pub(super) struct Deferred {
 pub(super) struct PendingUpstream {
     pub(super) upstream: Box<dyn Upstream>,
     pub(super) request: Request,
-    /// [`Upstream::end`] was called.
+    /// True once [`Upstream::end`] has been called.
     pub(super) has_whole_body: bool,
-    /// The connection has left HTTP, so the upstream gets the client's bytes as they are.
+    /// True if the connection has been upgraded to another protocol, so the upstream receives the client's bytes
+    /// unchanged.
     pub(super) is_upgraded: bool,
 }
 
 impl PendingUpstream {
-    /// Leaves HTTP: the body of the request has ended, and bytes of another protocol follow.
+    /// Switches to another protocol. The body of the request has ended, and bytes of the other protocol follow.
     pub(super) fn upgrade(&mut self) {
         (self.is_upgraded, self.has_whole_body) = (true, false);
     }
@@ -81,13 +82,13 @@ impl PendingUpstream {
     }
 }
 
-/// A response whose body does not leave with its head.
+/// A response whose body is not sent together with its head.
 pub(super) struct Sending {
     pub(super) body: BodyWriter,
     pub(super) record: ExchangeRecord,
-    /// The upstream that the response came from, while it may still read the request's body.
+    /// The upstream that produced the response, as long as it may still read the request's body.
     pub(super) upstream: Option<Box<PendingUpstream>>,
-    /// The source of the body has no bytes now.
+    /// True if the source of the body has no bytes at the moment.
     pub(super) is_waiting: bool,
 }
 
@@ -98,8 +99,8 @@ impl Sending {
         Outcome { status, user: user.clone(), sent: self.body.sent(), is_counted, cut: None }
     }
 
-    /// True if the upstream has not yet received all of the request's body. Bytes of another protocol are not a body,
-    /// because no limit applies to their duration.
+    /// True if the upstream has not yet received all of the request's body. The bytes of another protocol do not count
+    /// as a body, because body time limits do not apply to them.
     pub(super) fn feeds_upstream(&self) -> bool {
         self.upstream.as_ref().is_some_and(|pending| !pending.has_whole_body && !pending.is_upgraded)
     }
@@ -118,19 +119,19 @@ pub(super) struct ExchangeRecord {
     pub(super) user: Option<Arc<str>>,
     /// See [`Outcome::is_counted`].
     pub(super) is_counted: bool,
-    /// The line of this exchange has been written to the log.
+    /// True once the log line of this exchange has been written.
     pub(super) is_logged: Cell<bool>,
 }
 
-/// The outcome of an exchange, for its line in the log.
+/// The outcome of an exchange, for its log line.
 pub(super) struct Outcome {
     pub(super) status: Status,
     /// The user whose credentials the service has verified.
     pub(super) user: Option<Arc<str>>,
-    /// Bytes of the body that were sent.
+    /// The number of bytes of the body that were sent.
     pub(super) sent: u64,
-    /// True if the length was known when the response began and the body is not our error page. Python's log prints a size
-    /// only then.
+    /// True if the length was known when the response began and the body is not the server's error page. Only then does
+    /// Python's log print a size.
     pub(super) is_counted: bool,
     /// Why the response was cut short, if it was.
     pub(super) cut: Option<CloseReason>,

@@ -1,5 +1,5 @@
-//! The timer of a session: the kind of its current wait, when it began, and when it ends. Not here: the consequences of a
-//! time-out, which depend on the stage.
+//! The timer of a session: the kind of its current wait, when it began, and when it times out. Not here: the
+//! consequences of a timeout, which depend on the stage.
 
 use std::time::{Duration, Instant};
 
@@ -10,32 +10,34 @@ use crate::session::TurnClock;
 /// The kinds of waits. Each kind has one deadline, which comes from the limit that its comment names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wait {
-    /// For the end of the transport's handshake, counted from the time of the accept: `head_timeout`.
+    /// Waiting for the transport's handshake to complete, measured from when the connection was accepted:
+    /// `head_timeout`.
     Handshake,
-    /// For the first byte on a new connection: `head_timeout`.
+    /// Waiting for the first byte on a new connection: `head_timeout`.
     First,
-    /// For the first byte of another request: `idle_timeout`, or `last_call`, counted from the request to stop the
-    /// server.
+    /// Waiting for the first byte of another request: `idle_timeout`, or `last_call`, measured from when the server was
+    /// told to stop.
     Idle,
-    /// For the rest of a head, counted from its first byte: `head_timeout`.
+    /// Waiting for the rest of a head, measured from its first byte: `head_timeout`.
     Head,
-    /// For more of a request's body, counted from the last part: `stall_timeout`. The whole body has `body_timeout`,
-    /// which `body_rate` extends.
+    /// Waiting for more of a request's body, measured from the last part: `stall_timeout`. For the whole body the limit
+    /// is `body_timeout`, which `body_rate` extends.
     Body,
-    /// For the client to accept more of a response, counted from the last part that it accepted: `send_timeout`. After
-    /// `stall_timeout`, the loop can close the session if room is short.
+    /// Waiting for the client to accept more of a response, measured from the last part that it accepted:
+    /// `send_timeout`. After `stall_timeout`, the loop can close the session if room is short.
     Write,
-    /// For an upstream to produce a response: `answer_timeout`. The upstream can have its own deadline as well.
+    /// Waiting for an upstream to produce a response: `answer_timeout`. The upstream can have its own deadline as well.
     Upstream,
-    /// For a source to produce more of a body. There is no deadline, except that after the client has closed its side,
-    /// `half_closed_timeout` applies from the close or from the last bytes that the client accepted after it.
+    /// Waiting for a source to produce more of a body. There is no deadline until the client has closed its sending
+    /// side. Then `half_closed_timeout` applies, measured from the close or from the last bytes that the client
+    /// accepted after it.
     Source,
-    /// For the client to close its side: `linger_timeout`.
+    /// Waiting for the client to close its side: `linger_timeout`.
     Linger,
 }
 
 impl Wait {
-    /// The name of the kind for an observer.
+    /// The name of this kind of wait, for an observer.
     fn name(self) -> &'static str {
         match self {
             Wait::Handshake => "Handshake",
@@ -58,8 +60,8 @@ pub(super) struct Timers {
     since: Instant,
     /// The time budget that is left for the body of the current request, in nanoseconds as of `since`.
     body_budget: u64,
-    /// The time at which the client was first seen to have closed its side, even if not all of its bytes have been
-    /// read; or the time at which it last accepted bytes after that.
+    /// When the client was first seen to have closed its sending side, even if not all of its bytes have been read; or
+    /// when it last accepted bytes after that.
     closed_at: Option<Instant>,
 }
 
@@ -72,7 +74,7 @@ impl Timers {
         self.wait
     }
 
-    /// True if no byte of the next request has arrived: the connection can then be closed without loss.
+    /// True if no byte of the next request has arrived, so that the connection can be closed without loss.
     pub(super) fn awaits_request(&self) -> bool {
         matches!(self.wait, Wait::Handshake | Wait::First | Wait::Idle)
     }
@@ -81,12 +83,13 @@ impl Timers {
         self.since
     }
 
-    /// Notes that the client has closed its side.
+    /// Records that the client has closed its sending side.
     pub(super) fn note_closed(&mut self, now: Instant) {
         self.closed_at.get_or_insert(now);
     }
 
-    /// Notes that the client has accepted bytes. If it has closed its side, this shows that it still receives.
+    /// Records that the client has accepted bytes. If it has closed its sending side, this shows that it is still
+    /// receiving.
     pub(super) fn note_sent(&mut self, now: Instant) {
         if let Some(at) = &mut self.closed_at {
             *at = now;
@@ -95,7 +98,7 @@ impl Timers {
 
     /// Begins the waits of an exchange once its head is complete.
     pub(super) fn begin_exchange(&mut self, limits: &Limits, now: Instant) {
-        // The next wait is a new one even if its kind is that of the last wait.
+        // The next wait is a new one even if it is of the same kind as the last.
         (self.wait, self.since) = (Wait::Upstream, now);
         self.body_budget = nanos(limits.body_timeout);
     }
@@ -109,13 +112,13 @@ impl Timers {
         if wait == self.wait && !extends {
             return;
         }
-        // Only time spent waiting for the client counts against the budget. The time that an upstream takes does not.
+        // Only time spent waiting for the client counts against the budget. Time spent in an upstream does not.
         if self.wait == Wait::Body {
             let waited = nanos(clock.now.saturating_duration_since(self.since));
             self.body_budget = self.body_budget.saturating_sub(waited);
         }
         self.wait = wait;
-        // `idle_from` is the same for many turns, so the deadline of a busy connection rarely moves.
+        // `idle_from` stays the same for many turns, so that the deadline of a busy connection rarely moves.
         self.since = if wait == Wait::Idle { clock.idle_from } else { clock.now };
     }
 
@@ -128,12 +131,12 @@ impl Timers {
         }
     }
 
-    /// The time at which the current wait has lasted too long.
+    /// The time at which the current wait times out.
     pub(super) fn deadline(&self, limits: &Limits) -> Option<Instant> {
         let limit = match self.wait {
             Wait::Handshake | Wait::First | Wait::Head => or_never(limits.head_timeout),
             Wait::Idle => or_never(limits.idle_timeout),
-            // The earlier of two times applies: `stall_timeout` without a byte, or the end of the budget.
+            // The earlier of two deadlines applies: `stall_timeout` since the last byte, or the end of the budget.
             Wait::Body if limits.body_rate > 0 && !limits.body_timeout.is_zero() => {
                 or_never(limits.stall_timeout).min(Duration::from_nanos(self.body_budget))
             }
@@ -144,7 +147,7 @@ impl Timers {
             Wait::Source => return self.presumed_gone(limits),
         };
         let end = self.since.checked_add(limit);
-        // Only sending the response can show whether a half-closed client still receives.
+        // Only sending the response can show whether a half-closed client is still receiving.
         if self.wait == Wait::Upstream { end.into_iter().chain(self.presumed_gone(limits)).min() } else { end }
     }
 
@@ -154,14 +157,14 @@ impl Timers {
         ObservedWait { kind: self.wait.name(), since: self.since, limit }
     }
 
-    /// The time at which a client that has closed its side is presumed to have left. It may still be waiting for the
-    /// response, but it has accepted no bytes that would prove this.
+    /// When a client that has closed its sending side is presumed to have disconnected. It may still be waiting for the
+    /// response, but it has not accepted any bytes that would show this.
     fn presumed_gone(&self, limits: &Limits) -> Option<Instant> {
         self.closed_at?.max(self.since).checked_add(or_never(limits.half_closed_timeout))
     }
 
-    /// The time at which the client counts as stalled because it accepts nothing of its response. `None` unless the
-    /// session waits for the client to accept output.
+    /// The time from which the client counts as stalled, because it has not accepted any of its response. `None` unless
+    /// the session waits for the client to accept output.
     pub(super) fn stalls_at(&self, limits: &Limits) -> Option<Instant> {
         let waits = self.wait == Wait::Write;
         waits.then(|| self.since.checked_add(or_never(limits.stall_timeout))).flatten()

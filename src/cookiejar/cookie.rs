@@ -1,10 +1,10 @@
-//! One cookie of a client, as stored in the jar. Not here: the decision which cookies are kept and sent.
+//! One cookie of a client, as stored in the jar. Not here: deciding which cookies are kept and sent.
 
 use std::fmt;
 
-/// A cookie: Python's class of the same name, without what RFC 2965 needs.
+/// A cookie, like Python's class of the same name, without the parts that only RFC 2965 needs.
 ///
-/// Text is Latin-1, as in every header field: the character U+00E9 represents the byte 0xE9. Times are seconds since
+/// Text is Latin-1, as in every header field, so the character U+00E9 represents the byte 0xE9. Times are seconds since
 /// 1970-01-01 00:00:00 UTC.
 ///
 /// ```
@@ -21,17 +21,17 @@ pub struct Cookie {
     /// The value. Under [`Standard::Python`](super::Standard::Python), it is `None` for a cookie from a field without
     /// `=`, which is sent as its name alone.
     pub value: Option<String>,
-    /// The domain of the cookie: a host, or a domain with a leading dot.
+    /// The domain of the cookie: either a host, or a domain with a leading dot.
     pub domain: String,
-    /// True if the field had the attribute `Domain`. A cookie without it is only for its host.
+    /// True if the field had the attribute `Domain`. A cookie without `Domain` is sent only to the host that set it.
     pub domain_specified: bool,
     /// True if the value of the attribute `Domain` began with a dot.
     pub domain_initial_dot: bool,
-    /// The path of the cookie: that of a page or folder, which includes all pages below it.
+    /// The path of the cookie, which is that of a page or directory. The cookie also applies to all pages below it.
     pub path: String,
     /// True if the field had the attribute `Path` and its value was used.
     pub path_specified: bool,
-    /// The ports of the cookie, separated by commas; `None` means all ports.
+    /// The ports to which the cookie is sent, separated by commas; `None` means all ports.
     pub port: Option<String>,
     /// True if the attribute `Port` had a value.
     pub port_specified: bool,
@@ -39,21 +39,21 @@ pub struct Cookie {
     pub secure: bool,
     /// The time in seconds at which the cookie expires; `None` means the end of the session.
     pub expires: Option<i64>,
-    /// True if the cookie ends with the session, regardless of its date.
+    /// True if the cookie is discarded at the end of the session, regardless of its expiry date.
     pub discard: bool,
-    /// 0, or the version of RFC 2109 and RFC 2965, whose cookies are not sent in Python's mode.
+    /// 0, or the version number of RFC 2109 and RFC 2965. In Python's mode, cookies with a version other than 0 are not
+    /// sent.
     pub version: u32,
     /// A description of the cookie's purpose.
     pub comment: Option<String>,
     /// The URL of a page about the cookie's purpose.
     pub comment_url: Option<String>,
-    /// All other attributes in their original spelling: `HttpOnly`, `SameSite` and unknown ones.
+    /// All other attributes, in their original spelling: `HttpOnly`, `SameSite` and unknown ones.
     pub rest: Vec<(String, Option<String>)>,
 }
 
 impl Cookie {
-    /// Creates a cookie for all pages of this host, or of this domain if it begins with a dot. It ends with the
-    /// session.
+    /// Creates a session cookie for all pages of `domain`, which is a host, or a domain if it begins with a dot.
     pub fn new(name: &str, value: &str, domain: &str) -> Cookie {
         let is_domain = domain.starts_with('.');
         Cookie {
@@ -76,14 +76,14 @@ impl Cookie {
         }
     }
 
-    /// True if the cookie has expired at this time, in seconds since 1970. The second `expires` itself counts as
-    /// expired.
+    /// True if the cookie has expired at this time, in seconds since 1970. A cookie counts as expired from `expires`
+    /// on, that second included.
     pub fn is_expired(&self, now: i64) -> bool {
         self.expires.is_some_and(|expires| expires <= now)
     }
 
-    /// True if the cookie has the attribute `HttpOnly`, in upper or lower case, so that scripts of a page do not get
-    /// it.
+    /// True if the cookie has the attribute `HttpOnly`, in upper or lower case, which hides the cookie from the scripts
+    /// of a page.
     pub fn is_http_only(&self) -> bool {
         self.attribute("HttpOnly").is_some()
     }
@@ -95,7 +95,7 @@ impl Cookie {
         found.map(|(_, value)| value.as_deref())
     }
 
-    /// The name and the value, as a `Cookie` field contains them.
+    /// The name and the value, in the form in which a `Cookie` field contains them.
     pub fn pair(&self) -> String {
         match &self.value {
             None => self.name.clone(),
@@ -104,7 +104,7 @@ impl Cookie {
         }
     }
 
-    /// The domain without its leading dot.
+    /// The domain without a leading dot.
     pub(super) fn bare_domain(&self) -> &str {
         self.domain.strip_prefix('.').unwrap_or(&self.domain)
     }
@@ -114,7 +114,7 @@ impl Cookie {
         self.name == other.name && self.path == other.path && self.domain == other.domain
     }
 
-    /// True if the cookie would split the header field or the line of a file in which it is written.
+    /// True if the cookie contains a character that would split the header field or file line to which it is written.
     pub(super) fn splits_fields(&self) -> bool {
         let splits = |text: &str| text.contains(['\r', '\n', '\0']);
         splits(&self.name) || self.value.as_deref().is_some_and(splits)

@@ -9,7 +9,7 @@ pub(super) fn is_address(host: &str) -> bool {
 }
 
 /// True if `host` is `domain`, or a name below it (RFC 6265 section 5.1.3). Both must be in lower case, and the domain
-/// without a leading dot.
+/// must not have a leading dot.
 pub(super) fn domain_match(host: &str, domain: &str) -> bool {
     match host.strip_suffix(domain) {
         Some("") => true,
@@ -18,11 +18,11 @@ pub(super) fn domain_match(host: &str, domain: &str) -> bool {
     }
 }
 
-/// True for a name under which unrelated parties register names, which is therefore not allowed as the domain of a
-/// cookie: `com`, and with the feature `public-suffix` also `co.uk`, `github.io` and the rest of the [public suffix
-/// list](https://publicsuffix.org).
+/// True for a name under which unrelated parties register names. Such a name is not allowed as the domain of a cookie.
+/// Examples are `com`, and with the feature `public-suffix` also `co.uk`, `github.io` and the rest of the [public
+/// suffix list](https://publicsuffix.org).
 ///
-/// The name must be in lower case. The list is compiled in with the crate `psl`.
+/// The name must be in lower case. The list is compiled into the program by the `psl` crate.
 ///
 /// ```
 /// use serve_forever::cookiejar::is_public_suffix;
@@ -48,12 +48,12 @@ fn is_listed(_: &str) -> bool {
     false
 }
 
-/// The host name that Python uses for cookies: a name without a dot is put into the domain `.local`.
+/// The host name that Python uses for cookies, which appends `.local` to a name without a dot.
 pub(super) fn effective_host(host: &str) -> String {
     if host.contains('.') { host.to_owned() } else { format!("{host}.local") }
 }
 
-/// True if the text ends in a dot and digits, which Python treats as an address.
+/// True if the text ends in a dot followed by digits. Python treats such a text as an address.
 pub(super) fn ends_in_number(text: &str) -> bool {
     text.rsplit_once('.').is_some_and(|(_, end)| !end.is_empty() && end.bytes().all(|byte| byte.is_ascii_digit()))
 }
@@ -63,15 +63,15 @@ fn is_host_name(text: &str) -> bool {
     !ends_in_number(text) && !text.is_empty() && !text.starts_with('.') && !text.ends_with('.')
 }
 
-/// Python's matching rule after RFC 2965 section 1: the domain begins with a dot, and the host has more labels than the
-/// domain.
+/// Python's version of the matching rule in RFC 2965 section 1: the domain begins with a dot, and the host has more
+/// labels than the domain.
 pub(super) fn strict_domain_match(host: &str, domain: &str) -> bool {
     let below = || host.rfind(domain).is_some_and(|at| at > 0);
     host == domain || (is_host_name(host) && below() && domain.strip_prefix('.').is_some_and(is_host_name))
 }
 
 /// Python's matching rule for lists of blocked or allowed domains: an entry with a leading dot matches all names below
-/// it, and one without matches only that name.
+/// it, and an entry without a leading dot matches only that name.
 pub(super) fn user_domain_match(domain: &str, listed: &str) -> bool {
     let listed = listed.to_lowercase();
     if ends_in_number(domain) || ends_in_number(&listed) || !listed.starts_with('.') {
@@ -80,7 +80,7 @@ pub(super) fn user_domain_match(domain: &str, listed: &str) -> bool {
     domain.ends_with(&listed)
 }
 
-/// The "reach" of a host (RFC 2965 section 1): the domain whose hosts are not third parties for it.
+/// The "reach" of a host (RFC 2965 section 1): the domain whose hosts do not count as third parties for the given host.
 fn reach(host: &str) -> String {
     match host.split_once('.') {
         Some((_, above)) if is_host_name(host) && (above.contains('.') || above == "local") => format!(".{above}"),
@@ -88,12 +88,12 @@ fn reach(host: &str) -> String {
     }
 }
 
-/// True if a request to `host` for a page of `origin` goes to a third party (RFC 2965 section 3.3.6).
+/// True if a request to `host` for a page from `origin` goes to a third party (RFC 2965 section 3.3.6).
 pub(super) fn is_third_party(host: &str, origin: &str) -> bool {
     !strict_domain_match(host, &reach(origin))
 }
 
-/// True for `.co.uk` and names like it: Python's heuristic for the public suffixes of countries.
+/// Python's heuristic for country-code public suffixes: true for `.co.uk` and similar names.
 pub(super) fn looks_like_country_suffix(domain: &str) -> bool {
     const SECOND_LEVEL: [&str; 21] = [
         "co", "ac", "com", "edu", "org", "net", "gov", "mil", "int", "aero", "biz", "cat", "coop", "info", "jobs",

@@ -1,5 +1,5 @@
-//! A file of cookies: options, errors, reading a file, and replacing a file in one step. The two formats are in `mozilla.rs` and
-//! `lwp.rs`.
+//! Cookie files: options, errors, reading a file, and replacing a file atomically. The two formats are in `mozilla.rs`
+//! and `lwp.rs`.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use super::{Cookie, CookieJar, CookiePolicy, Standard};
 use crate::http::{FieldValue, latin1};
 
-/// Selects the cookies that are written to a file or read from one: the arguments of Python's `save`, `load` and
+/// Selects which cookies are written to or read from a file, like the arguments of Python's `save`, `load` and
 /// `revert`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FileOptions {
-    /// True to include cookies that end with the session.
+    /// True to include cookies that are discarded at the end of the session.
     pub ignore_discard: bool,
     /// True to include expired cookies.
     pub ignore_expires: bool,
@@ -26,13 +26,13 @@ impl FileOptions {
     }
 }
 
-/// The numbers of cookies that were written to a file and left out.
+/// The number of cookies written to a file, and the number left out of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Saved {
     /// The number of cookies that were written.
     pub written: usize,
-    /// The number of cookies that were left out because the format cannot represent them: a tab or a line end would
-    /// break the file, and a character above U+00FF does not fit into a byte. A cookie received under
+    /// The number of cookies that were left out because the format cannot represent them: a tab or a line break would
+    /// corrupt the file, and a character above U+00FF does not fit into a byte. A cookie received under
     /// [`Standard::Rfc6265`] can contain a tab.
     pub unwritable: usize,
 }
@@ -48,11 +48,11 @@ pub enum LoadError {
         /// The reason.
         error: io::Error,
     },
-    /// The file is not in the format.
+    /// The file is not in the expected format.
     Format {
         /// The file.
         path: PathBuf,
-        /// The number of the line, counted from 1.
+        /// The 1-based line number.
         line: usize,
         /// The error in the line.
         reason: String,
@@ -71,7 +71,7 @@ impl fmt::Display for LoadError {
 impl std::error::Error for LoadError {}
 
 impl From<LoadError> for io::Error {
-    /// Keeps the kind of the system's error. For a file in another format, the kind is
+    /// Converts the error and keeps the kind of a system error. For a file in another format, the kind is
     /// [`InvalidData`](io::ErrorKind::InvalidData).
     fn from(error: LoadError) -> Self {
         let kind = match &error {
@@ -82,10 +82,10 @@ impl From<LoadError> for io::Error {
     }
 }
 
-/// The number of a line, counted from 1, and the error in it.
+/// A 1-based line number, and the error in that line.
 pub(super) type LineError = (usize, String);
 
-/// A file of cookies in the format `F`: a [`MozillaFile`](super::MozillaFile) or an [`LwpFile`](super::LwpFile).
+/// A cookie file in the format `F`, which is a [`MozillaFile`](super::MozillaFile) or an [`LwpFile`](super::LwpFile).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CookieFile<F> {
     path: PathBuf,
@@ -107,7 +107,7 @@ impl<F: FileFormat> CookieFile<F> {
     /// can then read and write it.
     ///
     /// # Errors
-    /// If the file cannot be written. It is then unchanged.
+    /// Returns an error if the file cannot be written. The file is then unchanged.
     pub fn save<P: CookiePolicy>(&self, jar: &CookieJar<P>, now: i64, options: FileOptions) -> io::Result<Saved> {
         F::FORMAT.save(&self.path, jar, now, options)
     }
@@ -115,7 +115,7 @@ impl<F: FileFormat> CookieFile<F> {
     /// Adds the cookies of the file to a jar. The policy is not consulted.
     ///
     /// # Errors
-    /// If the file cannot be read or is in another format. The jar is then unchanged.
+    /// Returns an error if the file cannot be read or is in another format. The jar is then unchanged.
     pub fn load<P: CookiePolicy>(
         &self,
         jar: &mut CookieJar<P>,
@@ -128,7 +128,7 @@ impl<F: FileFormat> CookieFile<F> {
     /// Replaces the cookies of a jar with those of the file.
     ///
     /// # Errors
-    /// The same as for [`load`](CookieFile::load).
+    /// Returns the same errors as [`load`](CookieFile::load).
     pub fn revert<P: CookiePolicy>(
         &self,
         jar: &mut CookieJar<P>,
@@ -144,17 +144,17 @@ impl<F: FileFormat> CookieFile<F> {
     }
 }
 
-/// A format of a [`CookieFile`]. Only this module implements it.
+/// A format of a [`CookieFile`]. Only this crate can implement it.
 pub trait FileFormat {
     /// The functions of the format.
     const FORMAT: Format;
 }
 
-/// The functions of a file format: one writes a cookie as a line, and one parses a file.
+/// The functions of a file format: one formats a cookie as a line, and one parses a file.
 pub struct Format {
     /// The lines before the first cookie.
     pub(super) header: &'static str,
-    /// Formats a cookie as a line without the line end; `None` if the format cannot represent the cookie.
+    /// Formats a cookie as a line without its line terminator; `None` if the format cannot represent the cookie.
     pub(super) write: fn(&Cookie) -> Option<String>,
     /// Parses the cookies of a file.
     pub(super) read: fn(&str) -> Result<Vec<Cookie>, LineError>,
@@ -168,7 +168,8 @@ impl Format {
         for cookie in jar.iter().filter(|cookie| options.include(cookie, now)) {
             let before = content.len();
             let line = (self.write)(&named(cookie.clone()));
-            // Appending fails at a character above U+00FF, when a part of the line has already been written.
+            // Appending fails at a character above U+00FF. Part of the line has then already been written, so it is
+            // removed again.
             if line.is_some_and(|line| line.append_to(&mut content).is_ok()) {
                 content.push(b'\n');
                 saved.written += 1;
@@ -194,8 +195,8 @@ impl Format {
         Ok(saved)
     }
 
-    /// Adds all cookies of a file to the jar, or none after an error. With `replace`, the previous cookies of the jar
-    /// are removed.
+    /// Adds all cookies of a file to the jar, or none if there is an error. If `replace` is true, the previous cookies
+    /// of the jar are removed.
     fn load<P: CookiePolicy>(
         &self,
         path: &Path,
@@ -208,7 +209,7 @@ impl Format {
         let bytes = fs::read(path).map_err(|error| LoadError::Io { path: owned(), error })?;
         let cookies = (self.read)(&latin1(&bytes));
         let cookies = cookies.map_err(|(line, reason)| LoadError::Format { path: owned(), line, reason })?;
-        // Nothing fails from here on, so the jar keeps its cookies if the file cannot be read.
+        // Nothing can fail from here on, so the jar keeps its old cookies if the file cannot be read.
         if replace {
             jar.clear();
         }
@@ -220,7 +221,7 @@ impl Format {
     }
 }
 
-/// Converts a cookie without a name to Python's form: a name without a value. Files have only this form.
+/// Converts a cookie without a name to Python's form: a name without a value. Files can represent only this form.
 fn named(cookie: Cookie) -> Cookie {
     match cookie.value {
         Some(value) if cookie.name.is_empty() => Cookie { name: value, value: None, ..cookie },
@@ -236,18 +237,18 @@ fn nameless(cookie: Cookie) -> Cookie {
     }
 }
 
-/// The lines of a file with their numbers, counted from 1. A line ends with LF, CR LF or CR, as in Python.
+/// The lines of a file with their 1-based line numbers. A line ends with LF, CR LF or CR, as in Python.
 pub(super) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let lines = text.split('\n').flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r'));
     lines.enumerate().map(|(at, line)| (at + 1, line))
 }
 
-/// Replaces the content of a file in one step: a reader sees the old content or the new one. Only its owner can read
-/// and write it (mode 0600), regardless of the mode of the old file.
+/// Replaces the content of a file atomically: a reader sees either the old content or the new content. Only the owner
+/// of the file can then read and write it (mode 0600), regardless of the mode of the old file.
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    // For a symbolic link, the target is replaced and not the link.
+    // If the path is a symbolic link, its target is replaced, and not the link.
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    // Renaming would replace a device or a pipe with a file.
+    // Renaming would replace a device or a pipe with a regular file.
     if fs::metadata(&target).is_ok_and(|metadata| !metadata.is_file()) {
         return OpenOptions::new().write(true).open(&target)?.write_all(content);
     }
@@ -261,7 +262,7 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
 
 fn fill(mut file: File, content: &[u8]) -> io::Result<()> {
     file.write_all(content)?;
-    // Without this, a crash of the machine could leave an empty file.
+    // Without this, a system crash could leave an empty file.
     file.sync_all()
 }
 
@@ -281,7 +282,7 @@ fn create_beside(target: &Path) -> io::Result<(PathBuf, File)> {
         let scratch = target.with_file_name(scratch);
         match options.open(&scratch) {
             Ok(file) => return Ok((scratch, file)),
-            // A killed process with the same id has left the file, or another thread is using it.
+            // The file was left by a killed process with the same id, or another thread is using it.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
         }

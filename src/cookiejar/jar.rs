@@ -1,5 +1,5 @@
-//! [`CookieJar`]: takes cookies from responses and adds them to requests. The modules of the two standards read the
-//! fields and decide which cookies are allowed; `store.rs` keeps the cookies in order and limits their number.
+//! [`CookieJar`]: extracts cookies from responses and adds them to requests. `rfc6265` and `python` parse the fields
+//! and decide which cookies are allowed; `store.rs` keeps the cookies in order and limits their number.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use super::store::Store;
 use super::{Cookie, CookiePolicy, Policy, RequestUrl, Standard, python, rfc6265};
 use crate::http::{FieldValue, HeaderList, InvalidHeader, latin1};
 
-/// The cookies of a client: Python's class of the same name.
+/// The cookies of a client, like Python's class of the same name.
 ///
 /// The jar has no clock. `now` is the time in seconds since 1970-01-01 00:00:00 UTC. It should not decrease.
 ///
@@ -31,7 +31,8 @@ pub struct CookieJar<P = Policy> {
 }
 
 impl CookieJar {
-    /// Creates an empty jar that follows RFC 6265bis. `CookieJar::with_policy(Policy::python())` behaves like Python's.
+    /// Creates an empty jar that follows RFC 6265bis. For a jar that behaves like Python's, use
+    /// `CookieJar::with_policy(Policy::python())`.
     pub fn new() -> CookieJar {
         CookieJar::default()
     }
@@ -48,8 +49,8 @@ impl<P: CookiePolicy> CookieJar<P> {
         &self.policy
     }
 
-    /// Mutable access to the policy. A change does not remove cookies from the jar, but [`header`](CookieJar::header)
-    /// applies the changed policy.
+    /// Mutable access to the policy. Changing the policy does not remove cookies from the jar, but
+    /// [`header`](CookieJar::header) applies the new policy.
     pub fn policy_mut(&mut self) -> &mut P {
         &mut self.policy
     }
@@ -129,7 +130,7 @@ impl<P: CookiePolicy> CookieJar<P> {
     ///
     /// Longer paths come first. For equal paths, [`Standard::Rfc6265`] puts the oldest first, and [`Standard::Python`]
     /// keeps the cookies of a domain together. A cookie with CR, LF or NUL, which [`set_cookie`](CookieJar::set_cookie)
-    /// does not refuse, is left out.
+    /// does not reject, is left out.
     pub fn header(&mut self, url: &RequestUrl, now: i64) -> Option<String> {
         let keys = self.keys(url);
         let policy = &self.policy;
@@ -139,8 +140,8 @@ impl<P: CookiePolicy> CookieJar<P> {
         (!pairs.is_empty()).then(|| pairs.join("; "))
     }
 
-    /// Adds the `Cookie` field for a request for this URL to its fields: Python's `add_cookie_header`. Fields that
-    /// already have one are not changed. `Pool::fetch_with` and `HttpConnection::request_with` send a [`HeaderList`].
+    /// Adds the `Cookie` field to the head of a request for this URL, like Python's `add_cookie_header`. A head that
+    /// already has a `Cookie` field is not changed.
     ///
     /// ```
     /// use serve_forever::cookiejar::{Cookie, CookieJar, RequestUrl};
@@ -154,8 +155,8 @@ impl<P: CookiePolicy> CookieJar<P> {
     /// ```
     ///
     /// # Errors
-    /// If a cookie that [`set_cookie`](CookieJar::set_cookie) added contains a character that is not allowed in a
-    /// field.
+    /// Returns an error if a cookie that [`set_cookie`](CookieJar::set_cookie) added contains a character that is not
+    /// allowed in a field.
     pub fn add_cookie_header(
         &mut self,
         url: &RequestUrl,
@@ -190,8 +191,8 @@ impl<P: CookiePolicy> CookieJar<P> {
         keys
     }
 
-    /// All cookies. Domains are in the order in which they were first seen, and within a domain the cookies of a path
-    /// are together.
+    /// All cookies. Domains are in the order in which they were first seen. Within a domain, the cookies are grouped by
+    /// path.
     pub fn iter(&self) -> impl Iterator<Item = &Cookie> {
         self.store.iter().map(|stored| &stored.cookie)
     }
@@ -211,13 +212,14 @@ impl<P: CookiePolicy> CookieJar<P> {
         self.store.retain(|_| false);
     }
 
-    /// Removes the cookies of a domain, written as in [`Cookie::domain`]. Returns false if there were none. Python's
-    /// `clear(domain)`.
+    /// Removes the cookies of a domain, written as in [`Cookie::domain`]. Returns false if there were none. This is
+    /// Python's `clear(domain)`.
     pub fn clear_domain(&mut self, domain: &str) -> bool {
         self.remove_where(|cookie| cookie.domain == domain)
     }
 
-    /// Removes the cookies of a path in a domain. Returns false if there were none. Python's `clear(domain, path)`.
+    /// Removes the cookies with this path in a domain. Returns false if there were none. This is Python's
+    /// `clear(domain, path)`.
     pub fn clear_path(&mut self, domain: &str, path: &str) -> bool {
         self.remove_where(|cookie| cookie.domain == domain && cookie.path == path)
     }
@@ -228,12 +230,12 @@ impl<P: CookiePolicy> CookieJar<P> {
         self.len() < before
     }
 
-    /// Removes a cookie and returns it. Python's `clear(domain, path, name)`.
+    /// Removes a cookie and returns it. This is Python's `clear(domain, path, name)`.
     pub fn remove(&mut self, domain: &str, path: &str, name: &str) -> Option<Cookie> {
         self.store.remove(domain, path, name)
     }
 
-    /// Removes the cookies that end with the session.
+    /// Removes all session cookies.
     pub fn clear_session_cookies(&mut self) {
         self.store.retain(|cookie| !cookie.discard);
     }

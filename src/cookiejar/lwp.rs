@@ -1,10 +1,10 @@
-//! The `Set-Cookie3` format of libwww-perl, which stores all attributes of a cookie: Python's `LWPCookieJar`.
+//! The `Set-Cookie3` format of libwww-perl, which stores all attributes of a cookie. Python's `LWPCookieJar` uses it.
 
 use super::Cookie;
 use super::date::{format_iso, parse_iso};
 use super::file::{CookieFile, FileFormat, Format, LineError, lines};
 
-/// The beginning of a cookie's line.
+/// The prefix of the line for a cookie.
 const FIELD: &str = "Set-Cookie3:";
 
 /// The attributes with a meaning in the format. An attribute with the same name in [`Cookie::rest`] cannot be written.
@@ -23,8 +23,8 @@ const STANDARD: [&str; 12] = [
     "discard",
 ];
 
-/// A file in the format of libwww-perl: Python's `LWPCookieJar`, without the jar. It stores everything in a cookie,
-/// except years after 9999.
+/// A file in the format of libwww-perl, which Python's `LWPCookieJar` reads and writes. It stores all parts of a
+/// cookie, but no years after 9999.
 ///
 /// ```
 /// use serve_forever::cookiejar::{Cookie, CookieJar, FileOptions, LwpFile};
@@ -77,7 +77,7 @@ fn is_writable_name(name: &str) -> bool {
     is_token(name) && !STANDARD.contains(&&*name.to_ascii_lowercase())
 }
 
-/// True if a parser of the format reads the text as a single name.
+/// True if a parser of this format would read the text as a single name.
 fn is_token(text: &str) -> bool {
     !text.is_empty() && !text.contains(ends_token)
 }
@@ -86,12 +86,13 @@ fn ends_token(character: char) -> bool {
     is_blank(character) || matches!(character, '=' | ';' | ',')
 }
 
-/// True for white space in Python's text patterns.
+/// True for white space as matched by Python's regular expressions.
 fn is_blank(character: char) -> bool {
     character.is_whitespace() || matches!(character, '\x1c'..='\x1f')
 }
 
-/// Python's `join_header_words`: a value of letters, digits and `_` is unchanged, and any other is quoted.
+/// Joins words like Python's `join_header_words`: a value that consists of letters, digits and `_` is unchanged, and
+/// any other value is quoted.
 fn join(words: &[(&str, Option<&str>)]) -> String {
     let word = |(name, value): &(&str, Option<&str>)| match value {
         None => (*name).to_owned(),
@@ -131,7 +132,7 @@ fn is_magic(line: &str) -> bool {
 /// A name, and the value after its `=` if there is one.
 type Word = (String, Option<String>);
 
-/// The words of a line, grouped by cookie: Python's `split_header_words`. A comma begins the next cookie.
+/// The words of a line, grouped by cookie, like Python's `split_header_words`. A comma begins the next cookie.
 fn split(line: &str) -> Vec<Vec<Word>> {
     let mut cookies = vec![Vec::new()];
     let mut rest = line.trim_start_matches(is_blank);

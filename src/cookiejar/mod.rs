@@ -1,8 +1,8 @@
 //! Python's `http.cookiejar`: the cookies of a client, under the rules of RFC 6265bis or of CPython.
 //!
-//! [`CookieJar`] takes cookies from responses and adds them to requests, and [`Policy`] selects them. [`MozillaFile`]
-//! and [`LwpFile`] store them on disk. The jar has no clock and no socket: the time is an argument of every call that
-//! needs it, and a request is represented by a [`RequestUrl`]. Not here: cookies of a server
+//! [`CookieJar`] extracts cookies from responses and adds them to requests, and [`Policy`] selects which ones.
+//! [`MozillaFile`] and [`LwpFile`] store them on disk. The jar has no clock and no socket: the time is an argument of
+//! every call that needs it, and a request is represented by a [`RequestUrl`]. Not here: the server side of cookies
 //! ([`cookies`](crate::cookies)).
 //!
 //! | module | content |
@@ -14,7 +14,7 @@
 //! | `date`, `domain`, `path` | parts that both standards use |
 //! | `file`, `mozilla`, `lwp` | files |
 //!
-//! RFC 2965 with its field `Set-Cookie2` is left out: RFC 6265 made it obsolete.
+//! RFC 2965 and its field `Set-Cookie2` are not supported, because RFC 6265 made them obsolete.
 //!
 //! Invariant: the value that a jar returns for a `Cookie` field never contains CR, LF or NUL.
 

@@ -1,4 +1,4 @@
-//! The `cookies.txt` format of Netscape, which Mozilla, curl and wget use: Python's `MozillaCookieJar`.
+//! The `cookies.txt` format of Netscape, which Mozilla, curl, wget and Python's `MozillaCookieJar` use.
 
 use super::Cookie;
 use super::file::{CookieFile, FileFormat, Format, LineError, lines};
@@ -6,7 +6,7 @@ use super::file::{CookieFile, FileFormat, Format, LineError, lines};
 /// The prefix of the line for a cookie with the attribute `HttpOnly`.
 const HTTP_ONLY: &str = "#HttpOnly_";
 
-/// A file in the `cookies.txt` format: Python's `MozillaCookieJar`, without the jar.
+/// A file in the `cookies.txt` format, which Python's `MozillaCookieJar` reads and writes.
 ///
 /// A line has seven fields, separated by tabs: domain, `TRUE` if the domain begins with a dot, path, `TRUE` for
 /// `Secure`, the time in seconds at which the cookie expires, name and value. `#HttpOnly_` before the domain means the
@@ -65,7 +65,7 @@ fn write(cookie: &Cookie) -> Option<String> {
 fn read(text: &str) -> Result<Vec<Cookie>, LineError> {
     let mut lines = lines(text);
     let magic = lines.next().map_or("", |(_, line)| line);
-    // Python checks only the beginning of the line.
+    // Like Python, this checks only the beginning of the line.
     if !["# Netscape HTTP Cookie File", "# HTTP Cookie File"].iter().any(|known| magic.starts_with(known)) {
         return Err((1, "not a cookies.txt file: its first line is not \"# Netscape HTTP Cookie File\"".to_owned()));
     }
@@ -105,7 +105,7 @@ fn read_line(line: &str) -> Result<Option<Cookie>, String> {
 }
 
 /// Parses the time in seconds at which a cookie expires. An empty field or 0, which curl writes, means the end of the
-/// session. A fraction is cut off.
+/// session. A fraction is truncated.
 fn read_expires(field: &str) -> Option<Option<i64>> {
     let field = field.trim();
     if field.is_empty() {
@@ -113,7 +113,7 @@ fn read_expires(field: &str) -> Option<Option<i64>> {
     }
     let seconds = match field.parse::<i64>() {
         Ok(seconds) => seconds,
-        // A number that does not fit into the integer becomes the largest one.
+        // A number that is too large saturates to the maximum value.
         Err(_) => field.parse::<f64>().ok().filter(|seconds| seconds.is_finite())? as i64,
     };
     Some((seconds != 0).then_some(seconds))

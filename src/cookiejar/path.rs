@@ -1,9 +1,9 @@
-//! Paths of cookies: the default path, the matching rule, and the escapes that Python adds.
+//! Cookie paths: the default path, the matching rule, and the escapes that Python adds.
 
 use std::fmt::Write;
 
 /// The path of a cookie without the attribute `Path` (RFC 6265 section 5.1.4): the path of the request up to but not
-/// including its last `/`, or just `/`.
+/// including its last `/`, or `/` if nothing is left.
 pub(super) fn default_path(request: &str) -> &str {
     match request.rfind('/') {
         Some(1..) if request.starts_with('/') => &request[..request.rfind('/').unwrap_or(0)],
@@ -20,7 +20,7 @@ pub(super) fn path_match(request: &str, cookie: &str) -> bool {
     }
 }
 
-/// Escapes each character that is not allowed in a path, as UTF-8, and writes the letters of all escapes in capitals.
+/// Escapes each character that is not allowed in a path, encoded as UTF-8, and converts all escapes to upper case.
 /// Python compares paths in this form.
 pub(super) fn escape_path(path: &str) -> String {
     let mut escaped = String::with_capacity(path.len());

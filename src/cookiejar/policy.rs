@@ -1,20 +1,20 @@
-//! The policy for taking cookies from responses and sending them with requests: its settings, and the trait with which
-//! a program adds its own rules. Not here: the rules of the standards (`python` and `rfc6265`).
+//! The policy for accepting cookies from responses and sending them with requests: its settings, and the trait with
+//! which a program adds its own rules. Not here: the rules of the standards (`python` and `rfc6265`).
 
 use super::domain::{is_single_label, is_third_party, user_domain_match};
 use super::{Cookie, RequestUrl, is_public_suffix, python, rfc6265};
 
-/// The standard that a jar follows where the two differ.
+/// The standard that a jar follows where RFC 6265bis and Python differ.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Standard {
     /// RFC 6265bis, which browsers follow.
     #[default]
     Rfc6265,
-    /// CPython's `http.cookiejar`: Netscape cookies, parsed liberally. Cookies of RFC 2965 are not supported.
+    /// CPython's `http.cookiejar`: Netscape cookies, parsed leniently. RFC 2965 cookies are not supported.
     Python,
 }
 
-/// The settings of a jar: those of Python's `DefaultCookiePolicy`, and those for RFC 6265bis.
+/// The settings of a cookie jar: the settings of Python's `DefaultCookiePolicy`, and those for RFC 6265bis.
 ///
 /// ```
 /// use serve_forever::cookiejar::{CookieJar, Policy, RequestUrl};
@@ -29,41 +29,43 @@ pub enum Standard {
 pub struct Policy {
     /// The standard to follow.
     pub standard: Standard,
-    /// If false, cookies are neither taken nor sent. In Python, this switch is for Netscape cookies, which are the only
-    /// kind here.
+    /// If false, cookies are neither accepted nor sent. The name is Python's, whose setting is for Netscape cookies,
+    /// the only kind supported here.
     pub netscape: bool,
-    /// Domains whose cookies are neither taken nor sent. A domain with a leading dot means all names below it, and one
-    /// without means only that name.
+    /// Domains whose cookies are neither accepted nor sent. A domain with a leading dot stands for all names below it,
+    /// and a domain without one for only that name.
     pub blocked_domains: Vec<String>,
-    /// The only domains whose cookies are taken and sent, in the same form; `None` means all.
+    /// The only domains whose cookies are accepted and sent, in the same form as `blocked_domains`; `None` means all
+    /// domains.
     pub allowed_domains: Option<Vec<String>>,
     /// The schemes over which cookies with the attribute `Secure` are sent.
     pub secure_protocols: Vec<String>,
-    /// True if an [unverifiable](RequestUrl::unverifiable) request to a third party neither gets nor sets cookies.
+    /// True if an [unverifiable](RequestUrl::unverifiable) request to a third party neither carries nor sets cookies.
     pub strict_ns_unverifiable: bool,
-    /// Returns true for a name that is not allowed as the domain of a cookie. The argument is in lower case, without a
-    /// leading dot. The default is [`is_public_suffix`]; only [`Standard::Rfc6265`] uses it.
+    /// A function that returns true for a name that is not allowed as the domain of a cookie. The argument is in lower
+    /// case, without a leading dot. The default is [`is_public_suffix`]; only [`Standard::Rfc6265`] uses it.
     pub is_public_suffix: fn(&str) -> bool,
-    /// The maximum number of cookies per domain. Beyond it, the least recently used cookie is removed, those without
-    /// `Secure` first. Default: 180 for [`Standard::Rfc6265`] (section 6.1 requires at least 50), and no limit for
-    /// Python.
+    /// The maximum number of cookies per domain. Beyond it, cookies are removed, those without `Secure` first, and
+    /// among these the least recently used first. Default: 180 for [`Standard::Rfc6265`] (section 6.1 requires at least
+    /// 50), and no limit for Python.
     pub max_per_domain: usize,
     /// The maximum number of cookies in the whole jar. Default: 3000 for [`Standard::Rfc6265`] (the minimum in section
     /// 6.1), and no limit for Python.
     pub max_cookies: usize,
-    /// True if domains such as `.co.uk` are refused, by Python's heuristic. Used only with [`Standard::Python`].
+    /// True if domains such as `.co.uk` are refused, according to Python's heuristic. Used only with
+    /// [`Standard::Python`].
     pub strict_domain: bool,
     /// The sum of [`STRICT_NO_DOTS`](Policy::STRICT_NO_DOTS), [`STRICT_NON_DOMAIN`](Policy::STRICT_NON_DOMAIN) and
     /// [`RFC2965_MATCH`](Policy::RFC2965_MATCH); 0 means none of them. Used only with [`Standard::Python`].
     pub strict_ns_domain: u8,
-    /// True if a name that begins with `$` is refused. Used only with [`Standard::Python`].
+    /// True if a cookie is refused when its name begins with `$`. Used only with [`Standard::Python`].
     pub strict_ns_set_initial_dollar: bool,
-    /// True if a path that the request does not match is refused. Used only with [`Standard::Python`].
+    /// True if a cookie is refused when its path does not match the request. Used only with [`Standard::Python`].
     pub strict_ns_set_path: bool,
 }
 
 impl Default for Policy {
-    /// RFC 6265bis.
+    /// A policy that follows RFC 6265bis, with its default settings.
     fn default() -> Self {
         Policy {
             standard: Standard::Rfc6265,
@@ -84,14 +86,14 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// For [`strict_ns_domain`](Policy::strict_ns_domain): the part of the host before the domain must not contain a
-    /// dot. Python's `DomainStrictNoDots`.
+    /// A flag for [`strict_ns_domain`](Policy::strict_ns_domain): the part of the host before the domain must not
+    /// contain a dot. Corresponds to Python's `DomainStrictNoDots`.
     pub const STRICT_NO_DOTS: u8 = 1;
-    /// For [`strict_ns_domain`](Policy::strict_ns_domain): a cookie without the attribute `Domain` is only for its
-    /// host. Python's `DomainStrictNonDomain`.
+    /// A flag for [`strict_ns_domain`](Policy::strict_ns_domain): a cookie without the attribute `Domain` is sent only
+    /// to its host. Corresponds to Python's `DomainStrictNonDomain`.
     pub const STRICT_NON_DOMAIN: u8 = 2;
-    /// For [`strict_ns_domain`](Policy::strict_ns_domain): the matching rule of RFC 2965, under which `.example.com`
-    /// does not match `example.com`. Python's `DomainRFC2965Match`.
+    /// A flag for [`strict_ns_domain`](Policy::strict_ns_domain): the matching rule of RFC 2965 applies, under which
+    /// `.example.com` does not match `example.com`. Corresponds to Python's `DomainRFC2965Match`.
     pub const RFC2965_MATCH: u8 = 4;
 
     /// The settings of Python's `DefaultCookiePolicy()`.
@@ -129,14 +131,14 @@ impl Policy {
         let third_party = url.origin().is_some_and(|origin| is_third_party(url.host(), origin));
         self.netscape
             && !(third_party && self.strict_ns_unverifiable)
-            // A cookie with SameSite (RFC 6265bis section 5.6.7) is sent only with requests from its own site.
+            // A cookie with SameSite (RFC 6265bis section 5.6.7) is sent only with same-site requests.
             && !(third_party && self.standard == Standard::Rfc6265 && rfc6265::is_same_site_only(cookie))
             && self.allows(&cookie.domain)
     }
 }
 
-/// Rules about the cookies that a jar takes and sends. [`Policy`] implements those of the standards. A program can add
-/// its own with another type, like a subclass of Python's `DefaultCookiePolicy`.
+/// Rules about which cookies a jar accepts and sends. [`Policy`] implements those of the standards. A program can add
+/// rules of its own in another implementation, like a subclass of Python's `DefaultCookiePolicy`.
 ///
 /// ```
 /// use serve_forever::cookiejar::{Cookie, CookieJar, CookiePolicy, Policy, RequestUrl};
@@ -162,13 +164,13 @@ pub trait CookiePolicy {
     /// The settings, which also determine the parsing, the order and the maximum number of cookies.
     fn settings(&self) -> &Policy;
 
-    /// True if this cookie from a response to this request is taken. This is also called for a cookie that has already
-    /// expired, because it removes the one that it would replace.
+    /// True if this cookie, from a response to this request, is accepted. The method is also called for a cookie that
+    /// has already expired, because it removes the cookie that it would replace.
     fn set_ok(&self, cookie: &Cookie, url: &RequestUrl) -> bool {
         self.settings().set_ok(cookie, url)
     }
 
-    /// True if this cookie is sent with this request. This is not called for expired cookies.
+    /// True if this cookie is sent with this request. The method is not called for expired cookies.
     fn return_ok(&self, cookie: &Cookie, url: &RequestUrl) -> bool {
         self.settings().return_ok(cookie, url)
     }

@@ -5,18 +5,18 @@ use std::collections::HashMap;
 
 use super::Cookie;
 
-/// Cookies in the order in which their domains were first seen. Within a domain, the cookies of a path are together.
+/// Cookies in the order in which their domains were first seen. Within a domain, the cookies are grouped by path.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Store {
     domains: HashMap<String, Domain>,
-    /// A counter of added cookies and of requests. It orders events more finely than the jar's times, which are whole
-    /// seconds.
+    /// A counter that is incremented for every added cookie and every request. It orders events more precisely than the
+    /// jar's times, which are whole seconds.
     ticks: u64,
     /// The number of cookies in all domains.
     len: usize,
 }
 
-/// The cookies of one domain, which has at least one.
+/// The cookies of one domain. Never empty.
 #[derive(Debug, Clone)]
 struct Domain {
     first_seen: u64,
@@ -27,15 +27,15 @@ struct Domain {
 #[derive(Debug, Clone)]
 pub(super) struct Stored {
     pub(super) cookie: Cookie,
-    /// The count at which the first cookie with this domain, path and name was added.
+    /// The value of `ticks` when the first cookie with this domain, path and name was added.
     pub(super) created: u64,
-    /// The count at which the cookie was added, replaced or last sent.
+    /// The value of `ticks` when the cookie was added, replaced or last sent.
     used: u64,
 }
 
 impl Store {
-    /// Adds a cookie. A cookie with the same domain, path and name is replaced, and the new one gets its position and
-    /// age.
+    /// Adds a cookie. If there is a cookie with the same domain, path and name, the new cookie replaces it and inherits
+    /// its position and age.
     pub(super) fn insert(&mut self, cookie: Cookie) {
         self.ticks += 1;
         let now = self.ticks;
@@ -63,7 +63,7 @@ impl Store {
         self.domains.values().flat_map(|domain| &domain.cookies)
     }
 
-    /// Keeps the cookies for which `keep` is true.
+    /// Keeps the cookies for which `keep` returns true.
     pub(super) fn retain(&mut self, mut keep: impl FnMut(&Cookie) -> bool) {
         self.domains.retain(|_, domain| {
             domain.cookies.retain(|stored| keep(&stored.cookie));
@@ -89,7 +89,7 @@ impl Store {
         self.len
     }
 
-    /// The cookies of the domains in `keys` for which `wanted` is true, in order.
+    /// The cookies of the domains in `keys` for which `wanted` returns true, in order.
     pub(super) fn select(&self, keys: &[String], wanted: impl Fn(&Cookie) -> bool) -> Vec<&Stored> {
         let mut domains: Vec<&Domain> = keys.iter().filter_map(|key| self.domains.get(key)).collect();
         domains.sort_unstable_by_key(|domain| domain.first_seen);
@@ -97,7 +97,7 @@ impl Store {
         cookies.filter(|stored| wanted(&stored.cookie)).collect()
     }
 
-    /// Notes that the cookies of the domains in `keys` for which `wanted` is true are used now.
+    /// Marks the cookies of the domains in `keys` for which `wanted` returns true as used now.
     pub(super) fn mark_used(&mut self, keys: &[String], wanted: impl Fn(&Cookie) -> bool) {
         self.ticks += 1;
         for key in keys {
@@ -113,8 +113,8 @@ impl Store {
         self.len > most || count(bare) + count(&format!(".{bare}")) > most_of_domain
     }
 
-    /// Removes cookies until neither number is exceeded (RFC 6265bis section 5.7). Cookies of the domain without
-    /// `Secure` are removed first, and among equals the least recently used.
+    /// Removes cookies until neither limit is exceeded (RFC 6265bis section 5.7). Cookies of the domain without
+    /// `Secure` are removed first, and among those the least recently used.
     pub(super) fn evict(&mut self, bare: &str, most_of_domain: usize, most: usize) {
         let keys = [bare.to_owned(), format!(".{bare}")];
         while self.exceeds(bare, most_of_domain, usize::MAX) {

@@ -1,9 +1,9 @@
-//! The parts of a request that cookies depend on: the scheme, host, port and path of its URL, and the page for which it
-//! was made.
+//! The parts of a request that cookies depend on: the scheme, host, port and path of its URL, and the page for which
+//! the request was made.
 
 use std::fmt;
 
-/// The parts of a request's URL that cookies depend on.
+/// The parts of a request URL that cookies depend on.
 ///
 /// ```
 /// use serve_forever::cookiejar::RequestUrl;
@@ -20,7 +20,7 @@ pub struct RequestUrl {
     origin: Option<String>,
 }
 
-/// A URL that the jar cannot use.
+/// The error for a URL that the jar cannot use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidUrl(String);
 
@@ -43,8 +43,8 @@ impl RequestUrl {
     /// the feature `idna` it is converted to its ASCII form (RFC 6265 section 5.1.2).
     ///
     /// # Errors
-    /// If the URL has no scheme, no host, a control character, a port that is not a number up to 65535, or, with the
-    /// feature `idna`, a host without an ASCII form.
+    /// Returns an error if the URL has no scheme, no host, a control character, a port that is not a number up to
+    /// 65535, or, with the feature `idna`, a host without an ASCII form.
     pub fn parse(url: &str) -> Result<RequestUrl, InvalidUrl> {
         RequestUrl::read(url).ok_or_else(|| InvalidUrl(url.to_owned()))
     }
@@ -75,7 +75,7 @@ impl RequestUrl {
         Some(RequestUrl { scheme, host: canonical(host)?, port, path: path.to_owned(), origin: None })
     }
 
-    /// Marks a request that the user did not make and could not approve, because it is for a part of a page from the
+    /// Marks a request as one that the user neither made nor could approve, because it is for a part of a page from the
     /// host `origin` or was redirected from there (RFC 2965 section 3.3.6). The policy may then treat it as a request
     /// to a third party.
     ///
@@ -126,7 +126,7 @@ fn split_port(authority: &str) -> (&str, &str) {
 
 #[cfg(feature = "idna")]
 fn canonical(host: &str) -> Option<String> {
-    // ASCII names are not checked, because IDNA refuses some existing ones, such as names with an underscore.
+    // ASCII names are not checked, because IDNA rejects some existing names, such as names with an underscore.
     if host.is_ascii() {
         Some(host.to_ascii_lowercase())
     } else {

@@ -1,4 +1,4 @@
-//! One cookie of a server: a name, a value and attributes. Not here: parsing of fields.
+//! One cookie on the server side: a name, a value and attributes. Not here: parsing header fields.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -15,17 +15,17 @@ const RESERVED: [&str; 10] =
 /// The attributes that have no value.
 const FLAGS: [&str; 3] = ["HttpOnly", "Partitioned", "Secure"];
 
-/// The attribute with this name (case is ignored), in the spelling of the output.
+/// The attribute with this name (case is ignored), spelled as in the output.
 pub(super) fn reserved(name: &str) -> Option<&'static str> {
     RESERVED.into_iter().find(|reserved| reserved.eq_ignore_ascii_case(name))
 }
 
-/// True for an attribute without a value. `spelling` is that of the output.
+/// True for an attribute without a value. `spelling` must be the one used in the output.
 pub(super) fn is_flag(spelling: &str) -> bool {
     FLAGS.contains(&spelling)
 }
 
-/// The error for a name, an attribute or a value that a cookie cannot have: Python's exception with the same name.
+/// The error for a name, an attribute or a value that a cookie cannot have, named after Python's exception.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CookieError {
@@ -35,9 +35,10 @@ pub enum CookieError {
     ReservedKey(String),
     /// There is no attribute with this name.
     InvalidAttribute(String),
-    /// The value of this cookie contains a control character (CVE-2026-0672).
+    /// The value of the cookie with this name contains a control character (CVE-2026-0672).
     ControlInValue(String),
-    /// The value of this attribute contains a control character, or a semicolon that would end it (CVE-2026-3644).
+    /// The value of this attribute contains a control character, or a semicolon, which would terminate the value
+    /// (CVE-2026-3644).
     InvalidAttributeValue(String),
 }
 
@@ -63,7 +64,7 @@ impl From<CookieError> for std::io::Error {
     }
 }
 
-/// The value of an attribute. Text, `bool`, `i64` and [`HttpDate`] can be converted to it.
+/// The value of an attribute. Strings, `bool`, `i64` and [`HttpDate`] convert to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AttributeValue {
     /// An attribute such as `Path=/`. If the text is empty, the attribute is left out.
@@ -100,20 +101,21 @@ impl From<bool> for AttributeValue {
 }
 
 impl From<i64> for AttributeValue {
-    /// The value of `Max-Age`, in seconds.
+    /// Converts a number of seconds to the value of `Max-Age`.
     fn from(number: i64) -> Self {
         AttributeValue::Text(number.to_string())
     }
 }
 
 impl From<HttpDate> for AttributeValue {
-    /// The value of `expires`.
+    /// Converts a date to the value of `expires`.
     fn from(date: HttpDate) -> Self {
         AttributeValue::Text(date.to_string())
     }
 }
 
-/// One cookie: a key, a value, the encoded value that is sent, and attributes. Python's class of the same name.
+/// One cookie: a key, a value, the encoded value that is sent, and attributes. It corresponds to Python's class of the
+/// same name.
 ///
 /// ```
 /// use serve_forever::cookies::Morsel;
@@ -128,7 +130,7 @@ pub struct Morsel {
     key: String,
     value: String,
     coded_value: String,
-    /// The attributes by their lower-case names, which is the order of the output.
+    /// The attributes by lower-case name. The output has them in this order.
     attributes: BTreeMap<String, AttributeValue>,
 }
 
@@ -136,16 +138,16 @@ impl Morsel {
     /// Creates a cookie whose value is [quoted](super::quote) when it is sent.
     ///
     /// # Errors
-    /// If the key is not a valid name, or the value contains a control character.
+    /// Returns an error if the key is not a valid name, or the value contains a control character.
     pub fn new(key: &str, value: &str) -> Result<Morsel, CookieError> {
         Morsel::with_coded(key, value, &quote(value))
     }
 
-    /// Creates a cookie whose value is sent as `coded_value`, unchanged. Python's `Morsel.set`.
+    /// Creates a cookie for which `coded_value` is sent unchanged, like Python's `Morsel.set`.
     ///
     /// # Errors
-    /// The same as for [`new`](Morsel::new). A control character in `coded_value`, or a semicolon outside quotes, is
-    /// also [`CookieError::ControlInValue`], because the value would end there.
+    /// Returns the same errors as [`new`](Morsel::new). A control character in `coded_value`, or a semicolon outside
+    /// quotes, is also an error, [`CookieError::ControlInValue`], because it would terminate the value.
     pub fn with_coded(key: &str, value: &str, coded_value: &str) -> Result<Morsel, CookieError> {
         if reserved(key).is_some() {
             return Err(CookieError::ReservedKey(key.to_owned()));
@@ -168,7 +170,8 @@ impl Morsel {
         Some(Morsel { key, value, coded_value, attributes: BTreeMap::new() })
     }
 
-    /// Replaces the value and keeps the attributes, like an assignment to an entry of Python's `SimpleCookie`.
+    /// Takes the value of `other` and keeps the attributes of `self`, like an assignment to an entry of Python's
+    /// `SimpleCookie`.
     pub(super) fn take_value_of(&mut self, other: Morsel) {
         (self.value, self.coded_value) = (other.value, other.coded_value);
     }
@@ -183,22 +186,22 @@ impl Morsel {
         &self.value
     }
 
-    /// The value in the form in which it is sent or was received.
+    /// The value in its encoded form, as it is sent or was received.
     pub fn coded_value(&self) -> &str {
         &self.coded_value
     }
 
-    /// Sets an attribute: `expires`, `path`, `comment`, `domain`, `max-age`, `secure`, `httponly`, `version`, `samesite` or
-    /// `partitioned` (case is ignored). Python's `morsel["path"] = "/"`.
+    /// Sets an attribute: `expires`, `path`, `comment`, `domain`, `max-age`, `secure`, `httponly`, `version`,
+    /// `samesite` or `partitioned` (case is ignored). This corresponds to Python's `morsel["path"] = "/"`.
     ///
     /// # Errors
-    /// If there is no such attribute, or the value contains a control character, or a semicolon in an attribute other than
-    /// `comment`.
+    /// Returns an error if there is no such attribute, or the value contains a control character, or a semicolon in an
+    /// attribute other than `comment`.
     pub fn set(&mut self, name: &str, value: impl Into<AttributeValue>) -> Result<&mut Morsel, CookieError> {
         let spelling = reserved(name).ok_or_else(|| CookieError::InvalidAttribute(name.to_ascii_lowercase()))?;
         let value = value.into();
         if let AttributeValue::Text(text) = &value {
-            // A comment is quoted, which makes a semicolon an octal escape.
+            // A comment is quoted, which turns a semicolon into an octal escape.
             let ends_it = |c| is_control(c) || (c == ';' && spelling != "Comment");
             if text.contains(ends_it) {
                 return Err(CookieError::InvalidAttributeValue(spelling.to_ascii_lowercase()));
@@ -213,12 +216,12 @@ impl Morsel {
         self.attributes.get(&name.to_ascii_lowercase()).filter(|value| value.is_set())
     }
 
-    /// The lower-case name and the value of each attribute that is set, in the order of the names.
+    /// The lower-case name and the value of each attribute that is set, in name order.
     pub fn attributes(&self) -> impl Iterator<Item = (&str, &AttributeValue)> {
         self.attributes.iter().filter(|(_, value)| value.is_set()).map(|(name, value)| (name.as_str(), value))
     }
 
-    /// The value of a `Set-Cookie` field with only the attributes whose names are in `attributes`. Python's
+    /// The value of a `Set-Cookie` field with only the attributes whose names are in `attributes`, like Python's
     /// `OutputString(attrs)`.
     pub fn output_with(&self, attributes: &[&str]) -> String {
         self.write(|name| attributes.contains(&name))
@@ -244,7 +247,7 @@ impl Morsel {
 }
 
 impl fmt::Display for Morsel {
-    /// The value of a `Set-Cookie` field with all attributes that are set: Python's `OutputString()`.
+    /// The value of a `Set-Cookie` field with all attributes that are set, like Python's `OutputString()`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.write(|_| true))
     }

@@ -1,14 +1,15 @@
-//! The parser of [`SimpleCookie::load`](super::SimpleCookie::load): CPython's regular expression as a scanner that
-//! reads the text once. Not here: the meaning of an item, which the caller decides.
+//! The parser of [`SimpleCookie::load`](super::SimpleCookie::load): CPython's regular expression, written as a scanner
+//! that reads the text once. Not here: the meaning of an item, which the caller decides.
 
-/// One match: a key, and the value after its `=` if it has one.
+/// One match: a key, and the value after the `=` if there is one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Item<'t> {
     pub(super) key: &'t str,
     pub(super) value: Option<&'t str>,
 }
 
-/// The items of a text, up to the first position without an item. CPython stops there without an error.
+/// An iterator over the items of a text. It ends at the first position without an item, where CPython stops without an
+/// error.
 #[derive(Debug, Clone)]
 pub(super) struct Items<'t> {
     rest: &'t str,
@@ -25,13 +26,14 @@ impl<'t> Iterator for Items<'t> {
 
     fn next(&mut self) -> Option<Item<'t>> {
         let text = skip_blanks(self.rest);
-        // The key is as short as possible. It ends before the first `=` or blank after its first character.
+        // The regular expression matches the shortest key, which ends before the first `=` or blank after its first
+        // character.
         let first = text.chars().next().filter(|first| is_key(*first))?;
         let more = text[first.len_utf8()..].find(|c| !is_key(c) || c == '=');
         let end = more.map_or(text.len(), |at| at + first.len_utf8());
         let (key, after) = text.split_at(end);
         let with_value = skip_blanks(after).strip_prefix('=').and_then(|value| {
-            // If no value follows the white space, the white space ends the item.
+            // White space that is not followed by a value ends the item.
             split_value(skip_blanks(value)).or_else(|| Some(("", end_of_item(value)?)))
         });
         let (value, rest) = match with_value {
@@ -43,8 +45,8 @@ impl<'t> Iterator for Items<'t> {
     }
 }
 
-/// The value at the beginning, and the text after the end of the item: a quoted string, a date, or a word. The first of
-/// these that is followed by the end of the item is used.
+/// The value at the beginning of the text, and the text after the item. The value is a quoted string, a date or a word:
+/// the first of these that is followed by the end of the item.
 fn split_value(text: &str) -> Option<(&str, &str)> {
     let word = text.find(|c| !is_value(c)).unwrap_or(text.len());
     let lengths = [quoted(text), date(text), Some(word)];
@@ -54,7 +56,7 @@ fn split_value(text: &str) -> Option<(&str, &str)> {
     })
 }
 
-/// The text after the end of an item, which is a semicolon, white space or the end of the text.
+/// The text that follows an item. An item ends at a semicolon, white space or the end of the text.
 fn end_of_item(text: &str) -> Option<&str> {
     let rest = skip_blanks(text);
     match rest.strip_prefix(';') {
@@ -64,7 +66,7 @@ fn end_of_item(text: &str) -> Option<&str> {
     }
 }
 
-/// The length of the quoted string at the beginning. A backslash in it escapes the next character.
+/// The length of the quoted string at the beginning of the text. A backslash in it escapes the next character.
 fn quoted(text: &str) -> Option<usize> {
     let mut escaped = false;
     let inner = text.strip_prefix('"')?;
@@ -76,9 +78,9 @@ fn quoted(text: &str) -> Option<usize> {
     end.map(|(at, _)| at + 2)
 }
 
-/// The length of the date at the beginning, such as `Wed, 01 Jan 2098 00:00:00 GMT`. A date is the only value that
-/// contains blanks without quotes. The day of the week is in full or has three letters, and the date has hyphens or
-/// blanks.
+/// The length of the date at the beginning of the text, such as `Wed, 01 Jan 2098 00:00:00 GMT`. A date is the only
+/// value that contains blanks without quotes. The day of the week is written in full or has three letters, and the
+/// parts of the date are separated by hyphens or blanks.
 fn date(text: &str) -> Option<usize> {
     let weekday = text.find(',')?;
     let is_weekday = weekday == 3 || (text[..weekday].ends_with("day") && (6..=9).contains(&weekday));
@@ -102,7 +104,7 @@ fn skip_blanks(text: &str) -> &str {
     text.trim_start_matches([' ', '\t', '\n', '\r', '\x0b', '\x0c'])
 }
 
-/// True for the characters that CPython reads as part of a key. Most of them are refused later.
+/// True for the characters that CPython parses as part of a key. Most of them are rejected later.
 fn is_key(character: char) -> bool {
     character.is_ascii_alphanumeric() || "_!#%&'~`><@,:/$*+-.^|)(?}{=".contains(character)
 }

@@ -1,10 +1,11 @@
-//! Python's quoting of cookie values (RFC 2109, with `,` and `;` escaped too). Not here: the check of values;
-//! [`Morsel`](super::Morsel) refuses control characters, quoted or not.
+//! Python's quoting of cookie values (RFC 2109, with `,` and `;` escaped too). Not here: checking values.
+//! [`Morsel`](super::Morsel) rejects control characters, quoted or not.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// True for the characters of a name, and of a value that needs no quotes: letters, digits and `` !#$%&'*+-.^_`|~: ``.
+/// True for the characters that are allowed in a name and in a value without quotes: letters, digits and ``
+/// !#$%&'*+-.^_`|~: ``.
 pub(super) fn is_legal(character: char) -> bool {
     character.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~:".contains(character)
 }
@@ -33,7 +34,7 @@ pub fn quote(value: &str) -> Cow<'_, str> {
     for character in value.chars() {
         match character {
             '"' | '\\' => quoted.extend(['\\', character]),
-            // A character outside Latin-1 is refused later, by the header field, as in Python.
+            // A character outside Latin-1 is rejected later, when the header field is created, as in Python.
             _ if is_unescaped(character) || character > '\u{ff}' => quoted.push(character),
             _ => _ = write!(quoted, "\\{:03o}", u32::from(character)),
         }
@@ -45,7 +46,7 @@ pub fn quote(value: &str) -> Cow<'_, str> {
 /// Reverses [`quote`]. Text that does not begin and end with a quote is returned unchanged.
 ///
 /// A backslash before three octal digits up to 377 represents the character with that number; before any other
-/// character it represents that character. The time is linear in the length (CVE-2024-7592).
+/// character it represents that character. Decoding takes linear time (CVE-2024-7592).
 ///
 /// ```
 /// use serve_forever::cookies::unquote;
@@ -79,7 +80,7 @@ fn unescape(inner: &str) -> String {
     value + rest
 }
 
-/// Decodes the escapes of a value in bytes, like [`unquote`] between the quotes.
+/// Decodes the escapes in the bytes of a quoted value, without the surrounding quotes, like [`unquote`].
 #[cfg(any(feature = "cookie", test))]
 pub(crate) fn unquote_escapes(inner: &[u8]) -> Vec<u8> {
     let (mut bytes, mut rest) = (Vec::with_capacity(inner.len()), inner);
@@ -98,7 +99,7 @@ pub(crate) fn unquote_escapes(inner: &[u8]) -> Vec<u8> {
     }
 }
 
-/// The number of three octal digits, 000 to 377, at the beginning.
+/// The value of the three octal digits, 000 to 377, at the beginning of `digits`.
 fn octal(digits: &[u8]) -> Option<u8> {
     match digits {
         [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', ..] => Some((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0')),

@@ -1,4 +1,4 @@
-//! [`SimpleCookie`]: the cookies of one message by their names.
+//! [`SimpleCookie`]: the cookies of one message by name.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,7 +7,7 @@ use super::morsel::{is_flag, reserved};
 use super::parse::Items;
 use super::{AttributeValue, CookieError, Morsel, pairs, unquote};
 
-/// Cookies by name: Python's class of the same name.
+/// A table of cookies by name, like Python's class of the same name.
 ///
 /// ```
 /// use serve_forever::cookies::SimpleCookie;
@@ -26,31 +26,31 @@ pub struct SimpleCookie {
     morsels: BTreeMap<String, Morsel>,
 }
 
-/// The options of [`SimpleCookie::output_with`]: the arguments of Python's `output`.
+/// The options of [`SimpleCookie::output_with`], which correspond to the arguments of Python's `output`.
 #[derive(Debug, Clone, Copy)]
 pub struct Output<'o> {
     /// The lower-case names of the attributes that are written; `None` means all.
     pub attributes: Option<&'o [&'o str]>,
-    /// The beginning of each line.
+    /// The prefix of each line.
     pub header: &'o str,
     /// The text between two lines.
     pub separator: &'o str,
 }
 
 impl Default for Output<'_> {
-    /// All attributes, `Set-Cookie:` and CR LF.
+    /// All attributes, with `Set-Cookie:` as the prefix and CR LF as the separator.
     fn default() -> Self {
         Output { attributes: None, header: "Set-Cookie:", separator: "\r\n" }
     }
 }
 
 impl SimpleCookie {
-    /// Creates a table without cookies.
+    /// Creates an empty table.
     pub fn new() -> SimpleCookie {
         SimpleCookie::default()
     }
 
-    /// Parses a `Cookie` field like a server should: each well-formed pair becomes a cookie, and if a name appears
+    /// Parses a `Cookie` field in the way a server should. Each well-formed pair becomes a cookie; if a name appears
     /// twice, the first pair counts (RFC 6265 section 5.4). Names can contain any character, unlike in
     /// [`set`](SimpleCookie::set), and a quoted value is [unquoted](super::unquote). A pair with a control character is
     /// skipped.
@@ -71,15 +71,16 @@ impl SimpleCookie {
         cookies
     }
 
-    /// Adds the cookies of a text like Python: pairs, each followed by its attributes. A pair whose name already exists
-    /// replaces the value.
+    /// Parses a text in the way Python does, as pairs that are each followed by attributes, and adds the cookies. A
+    /// pair with an existing name replaces the value of that cookie.
     ///
     /// As in Python, parsing stops without an error at the first text that is neither a pair nor an attribute. Nothing
-    /// is added if an attribute precedes the first pair, if a word stands alone, or if an attribute other than a flag
-    /// has no value. For a `Cookie` field, a server should use [`from_cookie_field`](SimpleCookie::from_cookie_field).
+    /// is added if an attribute precedes the first pair, if a word that is not an attribute has no value, or if an
+    /// attribute other than a flag has no value. For a `Cookie` field, a server should use
+    /// [`from_cookie_field`](SimpleCookie::from_cookie_field).
     ///
     /// # Errors
-    /// If a name, an attribute or a value is not allowed. In this case nothing is added.
+    /// Returns an error if a name, an attribute or a value is not allowed. Nothing is then added.
     pub fn load(&mut self, text: &str) -> Result<(), CookieError> {
         let Some(steps) = steps(text) else { return Ok(()) };
         let mut loaded = self.clone();
@@ -99,11 +100,11 @@ impl SimpleCookie {
         Ok(())
     }
 
-    /// Sets the value of a cookie and returns the cookie, so that attributes can be set. Python's `cookies["fig"] =
-    /// "newton"`: an existing cookie keeps its attributes.
+    /// Sets the value of a cookie and returns the cookie, so that attributes can be set. As with Python's
+    /// `cookies["fig"] = "newton"`, an existing cookie keeps its attributes.
     ///
     /// # Errors
-    /// The same as for [`Morsel::new`].
+    /// Returns the same errors as [`Morsel::new`].
     pub fn set(&mut self, key: &str, value: &str) -> Result<&mut Morsel, CookieError> {
         Ok(self.insert(Morsel::new(key, value)?))
     }
@@ -125,7 +126,7 @@ impl SimpleCookie {
         self.morsels.get(key)
     }
 
-    /// The cookie with this name, mutably, so that attributes can be set.
+    /// Mutable access to the cookie with this name, so that attributes can be set.
     pub fn get_mut(&mut self, key: &str) -> Option<&mut Morsel> {
         self.morsels.get_mut(key)
     }
@@ -135,7 +136,7 @@ impl SimpleCookie {
         self.morsels.remove(key)
     }
 
-    /// The cookies in the order of their names.
+    /// The cookies in name order.
     pub fn iter(&self) -> impl Iterator<Item = &Morsel> {
         self.morsels.values()
     }
@@ -150,7 +151,7 @@ impl SimpleCookie {
         self.morsels.is_empty()
     }
 
-    /// A `Set-Cookie` line for each cookie, in the order of their names, with CR LF between them.
+    /// A `Set-Cookie` line for each cookie, in name order, with CR LF between the lines.
     pub fn output(&self) -> String {
         self.output_with(&Output::default())
     }
@@ -181,14 +182,14 @@ impl fmt::Display for SimpleCookie {
     }
 }
 
-/// One pair or attribute of a text.
+/// One pair or attribute in a text.
 enum Step<'t> {
     Pair(&'t str, &'t str),
     Attribute(&'t str, AttributeValue),
 }
 
 /// The pairs and attributes of a text; `None` if Python rejects the text as a whole. Names are checked later, because
-/// Python reads the whole text first.
+/// Python parses the whole text first.
 fn steps(text: &str) -> Option<Vec<Step<'_>>> {
     let mut steps = Vec::new();
     for item in Items::new(text) {
@@ -198,14 +199,14 @@ fn steps(text: &str) -> Option<Vec<Step<'_>>> {
             // `$Version` before the first pair applies to the whole field (RFC 2965).
             _ if steps.is_empty() && dollar.is_some() => {}
             _ if steps.is_empty() && is_attribute => return None,
-            // Python decodes the attributes of RFC 2109, but not the values of attributes with `$`.
+            // Python unquotes attribute values, but not those of attributes that begin with `$`.
             Some(value) if is_attribute => {
                 let decoded = if dollar.is_some() { value.into() } else { AttributeValue::from(&*unquote(value)) };
                 steps.push(Step::Attribute(dollar.unwrap_or(item.key), decoded));
             }
             Some(value) => steps.push(Step::Pair(item.key, value)),
             None => match (dollar, reserved(item.key)) {
-                // No value is set, but `Morsel::set` checks the name.
+                // An empty value sets nothing, but `Morsel::set` checks the name.
                 (Some(name), _) => steps.push(Step::Attribute(name, false.into())),
                 (None, Some(flag)) if is_flag(flag) => steps.push(Step::Attribute(flag, true.into())),
                 _ => return None,

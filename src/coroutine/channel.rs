@@ -1,5 +1,5 @@
-//! The bytes between a handler and its connection in both directions, and the condition that a suspended handler waits
-//! for.
+//! The bytes that a handler and its connection exchange in both directions, and the condition that a suspended handler
+//! waits for.
 //!
 //! Not here: the meaning of the bytes. Status, header fields and framing of HTTP are in `handler/`.
 
@@ -15,14 +15,15 @@ use super::task_log::TaskLog;
 use super::workers::Job;
 use crate::session::{Registrar, SessionHandle, Waker};
 
-/// The maximum number of bytes that wait in each direction. It equals the amount that the connection moves at a time,
-/// so a larger channel would only use more memory.
+/// The maximum number of bytes that are buffered in each direction. The connection moves the same amount at a time, so
+/// a larger channel would only use more memory.
 pub(crate) const CHANNEL_CAPACITY: usize = 32 * 1024;
 
 /// An empty buffer with more capacity than this is freed while the handler is suspended.
 const KEPT_CAPACITY: usize = 512;
 
-/// The minimum capacity of a new output buffer, enough for a small response that is written in many small pieces.
+/// The minimum capacity of a new output buffer, which is enough for a small response that is written in many small
+/// pieces.
 const MIN_OUTPUT_CAPACITY: usize = 64;
 
 /// The state that a handler shares with its connection.
@@ -51,34 +52,34 @@ impl Channel {
 
 /// Accepts the bytes that a handler writes.
 pub(crate) trait HandlerOutput {
-    /// Accepts some of `bytes`, which must not be empty, and returns their number. 0 means that there is no space now.
+    /// Accepts some of `bytes`, which must not be empty, and returns their count. 0 means that there is no space now.
     ///
     /// # Errors
-    /// If the handler is not allowed to write these bytes now.
+    /// Returns an error if the handler is not allowed to write these bytes now.
     fn write(&self, bytes: &[u8]) -> io::Result<usize>;
 }
 
-/// A raw connection has no protocol: every byte goes to the client.
+/// A raw connection has no protocol, so every byte is sent to the client unchanged.
 impl HandlerOutput for Channel {
     fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         Ok(self.state_mut().push_output(bytes))
     }
 }
 
-/// The bytes and marks that a handler and its connection exchange through a [`Channel`].
+/// The state of a [`Channel`]: the bytes, flags and requests that a handler and its connection exchange.
 #[derive(Default)]
 pub(crate) struct ChannelState {
-    /// Bytes from the client that the handler has not fetched.
+    /// Bytes from the client that the handler has not fetched yet.
     pub(crate) input: Vec<u8>,
     /// True if no more bytes will be added to `input`.
     pub(crate) input_ended: bool,
     /// True if the handler has fetched input, or waited for it.
     pub(crate) read_begun: bool,
-    /// Bytes from the handler that the connection has not taken.
+    /// Bytes from the handler that the connection has not taken yet.
     pub(crate) output: Vec<u8>,
-    /// The reason for the handler's suspension.
+    /// The condition that the suspended handler waits for.
     pub(crate) wait: WaitReason,
-    /// A job that the handler waits for. It is stored here and not started until there is a waker.
+    /// A job that the handler waits for. It is stored here until a waker is available, and then started.
     pub(crate) job: Option<Job>,
     /// A notice that the handler waits for.
     pub(crate) notice: Option<Arc<ResumeNotice>>,
@@ -86,9 +87,10 @@ pub(crate) struct ChannelState {
     pub(crate) handle: Option<Rc<dyn SessionHandle>>,
     /// Wakes the connection from another thread.
     pub(crate) waker: Option<Waker>,
-    /// True if the connection no longer sends or receives for this handler.
+    /// True if the connection no longer sends or receives bytes for this handler.
     pub(crate) client_gone: bool,
-    /// The outcome of the handler. `None` until the handler has ended, and after the connection has taken it.
+    /// The outcome of the handler. `None` before the handler has ended, and again once the connection has taken the
+    /// outcome.
     pub(crate) outcome: Option<TaskOutcome>,
     /// Lines for the server's log.
     pub(crate) log: TaskLog,
@@ -100,11 +102,11 @@ pub(crate) enum WaitReason {
     /// The handler is not suspended, or has not started.
     #[default]
     NotWaiting,
-    /// Bytes from the client, or their end.
+    /// Input from the client, or its end.
     Input,
     /// Space in the output buffer.
     OutputSpace,
-    /// The time of the end of a sleep.
+    /// The time at which a sleep ends.
     Until(Instant),
     /// The end of the job on a worker thread.
     Job,
@@ -112,12 +114,12 @@ pub(crate) enum WaitReason {
     Source(Option<Instant>),
     /// The connection's handle to the loop.
     Handle,
-    /// The notice or the deadline, and if requested the stop of the loop, or bytes from the client or their end.
+    /// The notice or the deadline. If requested, also a drain of the loop, or input from the client or its end.
     Notice { deadline: Option<Instant>, or_stop: bool, or_input: bool },
 }
 
 impl WaitReason {
-    /// The time at which the handler continues even if nothing else happens.
+    /// The time at which the handler continues even if nothing else resumes it.
     pub(crate) fn deadline(self) -> Option<Instant> {
         match self {
             WaitReason::Until(time) => Some(time),
@@ -139,19 +141,19 @@ impl ChannelState {
         self.output.clear();
         (self.input_ended, self.read_begun, self.client_gone) = (false, false, false);
         self.wait = WaitReason::NotWaiting;
-        // After most tasks there is no job. This test is cheaper than dropping `None`.
+        // There is usually no job, and this test is cheaper than dropping `None`.
         if self.job.is_some() {
             self.job = None;
         }
         if self.notice.is_some() {
             self.notice = None;
         }
-        // The channel may next be used in another session, so the handle of this one must not be kept.
+        // The channel may next be used in another session, so the handle of this session must not be kept.
         (self.handle, self.waker) = (None, None);
         self.outcome = None;
     }
 
-    /// Takes the message of the handler's panic. Any other outcome is dropped.
+    /// Takes the outcome. Returns the panic message if the handler panicked.
     pub(crate) fn take_panic(&mut self) -> Option<String> {
         match self.outcome.take() {
             Some(TaskOutcome::Panicked(text)) => Some(text),
@@ -164,9 +166,9 @@ impl ChannelState {
     pub(crate) fn is_ready(&self, now: impl FnOnce() -> Instant) -> bool {
         match self.wait {
             WaitReason::NotWaiting => true,
-            // The end of the input also resumes the handler: its read returns 0 bytes.
+            // EOF also resumes the handler, whose read then returns 0 bytes.
             WaitReason::Input => self.has_input(),
-            // Space for one byte is enough, because a write can be short.
+            // Space for one byte is enough, because a write may accept only some of the bytes.
             WaitReason::OutputSpace => self.output.len() < CHANNEL_CAPACITY,
             WaitReason::Until(time) => time <= now(),
             WaitReason::Job => self.job.as_ref().is_some_and(Job::is_done),
@@ -183,7 +185,7 @@ impl ChannelState {
         }
     }
 
-    /// Begins the input of another protocol, after the request's input has ended.
+    /// Begins the input of another protocol, after the input of the request has ended.
     pub(crate) fn begin_upgrade(&mut self) {
         (self.input_ended, self.read_begun) = (false, true);
     }
@@ -193,27 +195,27 @@ impl ChannelState {
         !self.input.is_empty() || self.input_ended
     }
 
-    /// The number of further bytes of input that fit.
+    /// The number of input bytes that still fit.
     pub(crate) fn input_space(&self) -> usize {
         CHANNEL_CAPACITY.saturating_sub(self.input.len())
     }
 
-    /// Adds as many of the bytes to the input as fit, and returns their number.
+    /// Adds as many of the bytes to the input as fit, and returns their count.
     pub(crate) fn push_input(&mut self, bytes: &[u8]) -> usize {
         let count = bytes.len().min(self.input_space());
         match self.input.capacity() {
-            // Allocates exactly as much as a small body needs, because often no more follows.
+            // The allocation is exactly as large as a small body, because often no more bytes follow.
             0 => self.input = bytes[..count].to_vec(),
             _ => self.input.extend_from_slice(&bytes[..count]),
         }
         count
     }
 
-    /// Adds as many of the bytes to the output as fit, and returns their number.
+    /// Adds as many of the bytes to the output as fit, and returns their count.
     #[inline]
     pub(crate) fn push_output(&mut self, bytes: &[u8]) -> usize {
         let count = bytes.len().min(CHANNEL_CAPACITY.saturating_sub(self.output.len()));
-        // A handler that has not written owns no output buffer. Most responses fit into the first allocation.
+        // A handler that has not written anything owns no output buffer. Most responses fit into the first allocation.
         if self.output.capacity() == 0 {
             self.output = Vec::with_capacity(count.max(MIN_OUTPUT_CAPACITY));
         }
@@ -221,11 +223,11 @@ impl ChannelState {
         count
     }
 
-    /// Moves output to `buf`, and returns the number of bytes.
+    /// Moves output to `buf`, and returns the number of bytes moved.
     pub(crate) fn take_output(&mut self, buf: &mut [u8]) -> usize {
         let count = buf.len().min(self.output.len());
         buf[..count].copy_from_slice(&self.output[..count]);
-        // Usually this takes all of it, because the connection's buffer is at least as large as the channel.
+        // This usually moves all of the output, because the connection's buffer is at least as large as the channel.
         self.output.drain(..count);
         count
     }
@@ -241,18 +243,18 @@ impl ChannelState {
         }
     }
 
-    /// Makes the handle and the waker that the handler's wait needs, if a registrar or a handle is available, and
-    /// starts the job. Each is made once per request, because making one allocates.
+    /// Creates the handle and the waker that the handler's wait requires, if a registrar or a handle is available, and
+    /// starts the job. Each of them is created only once per request, because creating one allocates.
     pub(crate) fn provide(&mut self, registrar: Option<&dyn Registrar>) {
         let needs_waker = self.job.is_some() || self.notice.is_some();
-        // Most handlers wait only for their client, and the connection resumes them without a waker.
+        // Most handlers wait only for their client, which needs no waker, because the connection resumes them.
         if !needs_waker && self.wait != WaitReason::Handle {
             return;
         }
         if self.handle.is_none() {
             self.handle = registrar.map(|registrar| registrar.handle());
         }
-        // Job and notice need a waker to resume the handler, so both wait until there is one.
+        // A job or a notice resumes the handler through a waker, so neither can be set up before there is one.
         let Some(handle) = self.handle.as_ref().filter(|_| needs_waker) else { return };
         let waker = self.waker.get_or_insert_with(|| handle.wake());
         if let Some(job) = &mut self.job {

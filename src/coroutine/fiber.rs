@@ -12,22 +12,23 @@ pub(crate) type Yielder = corosensei::Yielder<(), ()>;
 
 /// Code that runs on a coroutine.
 pub(crate) trait Task {
-    /// Runs the code once. It must not panic, so it catches the panics of user code.
+    /// Runs the code once. The implementation must catch the panics of user code, because it must not panic itself.
     fn run(&self, yielder: &Yielder);
 
     /// The channel between this task and its connection.
     fn channel(&self) -> &Channel;
 
-    /// Calls `see` with the name of this task, such as its request line, without allocating.
+    /// Calls `see` with the name of this task, such as its request line. Does not allocate.
     fn name(&self, see: &mut dyn FnMut(&[u8]));
 
-    /// The name of this task in the log, such as its method and path.
+    /// The name of this task for the log, such as the method and path of its request.
     fn describe(&self) -> String;
 }
 
 /// A task on its own stack. It runs until it suspends, and continues from there when it is resumed.
 ///
-/// A fiber never leaves its thread. Dropping a suspended fiber unwinds its stack, so that the values on it are dropped.
+/// A fiber never moves to another thread. Dropping a suspended fiber unwinds its stack, so that the values on it are
+/// dropped.
 pub(crate) struct Fiber(Coroutine<(), (), (), DefaultStack>);
 
 impl Fiber {
@@ -39,14 +40,14 @@ impl Fiber {
     /// Runs the task until it suspends or ends. Returns true if it has ended.
     #[inline]
     pub(crate) fn resume(&mut self) -> bool {
-        // corosensei panics if a coroutine that is done is resumed.
+        // corosensei panics if a finished coroutine is resumed.
         self.0.done() || matches!(self.0.resume(()), CoroutineResult::Return(()))
     }
 
     /// Unwinds the task if it has not ended, and returns the stack.
     #[inline]
     pub(crate) fn into_stack(mut self) -> DefaultStack {
-        // The stack can only be taken from a coroutine that is done.
+        // The stack can be taken only from a finished coroutine.
         self.0.force_unwind();
         self.0.into_stack()
     }

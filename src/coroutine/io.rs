@@ -23,23 +23,25 @@ use crate::session::SessionHandle;
 pub(crate) struct HandlerIo<'y> {
     yielder: &'y Yielder,
     channel: &'y Channel,
-    /// Accepts written bytes: the channel itself, or a protocol in front of it.
+    /// Accepts the bytes that the handler writes: either the channel itself, or a protocol in front of it.
     output: &'y dyn HandlerOutput,
     resources: &'y HandlerResources,
     /// Input that a dropped [`Rfile`] had fetched but not returned to the handler.
     chunk: RefCell<InputChunk>,
-    /// The number of bytes of input that may still be fetched, and the error for more.
+    /// The number of bytes of input that may still be fetched. Fetching more returns the error in `limit_error`.
     input_limit: Cell<u64>,
     limit_error: Cell<fn() -> io::Error>,
-    /// The longest wait for input; `None` means no limit. A longer wait is an error of kind `WouldBlock`.
+    /// The maximum duration of a wait for input; `None` means no limit. A wait that times out fails with an error of
+    /// kind `WouldBlock`.
     read_timeout: Cell<Option<Duration>>,
-    /// The number of errors that have reported the disconnected client to the handler.
+    /// How many errors have told the handler that its client has disconnected.
     gone_errors: Cell<u32>,
     /// The number of bytes that the handler may still move over its own connections before other sessions run.
     budget: Cell<usize>,
 }
 
-/// The number of errors for a disconnected client after which the handler is unwound at its next operation.
+/// The number of errors about a disconnected client that a handler may ignore before it is unwound at its next
+/// operation.
 const MAX_GONE_ERRORS: u32 = 100;
 
 /// The maximum number of bytes that a handler may move over its own connections in one turn.
@@ -88,12 +90,12 @@ impl<'y> HandlerIo<'y> {
         self.limit_error.set(error);
     }
 
-    /// Limits every wait for input; `None` means no limit.
+    /// Sets the maximum duration of every wait for input; `None` means no limit.
     pub(crate) fn set_read_timeout(&self, timeout: Option<Duration>) {
         self.read_timeout.set(timeout);
     }
 
-    /// Suspends the handler until it is next resumed, so that its connection can run.
+    /// Suspends the handler once, so that its connection can run.
     pub(crate) fn yield_now(&self) -> io::Result<()> {
         self.suspend(WaitReason::Until(now()))
     }
@@ -114,13 +116,13 @@ impl<'y> HandlerIo<'y> {
         let (job, handle) = self.resources.workers.job(work);
         {
             let mut state = self.channel.state_mut();
-            // The job is put into the channel because it may have to wait for a waker, which only the runner can
+            // The job is stored in the channel, because it may have to wait for a waker, which only the runner can
             // provide.
             state.job = Some(job);
             state.provide(None);
         }
         let result = loop {
-            // A short job may have ended before the handler suspends.
+            // A short job may already have ended.
             if let Some(result) = handle.take() {
                 break result;
             }
@@ -128,7 +130,7 @@ impl<'y> HandlerIo<'y> {
                 break Err(error);
             }
         };
-        // After an error the job may still be running. Its result is then dropped.
+        // After an error or at the deadline, the job may still be running. Its result is then dropped.
         self.channel.state_mut().job = None;
         result
     }
@@ -145,27 +147,29 @@ impl<'y> HandlerIo<'y> {
         self.connector().connect(&address.to_string(), timeout)
     }
 
-    /// Suspends the handler until an event of one of its sources, or the deadline. The handler can be resumed earlier.
+    /// Suspends the handler until one of its sources has an event, or until the deadline. The handler can be resumed
+    /// earlier.
     pub(crate) fn wait_for_source(&self, deadline: Option<Instant>) -> io::Result<()> {
         self.suspend(WaitReason::Source(deadline))
     }
 
-    /// Counts bytes that the handler has moved over its own connections. A handler that has used its share of a turn is
-    /// suspended until the next one, because a connection that always has more would otherwise block the loop.
+    /// Counts bytes that the handler has moved over its own connections. A handler that has used up its share of a turn
+    /// is suspended until the next turn, because a connection that always has more bytes would otherwise block the
+    /// loop.
     pub(super) fn spend(&self, count: usize) -> io::Result<()> {
         let left = self.budget.get().saturating_sub(count);
         self.budget.set(left);
         if left > 0 {
             return Ok(());
         }
-        // Nothing else would end the wait, because the handler's own connections can all be ready, and then no event
-        // follows.
+        // No event would end this wait, because the handler's own connections may all be ready already. So the session
+        // is scheduled explicitly.
         self.handle()?.wake().wake();
         self.suspend(WaitReason::Source(None))
     }
 
-    /// Suspends the handler until `look` returns `Some` for the value, or the timeout has passed; with `or_input`, also
-    /// until there is input.
+    /// Suspends the handler until `look` returns `Some` for the value or the timeout has passed. If `or_input` is true,
+    /// input also ends the wait.
     pub(crate) fn wait_until<T, R>(
         &self,
         shared: &Shared<T>,
@@ -175,12 +179,13 @@ impl<'y> HandlerIo<'y> {
     ) -> io::Result<Option<R>> {
         self.check()?;
         let handle = self.handle()?;
-        // Only the beginning of the drain ends a wait. Otherwise a loop of waits would never suspend during a drain.
+        // Only the beginning of a drain ends a wait, and not the drain itself. Otherwise a loop of waits would never
+        // suspend during a drain.
         let or_stop = !handle.is_stopping();
         let deadline = deadline_after(timeout);
         let wait = shared.begin_wait();
         loop {
-            // The value is checked before the deadline, so that a change at the last moment counts.
+            // The value is checked before the deadline, so that a change at the last moment is not missed.
             if let Some(result) = wait.look(&mut look) {
                 return Ok(Some(result));
             }
@@ -199,7 +204,8 @@ impl<'y> HandlerIo<'y> {
     pub(crate) fn is_stopping(&self) -> bool {
         match self.handle() {
             Ok(handle) => handle.is_stopping(),
-            // Any other error means that the handler must not wait for the handle, as inside `Shared::with`.
+            // Any other error means that the handler must not wait here, for example because it is inside
+            // `Shared::with`.
             Err(error) => error.kind() == io::ErrorKind::ConnectionAborted,
         }
     }
@@ -231,21 +237,22 @@ impl<'y> HandlerIo<'y> {
         self.channel.log(text.to_string());
     }
 
-    /// Keeps the chunk of a dropped [`Rfile`] for the next one.
+    /// Keeps the chunk of a dropped [`Rfile`] for the next `Rfile`.
     pub(super) fn keep_chunk(&self, chunk: &mut InputChunk) {
         let mut kept = self.chunk.borrow_mut();
-        // If another `Rfile` was dropped earlier, its unread bytes are kept instead, because the two chunks cannot be
-        // put in order.
+        // If the unread bytes of another dropped `Rfile` are already kept, this chunk is discarded, because the order
+        // of the two chunks is unknown.
         if kept.read == kept.bytes.len() {
             *kept = std::mem::take(chunk);
         }
     }
 
-    /// Returns unread input to the channel, for the service to which the handler has passed its request.
+    /// Returns unread input to the channel, so that the service to which the handler has passed its request can read
+    /// it.
     pub(crate) fn return_unread(&self) {
         let chunk = self.chunk.borrow();
         if chunk.read < chunk.bytes.len() {
-            // These bytes are older than those in the channel, so they are inserted in front.
+            // These bytes are older than those in the channel, so they are inserted before them.
             let unread = chunk.bytes[chunk.read..].iter().copied();
             self.channel.state_mut().input.splice(..0, unread).for_each(drop);
         }
@@ -254,11 +261,11 @@ impl<'y> HandlerIo<'y> {
     /// Suspends the handler until it can continue.
     ///
     /// # Errors
-    /// If the client has disconnected, before or after the suspension, or if the handler is panicking.
+    /// Returns an error if the client has disconnected, before or after the suspension, or if the handler is panicking.
     fn suspend(&self, wait: WaitReason) -> io::Result<()> {
         self.check()?;
-        // An unwinding handler must not suspend: `thread::panicking` applies to the whole thread, so it would also be
-        // true for other handlers.
+        // An unwinding handler must not suspend, because `thread::panicking` applies to the whole thread and would then
+        // be true for other handlers too.
         if thread::panicking() {
             return Err(io::Error::other("a handler cannot wait while it panics"));
         }
@@ -277,28 +284,29 @@ impl<'y> HandlerIo<'y> {
     /// Returns an error if the handler must not wait, because the client has disconnected or the handler is inside
     /// [`Shared::with`].
     ///
-    /// Every operation that can suspend calls this, even if it need not suspend now, so that misuse fails in the first
-    /// test.
+    /// Every operation that can suspend calls this, even if it need not suspend now, so that misuse is detected in the
+    /// first test.
     #[inline]
     pub(super) fn check(&self) -> io::Result<()> {
         check_no_access()?;
         if self.channel.state().client_gone { Err(self.gone_error()) } else { Ok(()) }
     }
 
-    /// The error for a disconnected client. A handler that ignores it [`MAX_GONE_ERRORS`] times is unwound instead.
+    /// The error for a disconnected client. A handler that has ignored this error [`MAX_GONE_ERRORS`] times is unwound
+    /// instead.
     #[cold]
     fn gone_error(&self) -> io::Error {
         self.gone_errors.set(self.gone_errors.get() + 1);
         if self.gone_errors.get() > MAX_GONE_ERRORS && !thread::panicking() {
-            // The runner has cancelled this handler and does not resume it. It unwinds the handler when it suspends
-            // here.
+            // The runner has cancelled this handler. It will not resume the handler after this suspension, but unwinds
+            // it.
             self.yielder.suspend(());
         }
         io::Error::new(io::ErrorKind::ConnectionAborted, "the client is gone")
     }
 
-    /// Fetches the channel's input into a chunk whose bytes have all been read. The chunk becomes empty at the end of
-    /// the input.
+    /// Fetches the channel's input into a chunk whose bytes have all been read. The chunk is empty afterwards if the
+    /// input has ended.
     pub(super) fn fetch(&self, chunk: &mut InputChunk) -> io::Result<()> {
         loop {
             self.check()?;
@@ -311,7 +319,8 @@ impl<'y> HandlerIo<'y> {
                 std::mem::swap(&mut state.input, &mut chunk.bytes);
                 state.input_ended
             };
-            // Checked here and not in the channel, so that all bytes up to the limit reach the handler first.
+            // The limit is checked here and not in the channel, so that all bytes up to the limit reach the handler
+            // first.
             let left = self.input_limit.get().checked_sub(chunk.bytes.len() as u64);
             self.input_limit.set(left.ok_or_else(|| (self.limit_error.get())())?);
             if ended || !chunk.bytes.is_empty() {
@@ -326,7 +335,7 @@ impl<'y> HandlerIo<'y> {
     /// Suspends the handler until there is input or the input has ended.
     ///
     /// # Errors
-    /// Of kind `WouldBlock` after the longest wait; otherwise those of every suspension.
+    /// Returns an error of kind `WouldBlock` if the wait times out, and the errors of every suspension.
     fn wait_for_input(&self) -> io::Result<()> {
         let Some(timeout) = self.read_timeout.get() else { return self.suspend(WaitReason::Input) };
         let deadline = now().checked_add(timeout);
@@ -345,14 +354,14 @@ impl<'y> HandlerIo<'y> {
     }
 
     pub(super) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        // For an empty slice `Write::write` returns 0, whereas 0 from the output means "no space".
+        // An empty slice is not passed to the output, which returns 0 for "no space", whereas `Write::write` must
+        // return 0 here.
         if bytes.is_empty() {
             return Ok(0);
         }
         loop {
             self.check()?;
-            // The count can be smaller than `bytes.len()`. The caller's `Write::write_all` repeats the call for the
-            // rest.
+            // The count may be smaller than `bytes.len()`; `Write::write_all` then calls again with the rest.
             let count = self.output.write(bytes)?;
             if count > 0 {
                 return Ok(count);
@@ -372,7 +381,7 @@ pub(super) fn is_past(deadline: Option<Instant>) -> bool {
     deadline.is_some_and(|deadline| deadline <= now())
 }
 
-/// The end of a sleep whose length overflows an [`Instant`]: 30 years from now.
+/// The end of a sleep whose duration overflows an [`Instant`]: 30 years from now.
 fn far_future() -> Instant {
     now() + Duration::from_secs(30 * 365 * 24 * 3600)
 }

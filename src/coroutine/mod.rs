@@ -1,16 +1,16 @@
 //! Coroutines for handlers: code that reads, writes and waits in sequence, on the one thread of the loop.
 //!
-//! A handler is a [`Task`] that a [`TaskRunner`] runs as a [`Fiber`] on a stack of the [`StackPool`]. It reads and
+//! A handler is a [`Task`] that a [`TaskRunner`] runs as a [`Fiber`], on a stack from the [`StackPool`]. It reads and
 //! writes through its [`HandlerIo`], which suspends the fiber when the [`Channel`] has no bytes or no space. The
 //! connection moves bytes between the channel and its client, and calls [`TaskRunner::run`] again. Code that blocks
 //! runs on a [`WorkerPool`]. Handlers and threads share values through [`Shared`]. A handler connects to other servers
 //! with [`OutgoingStream`].
 //!
-//! Not here: HTTP, because handlers of raw sockets run on coroutines too. This module imports only `session.rs`,
+//! Not here: HTTP, because raw socket handlers run on coroutines too. This module imports only `session.rs`,
 //! `failure.rs` and `watchdog.rs`.
 //!
-//! Invariant: a fiber never leaves its thread and never suspends while it panics, and when the connection ends its
-//! runner unwinds it.
+//! Invariant: a fiber never moves to another thread and never suspends while it panics. When the connection ends, the
+//! runner unwinds the fiber.
 
 mod channel;
 mod clock;

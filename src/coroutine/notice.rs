@@ -4,8 +4,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::session::Waker;
 
-/// Resumes the handler that waits for this notice. The notice can be given before the waker of the handler's connection
-/// is known.
+/// Resumes the handler that waits for this notice. A notice can be given even before the waker of the handler's
+/// connection is set.
 #[derive(Default)]
 pub(crate) struct ResumeNotice(Mutex<NoticeState>);
 
@@ -20,7 +20,7 @@ impl ResumeNotice {
     pub(crate) fn give(&self) {
         let mut state = self.lock();
         if !state.given {
-            // Stored even if there is a waker, because the runner checks this flag to decide whether the handler can
+            // The flag is set even if there is a waker, because the runner checks it to decide whether the handler can
             // continue.
             state.given = true;
             state.waker.iter().for_each(Waker::wake);
@@ -32,17 +32,17 @@ impl ResumeNotice {
         self.lock().given
     }
 
-    /// Resets the notice, before the handler looks at the value that the notice announces.
+    /// Resets the notice, before the handler checks the value whose change the notice reports.
     pub(crate) fn clear(&self) {
         self.lock().given = false;
     }
 
-    /// Sets the waker, unless one is set.
+    /// Sets the waker, unless one is already set.
     pub(crate) fn set_waker(&self, waker: &Waker) {
         let mut state = self.lock();
         if state.waker.is_none() {
             state.waker = Some(waker.clone());
-            // A notice that was given before the waker was set could not wake the connection.
+            // A notice that was given before the waker was set could not wake the connection, so it is woken now.
             if state.given {
                 waker.wake();
             }

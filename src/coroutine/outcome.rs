@@ -1,4 +1,5 @@
-//! The outcome of a handler's code. Panics become values here, so that they do not end the coroutine or the loop.
+//! The outcome of a handler's code. A panic is caught here and becomes a value, so that it does not end the coroutine
+//! or the loop.
 
 use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -28,7 +29,7 @@ impl TaskOutcome {
         }
     }
 
-    /// The log line for a handler that failed, with the sources of its error, or that panicked.
+    /// The log line for a handler that failed or panicked. For a failure, it includes the sources of the error.
     pub(crate) fn failure(&self) -> Option<String> {
         match self {
             TaskOutcome::Returned => None,

@@ -1,6 +1,6 @@
 //! Connections that a handler opens: a non-blocking socket on the loop of the handler's session, used in blocking style.
 //!
-//! Not here: protocols, and the choice of the connections that outlive their handler.
+//! Not here: protocols, and deciding which connections outlive their handler.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -21,10 +21,10 @@ use crate::session::SessionHandle;
 
 /// A TCP connection that a handler has opened; see [`Exchange::connect_tcp`](crate::handler::Exchange::connect_tcp).
 ///
-/// Reading and writing suspend the handler, and only this one, until the other side has sent or accepted bytes. If the
-/// handler's client disconnects, the operation fails with an error of kind
-/// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted). Crates that work on any [`Read`] and [`Write`] can use the
-/// stream. Dropping it closes the connection.
+/// Reading and writing suspend only this handler, until the other side has sent or accepted bytes. If the handler's
+/// client disconnects, the operation fails with an error of kind
+/// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted). Crates that work with any [`Read`] and [`Write`] can use
+/// the stream. Dropping the stream closes the connection.
 pub struct OutgoingStream<'h> {
     io: &'h HandlerIo<'h>,
     socket: RegisteredSocket,
@@ -34,7 +34,7 @@ pub struct OutgoingStream<'h> {
 
 /// Opens connections for one handler. Waiting for them suspends the handler.
 ///
-/// With the feature `client` it is a `client::Connector`, so a handler can use an `HttpConnection`.
+/// With the feature `client`, this type implements `client::Connector`, so a handler can use an `HttpConnection`.
 #[derive(Clone, Copy)]
 pub struct OutgoingConnector<'h> {
     io: &'h HandlerIo<'h>,
@@ -45,15 +45,15 @@ impl<'h> OutgoingConnector<'h> {
         OutgoingConnector { io }
     }
 
-    /// Connects to `HOST:PORT` within `timeout`. The stream then keeps this timeout.
+    /// Connects to `HOST:PORT` within `timeout`. The timeout also applies to the stream.
     pub(super) fn connect(self, address: &str, timeout: Option<Duration>) -> io::Result<OutgoingStream<'h>> {
         let deadline = deadline_after(timeout);
         let connect = || {
-            // An address needs no resolver and therefore no worker thread.
+            // An IP address needs no name resolution and therefore no worker thread.
             let addresses = match address.parse() {
                 Ok(address) => vec![address],
                 Err(_) => {
-                    // Splits at the last colon, which is the only one: an IPv6 address in brackets was parsed above.
+                    // The last colon is the only one, because an IPv6 address in brackets has been parsed above.
                     let (host, port) = address.rsplit_once(':').ok_or(io::ErrorKind::InvalidInput)?;
                     let port = port.parse().map_err(|_| io::ErrorKind::InvalidInput)?;
                     self.resolve(host, port, deadline)?
@@ -62,7 +62,7 @@ impl<'h> OutgoingConnector<'h> {
             self.open_first(addresses, None, deadline)
         };
         let mut stream = connect().map_err(|error: io::Error| match error.kind() {
-            // The handler's client has disconnected, or the handler must not wait now.
+            // The handler's client has disconnected, or the handler must not wait here.
             io::ErrorKind::ConnectionAborted | io::ErrorKind::Deadlock => error,
             kind => io::Error::new(kind, format!("cannot connect to {address}: {error}")),
         })?;
@@ -70,8 +70,8 @@ impl<'h> OutgoingConnector<'h> {
         Ok(stream)
     }
 
-    /// The addresses of a host. A name is resolved on a worker thread, because the system's resolver blocks; an address
-    /// needs no resolver.
+    /// The addresses of a host. A name is resolved on a worker thread, because the system's resolver blocks. An IP
+    /// address needs no name resolution.
     pub(crate) fn resolve(self, host: &str, port: u16, deadline: Option<Instant>) -> io::Result<Vec<SocketAddr>> {
         if let Ok(address) = host.parse() {
             return Ok(vec![SocketAddr::new(address, port)]);
@@ -121,8 +121,8 @@ impl<'h> OutgoingConnector<'h> {
         while !stream.is_connected()? {
             stream.wait(deadline)?;
         }
-        // Most protocols write a whole message in one call, which must not wait for the acknowledgement of the previous
-        // one.
+        // Most protocols write a whole message in one call, which must not be delayed until the previous message has
+        // been acknowledged.
         stream.socket.get_ref().set_nodelay(true)?;
         Ok(stream)
     }
@@ -133,15 +133,15 @@ impl<'h> OutgoingConnector<'h> {
         self.add(|handle| parked.give_to(handle))
     }
 
-    /// Creates a stream for the socket that `open` registers, if the handlers may have one more connection.
+    /// Creates a stream for the socket that `open` registers, if the limit on handlers' connections allows another one.
     fn add(
         self,
         open: impl FnOnce(&dyn SessionHandle) -> io::Result<RegisteredSocket>,
     ) -> io::Result<OutgoingStream<'h>> {
         let io = self.io;
         io.check()?;
-        // The handle comes first, because the handler may be suspended for it and should not hold a permit during that
-        // time.
+        // The handle is obtained before the permit, because the handler may be suspended for it and should not hold a
+        // permit meanwhile.
         let (handle, permit) = (io.handle()?, io.resources().outgoing.permit()?);
         Ok(OutgoingStream { io, socket: open(&*handle)?, timeout: None, _permit: permit })
     }
@@ -175,40 +175,40 @@ fn timed_out() -> io::Error {
 }
 
 impl<'h> OutgoingStream<'h> {
-    /// Sets the longest duration of each wait for this connection; initially the `timeout` of `connect_tcp`. `None`
-    /// means no limit. A longer wait fails with an error of kind [`TimedOut`](io::ErrorKind::TimedOut).
+    /// Sets the maximum duration of each wait on this connection, which is initially the `timeout` passed to
+    /// `connect_tcp`. `None` means no limit. A wait that times out fails with an error of kind
+    /// [`TimedOut`](io::ErrorKind::TimedOut).
     pub fn set_timeout(&mut self, timeout: Option<Duration>) {
         self.timeout = timeout;
     }
 
-    /// The address of the other side.
+    /// The address of the peer.
     ///
     /// # Errors
-    /// Those of the operating system.
+    /// Returns the errors of the operating system.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.socket.get_ref().peer_addr()
     }
 
-    /// The address of this side.
+    /// The local address.
     ///
     /// # Errors
-    /// Those of the operating system.
+    /// Returns the errors of the operating system.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.get_ref().local_addr()
     }
 
-    /// Closes one side of the connection, or both. After [`Shutdown::Write`], the other side reads the end of the
-    /// stream.
+    /// Shuts down one side of the connection, or both. After [`Shutdown::Write`], the peer reads EOF.
     ///
     /// # Errors
-    /// Those of the operating system.
+    /// Returns the errors of the operating system.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         self.socket.get_ref().shutdown(how)
     }
 
     /// True once the connection is open.
     fn is_connected(&self) -> io::Result<bool> {
-        // A failed attempt also makes the socket writable. Its error is stored in the socket.
+        // A failed connection attempt also makes the socket writable, and stores its error in the socket.
         if let Some(error) = self.socket.get_ref().take_error()? {
             return Err(error);
         }
@@ -220,34 +220,34 @@ impl<'h> OutgoingStream<'h> {
         }
     }
 
-    /// The connector of the handler that owns the stream.
+    /// A connector for the handler that owns the stream.
     #[cfg(feature = "client")]
     pub(crate) fn connector(&self) -> OutgoingConnector<'h> {
         OutgoingConnector { io: self.io }
     }
 
-    /// Suspends the handler until an event has announced input or room for output, whichever of them is wanted. The
-    /// last call must have returned `WouldBlock`.
+    /// Suspends the handler until an event has reported input (if `input` is true) or space for output (if `output` is
+    /// true). The last read or write must have returned `WouldBlock`.
     #[cfg(feature = "client")]
     pub(crate) fn wait_for(&self, input: bool, output: bool, deadline: Option<Instant>) -> io::Result<()> {
         loop {
             self.wait(deadline)?;
-            // The caller limits each wait by a time, so a wait must not end because of an event of another source.
+            // The caller limits each wait, so a wait must not end early because of an event of another source.
             if self.socket.is_ready(input, output) {
                 return Ok(());
             }
         }
     }
 
-    /// Makes the next read call the system even if no event has announced input, because bytes may have arrived since
-    /// the loop last asked for events.
+    /// Makes the next read perform a system call even if no event has reported input, because bytes may have arrived
+    /// since the last poll.
     #[cfg(feature = "client")]
     pub(crate) fn expect_input(&self) {
         self.socket.expect_input();
     }
 
-    /// Suspends the handler until the socket may be ready or its session runs for another reason. The caller then tries
-    /// again.
+    /// Suspends the handler until the socket may be ready, or the session runs for another reason. The caller then
+    /// tries again.
     fn wait(&self, deadline: Option<Instant>) -> io::Result<()> {
         if is_past(deadline) {
             return Err(timed_out());
@@ -255,8 +255,8 @@ impl<'h> OutgoingStream<'h> {
         self.io.wait_for_source(deadline)
     }
 
-    /// Reads without waiting for the other side. If the handler has moved its share of bytes, it is suspended until the
-    /// next turn.
+    /// Reads without waiting for the other side. If the handler has moved its share of bytes for this turn, it is
+    /// suspended until the next one.
     pub(crate) fn try_read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         self.moved(|socket| socket.try_read(into))
     }
@@ -266,14 +266,14 @@ impl<'h> OutgoingStream<'h> {
         self.moved(|socket| socket.try_write(bytes))
     }
 
-    /// Takes the connection from its handler.
+    /// Detaches the connection from its handler and parks it.
     #[cfg(feature = "client")]
     pub(crate) fn park(self) -> ParkedStream {
         ParkedStream::new(self.socket)
     }
 
     fn moved(&mut self, call: impl FnOnce(&mut RegisteredSocket) -> io::Result<usize>) -> io::Result<usize> {
-        // Checked even if the call would succeed, because a handler whose client has disconnected must end.
+        // This is checked even if the call would succeed, because a handler whose client has disconnected must end.
         self.io.check()?;
         let count = call(&mut self.socket)?;
         self.io.spend(count)?;
@@ -287,8 +287,8 @@ impl<'h> OutgoingStream<'h> {
             match call(self) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    // The first wait sets the deadline. Later spurious events do not extend it, and a call that does
-                    // not wait does not read the clock.
+                    // The first wait sets the deadline. Spurious events do not extend the deadline, and a call that
+                    // does not wait does not read the clock.
                     let deadline = *deadline.get_or_insert_with(|| deadline_after(self.timeout));
                     self.wait(deadline)?;
                 }
@@ -305,7 +305,7 @@ fn begin_connect(address: SocketAddr, source: Option<SocketAddr>) -> io::Result<
     socket.set_nonblocking(true)?;
     socket.bind(&source.into())?;
     match socket.connect(&address.into()) {
-        // The connection attempt continues. `is_connected` later finds out its result.
+        // The connection attempt continues in the background. `is_connected` checks its result later.
         Err(error) if error.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => {}
         result => result?,
     }
@@ -314,7 +314,7 @@ fn begin_connect(address: SocketAddr, source: Option<SocketAddr>) -> io::Result<
 
 impl Read for OutgoingStream<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        // A read of 0 bytes could not be distinguished from the end of the stream.
+        // A read of 0 bytes could not be distinguished from EOF.
         if buf.is_empty() {
             return Ok(0);
         }
@@ -327,7 +327,7 @@ impl Write for OutgoingStream<'_> {
         self.until_ready(|stream| stream.try_write(bytes))
     }
 
-    /// Does nothing, because no written byte is held back.
+    /// Does nothing, because the stream does not buffer written bytes.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }

@@ -17,13 +17,13 @@ use crate::session::{MovableSource, SessionHandle};
 /// A connection that is registered with the poll. Its calls never wait.
 #[derive(Debug)]
 pub(super) struct RegisteredSocket {
-    /// Declared before its registration, because the registration must outlive it.
+    /// The socket is declared before its registration, so that it is dropped first.
     socket: TcpStream,
     source: MovableSource,
 }
 
 impl RegisteredSocket {
-    /// Registers a socket. Its events then run the session of the handle.
+    /// Registers a socket. Its events then run the session that `handle` belongs to.
     pub(super) fn new(mut socket: TcpStream, handle: &dyn SessionHandle) -> io::Result<RegisteredSocket> {
         let source = handle.register(&mut socket, Interest::READABLE | Interest::WRITABLE)?;
         Ok(RegisteredSocket { socket, source })
@@ -34,7 +34,7 @@ impl RegisteredSocket {
     }
 
     /// Reads. If the last read has emptied the socket, this returns `WouldBlock` without a system call until an event
-    /// announces input.
+    /// reports input.
     pub(super) fn try_read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if !self.source.can_read() {
             return Err(io::ErrorKind::WouldBlock.into());
@@ -57,46 +57,47 @@ impl RegisteredSocket {
         result
     }
 
-    /// True if an event has announced input, for `input`, or room, for `output`, since the last call that would block.
+    /// True if, since the last call that returned `WouldBlock`, an event has reported input (if `input` is true) or
+    /// space for output (if `output` is true).
     #[cfg(feature = "client")]
     pub(super) fn is_ready(&self, input: bool, output: bool) -> bool {
         (input && self.source.can_read()) || (output && self.source.can_write())
     }
 
-    /// Makes the next read call the system even if no event has announced input.
+    /// Makes the next read perform a system call even if no event has signalled input.
     #[cfg(feature = "client")]
     pub(super) fn expect_input(&self) {
         self.source.expect_input();
     }
 }
 
-/// A connection that a handler has opened and that waits for the next handler. It stays registered with the poll, so an
-/// event reports if its server sends bytes or closes it.
+/// An idle connection that one handler has opened and another one will use. It stays registered with the poll, so an
+/// event reports if its server sends bytes or closes the connection.
 #[cfg(feature = "client")]
 #[derive(Debug)]
 pub struct ParkedStream(RegisteredSocket);
 
 #[cfg(feature = "client")]
 impl ParkedStream {
-    /// Takes a connection from the session of its handler.
+    /// Detaches a connection from the session of its handler.
     pub(super) fn new(socket: RegisteredSocket) -> ParkedStream {
         // An event on a parked socket would otherwise run a later session that has the same key.
         socket.source.set_session(None);
         ParkedStream(socket)
     }
 
-    /// Gives the connection to the session of the handle. Its registration stays, so this makes no system call.
+    /// Attaches the connection to the session of `handle`. The registration is kept, so this makes no system call.
     pub(super) fn give_to(self, handle: &dyn SessionHandle) -> io::Result<RegisteredSocket> {
         handle.adopt(&self.0.source)?;
         Ok(self.0)
     }
 
-    /// Reads in the same way as [`OutgoingStream`](super::OutgoingStream), without a handler.
+    /// Reads like [`OutgoingStream`](super::OutgoingStream), but never suspends a handler.
     pub(crate) fn try_read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         self.0.try_read(into)
     }
 
-    /// Writes in the same way as [`OutgoingStream`](super::OutgoingStream), without a handler.
+    /// Writes like [`OutgoingStream`](super::OutgoingStream), but never suspends a handler.
     pub(crate) fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.try_write(bytes)
     }
@@ -115,7 +116,7 @@ mod tests {
     use super::*;
     use crate::session::{Ready, SourceTable, Waker};
 
-    /// A handle of session 0 without a poll. The test makes the events.
+    /// A handle for session 0 that has no poll. The test generates the events.
     struct EventsByHand(Arc<SourceTable>);
 
     impl SessionHandle for EventsByHand {

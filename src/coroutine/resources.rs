@@ -10,20 +10,20 @@ use super::stack_pool::StackPool;
 use super::workers::WorkerPool;
 use crate::watchdog::{STUCK_AFTER, Watchdog};
 
-/// Limits of a server's handlers.
+/// The limits on a server's handlers.
 #[derive(Debug, Clone)]
 pub(crate) struct CoroutineSettings {
-    /// The maximum number of handlers that run or are suspended at a time.
+    /// The maximum number of handlers that are running or suspended at the same time.
     pub(crate) max_handlers: usize,
     /// The size of a handler's stack in bytes.
     pub(crate) stack_size: usize,
     /// The maximum number of worker threads for offloaded jobs.
     pub(crate) max_workers: usize,
-    /// The maximum number of connections that all handlers together may have open.
+    /// The maximum number of connections that all handlers together may have open at the same time.
     pub(crate) max_outgoing: usize,
-    /// If a handler runs this long without suspending, the log names it.
+    /// The time without suspending after which the log names a handler.
     pub(crate) slow_after: Duration,
-    /// If a handler runs this long without suspending, a message on standard error names it while it runs.
+    /// The time without suspending after which a message on standard error names a handler that is still running.
     pub(crate) stuck_after: Duration,
 }
 
@@ -64,14 +64,14 @@ impl HandlerResources {
     }
 }
 
-/// The number of connections that the handlers of a server have opened, and its limit.
+/// The number of connections that the handlers of a server have open, and the limit on it.
 #[derive(Debug)]
 pub(crate) struct OutgoingLimit {
     most: usize,
     open: AtomicUsize,
 }
 
-/// Permission for one connection. Dropping it returns the permission.
+/// Permission to have one connection open. Dropping it returns the permission.
 #[derive(Debug)]
 pub(crate) struct OutgoingPermit(Arc<OutgoingLimit>);
 
@@ -79,9 +79,9 @@ impl OutgoingLimit {
     /// Returns a permit for one more connection.
     ///
     /// # Errors
-    /// Of kind `QuotaExceeded` at the limit.
+    /// Returns an error of kind `QuotaExceeded` at the limit.
     pub(crate) fn permit(self: &Arc<Self>) -> io::Result<OutgoingPermit> {
-        // Made before the comparison, so that dropping it corrects the number.
+        // The permit is created before the comparison, so that dropping it corrects the count.
         let permit = OutgoingPermit(Arc::clone(self));
         if self.open.fetch_add(1, Ordering::Relaxed) < self.most {
             return Ok(permit);

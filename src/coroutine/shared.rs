@@ -17,8 +17,8 @@ use super::notice::ResumeNotice;
 /// [`Exchange::wait_until`](crate::handler::Exchange::wait_until). Together they replace a mutex, a condition variable
 /// and, with a `Shared<VecDeque<_>>`, a channel.
 ///
-/// A handler cannot be suspended while it has access to the value. With the guard of a [`Mutex`] it could be suspended,
-/// and the next handler that locks the mutex would block the only thread on which the first handler could be resumed.
+/// A handler cannot be suspended while it has access to the value. With a [`Mutex`] guard it could be suspended, and
+/// the next handler that locks the mutex would block the only thread on which the first handler could be resumed.
 ///
 /// ```
 /// use std::io::{self, Write};
@@ -55,29 +55,30 @@ use super::notice::ResumeNotice;
 pub struct Shared<T>(Arc<SharedValue<T>>);
 
 struct SharedValue<T> {
-    /// The thread that has access now, identified by [`this_thread`]; 0 if no thread has it.
+    /// The thread that currently has access, identified by [`this_thread`]; 0 if no thread has access.
     holder: AtomicUsize,
     state: Mutex<SharedState<T>>,
 }
 
 struct SharedState<T> {
     value: T,
-    /// The waits that the next change ends, in the order in which they began.
+    /// The waits that the next change will end, in the order in which they began.
     waits: BTreeMap<u64, Arc<ResumeNotice>>,
     next_wait: u64,
 }
 
 thread_local! {
-    /// The number of accesses to shared values that are open on this thread.
+    /// The number of accesses to shared values that are in progress on this thread.
     static DEPTH: Cell<usize> = const { Cell::new(0) };
 }
 
-/// A number that is not 0 and differs from that of every other running thread.
+/// An id of this thread: a number that is not 0 and differs from the id of every other running thread.
 fn this_thread() -> usize {
     DEPTH.with(|depth| std::ptr::from_ref(depth).addr())
 }
 
-/// Returns an error if this thread has access to a shared value now. A handler must not be suspended in that state.
+/// Returns an error if this thread currently has access to a shared value, because a handler must not be suspended in
+/// that state.
 #[inline]
 pub(super) fn check_no_access() -> io::Result<()> {
     if DEPTH.get() == 0 { Ok(()) } else { Err(wait_inside_access()) }
@@ -89,7 +90,7 @@ fn wait_inside_access() -> io::Error {
 }
 
 impl<T> Shared<T> {
-    /// Creates a shared value.
+    /// Creates a value that handlers and threads can share by cloning the `Shared`.
     pub fn new(value: T) -> Shared<T> {
         let state = SharedState { value, waits: BTreeMap::new(), next_wait: 0 };
         Shared(Arc::new(SharedValue { holder: AtomicUsize::new(0), state: Mutex::new(state) }))
@@ -103,7 +104,7 @@ impl<T> Shared<T> {
     /// server's thread serves no client during that time.
     ///
     /// # Panics
-    /// If it is called inside another access to the same value. If `access` panics, its changes up to that point
+    /// Panics if called inside another access to the same value. If `access` panics, its changes up to that point
     /// remain.
     pub fn with<R>(&self, access: impl FnOnce(&mut T) -> R) -> R {
         let mut guard = self.access();
@@ -112,7 +113,7 @@ impl<T> Shared<T> {
 
     fn access(&self) -> SharedAccess<'_, T> {
         let SharedValue { holder, state } = &*self.0;
-        // Only this thread stores its own number, so the number is found only inside an access by this thread.
+        // Only this thread ever stores its own id, so `holder` can be equal to it only inside an access by this thread.
         assert_ne!(
             holder.load(Ordering::Relaxed),
             this_thread(),
@@ -154,13 +155,13 @@ struct SharedAccess<'s, T> {
     holder: &'s AtomicUsize,
     /// `None` only while the access is being dropped.
     state: Option<MutexGuard<'s, SharedState<T>>>,
-    /// False for a check of the value, which does not end the waits of other handlers.
+    /// False if the access only checked the value, which must not end the waits of other handlers.
     changed: bool,
 }
 
 impl<T> SharedAccess<'_, T> {
     fn state(&mut self) -> &mut SharedState<T> {
-        // NOTE(unwrap): only dropping the access takes the guard.
+        // NOTE(unwrap): only dropping the access takes the guard out.
         self.state.as_mut().expect("an access has its guard")
     }
 
@@ -171,12 +172,12 @@ impl<T> SharedAccess<'_, T> {
 
 impl<T> Drop for SharedAccess<'_, T> {
     fn drop(&mut self) {
-        // The whole list is taken. Each woken handler checks the value again, and returns to the list if it must wait
-        // longer.
+        // The whole list is taken. Each woken handler checks the value again, and adds itself to the list again if it
+        // must wait longer.
         let waits = if self.changed { std::mem::take(&mut self.state().waits) } else { BTreeMap::new() };
         self.holder.store(0, Ordering::Relaxed);
         DEPTH.set(DEPTH.get() - 1);
-        // Unlocked first, so that a woken thread does not wait for the lock.
+        // The lock is released first, so that a woken thread does not have to wait for it.
         self.state = None;
         waits.values().for_each(|notice| notice.give());
     }
@@ -185,10 +186,10 @@ impl<T> Drop for SharedAccess<'_, T> {
 /// The wait of one handler for a shared value. Dropping it ends the wait.
 pub(super) struct SharedWait<'s, T> {
     shared: &'s Shared<T>,
-    /// The position among the waits, set at the first check of the value.
+    /// The position of this wait in the order, set at the first check of the value.
     place: Cell<Option<u64>>,
     notice: Arc<ResumeNotice>,
-    /// The wait has been put into the list. A change may have removed it since.
+    /// True if the wait was put into the list. A change may have removed it since then.
     is_listed: Cell<bool>,
 }
 
@@ -197,13 +198,15 @@ impl<T> SharedWait<'_, T> {
         &self.notice
     }
 
-    /// Calls `look` with the value. If the result is `None`, lists the wait, so that the next change gives the notice.
+    /// Calls `look` with the value. If the result is `None`, puts the wait into the list, so that the next change gives
+    /// the notice.
     pub(super) fn look<R>(&self, look: &mut impl FnMut(&mut T) -> Option<R>) -> Option<R> {
-        // Cleared before the check, so that a change during the check gives the notice again.
+        // The notice is cleared before the check, so that a change during the check gives it again.
         self.notice.clear();
         let mut access = self.shared.access();
         let result = look(access.value());
-        // A successful check may have changed the value that other handlers wait for, for example by taking an element.
+        // A successful check may have changed the value, for example by taking an element, and other handlers may wait
+        // for that.
         access.changed = result.is_some();
         let state = access.state();
         // A wait keeps its position across all checks, so that waits are served in the order in which they began.
@@ -213,7 +216,7 @@ impl<T> SharedWait<'_, T> {
         });
         self.place.set(Some(place));
         match result {
-            // Listed under the same lock as the check, so that no change can occur between the two.
+            // The wait is put into the list under the same lock as the check, so that no change can occur in between.
             None => _ = state.waits.insert(place, Arc::clone(&self.notice)),
             Some(_) => _ = state.waits.remove(&place),
         }

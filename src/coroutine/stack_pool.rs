@@ -1,5 +1,5 @@
-//! A pool of the stacks that handlers run on. Their number is limited, they are reused, and when all are in use,
-//! handlers wait for one in order.
+//! A pool of the stacks that handlers run on. The number of stacks is limited, and they are reused. If all are in use,
+//! handlers wait in order.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -14,7 +14,7 @@ use crate::session::Waker;
 /// at the same time: making a stack costs three system calls and its page faults. The extra stacks of a peak are freed.
 const MAX_FREE: usize = 128;
 
-/// A limited number of stacks. Each stack that is taken must be given back.
+/// A limited number of stacks. Each stack that is taken must be given back to the pool.
 ///
 /// The mutex makes the pool `Sync`, because a server can be moved to another thread. It is never contended.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ struct StackPoolState {
     free: Vec<DefaultStack>,
     /// The number of stacks in use.
     taken: usize,
-    /// Tickets in the order in which they were made. Dropped tickets are skipped.
+    /// The waiting tickets, oldest first. Dropped tickets are skipped.
     queue: VecDeque<(Weak<TicketSlot>, Waker)>,
     /// True if [`StackPool::shortage`] was reported. Reset when half of the stacks are unused.
     is_shortage_known: bool,
@@ -42,10 +42,11 @@ impl fmt::Debug for StackPoolState {
     }
 }
 
-/// The stack that was handed to a ticket and has not been taken by its connection yet.
+/// The stack that was handed to a ticket, until its connection takes it.
 type TicketSlot = Mutex<Option<DefaultStack>>;
 
-/// A place in the queue for a stack. Dropping the ticket gives up the place, or gives back a stack that was not taken.
+/// A place in the queue for a stack. Dropping the ticket gives up the place, or gives a stack that was handed to the
+/// ticket back to the pool.
 pub(crate) struct StackTicket {
     pool: Arc<StackPool>,
     slot: Arc<TicketSlot>,
@@ -54,19 +55,22 @@ pub(crate) struct StackTicket {
 impl StackPool {
     /// Creates a pool of at most `max_stacks` stacks of `stack_size` bytes, but at least one stack.
     pub(crate) fn new(max_stacks: usize, stack_size: usize) -> StackPool {
-        // With no stack at all, no handler could ever run.
+        // With a limit of 0, no handler could ever run.
         StackPool { stack_size, max_stacks: max_stacks.max(1), state: Mutex::default() }
     }
 
     /// Takes a stack. Returns `None` if all are in use or a ticket waits for one.
     ///
     /// # Errors
-    /// If there is no memory for a stack and none is in use, so that none would ever be given back.
-    // Inlined, like every step of a request here and in `task_runner`, because the calls would be half of the cost.
+    /// Returns an error if there is no memory for a stack and no stack is in use, because then no stack would ever be
+    /// given back.
+    // Inlined, like every function here and in `task_runner` that runs for each request, because the calls would
+    // account for half of the cost.
     #[inline(always)]
     pub(crate) fn take(&self) -> io::Result<Option<DefaultStack>> {
         let mut state = self.lock();
-        // A waiting ticket goes first, even if it waits for memory while fewer than `max_stacks` are in use.
+        // A waiting ticket takes precedence, even if it waits because memory was short while fewer than `max_stacks`
+        // were in use.
         if state.taken >= self.max_stacks || !state.queue.is_empty() {
             return Ok(None);
         }
@@ -83,7 +87,7 @@ impl StackPool {
         Ok(Some(stack))
     }
 
-    /// Takes a stack back, or hands it to the ticket that has waited longest.
+    /// Returns a stack to the pool, or hands it to the ticket that has waited longest.
     #[inline(always)]
     pub(crate) fn give_back(&self, stack: DefaultStack) {
         let mut state = self.lock();
@@ -98,13 +102,13 @@ impl StackPool {
         }
     }
 
-    /// Hands the stack to the first ticket that has not been dropped. The stack still counts as taken.
+    /// Hands the stack to the first ticket that has not been dropped. The stack still counts as in use.
     #[cold]
     fn hand_on(&self, mut state: MutexGuard<'_, StackPoolState>, stack: DefaultStack) {
         while let Some((slot, waker)) = state.queue.pop_front() {
             // This ticket was dropped with its connection.
             let Some(slot) = slot.upgrade() else { continue };
-            // Unlocked first, because the waker is foreign code and may use this pool.
+            // The mutex is unlocked first, because the waker is code from outside and may use this pool.
             drop(state);
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(stack);
             return waker.wake();
@@ -150,7 +154,7 @@ impl StackTicket {
 
 impl Drop for StackTicket {
     fn drop(&mut self) {
-        // The connection can end before it has used a stack that was handed to its ticket.
+        // The connection may end before it has taken the stack that was handed to its ticket.
         if let Some(stack) = self.redeem() {
             self.pool.give_back(stack);
         }

@@ -8,15 +8,15 @@ use std::io::{self, BufRead, Read, Write};
 use super::io::HandlerIo;
 use super::shared::check_no_access;
 
-/// The bytes from the client. Python's `rfile`.
+/// A reader for the bytes from the client, like Python's `rfile`.
 ///
 /// Reading suspends the handler until there are bytes, while other clients are served. The input ends with the
-/// request's body, regardless of its framing. On a raw connection it ends when the client shuts its sending side. If
-/// the client disconnects earlier, reading fails with an error of kind
+/// request's body, regardless of its framing. On a raw connection it ends when the client shuts down its sending side.
+/// If the client disconnects earlier, reading fails with an error of kind
 /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted).
 ///
-/// A handler should use one `Rfile` at a time. A dropped `Rfile` returns the bytes that it has fetched and the handler
-/// has not read, and the next `Rfile` begins with them.
+/// A handler should use one `Rfile` at a time. Bytes that a dropped `Rfile` had fetched, but the handler had not read,
+/// are returned by the next `Rfile`.
 pub struct Rfile<'l> {
     io: &'l HandlerIo<'l>,
     chunk: InputChunk,
@@ -32,8 +32,8 @@ impl<'l> Rfile<'l> {
 impl BufRead for Rfile<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.chunk.read < self.chunk.bytes.len() {
-            // Refused even if the bytes have already arrived. Otherwise only a request with a longer body would reveal
-            // the misuse.
+            // This is an error even if the bytes have already arrived, because otherwise only a request with a longer
+            // body would reveal the misuse.
             check_no_access()?;
         } else {
             self.io.fetch(&mut self.chunk)?;
@@ -42,7 +42,7 @@ impl BufRead for Rfile<'_> {
     }
 
     fn consume(&mut self, count: usize) {
-        // A wrong `count` from the caller must not move `read` beyond the bytes.
+        // `min` guards against a caller that passes too large a `count`.
         self.chunk.read = (self.chunk.read + count).min(self.chunk.bytes.len());
     }
 }
@@ -54,13 +54,13 @@ impl Read for Rfile<'_> {
         Ok(count)
     }
 
-    /// If `buf` owns no memory, moves the chunk's allocation into it instead of copying.
+    /// If `buf` owns no memory, moves the chunk's allocation into it instead of copying the bytes.
     fn read_to_end(&mut self, buf: &mut Vec<u8>) -> io::Result<usize> {
         let mut total = 0;
         while !self.fill_buf()?.is_empty() {
             let InputChunk { bytes, read } = &mut self.chunk;
             total += bytes.len() - *read;
-            // If the caller has reserved memory, it is used instead.
+            // If the caller has reserved memory, that memory is used.
             if buf.capacity() == 0 && *read == 0 {
                 *buf = std::mem::take(bytes);
             } else {
@@ -74,7 +74,7 @@ impl Read for Rfile<'_> {
 
 impl Drop for Rfile<'_> {
     fn drop(&mut self) {
-        // A handler can call `rfile` again for each line, so the bytes after a line must not be lost.
+        // A handler may call `rfile` again for each line, so the bytes after a line must not be lost.
         self.io.keep_chunk(&mut self.chunk);
     }
 }
@@ -85,10 +85,10 @@ impl fmt::Debug for Rfile<'_> {
     }
 }
 
-/// The bytes to the client. Python's `wfile`.
+/// A writer for the bytes to the client, like Python's `wfile`.
 ///
 /// Written bytes are sent when 32 KiB have accumulated, when the handler suspends, and when it returns. Many small
-/// writes therefore cost no more than one large write. Writing suspends the handler while the client is slow. If the
+/// writes therefore cost no more than one large write. If the client reads slowly, writing suspends the handler. If the
 /// client disconnects, writing fails with an error of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted).
 /// Flushing does nothing.
 pub struct Wfile<'l> {
@@ -117,7 +117,7 @@ impl fmt::Debug for Wfile<'_> {
     }
 }
 
-/// Input that was fetched from the channel. The handler has read the bytes before `read`.
+/// Input that was fetched from the channel. The handler has already read the bytes before the index `read`.
 #[derive(Default)]
 pub(super) struct InputChunk {
     pub(super) bytes: Vec<u8>,

@@ -1,4 +1,4 @@
-//! Log lines of a handler that its connection has not passed on yet.
+//! Log lines of a handler that its connection has not passed to the log yet.
 
 /// The maximum number of lines that are kept until the connection takes them.
 const MAX_LINES: usize = 256;
@@ -11,7 +11,7 @@ pub(crate) struct TaskLog {
 }
 
 impl TaskLog {
-    /// Adds a line, or counts it as dropped if there are too many.
+    /// Adds a line, or counts it as dropped if there are too many lines.
     pub(crate) fn add(&mut self, line: String) {
         if self.lines.len() < MAX_LINES { self.lines.push(line) } else { self.dropped += 1 }
     }

@@ -23,12 +23,12 @@ pub(crate) struct TaskRunner {
     task: Rc<dyn Task>,
     stacks: Arc<StackPool>,
     watchdog: Arc<Watchdog>,
-    /// If a task runs this long without suspending, the log names it.
+    /// The time without suspending after which the log names a task.
     slow_after: Duration,
 }
 
 enum RunnerStage {
-    /// The task has no stack. It has a ticket if the pool was asked for a stack and had none.
+    /// The task has no stack. It has a ticket if it has requested a stack when the pool had none.
     Queued(Option<StackTicket>),
     /// The task has a stack, and is running or suspended.
     Running(Fiber),
@@ -37,7 +37,7 @@ enum RunnerStage {
 }
 
 impl TaskRunner {
-    /// Creates a runner that has not started its task.
+    /// Creates a runner for a task, without starting the task.
     pub(crate) fn new(task: Rc<dyn Task>, resources: &HandlerResources) -> TaskRunner {
         let (stacks, watchdog) = (Arc::clone(&resources.stacks), Arc::clone(&resources.watchdog));
         TaskRunner { stage: RunnerStage::Over, task, stacks, watchdog, slow_after: resources.slow_after }
@@ -52,7 +52,7 @@ impl TaskRunner {
         self.task.describe()
     }
 
-    /// Makes the next [`run`](TaskRunner::run) that gets a stack start the task.
+    /// Queues the task. The next [`run`](TaskRunner::run) for which a stack is available starts it.
     pub(crate) fn enqueue(&mut self) {
         self.stage = RunnerStage::Queued(None);
     }
@@ -60,13 +60,13 @@ impl TaskRunner {
     /// Starts the task and runs it until it suspends or ends. If no stack is free, enqueues it instead.
     ///
     /// # Errors
-    /// If there is no memory for a stack.
+    /// Returns an error if there is no memory for a stack.
     pub(crate) fn start(&mut self) -> io::Result<()> {
         match self.stacks.take()? {
             Some(stack) => {
                 self.set_running(stack);
-                // `Service::call` has no registrar. A job that the handler offloads now starts in the first `run`, and
-                // an earlier notice takes effect there.
+                // `Service::call` has no registrar, so a job that the handler offloads now starts in the first `run`,
+                // which also handles a notice that was given earlier.
                 self.resume(None);
             }
             None => self.enqueue(),
@@ -78,11 +78,11 @@ impl TaskRunner {
         matches!(self.stage, RunnerStage::Over)
     }
 
-    /// Starts or resumes the task, if it can run, until it suspends or ends. Without a registrar nothing can wake the
-    /// connection, so a task that needs a stack or a worker thread waits for the next call that has one.
+    /// Starts or resumes the task if it can run, and runs it until it suspends or ends. Without a registrar nothing can
+    /// wake the connection, so a task that needs a stack or a worker thread waits for the next call that has one.
     ///
     /// # Errors
-    /// If there is no memory for a stack.
+    /// Returns an error if there is no memory for a stack.
     pub(crate) fn run(&mut self, registrar: Option<&mut dyn Registrar>) -> io::Result<()> {
         let registrar = registrar.as_deref();
         self.wait_for_stack(registrar)?;
@@ -90,11 +90,11 @@ impl TaskRunner {
         Ok(())
     }
 
-    /// Resumes the task if it has a stack and can continue.
+    /// Resumes the task for as long as it has a stack and can continue.
     fn resume(&mut self, registrar: Option<&dyn Registrar>) {
         let RunnerStage::Running(fiber) = &mut self.stage else { return };
         let channel = self.task.channel();
-        // The handler may have suspended in a call without a registrar, so its job starts now.
+        // The handler may have suspended in a call that had no registrar and so could not start its job; start it now.
         channel.state_mut().provide(registrar);
         loop {
             let began = now();
@@ -113,24 +113,25 @@ impl TaskRunner {
             if over {
                 return self.end();
             }
-            // The handler has suspended, and its wait may need the registrar of this step.
+            // The handler has suspended again, and its wait may need the registrar of this step.
             let mut state = channel.state_mut();
             state.provide(registrar);
-            // With a registrar the handle is available immediately, so the handler is resumed without another step.
+            // With a registrar the handle is available immediately, so the handler can be resumed without another step.
             if state.wait != WaitReason::Handle || state.handle.is_none() {
                 return;
             }
         }
     }
 
-    /// Takes a stack for a queued task, or a place in the pool's queue.
+    /// Takes a stack for a queued task, or joins the pool's queue.
     fn wait_for_stack(&mut self, registrar: Option<&dyn Registrar>) -> io::Result<()> {
         let RunnerStage::Queued(ticket) = &mut self.stage else { return Ok(()) };
         let stack = match ticket {
-            // The pool hands a stack to the ticket. Asking the pool again would lose the place in the queue.
+            // The pool hands a stack to the ticket, so the pool need not be asked again, which would lose the place in
+            // the queue.
             Some(ticket) => ticket.redeem(),
             // There is no ticket yet, because the task was enqueued in a call without a registrar, where no waker could
-            // be made.
+            // be created.
             None => self.stacks.take()?,
         };
         match stack {
@@ -153,13 +154,13 @@ impl TaskRunner {
         self.stage = RunnerStage::Running(Fiber::new(stack, Rc::clone(&self.task)));
     }
 
-    /// Ends the task because its client has disconnected. Its operations fail from now on, and it is unwound if it
-    /// suspends again.
+    /// Ends the task because its client has disconnected. From now on, the task's operations fail, and it is unwound if
+    /// it suspends again.
     pub(crate) fn cancel(&mut self) {
         if let RunnerStage::Running(fiber) = &mut self.stage {
             self.task.channel().state_mut().client_gone = true;
             self.task.name(&mut |name| self.watchdog.begin(name));
-            // Resuming once lets the handler see the error and return it with `?` instead of being unwound.
+            // The handler is resumed once, so that it can return the error with `?` instead of being unwound.
             fiber.resume();
             self.watchdog.end();
         }

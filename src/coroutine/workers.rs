@@ -1,4 +1,5 @@
-//! Worker threads for code that blocks. They are started when there is a job, up to a limit, and end when idle.
+//! Worker threads for code that blocks. The threads are started on demand, up to a limit, and end when they have been
+//! idle for a while.
 //!
 //! Not here: the loop. A job that has ended calls a [`Waker`].
 
@@ -14,7 +15,7 @@ use std::time::Duration;
 use crate::failure::panic_text;
 use crate::session::Waker;
 
-/// The time that an idle thread waits for a job before it ends.
+/// How long an idle thread waits for a job before it ends.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Threads that each run one job at a time, in the order in which the jobs were started.
@@ -47,13 +48,13 @@ struct PoolState {
     /// The number of threads, including idle ones.
     threads: usize,
     idle_threads: usize,
-    /// The pool was dropped, so no more jobs are added.
+    /// True once the pool has been dropped. No more jobs are then added.
     closed: bool,
 }
 
 pub(super) type BoxedJob = Box<dyn FnOnce() + Send>;
 
-/// A job. Dropping it does not stop a job that was started.
+/// A job for a worker thread. Dropping it does not stop a job that has been started.
 pub(crate) struct Job {
     done: Arc<AtomicBool>,
     pool: Arc<WorkerPool>,
@@ -61,7 +62,7 @@ pub(crate) struct Job {
     work: Option<BoxedJob>,
 }
 
-/// Handle to a job's result. A panic in the job becomes an error.
+/// A handle to a job's result. A panic in the job becomes an error.
 pub(crate) struct JobHandle<T>(Arc<Mutex<Option<thread::Result<T>>>>);
 
 impl WorkerPool {
@@ -79,7 +80,7 @@ impl WorkerPool {
         let (done_by_job, result_of_job) = (Arc::clone(&done), Arc::clone(&result));
         let work = move || {
             let result = catch_unwind(AssertUnwindSafe(work));
-            // The result is stored before the flag is set, so that a handler that sees the flag finds the result.
+            // The result is stored before the flag is set, so that a handler that sees the flag also finds the result.
             *result_of_job.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
             done_by_job.store(true, Ordering::Release);
         };
@@ -93,7 +94,7 @@ impl WorkerPool {
         // Idle threads that were notified of earlier jobs may not have woken yet, so each queued job needs its own idle
         // thread.
         if state.idle_threads >= state.jobs.len() || state.threads >= self.max_threads {
-            // Unlocked first, so that the woken thread does not wait for the lock.
+            // The lock is released first, so that the woken thread does not have to wait for it.
             drop(state);
             self.shared.changed.notify_one();
             return;
@@ -104,8 +105,8 @@ impl WorkerPool {
         if spawned.is_ok() {
             state.threads += 1;
         } else if state.threads == 0 {
-            // No thread exists and none can be started. The job blocks the loop here, which is better than never
-            // running it.
+            // No thread exists and none can be started. The job runs here and blocks the loop, which is better than
+            // never running it.
             let job = state.jobs.pop_back();
             drop(state);
             job.into_iter().for_each(|job| job());
@@ -114,7 +115,7 @@ impl WorkerPool {
 }
 
 impl Drop for WorkerPool {
-    /// Makes the threads end, without waiting for them.
+    /// Tells the threads to end, without waiting for them.
     fn drop(&mut self) {
         self.shared.lock().closed = true;
         self.shared.changed.notify_all();
@@ -126,7 +127,7 @@ impl PoolShared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs on each thread: takes jobs until none has arrived for `idle_timeout`, or the pool is closed.
+    /// The main function of each thread: runs jobs until none has arrived for `idle_timeout`, or the pool is closed.
     fn work(&self, idle_timeout: Duration) {
         let mut state = self.lock();
         loop {
@@ -138,7 +139,8 @@ impl PoolShared {
                 state = self.lock();
                 continue;
             }
-            // Checked only when the queue is empty, so that jobs from before the drop of the pool still run.
+            // This is checked only when the queue is empty, so that jobs that were queued before the pool was dropped
+            // still run.
             if state.closed {
                 break;
             }
@@ -147,7 +149,7 @@ impl PoolShared {
                 self.changed.wait_timeout(state, idle_timeout).unwrap_or_else(PoisonError::into_inner);
             state = woken;
             state.idle_threads -= 1;
-            // A job may have been queued between the timeout and taking the lock.
+            // A job may have been queued after the timeout and before the lock was taken again.
             if timeout.timed_out() && state.jobs.is_empty() {
                 break;
             }
@@ -157,19 +159,19 @@ impl PoolShared {
 }
 
 impl Job {
-    /// Starts the job unless it has already been started. `waker` is called after its end.
+    /// Starts the job unless it has already been started. `waker` is called when the job has ended.
     pub(crate) fn start(&mut self, waker: &Waker) {
         if let Some(work) = self.work.take() {
             let waker = waker.clone();
             self.pool.run(Box::new(move || {
                 work();
-                // Called after the result is stored, because the woken handler looks for it immediately.
+                // The waker is called after the result is stored, because the woken handler checks for it immediately.
                 waker.wake();
             }));
         }
     }
 
-    /// True once the result can be taken.
+    /// True once the job has ended and its result can be taken.
     pub(crate) fn is_done(&self) -> bool {
         self.done.load(Ordering::Acquire)
     }

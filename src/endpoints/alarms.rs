@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crate::service::Waker;
 
-/// Wakers with their times. Dropping this ends the thread.
+/// The pending alarms, each a time and a waker. Dropping this ends the thread.
 #[derive(Default)]
 pub(super) struct Alarms(Arc<AlarmShared>);
 
@@ -28,7 +28,7 @@ struct AlarmState {
 }
 
 impl Alarms {
-    /// Calls `waker` at this time.
+    /// Adds an alarm that calls `waker` at this time.
     pub(super) fn add(&self, time: Instant, waker: Waker) {
         let mut state = self.0.lock();
         state.added += 1;
@@ -36,7 +36,7 @@ impl Alarms {
         state.alarms.insert(key, waker);
         if !state.is_running {
             let shared = Arc::clone(&self.0);
-            // If no thread can be started, all alarms are delayed until a later call starts one.
+            // If the thread cannot be started, all alarms are delayed until a later call starts it.
             state.is_running = thread::Builder::new().name("alarms".to_owned()).spawn(move || shared.run()).is_ok();
         }
         drop(state);

@@ -7,10 +7,10 @@ use super::routes::EndpointCall;
 use crate::http::Method;
 use crate::service::{Reply, Response};
 
-/// The longest body that can contain a number, including surrounding white space.
+/// The maximum size of a body that contains a number, including surrounding white space.
 const MOST_BODY: usize = 64;
 
-/// `GET /baseline11?a=&b=`: a + b. `POST`: a + b + the number in the body.
+/// `/baseline11?a=&b=`: responds to GET with a + b, and to POST with a + b + the number in the body.
 pub(super) fn sum(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     let (a, b) = (call.params.integer("a")?, call.params.integer("b")?);
     if *call.request.method() != Method::Post {

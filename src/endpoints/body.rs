@@ -7,13 +7,13 @@ use super::replies::EndpointError;
 use crate::http::Status;
 use crate::service::{Registrar, Reply, Response, Upstream};
 
-/// Makes the response from the complete body of a request.
+/// A function that creates the response from the complete body of a request.
 type Respond = Box<dyn FnOnce(&[u8]) -> Result<Response, EndpointError>>;
 
 /// Stores the body of a request, and responds when the body is complete and an optional delay has passed.
 pub(super) struct BodyCollector {
     body: Vec<u8>,
-    /// The longest body that is stored; the response to a longer one is 413.
+    /// The maximum size of a stored body. The response to a longer body is 413.
     most: usize,
     is_complete: bool,
     is_too_long: bool,
@@ -23,7 +23,7 @@ pub(super) struct BodyCollector {
 }
 
 impl BodyCollector {
-    /// A reply that calls `respond` with a body of at most `most` bytes.
+    /// A reply that stores a body of at most `most` bytes and passes it to `respond`.
     pub(super) fn reply(
         most: usize,
         not_before: Option<Instant>,
@@ -67,12 +67,13 @@ impl Upstream for BodyCollector {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        // A past deadline must not be reported while the body is incomplete, because the loop would not sleep.
+        // A deadline in the past must not be returned while the body is incomplete, because the loop would then never
+        // sleep.
         self.not_before.filter(|_| self.is_complete && self.respond.is_some())
     }
 }
 
-/// Counts the bytes of a body, and responds with their number.
+/// Counts the bytes of a body, and responds with their count.
 #[derive(Default)]
 pub(super) struct BodyCounter {
     count: u64,

@@ -1,5 +1,5 @@
-//! Endpoints that return bytes: from the generator, with a length or in chunks, and bytes that are held in memory until
-//! they are sent.
+//! Endpoints that return bytes: bytes from the generator, either with a length or in chunks, and bytes that are held in
+//! memory until they are sent.
 
 use std::io;
 
@@ -10,19 +10,19 @@ use super::routes::EndpointCall;
 use crate::http::Status;
 use crate::service::{Body, Reply, Response, Source};
 
-/// The longest body that is produced while it is sent: 1 GiB.
+/// The maximum size of a body that is produced while it is sent: 1 GiB.
 pub(super) const MOST_BYTES: u64 = 1 << 30;
 
-/// The longest body that is held in memory: 64 MiB.
+/// The maximum size of a body that is held in memory: 64 MiB.
 const MOST_HELD: u64 = 64 << 20;
 
 /// The largest chunk size that can be requested: 1 MiB.
 const MOST_CHUNK: u64 = 1 << 20;
 
-/// Bodies up to this size are made in advance and sent in the same packet as their head.
+/// Bodies up to this size are generated in advance and sent in the same packet as their head.
 const AT_ONCE: u64 = 4096;
 
-/// `/bytes/{n}?seed=`: n bytes of the generator, with their length.
+/// `/bytes/{n}?seed=`: n bytes from the generator, with a `Content-Length`.
 pub(super) fn bytes(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     let length = number("the number of bytes", &call.text(), 0..=MOST_BYTES)?;
     let seed = call.params.seed()?;
@@ -43,7 +43,7 @@ pub(super) fn stream_bytes(call: &EndpointCall<'_>) -> Result<Reply, EndpointErr
     Ok(stream(RandomBytes { seed: call.params.seed()?, at: 0, end: length, piece }).into())
 }
 
-/// `/allocate/{n}`: n bytes `x` in one allocation, which is freed when the last byte has been sent.
+/// `/allocate/{n}`: n bytes, all `x`, in one allocation, which is freed when the last byte has been sent.
 pub(super) fn allocate(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     let length = number("the number of bytes", &call.text(), 0..=MOST_HELD)?;
     Ok(octets(vec![b'x'; length as usize]).into())
@@ -56,7 +56,7 @@ fn stream(source: RandomBytes) -> Response {
     response
 }
 
-/// The bytes of the generator from `at` to `end`.
+/// A source of the generator's bytes from `at` to `end`.
 struct RandomBytes {
     seed: u64,
     at: u64,

@@ -1,4 +1,4 @@
-//! Encoded bodies: `/gzip` and `/deflate`, without a compressor; `/base64` and `/uuid`.
+//! Encoded bodies: `/gzip` and `/deflate`, which are built without a compressor; `/base64` and `/uuid`.
 
 use base64::Engine;
 use base64::alphabet::{Alphabet, STANDARD, URL_SAFE};
@@ -17,8 +17,8 @@ const MOST_STORED: usize = 0xffff;
 /// `/gzip`: the request as JSON, like `/get`, in the content coding gzip (RFC 1952).
 pub(super) fn gzip(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     Ok(coded(call, "gzip", "gzipped", |data| {
-        // The header has no name and no time, so that the bytes depend only on the request. The last byte means an
-        // unknown system.
+        // The header has no name and no time, so that the bytes depend only on the request. The last byte means that
+        // the operating system is unknown.
         let mut out = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
         push_stored(data, &mut out);
         out.extend_from_slice(&crc32(data).to_le_bytes());
@@ -27,7 +27,7 @@ pub(super) fn gzip(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     }))
 }
 
-/// `/deflate`: the same in the content coding deflate, which is the zlib format (RFC 1950).
+/// `/deflate`: the same as `/gzip`, but in the content coding deflate, which is the zlib format (RFC 1950).
 pub(super) fn deflate(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     Ok(coded(call, "deflate", "deflated", |data| {
         let mut out = vec![0x78, 0x01];
@@ -50,7 +50,7 @@ fn coded(call: &EndpointCall<'_>, coding: &'static str, flag: &str, encode: impl
     response.into()
 }
 
-/// `/base64/{v}`: the decoded bytes. Both alphabets are accepted, with or without padding.
+/// `/base64/{v}`: responds with the bytes that `v` encodes. Both alphabets are accepted, with or without padding.
 pub(super) fn base64(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     let text = percent_decode(call.rest).unwrap_or_default();
     let decode = |alphabet: &Alphabet| {
@@ -61,7 +61,7 @@ pub(super) fn base64(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     Ok(octets(decoded.ok_or_else(|| EndpointError::bad_request("this is not base64"))?).into())
 }
 
-/// `/uuid?seed=`: a UUID of version 4 (RFC 9562 section 5.4) from the first bytes of the generator.
+/// `/uuid?seed=`: a UUID of version 4 (RFC 9562 section 5.4) from the first bytes that the generator produces.
 pub(super) fn uuid(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     let mut bytes = [0; 16];
     generator::fill(call.params.seed()?, 0, &mut bytes);
@@ -72,7 +72,7 @@ pub(super) fn uuid(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     Ok(super::echo::object(|body| super::echo::text_member(body, "uuid", &text)).into())
 }
 
-/// Appends data as stored blocks. The last block is marked. Empty data is one block.
+/// Appends data as stored blocks. The last block is marked as such. Empty data becomes one empty block.
 fn push_stored(data: &[u8], out: &mut Vec<u8>) {
     let mut rest = data;
     loop {
@@ -89,13 +89,14 @@ fn push_stored(data: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// The checksum of gzip (RFC 1952 section 8). It is computed bit by bit, because these bodies are short.
+/// The CRC-32 checksum, as used by gzip (RFC 1952 section 8). It is computed bit by bit, because these bodies are
+/// short.
 fn crc32(data: &[u8]) -> u32 {
     let step = |crc: u32, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 };
     !data.iter().fold(!0, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), step))
 }
 
-/// The checksum of zlib (RFC 1950 section 8).
+/// The Adler-32 checksum, as used by zlib (RFC 1950 section 8.2).
 fn adler32(data: &[u8]) -> u32 {
     const MODULUS: u32 = 65_521;
     let (a, b) = data.iter().fold((1, 0), |(a, b), byte| {

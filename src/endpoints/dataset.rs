@@ -1,5 +1,5 @@
-//! The items of `/json/{count}`: a built-in list, or a JSON file. The JSON parser does only what is needed: it checks
-//! the syntax, and keeps the text and two numbers of each item.
+//! The items of `/json/{count}`: a built-in list, or a JSON file. The JSON parser only checks the syntax and keeps the
+//! text and two numbers of each item.
 
 use std::fmt;
 
@@ -18,7 +18,7 @@ impl std::error::Error for InvalidDataset {}
 /// One item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct DatasetItem {
-    /// The object without its closing brace.
+    /// The text of the JSON object without its closing brace.
     pub(super) members: String,
     pub(super) price: i64,
     pub(super) quantity: i64,
@@ -48,7 +48,7 @@ pub(super) fn built_in() -> Vec<DatasetItem> {
     (1..=BUILT_IN).map(item).collect()
 }
 
-/// Parses an array of objects, each with the whole numbers `price` and `quantity`, and without `total`.
+/// Parses an array of objects, each with the integers `price` and `quantity`, and without `total`.
 pub(super) fn parse(text: &str) -> Result<Vec<DatasetItem>, InvalidDataset> {
     let mut reader = JsonReader { text, at: 0 };
     let mut items = Vec::new();
@@ -66,7 +66,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<DatasetItem>, InvalidDataset> {
     Ok(items)
 }
 
-/// Checks JSON (RFC 8259) from the beginning to the end.
+/// Checks that a text is valid JSON (RFC 8259).
 struct JsonReader<'t> {
     text: &'t str,
     at: usize,
@@ -98,7 +98,7 @@ impl<'t> JsonReader<'t> {
         }
     }
 
-    /// A name and its colon. A name with an escape is returned as written.
+    /// Parses a name and the colon after it. A name with an escape is returned as written.
     fn name(&mut self) -> Result<&'t str, InvalidDataset> {
         let start = self.at + 1;
         self.string()?;
@@ -125,7 +125,7 @@ impl<'t> JsonReader<'t> {
         }
     }
 
-    /// Elements between two brackets, separated by commas.
+    /// Parses elements between two brackets, separated by commas.
     fn sequence(
         &mut self,
         open: u8,
@@ -164,7 +164,7 @@ impl<'t> JsonReader<'t> {
         }
     }
 
-    /// The part of an escape after the backslash.
+    /// Parses the part of an escape after the backslash.
     fn escape(&mut self) -> Result<(), InvalidDataset> {
         let digits = self.text.as_bytes().get(self.at + 1..self.at + 5);
         match self.peek() {

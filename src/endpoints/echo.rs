@@ -14,10 +14,10 @@ use crate::files::listing::push_json;
 use crate::http::{BodyLength, Method, Request, Status, latin1};
 use crate::service::{Body, Reply, Response, Source};
 
-/// The longest request body that is shown: 1 MiB.
+/// The maximum size of a request body that is shown: 1 MiB.
 pub(super) const MOST_BODY: usize = 1 << 20;
 
-/// `/get`, `/anything` and others: all parts of the request.
+/// `/get`, `/anything` and others: respond with all parts of the request.
 pub(super) fn anything(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     if matches!(call.request.method(), Method::Get | Method::Head) && call.request.body_length() == BodyLength::None {
         return Ok(echo(call.request, None).into());
@@ -26,7 +26,7 @@ pub(super) fn anything(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> 
     Ok(BodyCollector::reply(MOST_BODY, None, move |body| Ok(echo(&request, Some(body)))))
 }
 
-/// `/headers`.
+/// `/headers`: responds with the header fields of the request.
 pub(super) fn headers(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     Ok(object(|body| member(body, "headers", |body| push_lists(&headers_of(call.request), body))).into())
 }
@@ -36,7 +36,7 @@ pub(super) fn ip(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     Ok(object(|body| text_member(body, "origin", &origin(call.request))).into())
 }
 
-/// `/user-agent`.
+/// `/user-agent`: responds with the `User-Agent` of the request.
 pub(super) fn user_agent(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     let agent = call.request.headers().get_str("User-Agent").unwrap_or_default();
     Ok(object(|body| text_member(body, "user-agent", &agent)).into())
@@ -58,7 +58,7 @@ pub(super) fn stream(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
 pub(super) fn echo(request: &Request, body: Option<&[u8]>) -> Response {
     object(|out| {
         text_member(out, "method", request.method().as_str());
-        // Lines of `/stream` also have these members.
+        // The lines of `/stream` have these members too.
         push_request(request, out);
         if let Some(data) = body {
             push_body(request, data, out);
@@ -84,12 +84,12 @@ pub(super) fn member(out: &mut Vec<u8>, name: &str, write_value: impl FnOnce(&mu
     write_value(out);
 }
 
-/// Appends a member that is a text.
+/// Appends a member whose value is a string.
 pub(super) fn text_member(out: &mut Vec<u8>, name: &str, text: &str) {
     member(out, name, |out| push_json(text, out));
 }
 
-/// Appends an object whose members are lists of texts.
+/// Appends an object whose members are arrays of strings.
 pub(super) fn push_lists(lists: &BTreeMap<String, Vec<String>>, out: &mut Vec<u8>) {
     out.push(b'{');
     for (name, values) in lists {
@@ -104,7 +104,7 @@ pub(super) fn push_lists(lists: &BTreeMap<String, Vec<String>>, out: &mut Vec<u8
     out.push(b'}');
 }
 
-/// Groups pairs: the values of equal names are in one list.
+/// Groups pairs by name, with the values of each name in one list.
 pub(super) fn lists(pairs: &[(String, String)]) -> BTreeMap<String, Vec<String>> {
     let mut lists = BTreeMap::<String, Vec<String>>::new();
     for (name, value) in pairs {
@@ -136,7 +136,7 @@ fn push_body(request: &Request, data: &[u8], out: &mut Vec<u8>) {
     member(out, "form", |out| push_lists(&form, out));
 }
 
-/// The header fields by name, spelled like in Go: `X-Lower-Case`.
+/// The header fields by name, with the capitalisation that Go uses: `X-Lower-Case`.
 fn headers_of(request: &Request) -> BTreeMap<String, Vec<String>> {
     let mut lists = BTreeMap::<String, Vec<String>>::new();
     for (name, value) in request.headers().iter() {
@@ -168,7 +168,7 @@ fn url(request: &Request) -> String {
     }
 }
 
-/// Lines that differ in their `id`. A line can be longer than the buffer of a read, because it contains the request's
+/// Lines that differ only in their `id`. A line can be longer than the read buffer, because it contains the request's
 /// head.
 struct JsonLines {
     /// The members that follow the `id`.

@@ -1,4 +1,4 @@
-//! Endpoints whose parameters become header fields, and `/basic-auth`.
+//! Endpoints that turn their parameters into header fields, and `/basic-auth`.
 
 use std::borrow::Cow;
 use std::io;
@@ -13,7 +13,7 @@ use super::status::CHALLENGE;
 use crate::http::{FieldBlock, Status, is_token};
 use crate::service::{Body, Reply, Source};
 
-/// Fields that the connection sends itself, or that affect the connection.
+/// Fields that the connection generates itself, or that affect the connection.
 const RESERVED: [&str; 10] = [
     "Content-Length",
     "Transfer-Encoding",
@@ -27,11 +27,11 @@ const RESERVED: [&str; 10] = [
     "Server",
 ];
 
-/// Content types that browsers do not execute. The body contains text from the query, so with another type a link could
-/// run a script.
+/// Content types that browsers do not execute. The body contains text from the query, so with another type a link to it
+/// could run a script.
 const HARMLESS_TYPES: [&str; 3] = ["application/json", "application/octet-stream", "text/plain"];
 
-/// `/response-headers?NAME=VALUE`: these fields, and a body that contains them as JSON.
+/// `/response-headers?NAME=VALUE`: responds with these fields, and with a body that contains them as JSON.
 pub(super) fn response_headers(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     let pairs = call.params.pairs();
     let mut response = object(|_| {});
@@ -45,7 +45,7 @@ pub(super) fn response_headers(call: &EndpointCall<'_>) -> Result<Reply, Endpoin
     Ok(response.into())
 }
 
-/// `/trailers?NAME=VALUE`: the request as JSON, like `/get`, and these fields after the body.
+/// `/trailers?NAME=VALUE`: responds with the request as JSON, like `/get`, and these fields as trailer fields.
 pub(super) fn trailers(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     let (pairs, mut trailers) = (call.params.pairs(), FieldBlock::new());
     add_fields(pairs, &mut trailers)?;
@@ -61,7 +61,7 @@ pub(super) fn trailers(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> 
     Ok(response.into())
 }
 
-/// A body in memory with trailer fields.
+/// An in-memory body with trailer fields.
 struct TrailedBody {
     bytes: Cow<'static, [u8]>,
     at: usize,
@@ -97,7 +97,8 @@ pub(super) fn add_fields(pairs: &[(String, String)], head: &mut FieldBlock) -> R
     Ok(())
 }
 
-/// `/basic-auth/{user}/{password}`: 200 for these credentials (RFC 7617), otherwise 401.
+/// `/basic-auth/{user}/{password}`: responds with 200 to a request with these credentials (RFC 7617), and otherwise
+/// with 401.
 pub(super) fn basic_auth(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     // The path is split before it is decoded, so that a name can contain an encoded slash.
     let slash = memchr::memchr(b'/', call.rest).unwrap_or(call.rest.len());
@@ -116,7 +117,7 @@ pub(super) fn basic_auth(call: &EndpointCall<'_>) -> Result<Reply, EndpointError
     Ok(response.into())
 }
 
-/// The decoded credentials of a field value. The case of the scheme is ignored.
+/// The decoded credentials in a field value. The case of the scheme is ignored.
 fn credentials(value: &[u8]) -> Option<Vec<u8>> {
     let (scheme, encoded) = value.split_at_checked("Basic ".len())?;
     scheme.eq_ignore_ascii_case(b"Basic ").then(|| STANDARD.decode(encoded.trim_ascii()).ok()).flatten()

@@ -1,10 +1,10 @@
-//! SplitMix64, the generator of all random bytes and decisions. Its state after any number of outputs is a sum, so
-//! every output and every byte can be computed directly. Not here: the counting of draws (`status`).
+//! SplitMix64, the generator of all random bytes and decisions. Its state after n outputs is the seed plus n times a
+//! constant, so every output and every byte can be computed directly. Not here: counting draws (`status`).
 
-/// The step of the state: 2^64 divided by the golden ratio, made odd.
+/// The constant that each step adds to the state: 2^64 divided by the golden ratio, made odd.
 const GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// The number of bytes in one output.
+/// The size of one output in bytes.
 const WORD: u64 = 8;
 
 /// The output with this index, counted from 0.
@@ -15,17 +15,18 @@ pub(crate) fn output(seed: u64, index: u64) -> u64 {
     mixed ^ (mixed >> 31)
 }
 
-/// The draw with this index: a number from 0 up to but not including 1. It consists of the upper 53 bits of the output,
-/// which is the precision of an `f64`.
+/// The draw with this index: a number in [0, 1). It is made from the upper 53 bits of the output, because an `f64` has
+/// a precision of 53 bits.
 pub(crate) fn draw(seed: u64, index: u64) -> f64 {
     const SCALE: f64 = 1.0 / (1_u64 << 53) as f64;
     (output(seed, index) >> 11) as f64 * SCALE
 }
 
-/// Writes the bytes of the generator that begin at `offset`: the outputs in order, each little-endian.
+/// Fills `bytes` with the generator's bytes from `offset` on. These are the outputs in order, each in little-endian
+/// order.
 pub(crate) fn fill(seed: u64, offset: u64, bytes: &mut [u8]) {
     let (mut index, skip) = (offset / WORD, (offset % WORD) as usize);
-    // The first output can be cut at its front, and the last one at its end.
+    // Only the end of the first output and the beginning of the last one may be needed.
     let first = if skip > 0 { bytes.len().min(WORD as usize - skip) } else { 0 };
     let (cut, rest) = bytes.split_at_mut(first);
     if first > 0 {

@@ -1,4 +1,4 @@
-//! `/json/{count}`: the first items of the dataset, each with its total.
+//! `/json/{count}`: the first items of the dataset, each with its computed total.
 
 use std::io::Write;
 
@@ -8,7 +8,7 @@ use super::routes::EndpointCall;
 use crate::http::Status;
 use crate::service::Reply;
 
-/// `/json/{count}?m=`: count items, with `total = price * quantity * m`.
+/// `/json/{count}?m=`: responds with `count` items, each with `total = price * quantity * m`.
 pub(super) fn items(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     let all = call.state.items();
     let count = number("the number of items", &call.text(), 1..=all.len() as u64)?;

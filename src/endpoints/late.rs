@@ -1,11 +1,11 @@
-//! Responses that come later, to requests whose body is not read. Not here: the reason for the wait.
+//! Delayed responses to requests whose body is not read. Not here: the reason for the delay.
 
 use std::io;
 use std::time::Instant;
 
 use crate::service::{Registrar, Reply, Response, Upstream};
 
-/// A response that comes later.
+/// A delayed response.
 pub(super) trait LateResponse: Sized + 'static {
     /// Like [`Upstream::poll`].
     fn poll(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>>;
@@ -21,7 +21,7 @@ pub(super) trait LateResponse: Sized + 'static {
     }
 }
 
-/// The upstream of a late response. It does not accept a body.
+/// The upstream of a delayed response. It does not accept a body.
 struct Bodiless<L>(L);
 
 impl<L: LateResponse> Upstream for Bodiless<L> {

@@ -1,4 +1,5 @@
-//! `/range/{n}`: letters by position, as a whole or in ranges, immediately or spread over a time.
+//! `/range/{n}`: letters that depend only on their position, as a whole or in ranges, sent immediately or spread over a
+//! duration.
 
 use std::io;
 use std::ops::Range;
@@ -17,7 +18,8 @@ use crate::service::{Body, Reply, Response, Source};
 /// The maximum number of pieces into which a body with a `duration` is divided.
 const PIECES: u64 = 10;
 
-/// `/range/{n}?duration=`: n letters, repeating a to z. The response to a request for several ranges is the whole body.
+/// `/range/{n}?duration=`: n letters from a repeated alphabet. The response to a request for several ranges is the
+/// whole body.
 pub(super) fn range(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     let length = number("the number of bytes", &call.text(), 0..=MOST_BYTES)?;
     let duration = call.params.time("duration", Duration::ZERO)?;
@@ -34,7 +36,7 @@ pub(super) fn range(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     if response.status != Status::OK {
         return Ok(response.into());
     }
-    // Ranges are defined only for GET (RFC 9110 section 14.2). There is no date, so `If-Range` needs no clock.
+    // Ranges are defined only for GET (RFC 9110 section 14.2). The response has no date, so `If-Range` needs no clock.
     let is_get = *call.request.method() == Method::Get;
     let asked = is_get && if_range(headers, validators, || HttpDate::from_unix(0));
     let part = match asked.then(|| select(headers, length)) {

@@ -1,12 +1,14 @@
-//! Endpoints for benchmarks and for tests of clients, as a service in front of another one. Every response is
-//! deterministic: random bytes and decisions come from a documented generator with a seed, and no body contains a time.
+//! Endpoints for benchmarking and testing clients, as a service in front of another one. Every response is
+//! deterministic, because random bytes and decisions come from a documented generator with a seed, and no body contains
+//! a time.
 //!
 //! [`EndpointService`] finds the endpoint of a path in the table of `routes`, and passes every other request to its
-//! fallback. Each other module has one family of endpoints; they share `params`, `replies` and `body`.
-//! `docs/harness.md` lists the paths and parameters.
+//! fallback. The shared parts are in `params`, `replies` and `body`; every other module contains one family of
+//! endpoints. `docs/harness.md` lists the paths and parameters.
 //!
-//! Endpoints do not block the loop's thread, except `/burn`, whose purpose that is: a delay is the deadline of an
-//! upstream, and a long body is produced while it is sent. Not here: files, and responses that break HTTP (`faults`).
+//! Endpoints do not block the loop's thread, except `/burn`, whose purpose is to do so. A delay is implemented as the
+//! deadline of an upstream, and a long body is produced while it is sent. Not here: files, and responses that break
+//! HTTP (`faults`).
 
 mod alarms;
 mod arithmetic;

@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use super::late::LateResponse;
 use crate::service::{Registrar, Reply, Response};
 
-/// The times at which the pieces of a body become due: the first at `start`, the last after `duration`.
+/// The times at which the pieces of a body become due: the first at `start`, the last `duration` later.
 pub(super) struct Schedule {
     start: Instant,
     duration: Duration,
     /// The number of pieces.
     pieces: u64,
-    /// The number of pieces that were due when the source last asked.
+    /// The number of pieces that were due when `due` was last called.
     seen: Cell<u64>,
     /// True while the source waits for the next piece.
     is_awaited: Cell<bool>,
@@ -26,14 +26,14 @@ impl Schedule {
         Schedule { start, duration, pieces, seen: Cell::new(0), is_awaited: Cell::new(false) }
     }
 
-    /// The number of pieces that are due now. Notes that the source does not wait.
+    /// The number of pieces that are due now. Also records that the source does not wait.
     pub(super) fn due(&self) -> u64 {
         self.is_awaited.set(false);
         self.seen.set(self.due_at(Instant::now()));
         self.seen.get()
     }
 
-    /// The number of bytes that are due now, out of `length` bytes in pieces of equal size.
+    /// The number of bytes that are due now, out of `length` bytes that are divided into equal pieces.
     pub(super) fn due_of(&self, length: u64) -> u64 {
         match self.pieces {
             0 => 0,
@@ -41,7 +41,7 @@ impl Schedule {
         }
     }
 
-    /// The error of a source that waits for the next piece.
+    /// Records that the source waits for the next piece, and returns the error that it must return.
     pub(super) fn wait(&self) -> io::Error {
         self.is_awaited.set(true);
         io::ErrorKind::WouldBlock.into()
@@ -55,7 +55,7 @@ impl Schedule {
 
     fn due_at(&self, now: Instant) -> u64 {
         let Some(elapsed) = now.checked_duration_since(self.start) else { return 0 };
-        // This also covers a single piece and a duration of zero.
+        // This is also correct for a single piece and for a duration of zero.
         if elapsed >= self.duration || self.pieces < 2 {
             return self.pieces;
         }
@@ -72,7 +72,7 @@ impl Schedule {
     }
 }
 
-/// Responds at the time `at`, and then wakes its connection whenever a piece of the body becomes due.
+/// An upstream that responds at the time `at`, and then wakes its connection whenever a piece of the body becomes due.
 pub(super) struct PacedResponse {
     response: Option<Response>,
     at: Instant,

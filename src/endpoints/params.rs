@@ -1,4 +1,4 @@
-//! The parameters of an endpoint: the pairs of the query, and the parsers of numbers, seeds and times.
+//! The parameters of an endpoint: the pairs in the query, and parsers for numbers, seeds and durations.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use super::replies::EndpointError;
 use crate::http::Request;
 use crate::http::query_pairs;
 
-/// The longest time that a parameter can request.
+/// The maximum duration that a parameter can request.
 pub(crate) const MOST_TIME: Duration = Duration::from_secs(60);
 
 /// The decoded pairs of a query, in order.
@@ -39,36 +39,36 @@ impl Params {
         self.0.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 
-    /// A whole number; `default` if the query does not have this name.
+    /// Parses an unsigned integer; `default` if the query does not have this name.
     pub(crate) fn number(&self, name: &str, default: u64, range: RangeInclusive<u64>) -> Result<u64, EndpointError> {
         self.get(name).map_or(Ok(default), |text| number(name, text, range))
     }
 
-    /// The seed of the generator. Default: 0.
+    /// Parses the seed of the generator. Default: 0.
     pub(crate) fn seed(&self) -> Result<u64, EndpointError> {
         self.number("seed", 0, 0..=u64::MAX)
     }
 
-    /// A time; `default` if the query does not have this name.
+    /// Parses a duration; `default` if the query does not have this name.
     pub(crate) fn time(&self, name: &str, default: Duration) -> Result<Duration, EndpointError> {
         self.get(name).map_or(Ok(default), |text| time(name, text))
     }
 
-    /// A number from 0 to 1; `default` if the query does not have this name.
+    /// Parses a number from 0 to 1; `default` if the query does not have this name.
     pub(crate) fn rate(&self, name: &str, default: f64) -> Result<f64, EndpointError> {
         let Some(text) = self.get(name) else { return Ok(default) };
         let rate = decimal(text).filter(|rate| (0.0..=1.0).contains(rate));
         rate.ok_or_else(|| EndpointError::bad_request(format!("{name} must be a number from 0 to 1, not {text:?}")))
     }
 
-    /// A required parameter: a signed whole number.
+    /// Parses a required parameter as a signed integer.
     pub(crate) fn integer(&self, name: &str) -> Result<i64, EndpointError> {
         let text = self.get(name).ok_or_else(|| EndpointError::bad_request(format!("{name} is missing")))?;
         integer(name, text)
     }
 }
 
-/// Parses a whole number in decimal digits. `name` is used in the error.
+/// Parses a decimal integer. `name` is used in the error message.
 pub(crate) fn number(name: &str, text: &str, range: RangeInclusive<u64>) -> Result<u64, EndpointError> {
     // `parse` alone would accept a plus sign.
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -79,13 +79,13 @@ pub(crate) fn number(name: &str, text: &str, range: RangeInclusive<u64>) -> Resu
     })
 }
 
-/// Parses a signed 64-bit whole number.
+/// Parses a signed 64-bit integer.
 pub(crate) fn integer(name: &str, text: &str) -> Result<i64, EndpointError> {
     let why = || EndpointError::bad_request(format!("{name} must be a whole number of 64 bits, not {text:?}"));
     text.parse().map_err(|_| why())
 }
 
-/// Parses a time of 0 to 60 seconds: `1.5` and `1.5s`, `200ms`, `250us`.
+/// Parses a duration from 0 to 60 seconds, in forms such as `1.5` and `1.5s`, `200ms`, `250us`.
 pub(crate) fn time(name: &str, text: &str) -> Result<Duration, EndpointError> {
     let units = [("ms", 1e-3), ("us", 1e-6), ("s", 1.0)];
     let with_unit = units.iter().find_map(|(unit, scale)| Some((text.strip_suffix(unit)?, scale)));

@@ -8,20 +8,20 @@ use super::routes::EndpointCall;
 use crate::http::{Status, latin1};
 use crate::service::{Reply, Response};
 
-/// The longest chain.
+/// The maximum length of a chain of redirects.
 const MOST_STEPS: u64 = 1000;
 
-/// `/redirect/{n}`: n redirects to paths.
+/// `/redirect/{n}`: a chain of n redirects to paths.
 pub(super) fn redirect(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     chain(call, "redirect", "")
 }
 
-/// `/relative-redirect/{n}`: the same.
+/// `/relative-redirect/{n}`: the same as `/redirect/{n}`.
 pub(super) fn relative(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     chain(call, "relative-redirect", "")
 }
 
-/// `/absolute-redirect/{n}`: n redirects to URLs with the host from the request.
+/// `/absolute-redirect/{n}`: a chain of n redirects to URLs with the host from the request.
 pub(super) fn absolute(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     chain(call, "absolute-redirect", &call.origin_url())
 }
@@ -62,7 +62,7 @@ fn to(status: Status, location: impl Display) -> Result<Reply, EndpointError> {
 }
 
 impl EndpointCall<'_> {
-    /// `http://HOST`, with the host from the request.
+    /// The origin of the server, `http://HOST`, with the host from the request.
     pub(super) fn origin_url(&self) -> String {
         format!("http://{}", latin1(self.request.authority().unwrap_or_default()))
     }

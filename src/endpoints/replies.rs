@@ -1,4 +1,4 @@
-//! Responses that many endpoints send: JSON, errors as JSON, and bytes of a content type.
+//! Responses that many endpoints send: JSON, errors as JSON, and bytes with a content type.
 
 use std::borrow::Cow;
 
@@ -40,17 +40,17 @@ impl EndpointError {
     }
 }
 
-/// A response of JSON.
+/// A response with a JSON body.
 pub(super) fn json(status: Status, body: Vec<u8>) -> Response {
     of_type(status, "application/json", body)
 }
 
-/// A response with arbitrary bytes.
+/// A response with arbitrary bytes (`application/octet-stream`).
 pub(super) fn octets(body: Vec<u8>) -> Response {
     of_type(Status::OK, "application/octet-stream", body)
 }
 
-/// A response with this content type. The type is a constant and therefore a valid field value.
+/// A response with this content type. It must be a constant that is a valid field value.
 pub(super) fn of_type(status: Status, content_type: &'static str, body: impl Into<Cow<'static, [u8]>>) -> Response {
     let mut response = Response::new(status);
     response.head.put("Content-Type", content_type);

@@ -1,4 +1,4 @@
-//! The table of endpoints: path, methods, function. Not here: the endpoints themselves.
+//! The table of endpoints, with the path, the methods and the function of each. Not here: the endpoints themselves.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::service::{Reply, Response};
 /// A request to an endpoint.
 pub(super) struct EndpointCall<'c> {
     pub(super) request: &'c Request,
-    /// The rest of the path after the name of the endpoint and a slash, not decoded.
+    /// The part of the path after the name of the endpoint and a slash, not decoded.
     pub(super) rest: &'c [u8],
     pub(super) params: Params,
     /// The prefix of all endpoints, without a trailing slash.
@@ -29,7 +29,7 @@ impl EndpointCall<'_> {
         String::from_utf8_lossy(self.rest).into_owned()
     }
 
-    /// A decoded part of the path.
+    /// Decodes a part of the path as text.
     pub(super) fn decoded(&self, part: &[u8]) -> Result<String, EndpointError> {
         let bytes = percent_decode(part);
         let text = bytes.and_then(|bytes| String::from_utf8(bytes.into_owned()).ok());
@@ -37,14 +37,14 @@ impl EndpointCall<'_> {
     }
 }
 
-/// The function of an endpoint.
+/// The type of an endpoint's function.
 type Endpoint = fn(&EndpointCall<'_>) -> Result<Reply, EndpointError>;
 
 /// A row of the table.
 pub(super) struct Route {
-    /// The path of the endpoint below the prefix, without its leading slash.
+    /// The path of the endpoint below the prefix, without a leading slash.
     name: &'static [u8],
-    /// The minimum and maximum number of segments that follow.
+    /// The minimum and maximum number of segments that follow the name.
     segments: [usize; 2],
     methods: &'static [Method],
     endpoint: Endpoint,
@@ -56,7 +56,7 @@ impl Route {
         ROUTES.iter().find_map(|route| Some((route, route.rest_of(path)?)))
     }
 
-    /// The rest of a path after this endpoint's name; `None` if the path is not one of this endpoint.
+    /// The rest of a path after this endpoint's name; `None` if the path does not belong to this endpoint.
     fn rest_of<'p>(&self, path: &'p [u8]) -> Option<&'p [u8]> {
         let rest = path.strip_prefix(self.name)?;
         let (count, rest) = match rest.split_first() {
@@ -89,12 +89,12 @@ const GET: &[Method] = &[Method::Get, Method::Head];
 const GET_POST: &[Method] = &[Method::Get, Method::Head, Method::Post];
 const POST: &[Method] = &[Method::Post];
 const UPLOAD: &[Method] = &[Method::Post, Method::Put, Method::Patch];
-/// All methods except CONNECT, which has no path, and TRACE, because pages must not be able to read the fields that a
+/// All methods except CONNECT, which has no path, and TRACE, whose response would let a page read the fields that its
 /// browser adds.
 const ANY: &[Method] =
     &[Method::Get, Method::Head, Method::Post, Method::Put, Method::Patch, Method::Delete, Method::Options];
 
-/// The maximum number of segments for an endpoint without a limit.
+/// The maximum number of segments for an endpoint that accepts any number of segments.
 const MANY: usize = usize::MAX;
 
 /// Makes a row of the table.
@@ -102,7 +102,7 @@ const fn row(name: &'static str, segments: [usize; 2], methods: &'static [Method
     Route { name: name.as_bytes(), segments, methods, endpoint }
 }
 
-/// The endpoints. Those of benchmarks come first, because the table is searched from the beginning.
+/// The endpoints. Those for benchmarks come first, because the table is searched from the beginning.
 const ROUTES: &[Route] = &[
     row("plaintext", [0, 0], GET, suites::plaintext),
     row("pipeline", [0, 0], GET, suites::pipeline),

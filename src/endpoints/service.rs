@@ -1,4 +1,5 @@
-//! The service of the endpoints: finds the endpoint of a request, or passes the request on. Not here: the endpoints.
+//! The service that serves the endpoints: finds the endpoint of a request, or passes the request on. Not here: the
+//! endpoints.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,7 +17,7 @@ use crate::service::{LogCallback, Reply, Service};
 /// The number of worker threads for `/offload`. Further jobs wait.
 const THREADS: usize = 4;
 
-/// Endpoints for benchmarks and tests in front of another service, the fallback, which gets all other requests.
+/// Endpoints for benchmarks and tests, in front of another service, the fallback, which receives all other requests.
 ///
 /// ```
 /// use serve_forever::endpoints::EndpointService;
@@ -54,7 +55,8 @@ impl EndpointState {
         &self.items
     }
 
-    /// The counters of draws. The mutex is never contended, because only the loop's thread calls endpoints.
+    /// The counters of draws. They are in a mutex that is never contended, because only the loop's thread calls
+    /// endpoints.
     pub(super) fn draws(&self) -> MutexGuard<'_, DrawCounters> {
         self.draws.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -74,16 +76,16 @@ impl<S: Service> EndpointService<S> {
         EndpointService { prefix: String::new(), state: Arc::new(EndpointState::new(dataset::built_in())), fallback }
     }
 
-    /// Sets the path that contains the endpoints, such as `/httpbin`. A trailing slash is ignored.
+    /// Sets the path below which the endpoints are served, such as `/httpbin`. A trailing slash is ignored.
     pub fn prefix(mut self, prefix: &str) -> EndpointService<S> {
         self.prefix = prefix.trim_end_matches('/').to_owned();
         self
     }
 
-    /// Sets the items of `/json/{count}`: a JSON array of objects with the whole numbers `price` and `quantity`.
+    /// Sets the items of `/json/{count}`: a JSON array of objects with the integers `price` and `quantity`.
     ///
     /// # Errors
-    /// If the text is not such an array, or an item has a member `total`.
+    /// Returns an error if the text is not such an array, or an item has a member `total`.
     pub fn dataset(mut self, json: &str) -> Result<EndpointService<S>, InvalidDataset> {
         self.state = Arc::new(EndpointState::new(dataset::parse(json)?));
         Ok(self)
@@ -127,7 +129,7 @@ impl<S> fmt::Debug for EndpointService<S> {
     }
 }
 
-/// The endpoints of one connection, in front of the service that the fallback has made for it.
+/// The endpoints of one connection, in front of the service that the fallback has created for this connection.
 struct ConnectedEndpoints {
     prefix: String,
     state: Arc<EndpointState>,

@@ -1,4 +1,4 @@
-//! `/status` and `/unstable`: requested statuses, and statuses that the generator draws.
+//! `/status` and `/unstable`: requested statuses, and randomly drawn statuses.
 
 use std::collections::VecDeque;
 
@@ -12,10 +12,10 @@ use crate::service::{Reply, Response};
 /// The value of `WWW-Authenticate` in every 401.
 pub(super) const CHALLENGE: &str = "Basic realm=\"Fake Realm\"";
 
-/// The maximum number of seeds whose draws are counted. A new seed replaces the oldest one.
+/// The maximum number of seeds whose draws are counted. Beyond it, a new seed replaces the oldest one.
 const MOST_SEEDS: usize = 256;
 
-/// Counts the draws of each endpoint and seed, so that the n-th request with a seed gets the n-th draw.
+/// Counts the draws of each endpoint and seed, so that the n-th request with the same seed gets the n-th draw.
 #[derive(Debug, Default)]
 pub(super) struct DrawCounters(VecDeque<(&'static str, u64, u64)>);
 
@@ -35,7 +35,8 @@ impl DrawCounters {
     }
 }
 
-/// `/status/{code}`, or `/status/200:0.9,503:0.1?seed=&n=` with weights.
+/// `/status/{code}`: responds with this status. `/status/200:0.9,503:0.1?seed=&n=`: responds with a status drawn
+/// according to the weights.
 pub(super) fn status(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     let text = call.text();
     let weighted = text.split(',').map(weighted_status).collect::<Result<Vec<_>, _>>()?;
@@ -53,7 +54,7 @@ pub(super) fn status(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     Ok(response.into())
 }
 
-/// `/unstable?failure_rate=&seed=&n=`: 500 at this rate, otherwise 200.
+/// `/unstable?failure_rate=&seed=&n=`: responds with 500 at this rate, and otherwise with 200.
 pub(super) fn unstable(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     let rate = call.params.rate("failure_rate", 0.5)?;
     let fails = next_draw(call, "unstable")? < rate;
@@ -75,7 +76,7 @@ fn weighted_status(text: &str) -> Result<(Status, f64), EndpointError> {
     Ok((final_status(code)?, weight))
 }
 
-/// The first status whose running sum of weights exceeds the draw's share of the total.
+/// Picks the first status at which the running sum of the weights exceeds the draw times the total weight.
 fn pick(weighted: &[(Status, f64)], draw: f64) -> Result<Status, EndpointError> {
     let sum: f64 = weighted.iter().map(|(_, weight)| weight).sum();
     if sum <= 0.0 {
@@ -86,7 +87,7 @@ fn pick(weighted: &[(Status, f64)], draw: f64) -> Result<Status, EndpointError> 
         running += weight;
         draw * sum < running
     };
-    // Because of rounding, the last running sum can be below the total.
+    // Because of rounding, the last running sum can be smaller than the total.
     let picked = weighted.iter().find(exceeds).or(weighted.last());
     picked.map(|(status, _)| *status).ok_or_else(|| EndpointError::bad_request("there is no status"))
 }

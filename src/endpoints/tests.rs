@@ -1,4 +1,4 @@
-//! Tests of the endpoints through a connection in memory.
+//! Tests of the endpoints through an in-memory connection.
 
 use sha2::{Digest, Sha256};
 
@@ -11,7 +11,7 @@ fn endpoints() -> EndpointService<impl Service + Send> {
     EndpointService::new(|_: &Request| Response::error(Status::NOT_FOUND))
 }
 
-/// A response: its status, its head, and its body with its framing.
+/// A response: its status, its head, and its body including the framing.
 struct Answer {
     status: u16,
     head: String,
@@ -40,7 +40,7 @@ impl Answer {
     }
 }
 
-/// The response to a request with these lines in its head and this body.
+/// The response to a request with these header lines and this body.
 fn request(method: &str, target: &str, lines: &str, body: &str) -> Answer {
     let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
     let head = format!("{method} {target} HTTP/1.1\r\nHost: h:8000\r\n{length}{lines}\r\n{body}");
@@ -51,7 +51,7 @@ fn get(target: &str) -> Answer {
     request("GET", target, "", "")
 }
 
-/// Asserts that a request is refused with a reason in JSON.
+/// Asserts that a request is refused, with the reason as JSON.
 fn assert_refused(status: u16, target: &str) {
     let answer = get(target);
     let json = answer.json();
@@ -59,7 +59,7 @@ fn assert_refused(status: u16, target: &str) {
     assert!(json["error"].is_string() && !json["detail"].as_str().unwrap().is_empty(), "{target}");
 }
 
-/// The body of a chunked response, and the sizes of its chunks.
+/// Decodes a chunked body. Returns the body and the sizes of its chunks.
 fn chunks(mut body: &[u8]) -> (Vec<u8>, Vec<usize>) {
     let (mut whole, mut sizes) = (Vec::new(), Vec::new());
     loop {
@@ -187,7 +187,7 @@ fn head_has_the_length_of_get() {
     for target in ["/plaintext", "/json/3", "/bytes/70000", "/range/30", "/allocate/99", "/gzip", "/user/5", "/uuid"] {
         let (head, get) = (request("HEAD", target, "", ""), get(target));
         assert_eq!((head.status, head.body.len()), (200, 0), "{target}");
-        // `/gzip` names the method in its body, so the two lengths differ.
+        // The body of `/gzip` contains the method, so the lengths for GET and HEAD differ.
         if target != "/gzip" {
             assert_eq!(head.get("Content-Length"), get.get("Content-Length"), "{target}");
         }
@@ -387,7 +387,7 @@ fn items_have_a_total_and_come_from_the_dataset() {
 fn codings_contain_stored_blocks() {
     let gzip = get("/gzip");
     assert_eq!((gzip.get("Content-Encoding"), &gzip.body[..3]), (Some("gzip"), &b"\x1f\x8b\x08"[..]));
-    // Skips ten bytes of the header, five of the block and eight of the trailer.
+    // Skip the header (ten bytes), the block header (five bytes) and the trailer (eight bytes).
     let json: serde_json::Value = serde_json::from_slice(&gzip.body[15..gzip.body.len() - 8]).unwrap();
     assert_eq!(json["gzipped"], true);
     let deflate = get("/deflate");

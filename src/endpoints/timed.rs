@@ -15,14 +15,15 @@ use super::status::final_status;
 use crate::http::Status;
 use crate::service::{Body, Reply, Response, Source};
 
-/// `/delay/{s}`: the request as JSON, like `/anything`, after a delay.
+/// `/delay/{s}`: responds with the request as JSON, like `/anything`, after a delay.
 pub(super) fn delay(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     let at = call.request.arrived() + time("the delay", &call.text())?;
     let request = call.request.clone();
     Ok(BodyCollector::reply(MOST_BODY, Some(at), move |body| Ok(echo(&request, Some(body)))))
 }
 
-/// `/drip?numbytes=&duration=&delay=&code=`: the head after a delay, then `*` bytes, the last one after the duration.
+/// `/drip?numbytes=&duration=&delay=&code=`: sends the head after a delay, and then `*` bytes, spread over the
+/// duration.
 pub(super) fn drip(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     let params = &call.params;
     let length = params.number("numbytes", 10, 1..=MOST_BYTES)?;
@@ -44,7 +45,7 @@ pub(super) fn drip(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     Ok(PacedResponse::reply(response, at, schedule))
 }
 
-/// `/sse?count=&duration=`: numbered events, the last one after the duration.
+/// `/sse?count=&duration=`: sends numbered events, spread over the duration.
 pub(super) fn events(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     let count = call.params.number("count", 10, 1..=100_000)?;
     let duration = call.params.time("duration", Duration::from_secs(5))?;
@@ -56,7 +57,7 @@ pub(super) fn events(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     Ok(PacedResponse::reply(response, call.request.arrived(), schedule))
 }
 
-/// The bytes of `/drip`. A piece is one byte.
+/// The body of `/drip`. Each piece is one byte.
 struct Stars {
     sent: u64,
     length: u64,
@@ -76,7 +77,7 @@ impl Source for Stars {
     }
 }
 
-/// The events of `/sse`. Each read returns one event, so each chunk contains one.
+/// The body of `/sse`. Each read returns one event, so each chunk contains one event.
 struct Events {
     next: u64,
     count: u64,
@@ -92,7 +93,7 @@ impl Source for Events {
             return Err(self.schedule.wait());
         }
         let event = format!("id: {0}\nevent: ping\ndata: {{\"id\":{0}}}\n\n", self.next);
-        // An event is shorter than any buffer that a connection offers.
+        // An event is shorter than any buffer that a connection passes.
         buf[..event.len()].copy_from_slice(event.as_bytes());
         self.next += 1;
         Ok(event.len())

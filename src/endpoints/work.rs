@@ -1,4 +1,4 @@
-//! Endpoints that use the processor or another thread: `/burn`, `/offload` and `/wake`.
+//! Endpoints that use CPU time or another thread: `/burn`, `/offload` and `/wake`.
 
 use std::io;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::service::EndpointState;
 use crate::coroutine::{Job, JobHandle, WorkerPool};
 use crate::service::{Registrar, Reply, Response};
 
-/// The longest time that a processor is kept busy, in microseconds.
+/// The maximum time for which a thread is kept busy, in microseconds.
 const MOST_BURNT: u64 = 1_000_000;
 
 /// `/burn?us=`: keeps the loop's thread busy, so that all other clients wait.
@@ -42,7 +42,7 @@ fn keep_busy(micros: u64) {
     }
 }
 
-/// Responds with `micros` when a job on a worker thread has ended.
+/// Responds with `micros` once a job on a worker thread has ended.
 struct JobResponse {
     job: Job,
     handle: JobHandle<()>,
@@ -64,7 +64,7 @@ impl LateResponse for JobResponse {
     }
 }
 
-/// Responds with `micros` after the thread of the alarms has woken the connection.
+/// Responds with `micros` once the alarm thread has woken the connection.
 struct WakeResponse {
     state: Arc<EndpointState>,
     micros: u64,
@@ -78,7 +78,7 @@ impl LateResponse for WakeResponse {
         if registrar.now() >= self.at {
             return Ok(Some(Response::text(self.micros.to_string())));
         }
-        // There is no deadline, so only the wake-up from the other thread can run the session again, which this
+        // There is no deadline, so only the wake-up from the other thread can run the session again. That is what this
         // endpoint tests.
         if !std::mem::replace(&mut self.is_set, true) {
             self.state.alarms().add(self.at, registrar.wake());

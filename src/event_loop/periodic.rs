@@ -11,12 +11,12 @@ pub(crate) struct Periodic(Vec<RepeatedWork>);
 
 struct RepeatedWork {
     interval: Duration,
-    /// `None` until the first turn of the first run.
+    /// When the work is due next. `None` until the first turn of the first run.
     next: Option<Instant>,
     work: Box<dyn FnMut() + Send>,
 }
 
-/// The minimum interval. With zero, the loop would never sleep.
+/// The minimum interval. With an interval of zero, the loop would never sleep.
 const LEAST_INTERVAL: Duration = Duration::from_millis(1);
 
 impl Periodic {
@@ -31,12 +31,13 @@ impl Periodic {
 }
 
 impl RepeatedWork {
-    /// Like [`Periodic::run`], for one item. `None` if the interval overflows the clock.
+    /// Like [`Periodic::run`], but for one item. `None` if the interval overflows the clock.
     fn run(&mut self, now: Instant) -> Option<Duration> {
         let after_now = now.checked_add(self.interval)?;
         let next = self.next.get_or_insert(after_now);
         if *next <= now {
-            // Counted from now, so that a loop that was busy for several intervals does the work only once.
+            // The interval is counted from now, so that a loop that was busy for several intervals does the work only
+            // once.
             *next = after_now;
             (self.work)();
         }

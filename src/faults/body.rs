@@ -1,4 +1,5 @@
-//! Converts bodies of any kind to sources, so that the bytes of a cut response are counted where they are produced.
+//! Converts response bodies of any kind to sources, so that the bytes of a truncated response are counted where they
+//! are produced.
 
 use std::borrow::Cow;
 use std::io;
@@ -23,9 +24,9 @@ pub(super) fn stream(response: &mut Response) {
     }
 }
 
-/// Reduces the body of a response to its first bytes, in one chunk and without a length.
+/// Truncates the body of a response to its first bytes, which are sent in one chunk and without a length.
 pub(super) fn shorten(response: &mut Response, most: u64) {
-    // The bytes of another protocol have no framing that could be wrong.
+    // The bytes of another protocol have no HTTP framing that could be malformed.
     if matches!(response.body, Body::Upgrade(_)) {
         return;
     }
@@ -35,7 +36,7 @@ pub(super) fn shorten(response: &mut Response, most: u64) {
     }
     let source: Box<dyn Source> = match std::mem::take(&mut response.body) {
         Body::Stream(source) => source,
-        // An empty body has no chunk, but its end is malformed too.
+        // An empty body has no data chunk, but its end is malformed too.
         _ => Box::new(MemoryBytes { bytes: Cow::Borrowed(&b""[..]), at: 0 }),
     };
     response.body =
@@ -71,7 +72,7 @@ impl<B: AsRef<[u8]>> Source for MemoryBytes<B> {
     }
 }
 
-/// The bytes of a part of a file.
+/// The bytes of a section of a file.
 struct FileBytes(FileSlice);
 
 impl Source for FileBytes {
@@ -100,7 +101,7 @@ impl Source for ShortenedBody {
             let room = most - self.read.len();
             let count = self.source.read(&mut buf[..room])?;
             self.read.extend_from_slice(&buf[..count]);
-            // The source may have fewer bytes than requested.
+            // The source may have fewer bytes than the caller requested.
             self.is_read = count == 0;
         }
         self.is_read = true;

@@ -1,8 +1,8 @@
-//! Responses that deliberately violate HTTP or are delayed, for tests of clients: [`FaultService`] in front of another
+//! Responses that deliberately violate HTTP or are delayed, for testing clients: [`FaultService`] in front of another
 //! service.
 //!
-//! `spec` parses the text of a fault, `service` decides which responses have one, and `upstream` passes it to the
-//! connection. Not here: changing the bytes of a response (`connection/stages/faulty.rs`).
+//! `spec` parses the description of a fault, `service` decides which responses get a fault, and `upstream` passes the
+//! fault to the connection. Not here: changing the bytes of a response (`connection/stages/faulty.rs`).
 
 mod body;
 mod rules;

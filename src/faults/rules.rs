@@ -1,4 +1,4 @@
-//! The rules of `--fault`: faults with their rates, and the draws that decide which requests have one.
+//! The rules of `--fault`: faults with their rates, and the random draws that decide which requests get a fault.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use super::spec::{FaultAction, FaultSpec};
 use crate::endpoints::decimal;
 use crate::endpoints::generator::{draw, output};
 
-/// The reason why a text is not a fault with a rate.
+/// The reason why a text is not a valid fault rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidFault(String);
 
@@ -47,26 +47,26 @@ impl FaultRules {
         Ok(())
     }
 
-    /// The fault of the request with this number, counted from 0. It comes from the first rule whose draw is below its
-    /// rate.
+    /// The fault for the request with this 0-based index, from the first rule whose draw is below its rate.
     pub(super) fn of_request(&self, request: u64) -> Option<&FaultSpec> {
         self.first(request, |action| *action != FaultAction::Deaf)
     }
 
-    /// The fault of the connection with this number, counted from 0.
+    /// The fault for the connection with this 0-based index.
     pub(super) fn of_connection(&self, connection: u64) -> Option<&FaultSpec> {
         self.first(connection, |action| *action == FaultAction::Deaf)
     }
 
-    /// The fraction of the jitter for the request with this number.
+    /// The fraction of the jitter that applies to the request with this index.
     pub(super) fn jitter(&self, request: u64) -> f64 {
-        // This index is not that of a rule, so the jitter does not depend on their draws.
+        // No rule has this index, so the jitter does not depend on the draws of the rules.
         draw(output(self.seed, request), u64::MAX)
     }
 
     fn first(&self, number: u64, is_meant: impl Fn(&FaultAction) -> bool) -> Option<&FaultSpec> {
         let seed = output(self.seed, number);
-        // The index of a rule counts all rules, so that a rule keeps its draws if the kind of another rule changes.
+        // The index of a rule counts rules of all kinds, so that a rule keeps its draws if the kind of another rule
+        // changes.
         let fires = |(place, (spec, rate)): &(usize, &(FaultSpec, f64))| {
             is_meant(&spec.action) && draw(seed, *place as u64) < *rate
         };

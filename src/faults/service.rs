@@ -1,4 +1,5 @@
-//! The service that adds faults to the responses of another service, selected by a path or by rules with a rate.
+//! The service that injects faults into the responses of another service. A fault is selected by the path, or at random
+//! by rules with rates.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +13,8 @@ use crate::endpoints::{EndpointError, Params};
 use crate::http::{Request, Status};
 use crate::service::{FaultKind, LogCallback, Reply, Response, Service};
 
-/// Adds faults to the responses of another service, the inner one. A response with a fault violates HTTP or is delayed.
+/// Injects faults into the responses of another service, the inner service. A response with a fault violates HTTP or is
+/// delayed.
 ///
 /// ```
 /// use serve_forever::faults::FaultService;
@@ -25,9 +27,9 @@ use crate::service::{FaultKind, LogCallback, Reply, Response, Service};
 /// assert!(bytes.ends_with(b"\r\n\r\nhe"));
 /// ```
 ///
-/// `docs/harness.md` lists the kinds and their keys. A fault causes a line in the log, and `X-Fault` in the head of the
-/// response. Faults are for clients on this machine: a server that is bound to another address has no faults unless
-/// [`anywhere`](FaultService::anywhere) allows them.
+/// `docs/harness.md` lists the kinds and their keys. Each fault is logged, and is named by an `X-Fault` field in the
+/// response. Faults are meant for clients on the same machine, so a server that is bound to another address injects
+/// none unless [`anywhere`](FaultService::anywhere) allows them.
 pub struct FaultService<S> {
     settings: Arc<FaultSettings>,
     inner: S,
@@ -45,22 +47,22 @@ struct FaultSettings {
 }
 
 impl<S: Service> FaultService<S> {
-    /// Creates a service without faults.
+    /// Creates a service that injects no faults yet.
     pub fn new(inner: S) -> FaultService<S> {
         FaultService { settings: Arc::default(), inner }
     }
 
-    /// Adds a rule: `KIND:RATE`, or with keys `KIND:RATE:KEY=VALUE,KEY=VALUE`. The first rule that applies to a request
-    /// counts.
+    /// Adds a rule: `KIND:RATE`, or with keys `KIND:RATE:KEY=VALUE,KEY=VALUE`. The first rule whose random draw selects
+    /// the request applies.
     ///
     /// # Errors
-    /// If the text has another form, the kind or a key is unknown, or a value is out of range.
+    /// Returns an error if the text has another form, the kind or a key is unknown, or a value is out of range.
     pub fn fault(mut self, rule: &str) -> Result<FaultService<S>, InvalidFault> {
         self.change(|settings| settings.rules.add(rule))?;
         Ok(self)
     }
 
-    /// Sets the seed that decides which requests have a fault. Default: 0.
+    /// Sets the seed for the random choice of requests that get a fault. Default: 0.
     pub fn seed(mut self, seed: u64) -> FaultService<S> {
         self.change(|settings| settings.rules.seed = seed);
         self
@@ -80,7 +82,7 @@ impl<S: Service> FaultService<S> {
         self
     }
 
-    /// Changes the settings. No connection shares them yet.
+    /// Changes the settings, which no connection may share yet.
     fn change<R>(&mut self, change: impl FnOnce(&mut FaultSettings) -> R) -> R {
         let mut settings = FaultSettings::default();
         if let Some(own) = Arc::get_mut(&mut self.settings) {
@@ -93,7 +95,7 @@ impl<S: Service> FaultService<S> {
 }
 
 impl FaultSettings {
-    /// Calls the inner service, and adds a fault to the reply if the request has one.
+    /// Calls the inner service, and adds a fault to the reply if the request was selected for one.
     fn reply(&self, request: &Request, inner: &dyn Service) -> Reply {
         let number = self.requests.fetch_add(1, Ordering::Relaxed);
         let is_allowed = self.anywhere || request.server_address().ip().is_loopback();
@@ -141,7 +143,7 @@ impl FaultSettings {
         Ok(self.apply(spec, number, &request.retargeted(target.as_bytes()), inner))
     }
 
-    /// The reply to a request with a fault.
+    /// The reply to a request that was selected for a fault.
     fn apply(&self, spec: FaultSpec, number: u64, request: &Request, inner: &dyn Service) -> Reply {
         match spec.action {
             FaultAction::Latency { least, jitter } => {
@@ -159,7 +161,7 @@ impl FaultSettings {
         }
     }
 
-    /// True if the next connection is never read.
+    /// True if the next connection is selected for never being read from.
     fn next_is_deaf(&self, is_loopback: bool) -> bool {
         let number = self.connections.fetch_add(1, Ordering::Relaxed);
         (self.anywhere || is_loopback) && self.rules.of_connection(number).is_some()
@@ -203,7 +205,7 @@ impl<S> fmt::Debug for FaultService<S> {
     }
 }
 
-/// The faults of one connection, in front of the service that the inner service has made for it.
+/// The faults of one connection, in front of the service that the inner service has created for this connection.
 struct ConnectedFaults {
     settings: Arc<FaultSettings>,
     inner: Box<dyn Service>,

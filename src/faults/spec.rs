@@ -6,48 +6,48 @@ use crate::endpoints::{EndpointError, final_status, generator, number};
 use crate::http::Status;
 use crate::service::{CutEnd, CutPoint, Fault, FaultKind, WireEffect};
 
-/// The longest time of a fault, in milliseconds.
+/// The maximum duration that a fault can have, in milliseconds.
 const MOST_MILLIS: u64 = 60_000;
 
-/// The maximum number of bytes of `garbage`: 1 MiB.
+/// The maximum number of bytes for the fault `garbage`: 1 MiB.
 const MOST_GARBAGE: u64 = 1 << 20;
 
-/// The longest chunk before a bad one. A connection writes at most this number of bytes in one chunk.
+/// The maximum size of the valid chunk before a malformed one. A connection never writes a larger chunk.
 const MOST_CHUNK: u64 = 32 * 1024;
 
-/// A fault that a request can have.
+/// The parsed description of a fault.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct FaultSpec {
     pub(super) kind: FaultKind,
     pub(super) action: FaultAction,
 }
 
-/// The change that a fault makes.
+/// The effect of a fault.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum FaultAction {
     /// The connection changes the bytes of the response.
     Wire(WireEffect),
     /// The connection sends a chunk of at most this number of bytes, and then a malformed one.
     BadChunk(u64),
-    /// The response is delayed by a fixed time plus a random fraction of another one.
+    /// The response is delayed by a fixed time plus a random fraction of `jitter`.
     Latency { least: Duration, jitter: Duration },
     /// Another response is sent instead.
     Status { status: Status, retry_after: Option<u64> },
-    /// An interim response comes first.
+    /// An interim response is sent before the response.
     EarlyHints,
-    /// The connection is never read.
+    /// The connection is never read from.
     Deaf,
 }
 
 impl FaultSpec {
-    /// Parses the keys of a fault. `None` if the kind does not exist.
+    /// Parses the keys of a fault. `None` if there is no such kind.
     pub(super) fn parse(kind: &str, keys: &[(String, String)]) -> Option<Result<FaultSpec, EndpointError>> {
         let kind = FaultKind::ALL.into_iter().find(|known| known.name() == kind)?;
         let action = Keys(keys).action(kind);
         Some(action.map(|action| FaultSpec { kind, action }))
     }
 
-    /// The fault for the connection.
+    /// The fault in the form that the connection uses.
     pub(super) fn fault(&self) -> Fault {
         let effect = match &self.action {
             FaultAction::Wire(effect) => Some(effect.clone()),
@@ -58,7 +58,7 @@ impl FaultSpec {
     }
 }
 
-/// The keys of a fault with their values.
+/// The keys of a fault and their values.
 struct Keys<'k>(&'k [(String, String)]);
 
 impl Keys<'_> {
@@ -119,7 +119,7 @@ impl Keys<'_> {
         self.0.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 
-    /// A number. With `None` as the default, the key is required.
+    /// Parses a number. If `default` is `None`, the key is required.
     fn number(&self, name: &str, default: Option<u64>, least: u64, most: u64) -> Result<u64, EndpointError> {
         match self.get(name) {
             Some(text) => number(name, text, least..=most),
@@ -149,7 +149,7 @@ impl Keys<'_> {
         }
     }
 
-    /// Refuses keys that the kind does not have, and repeated keys.
+    /// Refuses keys that are not in `allowed`, and repeated keys.
     fn allow(&self, allowed: &[&str]) -> Result<(), EndpointError> {
         for (at, (name, _)) in self.0.iter().enumerate() {
             if !allowed.contains(&name.as_str()) {

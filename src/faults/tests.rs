@@ -1,4 +1,4 @@
-//! Tests of faults with a client in memory. Not here: resets, which need a socket (`tests/faults.rs`).
+//! Tests of faults with an in-memory client. Not here: resets, which need a socket (`tests/faults.rs`).
 
 use std::io::Read;
 use std::sync::Arc;
@@ -11,12 +11,12 @@ use crate::log::AccessLog;
 use crate::service::{Body, FileSlice, Reply, Response, Service};
 use crate::testing::{Bench, answer};
 
-/// A service with paths that select faults, in front of the endpoints.
+/// A service whose paths can select faults, in front of the endpoints.
 fn paths() -> FaultService<impl Service + Send> {
     FaultService::new(EndpointService::new(|_: &Request| Response::error(Status::NOT_FOUND))).paths("")
 }
 
-/// The bytes that a client receives if it requests this target and then closes its side.
+/// The bytes that a client receives if it requests this target and then closes its sending side.
 fn get(service: impl Service + Send + 'static, target: &str) -> String {
     let bytes = answer(service, format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes());
     String::from_utf8_lossy(&bytes).into_owned()
@@ -127,7 +127,7 @@ fn an_error_instead_of_the_response_and_a_connection_that_goes_on() {
     {
         client.send(format!("GET /fault/{target}path=/plaintext HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes());
         let mut text = String::new();
-        // Both bodies end in one of these bytes.
+        // Each body ends in one of these two characters.
         while !text.ends_with(['!', '}']) {
             text += &String::from_utf8(client.take()).unwrap();
             assert!(text.ends_with(['!', '}']) || client.wait(), "{text}");

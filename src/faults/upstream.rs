@@ -9,16 +9,16 @@ use super::spec::{FaultAction, FaultSpec};
 use crate::http::{FieldBlock, Status};
 use crate::service::{Fault, Registrar, Reply, Response, Upstream};
 
-/// A reply with a fault.
+/// The upstream of a reply with a fault.
 pub(super) struct FaultyUpstream {
     spec: FaultSpec,
-    /// The reply without the fault. `None` once its response has been returned.
+    /// The reply that the inner service returned. `None` once its response has been returned.
     reply: Option<Reply>,
     /// The earliest time of the response. `None` once it has passed.
     not_before: Option<Instant>,
-    /// True if an interim response has not been taken yet.
+    /// True if there is an interim response that the connection has not taken yet.
     hints: bool,
-    /// True if the response has been returned and its fault has not been taken yet.
+    /// True if the response has been returned, but the connection has not taken its fault yet.
     is_due: bool,
 }
 
@@ -28,12 +28,12 @@ impl FaultyUpstream {
         FaultyUpstream { spec, reply: Some(reply), not_before, hints, is_due: false }
     }
 
-    /// Makes the changes to the response that a service can make.
+    /// Applies the part of the fault that a service can apply to the response.
     fn change(&self, mut response: Response) -> Response {
         match self.spec.action {
             FaultAction::Wire(_) => body::stream(&mut response),
             FaultAction::BadChunk(most) => {
-                // An error page has a length, which a chunked body must not have.
+                // An error page would get a `Content-Length`, which a chunked body must not have.
                 response.error = None;
                 body::shorten(&mut response, most);
             }
@@ -81,7 +81,7 @@ impl Upstream for FaultyUpstream {
         }
         self.not_before = None;
         let response = match &mut self.reply {
-            // The upstream is kept, because it may have to wake the source of its response.
+            // The inner upstream is kept, because it may have to wake the source of its response.
             Some(Reply::Later(upstream)) => upstream.poll(registrar)?,
             Some(Reply::Now(_)) => match self.reply.take() {
                 Some(Reply::Now(response)) => Some(response),
@@ -103,7 +103,8 @@ impl Upstream for FaultyUpstream {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        // Before that time the upstream is not polled, so its own deadline, if passed, would keep the loop awake.
+        // The inner upstream is not polled before that time, so if its deadline has passed, returning it would keep the
+        // loop awake.
         self.not_before.or_else(|| self.upstream()?.deadline())
     }
 

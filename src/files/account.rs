@@ -1,4 +1,4 @@
-//! The accounts of Basic authentication and their text form. `auth` compares them with a client's credentials.
+//! The accounts of Basic authentication and their text form. `auth` compares the accounts with a client's credentials.
 //!
 //! Invariant: a hash in an unsupported scheme is never treated as a password. The schemes that `htpasswd` and similar
 //! tools write are recognised and refused.
@@ -10,16 +10,16 @@ use std::sync::Arc;
 use bcrypt::HashParts;
 use hmac_sha256::Hash;
 
-/// The prefix of a SHA-256 hash in the text form of an [`Account`].
+/// The prefix that marks a SHA-256 hash in the text form of an [`Account`].
 const SHA256: &str = "sha256:";
 
-/// The prefixes of bcrypt hashes: three names of one algorithm.
+/// The prefixes of bcrypt hashes: three names for the same algorithm.
 const BCRYPT: [&str; 3] = ["$2y$", "$2a$", "$2b$"];
 
 /// The costs that `htpasswd` accepts. Verifying a hash takes about ten seconds with cost 17, and two days with cost 31.
 const COSTS: std::ops::RangeInclusive<u32> = 4..=17;
 
-/// The prefixes of refused hashes.
+/// The prefixes of hashes in unsupported schemes.
 const REFUSED: [&str; 30] = [
     "$apr1$",
     "$1$",
@@ -56,10 +56,10 @@ const REFUSED: [&str; 30] = [
 /// A user and a password, or a hash of the password.
 ///
 /// The text form is `USER:PASSWORD`, `USER:sha256:HEX` or `USER:HASH` with a bcrypt hash from `htpasswd -B` (`$2y$`,
-/// `$2a$` or `$2b$`, with a cost from 4 to 17). `HEX` is the output of `printf %s PASSWORD | sha256sum`. It is a fast
-/// hash. It keeps the password out of configuration files and process lists, but does not make guessing the password
-/// slower. Hashes in other schemes are errors. A traditional `crypt` hash of 13 characters looks like a password and is
-/// treated as one. A password that begins like a hash must be given as its SHA-256.
+/// `$2a$` or `$2b$`, with a cost from 4 to 17). `HEX` is the output of `printf %s PASSWORD | sha256sum`. As SHA-256 is
+/// a fast hash, it keeps the password out of configuration files and process lists, but does not slow down password
+/// guessing. Hashes in other schemes are errors. A traditional `crypt` hash of 13 characters looks like a password and
+/// is treated as one. A password that begins like a hash must be given in the SHA-256 form.
 ///
 /// ```
 /// use serve_forever::files::Account;
@@ -89,9 +89,9 @@ pub(super) enum Secret {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BadAccount {
-    /// The text has no colon between user and password.
+    /// The text has no colon between the user and the password.
     Colon,
-    /// The user is empty.
+    /// The user name is empty.
     User,
     /// The text contains a control character, which clients must not send (RFC 7617 section 2).
     Control,
@@ -154,8 +154,8 @@ impl FromStr for Account {
     }
 }
 
-/// True if the password has the prefix of a scheme. Case is ignored for schemes in braces. For other schemes it
-/// matters, because `$P$` and `$p$` are different schemes.
+/// True if the password begins with the prefix of this scheme. Case is ignored for prefixes in braces. For other
+/// prefixes it matters, because `$P$` and `$p$` are different schemes.
 fn begins_with(password: &str, scheme: &str) -> bool {
     let start = password.as_bytes().get(..scheme.len()).unwrap_or_default();
     if scheme.starts_with('{') { start.eq_ignore_ascii_case(scheme.as_bytes()) } else { start == scheme.as_bytes() }
@@ -167,7 +167,7 @@ fn bcrypt_hash(text: &str) -> Result<&str, BadAccount> {
 }
 
 impl fmt::Debug for Account {
-    /// Leaves the password out.
+    /// Formats the account without its password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Account({:?})", self.user)
     }
@@ -176,7 +176,7 @@ impl fmt::Debug for Account {
 fn unhex(text: &str) -> Option<[u8; 32]> {
     let digits: Vec<u8> = text.chars().map(|c| c.to_digit(16).map(|digit| digit as u8)).collect::<Option<_>>()?;
     let bytes: Vec<u8> = digits.chunks_exact(2).map(|pair| (pair[0] << 4) | pair[1]).collect();
-    // `chunks_exact` drops an odd last digit, so the length of the text is checked as well.
+    // The length is checked as well, because `chunks_exact` ignores an odd last digit.
     if digits.len() == 64 { bytes.try_into().ok() } else { None }
 }
 

@@ -13,16 +13,17 @@ use super::account::{Account, Secret};
 use super::credential_cache::{CredentialCache, CredentialDigest};
 use crate::http::RequestFields;
 
-/// Admits the users of its accounts, and provides the challenge for all other requests.
+/// Checks the credentials of requests against its accounts, and provides the challenge for requests without valid
+/// credentials.
 #[derive(Debug)]
 pub(crate) struct Gate {
-    /// A random key, so that clients cannot choose credentials whose comparison time reveals information.
+    /// A random key, so that clients cannot learn anything from the comparison time of credentials that they choose.
     key: [u8; 32],
-    /// The accounts with a SHA-256 of the password: the digest of the credentials, and the user.
+    /// The accounts with a SHA-256 password hash, each with the keyed digest of its credentials and its user.
     fast: Vec<(CredentialDigest, Arc<str>)>,
-    /// The accounts with a bcrypt hash.
+    /// The accounts with a bcrypt hash, each with its user and the hash.
     slow: Vec<(Arc<str>, Box<str>)>,
-    /// The credentials that were recently compared with a bcrypt hash.
+    /// The results for credentials that were recently compared with a bcrypt hash.
     cache: Mutex<CredentialCache>,
     realm: String,
 }
@@ -52,9 +53,9 @@ impl Gate {
         Gate { key, fast, slow, cache: Mutex::default(), realm: realm.replace(['"', '\\'], "") }
     }
 
-    /// The user of the request's credentials; `None` if they are missing or wrong. A wrong user takes as long as a
-    /// wrong password. If the credentials need a bcrypt hash and are not in the cache, this call verifies them and
-    /// blocks.
+    /// The user that the request's credentials authenticate; `None` if they are missing or wrong. The check takes as
+    /// long for an unknown user as for a wrong password. If the credentials need a bcrypt hash and are not in the
+    /// cache, this call verifies them and blocks.
     pub(crate) fn admits(&self, headers: RequestFields<'_>) -> Option<Arc<str>> {
         self.admits_credentials(&self.credentials(headers)?)
     }
@@ -64,8 +65,7 @@ impl Gate {
         self.known(credentials).unwrap_or_else(|| self.verify(credentials))
     }
 
-    /// The credentials of the request if [`Gate::admits`] would have to compute a bcrypt hash for them; otherwise
-    /// `None`.
+    /// The credentials of the request, but only if [`Gate::admits`] would have to compute a bcrypt hash for them.
     pub(super) fn unverified(&self, headers: RequestFields<'_>) -> Option<Credentials> {
         if !self.is_slow() {
             return None;
@@ -80,7 +80,7 @@ impl Gate {
 
     /// Compares credentials with the bcrypt hashes, which takes about 50 ms for cost 10, and caches the result.
     pub(super) fn verify(&self, credentials: &Credentials) -> Option<Arc<str>> {
-        // Other requests with the same credentials may have been verified while this one waited.
+        // Another request with the same credentials may have been verified while this one waited.
         if let Some(verdict) = self.known(credentials) {
             return verdict;
         }
@@ -88,7 +88,7 @@ impl Gate {
         let of_user = |(user, _): &&(Arc<str>, Box<str>)| user.as_bytes() == credentials.user;
         let mut accounts = self.slow.iter().filter(of_user).peekable();
         if accounts.peek().is_none() {
-            // An unknown user takes as long as a known one, so the duration does not reveal which users exist.
+            // For an unknown user a hash is computed too, so that the duration does not reveal which users exist.
             _ = self.slow.first().map(|(_, hash)| is_right(hash));
         }
         let user = accounts.find(|(_, hash)| is_right(hash)).map(|(user, _)| Arc::clone(user));
@@ -104,17 +104,17 @@ impl Gate {
     /// The name and the password of a request; `None` if they are missing or malformed.
     pub(super) fn credentials(&self, headers: RequestFields<'_>) -> Option<Credentials> {
         let mut values = headers.get_all("Authorization");
-        // If there are two fields, it is undefined which one counts, so both are ignored.
+        // If there are two `Authorization` fields, it is undefined which one applies, so both are ignored.
         let (Some(value), None) = (values.next(), values.next()) else { return None };
         let (user, password) = user_and_password(value)?;
         let digest = digest(&self.key, &user, &Hash::hash(&password));
         Some(Credentials { user, password, digest })
     }
 
-    /// The result if no bcrypt hash is needed, in the form of [`CredentialCache::get`].
+    /// The result if it is known without computing a bcrypt hash, in the form that [`CredentialCache::get`] returns.
     fn known(&self, credentials: &Credentials) -> Option<Option<Arc<str>>> {
         let mut found = None;
-        // Compares with every account, so the duration does not depend on the position of a match.
+        // The loop does not stop at a match, so that the duration does not depend on its position.
         for (digest, user) in &self.fast {
             if *digest == credentials.digest {
                 found = Some(user);
@@ -122,7 +122,7 @@ impl Gate {
         }
         match found {
             Some(user) => Some(Some(Arc::clone(user))),
-            // Without bcrypt hashes, the comparison above was complete.
+            // If no account has a bcrypt hash, the comparison above was complete.
             None if self.slow.is_empty() => Some(None),
             None => self.cache().get(&credentials.digest),
         }
@@ -133,7 +133,8 @@ impl Gate {
     }
 }
 
-/// The user is hashed to a fixed length first, so that no other split of the same characters gives the same digest.
+/// The keyed digest of credentials. The user is hashed to a fixed length first, so that another split of the same
+/// characters into user and password results in another digest.
 fn digest(key: &[u8; 32], user: &[u8], password: &[u8; 32]) -> CredentialDigest {
     HMAC::mac([Hash::hash(user), *password].concat(), key)
 }

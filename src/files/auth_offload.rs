@@ -1,8 +1,8 @@
 //! Verifies slow password hashes on worker threads, so that they do not block the loop. A request waits until its
 //! credentials are in the gate's cache, and then goes to the service.
 //!
-//! Not here: the decision, which stays in `auth`. Without this wrapper, the gate verifies the same credentials on the
-//! loop's thread.
+//! Not here: comparing the credentials, which `auth` does. Without this wrapper, the gate verifies the same credentials
+//! on the loop's thread.
 
 use std::fmt;
 use std::io;
@@ -22,18 +22,18 @@ const THREADS: usize = 2;
 /// The maximum number of requests that wait for a verification. The response to further requests is 503.
 const WAITING: usize = 256;
 
-/// A service whose slow password hashes are verified on worker threads. A request whose credentials are missing or in
-/// the gate's cache goes to the service immediately.
+/// A service whose slow password hashes are verified on worker threads. A request without credentials, or with
+/// credentials in the gate's cache, goes to the service immediately.
 pub(crate) struct AuthOffload {
     gates: Gates,
     service: SharedService,
     workers: Arc<WorkerPool>,
-    /// Each waiting request holds a clone, so the reference count is the number of waiting requests plus one.
+    /// Each waiting request holds a clone, so the reference count is one more than the number of waiting requests.
     waiting: Arc<()>,
 }
 
-/// The service. The mutex makes it accessible from the waiting requests. It is never contended, because only the loop's
-/// thread calls the service.
+/// The service, which waiting requests share. The mutex is never contended, because only the loop's thread calls the
+/// service.
 type SharedService = Arc<Mutex<Box<dyn Service + Send>>>;
 
 impl AuthOffload {
@@ -64,8 +64,8 @@ impl AuthOffload {
     }
 }
 
-/// Calls a function with the service. A panic of the service poisons the mutex; the connection handles the panic, and the
-/// service continues.
+/// Calls a function with the service. If the service panics, the connection handles the panic, and later calls ignore
+/// the poisoned mutex.
 fn with<R>(service: &SharedService, call: impl FnOnce(&dyn Service) -> R) -> R {
     call(&**service.lock().unwrap_or_else(PoisonError::into_inner))
 }
@@ -85,7 +85,7 @@ impl Service for AuthOffload {
     }
 
     fn call_watched(&self, request: &Request, _: Option<&Watchdog>) -> Reply {
-        // The service serves files, or runs scripts in front of files.
+        // The service serves files, or runs scripts with files as the fallback.
         self.call(request)
     }
 
@@ -104,16 +104,17 @@ impl fmt::Debug for AuthOffload {
     }
 }
 
-/// A request whose credentials are being verified, and afterwards the service's upstream for it.
+/// The upstream of a request whose credentials are being verified. Afterwards it forwards to the service's upstream, if
+/// there is one.
 struct Verification {
     request: Request,
     service: SharedService,
     stage: VerificationStage,
-    /// The request body is complete.
+    /// True once the request body is complete.
     ended: bool,
-    /// Dropped with this upstream when the client disconnects, so that the job notices.
+    /// Dropped together with this upstream when the client disconnects, which the job can detect.
     _client: Arc<()>,
-    /// Counts this request as waiting.
+    /// A clone of `waiting`, which counts this request as waiting.
     _place: Arc<()>,
 }
 
@@ -127,7 +128,7 @@ enum VerificationStage {
 }
 
 impl Verification {
-    /// Calls the service. The gate finds the result of the verification in its cache.
+    /// Calls the service. The result of the verification is then in the gate's cache.
     fn call_service(&mut self) -> io::Result<Option<Response>> {
         match with(&self.service, |service| service.call(&self.request)) {
             Reply::Now(response) => {
@@ -135,7 +136,7 @@ impl Verification {
                 Ok(Some(response))
             }
             Reply::Later(mut upstream) => {
-                // The body ended before this upstream existed.
+                // The body ended before the service's upstream was created.
                 if self.ended {
                     upstream.end()?;
                 }

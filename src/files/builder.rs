@@ -1,5 +1,5 @@
-//! [`FileServiceBuilder`]: the settings of a [`FileService`], checked when it is built. `policy` holds the
-//! result, and the modules that read it say what each setting does.
+//! [`FileServiceBuilder`]: the settings of a [`FileService`], checked when it is built. `policy` contains the checked
+//! settings; the modules that use them document their effect.
 
 use std::ffi::OsString;
 use std::io;
@@ -21,10 +21,10 @@ use super::service::FileService;
 use super::tree::{Symlinks, Tree};
 use crate::http::{FieldBlock, FieldValue, InvalidHeader, NotLatin1, Status, UrlPath, is_token};
 
-/// The realm of a service whose builder sets none.
+/// The default authentication realm.
 pub(crate) const DEFAULT_REALM: &str = "serve-forever";
 
-/// Builds a [`FileService`]. Its methods take the place of subclassing Python's `SimpleHTTPRequestHandler`.
+/// Builds a [`FileService`]. Its methods replace subclassing Python's `SimpleHTTPRequestHandler`.
 ///
 /// ```
 /// use serve_forever::files::FileService;
@@ -52,28 +52,29 @@ pub struct FileServiceBuilder {
     encodings: Vec<(String, String)>,
     realm: String,
     accounts: Vec<Account>,
-    /// The paths of subtrees, each with an account.
+    /// The paths of guarded subtrees, each with an account.
     guarded: Vec<(String, Account)>,
     policy: FilePolicy,
 }
 
 impl FileService {
-    /// Serves a directory with the defaults of [`FileServiceBuilder`].
+    /// Creates a service for a directory with the defaults of [`FileServiceBuilder`].
     ///
     /// # Errors
-    /// If the path does not exist, is not a directory or cannot be read. The text contains the path.
+    /// Returns an error if the path does not exist, is not a directory or cannot be read. The message contains the
+    /// path.
     pub fn new(root: impl AsRef<Path>) -> io::Result<FileService> {
         FileService::builder(root.as_ref()).build()
     }
 
-    /// Starts to build a service with other settings.
+    /// Returns a builder, for a service with other settings.
     pub fn builder(root: impl Into<PathBuf>) -> FileServiceBuilder {
         FileServiceBuilder::new(root)
     }
 }
 
 impl FileServiceBuilder {
-    /// Starts with the defaults for a directory, which is opened in [`FileServiceBuilder::build`].
+    /// Creates a builder with the default settings. The directory is not opened before [`FileServiceBuilder::build`].
     pub fn new(root: impl Into<PathBuf>) -> FileServiceBuilder {
         FileServiceBuilder {
             root: root.into(),
@@ -93,15 +94,15 @@ impl FileServiceBuilder {
         }
     }
 
-    /// Sets the names of index files, in order of preference: Python's `index_pages`. Default: `index.html` and
+    /// Sets the names of index files, in order of preference, like Python's `index_pages`. Default: `index.html` and
     /// `index.htm`. An empty list turns index files off.
     pub fn index_names<N: Into<OsString>>(mut self, names: impl IntoIterator<Item = N>) -> FileServiceBuilder {
         self.policy.index_names = names.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Sets the content type of files with this extension, which is given without its dot: Python's `extensions_map`.
-    /// It takes precedence over the built-in types. The last call for an extension counts.
+    /// Sets the content type of files with this extension, which is given without its dot, like an entry in Python's
+    /// `extensions_map`. This takes precedence over the built-in types. The last call for an extension counts.
     ///
     /// The extension is compared unchanged first, then in lower case. A `text/` type without parameters gets the
     /// parameter that [`charset`](Self::charset) sets.
@@ -122,7 +123,7 @@ impl FileServiceBuilder {
     /// coding still gets the file, because it requested the file by name.
     ///
     /// The extension is compared unchanged first, then in lower case. The last call for an extension counts. `.svgz`
-    /// has `gzip` by default; `identity` means no field.
+    /// has the coding `gzip` by default. The coding `identity` means that no field is sent.
     ///
     /// ```
     /// use serve_forever::files::FileService;
@@ -144,7 +145,8 @@ impl FileServiceBuilder {
     }
 
     /// Sets a function that returns the content type of a file, like overriding Python's `guess_type`. If it returns
-    /// `None` or an invalid field value, the tables decide. The function is not called again while the file is cached.
+    /// `None` or an invalid field value, the type comes from the tables. The function is not called again while the
+    /// file is cached.
     pub fn guess_type(mut self, guess: impl Fn(&Path) -> Option<String> + Send + 'static) -> FileServiceBuilder {
         self.policy.guess_type = Some(Box::new(guess));
         self
@@ -154,8 +156,8 @@ impl FileServiceBuilder {
     /// means 404. The function must return the same result for the same path every time, because responses are cached
     /// by path.
     ///
-    /// Its argument is the normalised path, including the base path. Its result is used unchanged. With
-    /// [`Symlinks::Follow`] as the rule for [`symlinks`](Self::symlinks), it may be outside the served directory.
+    /// The argument of the function is the normalised path, including the base path. Its result is used unchanged, and
+    /// may be outside the served directory if the rule for [`symlinks`](Self::symlinks) is [`Symlinks::Follow`].
     ///
     /// ```
     /// use serve_forever::files::FileService;
@@ -178,7 +180,7 @@ impl FileServiceBuilder {
         self
     }
 
-    /// Sets whether directories without an index file are listed. Otherwise the response is 403. On by default.
+    /// Sets whether directories without an index file are listed. If not, the response for them is 403. On by default.
     pub fn listing(mut self, listed: bool) -> FileServiceBuilder {
         self.policy.listing = listed.then(|| self.policy.listing.take().unwrap_or_default());
         self
@@ -190,12 +192,12 @@ impl FileServiceBuilder {
         self
     }
 
-    /// Adds a field to responses that transfer a file or a listing (200 and 206). `Cache-Control`, `Content-Location`, `Expires`
-    /// and `Vary` are added to a 304 as well (RFC 9110 section 15.4.5).
+    /// Adds a field to the responses that contain a file or a listing (200 and 206). `Cache-Control`,
+    /// `Content-Location`, `Expires` and `Vary` are added to a 304 as well (RFC 9110 section 15.4.5).
     ///
-    /// [`build`](FileServiceBuilder::build) fails for a field that the server generates, such as `Content-Type` or
-    /// `Date`. For `Server` see [`HttpServer::server_name`](crate::HttpServer::server_name). Text is sent as Latin-1,
-    /// and `build` fails for a character above U+00FF; see [`FieldValue`].
+    /// [`build`](FileServiceBuilder::build) returns an error for a field that the server generates, such as
+    /// `Content-Type` or `Date`. For `Server` see [`HttpServer::server_name`](crate::HttpServer::server_name). Text is
+    /// sent as Latin-1, and `build` returns an error for a character above U+00FF; see [`FieldValue`].
     pub fn extra_header(mut self, name: impl Into<String>, value: impl FieldValue) -> FileServiceBuilder {
         let mut bytes = Vec::new();
         let value = value.append_to(&mut bytes).map(|()| bytes);
@@ -229,16 +231,18 @@ impl FileServiceBuilder {
         self
     }
 
-    /// Serves `about.html` as `/about`, and redirects `/about.html` and `/about/` to it (301); likewise `/index.html` to `/`. A
-    /// file with the name `about` takes precedence, and a directory with that name keeps `/about/`. Off by default.
+    /// Serves `about.html` at `/about`, and redirects `/about.html` and `/about/` to `/about` (301). Likewise redirects
+    /// `/index.html` to `/`. A file with the name `about` takes precedence, and a directory with that name keeps
+    /// `/about/`. Off by default.
     pub fn clean_urls(mut self, clean: bool) -> FileServiceBuilder {
         self.policy.clean_urls = clean;
         self
     }
 
-    /// Serves `app.js.br`, `app.js.zst` or `app.js.gz` instead of `app.js` to clients that accept the coding (RFC 9110 section
-    /// 12.5.3), unless the compressed file is empty or older than `app.js`. Off by default, because `dump.sql.gz` need not be
-    /// the compressed `dump.sql`; if off, the server does not look for such files.
+    /// Serves `app.js.br`, `app.js.zst` or `app.js.gz` instead of `app.js` to clients that accept the coding (RFC 9110
+    /// section 12.5.3), unless the compressed file is empty or older than `app.js`. Off by default, because
+    /// `dump.sql.gz` need not be the compressed form of `dump.sql`. If this is off, the server does not look for such
+    /// files.
     ///
     /// ```
     /// use serve_forever::files::FileService;
@@ -250,9 +254,9 @@ impl FileServiceBuilder {
         self
     }
 
-    /// Sets the page of a single-page application, whose script interprets the path. The page is served with 200 for a
-    /// path that does not exist. Its own path is relative to the root. A path with a dot in its last segment, such as
-    /// `/missing.js`, remains 404 unless `Accept` contains `text/html`. `None` by default.
+    /// Sets the page of a single-page application, whose script interprets the URL path. The page is served with 200
+    /// for a path that does not exist. Its own path is relative to the root. For a path with a dot in its last segment,
+    /// such as `/missing.js`, the response is still 404 unless `Accept` contains `text/html`. `None` by default.
     ///
     /// ```
     /// use serve_forever::{files::FileService, http::{Request, Status}};
@@ -274,16 +278,16 @@ impl FileServiceBuilder {
         self
     }
 
-    /// Lets scripts from another origin, such as `https://app.example`, or from any origin with `*`, read responses:
-    /// adds `Access-Control-Allow-Origin` to every response and responds to preflights (Fetch standard, CORS protocol).
+    /// Allows scripts from another origin, such as `https://app.example`, or from any origin (`*`), to read responses.
+    /// Adds `Access-Control-Allow-Origin` to every response and responds to preflights (Fetch standard, CORS protocol).
     ///
-    /// The example `cors_files` serves a folder like this.
+    /// The example `cors_files` serves a directory in this way.
     pub fn cors(mut self, origin: impl Into<String>) -> FileServiceBuilder {
         self.cors = Some(origin.into());
         self
     }
 
-    /// Isolates pages from other origins, so that they can use `SharedArrayBuffer` and precise clocks: adds
+    /// Isolates pages from other origins, so that they can use `SharedArrayBuffer` and precise clocks. Adds
     /// `Cross-Origin-Opener-Policy: same-origin` and `Cross-Origin-Embedder-Policy: require-corp`. Off by default.
     pub fn coop_coep(mut self, isolated: bool) -> FileServiceBuilder {
         self.isolated = isolated;
@@ -291,8 +295,8 @@ impl FileServiceBuilder {
     }
 
     /// Sets the `Cache-Control` of files that match a pattern (RFC 9111 section 5.2), such as `no-cache` or
-    /// `max-age=31536000, immutable`. A pattern without a slash is matched against the file's name, and one with a
-    /// slash against the file's path below the root. `**` matches slashes, and `*` does not. The last pattern that
+    /// `max-age=31536000, immutable`. A pattern without a slash is matched against the file's name, and a pattern with
+    /// a slash against the file's path below the root. `**` matches slashes, and `*` does not. The last pattern that
     /// matches counts.
     ///
     /// ```
@@ -311,11 +315,11 @@ impl FileServiceBuilder {
     /// Requires the credentials of an account with Basic authentication (RFC 7617) for every request except preflights,
     /// which browsers send without credentials. Call it again for more accounts.
     ///
-    /// Verifying a bcrypt hash takes 50 ms or more, and the service does it on the loop's thread. With
-    /// [`FileService::offloading`], worker threads do it. The results for the last 1024 right and the last 1024 wrong
-    /// credentials are cached.
+    /// Verifying a bcrypt hash takes 50 ms or more. The service does this on the loop's thread, unless
+    /// [`FileService::offloading`] moves it to worker threads. The results for the last 1024 correct and the last 1024
+    /// wrong credentials are cached.
     ///
-    /// Basic authentication does not encrypt the password; this requires TLS.
+    /// Basic authentication does not encrypt the password; encryption requires TLS.
     ///
     /// ```
     /// use serve_forever::{files::{Account, FileService}, http::{Request, Status}};
@@ -324,21 +328,21 @@ impl FileServiceBuilder {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     ///
-    /// The example `basic_auth` serves a folder like this.
+    /// The example `basic_auth` serves a directory in this way.
     pub fn auth(mut self, account: Account) -> FileServiceBuilder {
         self.accounts.push(account);
         self
     }
 
-    /// Requires the credentials of an account below a path, like [`auth`](Self::auth) for every path. Call it again for
-    /// more accounts of the same path and for other paths. If guarded paths are nested, the innermost one counts, and
-    /// only its own accounts are admitted.
+    /// Requires the credentials of an account below a path, as [`auth`](Self::auth) does for all paths. Call it again
+    /// for more accounts for the same path, or for other paths. If guarded paths are nested, the innermost path
+    /// applies, and only its own accounts are admitted.
     ///
     /// The path is decoded and includes the [base path](Self::base_path). It is compared with the normalised path of a
-    /// request, segment by segment; case is ignored. So `/private` also guards `//%70rivate/` and `/x/../Private/y`,
-    /// but not `/privately`. The path should be that of a directory. A file can have other paths that are not guarded,
-    /// such as that of the directory for which it is the index file. A symbolic link from outside into the path is not
-    /// guarded either.
+    /// request, segment by segment; case is ignored. For example, `/private` also guards `//%70rivate/` and
+    /// `/x/../Private/y`, but not `/privately`. The path should be that of a directory. A file could still be reached
+    /// through other paths, which are not guarded, such as the path of the directory for which it is the index file. A
+    /// symbolic link from outside into the guarded path is not guarded either.
     ///
     /// ```
     /// use serve_forever::{files::{Account, FileService}, http::{Request, Status}};
@@ -353,13 +357,13 @@ impl FileServiceBuilder {
         self
     }
 
-    /// Sets the realm, which some browsers show when they ask for the password. Default: `serve-forever`.
+    /// Sets the authentication realm, which some browsers show in the password dialog. Default: `serve-forever`.
     pub fn realm(mut self, realm: impl Into<String>) -> FileServiceBuilder {
         self.realm = realm.into();
         self
     }
 
-    /// Sets the limits of the cache.
+    /// Sets the limits on the cache.
     pub fn cache(mut self, limits: CacheLimits) -> FileServiceBuilder {
         self.cache = limits;
         self
@@ -368,9 +372,9 @@ impl FileServiceBuilder {
     /// Checks the settings and builds the service.
     ///
     /// # Errors
-    /// The system's error, with the path in its text, if the directory does not exist, is not a directory or cannot be
-    /// read; `InvalidInput` if a field is reserved, or if a field, a content type, a charset, a coding, a pattern or
-    /// the base path is malformed; `Unsupported` if the system cannot check symbolic links.
+    /// Returns the system's error, with the path in its message, if the directory does not exist, is not a directory or
+    /// cannot be read; `InvalidInput` if a field is reserved, or if a field, a content type, a charset, a coding, a
+    /// pattern or the base path is malformed; `Unsupported` if the system cannot check symbolic links.
     pub fn build(mut self) -> io::Result<FileService> {
         let tree = Tree::new(&self.root, self.symlinks)?;
         self.check_types()?;
@@ -414,13 +418,13 @@ impl FileServiceBuilder {
     }
 
     fn base_below_root(&self) -> io::Result<PathBuf> {
-        // Normalised like the path of a request, with which it is compared.
+        // The path is normalised in the same way as the request paths with which it is compared.
         let path = UrlPath::parse(self.base.as_bytes()).map_err(|error| bad(format!("{}: {error}", self.base)))?;
         Ok(path.relative().to_owned())
     }
 
     fn gates(&self) -> io::Result<Gates> {
-        // Built even without accounts, so that a malformed realm is always an error.
+        // The gate is built even without accounts, so that a malformed realm is always an error.
         let gate = Gate::new(&self.realm, &self.accounts);
         FieldBlock::new().add("WWW-Authenticate", gate.challenge())?;
         let mut gates = Gates::everywhere((!self.accounts.is_empty()).then(|| Arc::new(gate)));
@@ -441,7 +445,7 @@ impl FileServiceBuilder {
     /// The normalised path of a guarded subtree.
     fn guarded_path(&self, path: &str) -> io::Result<UrlPath> {
         let parsed = UrlPath::parse(path.as_bytes()).map_err(|error| bad(format!("{path}: {error}")))?;
-        // A path outside the base path would guard nothing.
+        // Only paths below the base path are served, so a path outside it would guard nothing.
         if !parsed.relative().starts_with(&self.policy.base) {
             return Err(bad(format!("{path}: not below the base path {}", self.base)));
         }

@@ -1,10 +1,10 @@
 //! The cache of responses to requests for files, by request path and accepted codings.
 //!
-//! `dependency` checks the file system, and `content` opens files: the cache does not use index files or siblings, only
-//! facts that must still hold.
+//! `dependency` checks the file system, and `content` opens files. The cache does not know about index files or
+//! siblings, but only about facts that must still hold.
 //!
-//! Invariant: an entry is used only in a turn in which all of its dependencies held; `bytes` is the sum of the slots'
-//! memory.
+//! Invariant: an entry is used only in a turn in which all of its dependencies were found to hold; `bytes` is the total
+//! memory use of the slots.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,8 +18,8 @@ use super::dependency::CacheDependency;
 use super::representation::Representation;
 use super::tree::Tree;
 
-/// The limits of the cache of a [`FileService`](super::FileService). The cache holds no descriptors, except those of a few
-/// large files that were requested within the last two seconds.
+/// The limits on the cache of a [`FileService`](super::FileService). The cache holds no descriptors, except those of a
+/// few large files that were requested within the last two seconds.
 ///
 /// The defaults suit a site with about ten thousand small files. If `entries` or `bytes` is 0, nothing is cached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,12 +36,12 @@ impl Default for CacheLimits {
     }
 }
 
-/// Representations and contents by the request's path as the client sent it. So a hit does not decode the path or open
-/// a file.
+/// Maps a request path, as the client sent it, to a representation and content, so that a hit need not decode the path
+/// or open a file.
 ///
 /// An entry's dependencies are checked at most once per turn of the loop, so a response is never older than its turn.
-/// The cache evicts by the clock algorithm: `hand` moves around the slots, spares each entry that has been used since
-/// its last pass, and evicts the first entry that has not.
+/// The cache evicts by the clock algorithm: `hand` moves around the slots, skips each entry that has been used since
+/// the hand last passed it, and evicts the first entry that has not.
 #[derive(Debug)]
 pub(crate) struct Cache {
     limits: CacheLimits,
@@ -57,9 +57,9 @@ pub(crate) struct Cache {
 struct Slot {
     key: Arc<[u8]>,
     entry: CacheEntry,
-    /// The beginning of the last turn in which the dependencies were checked.
+    /// The start of the last turn in which the dependencies were checked.
     checked: Instant,
-    /// The entry has been used since the hand last passed.
+    /// True if the entry has been used since the hand last passed it.
     used: bool,
 }
 
@@ -70,7 +70,7 @@ pub(crate) struct CacheEntry {
     pub(crate) dependencies: Vec<CacheDependency>,
     /// The header fields.
     pub(crate) representation: Arc<Representation>,
-    /// The body.
+    /// The content, from which the body of a response is made.
     pub(crate) content: CachedContent,
 }
 
@@ -95,7 +95,7 @@ impl Cache {
     ) -> Option<(Arc<Representation>, Content)> {
         let index = *self.index.get(key(path, accepted, &mut self.scratch))?;
         let Slot { entry, checked, used, .. } = &mut self.slots[index];
-        // All requests of one turn share one check.
+        // All requests in one turn share one check.
         let is_current = *checked == turn || entry.is_current(tree);
         let Some(content) = is_current.then(|| entry.content.open(tree)).flatten() else {
             self.remove(index);
@@ -135,7 +135,7 @@ impl Cache {
 
     /// Removes one entry. The cache must not be empty.
     fn evict(&mut self) {
-        // This ends within two rounds, because the first one clears every `used`.
+        // This ends within two rounds, because the first round clears every `used` flag.
         loop {
             self.hand = if self.hand + 1 < self.slots.len() { self.hand + 1 } else { 0 };
             if !std::mem::take(&mut self.slots[self.hand].used) {
@@ -148,7 +148,7 @@ impl Cache {
         let slot = self.slots.swap_remove(index);
         self.index.remove(&slot.key);
         self.bytes -= slot.memory();
-        // `swap_remove` has moved the last slot here.
+        // `swap_remove` has moved the last slot to this index.
         if let Some(moved) = self.slots.get(index) {
             self.index.insert(Arc::clone(&moved.key), index);
         }
@@ -175,7 +175,7 @@ impl CacheEntry {
     }
 }
 
-/// The path, followed by a NUL and the accepted codings if there are any. No path contains a NUL.
+/// The key of an entry: the path, followed by a NUL and the accepted codings if there are any. No path contains a NUL.
 fn key<'k>(path: &'k [u8], accepted: AcceptedCodings, scratch: &'k mut Vec<u8>) -> &'k [u8] {
     if accepted.is_empty() {
         return path;

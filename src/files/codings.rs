@@ -1,12 +1,12 @@
-//! The content codings that a client accepts (`Accept-Encoding`, RFC 9110 section 12.5.3). Not here: the files in these
-//! codings (`siblings`).
+//! The content codings that a client accepts (`Accept-Encoding`, RFC 9110 section 12.5.3). Not here: finding the files
+//! in these codings (`siblings`).
 
 use std::cmp::Reverse;
 
 use super::qvalue::parse_qvalue;
 use crate::http::{RequestFields, list_elements};
 
-/// A content coding that a sibling can have. The most compact coding comes first.
+/// A content coding in which a file can have a compressed sibling. The most compact coding comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Coding {
     Brotli,
@@ -43,19 +43,19 @@ impl Coding {
     }
 }
 
-/// The codings that a client prefers to `identity`, in order of preference.
+/// The codings that a client accepts and prefers to `identity`, in order of preference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct AcceptedCodings {
     codings: [Option<Coding>; 3],
 }
 
 impl AcceptedCodings {
-    /// Parses `Accept-Encoding`. Codings with equal weights are in the order of [`Coding::ALL`]. Without the field
-    /// there are none, because many simple clients that do not send it cannot decode any coding.
+    /// Parses `Accept-Encoding`. Codings with equal weights are in the order of [`Coding::ALL`]. Without this field the
+    /// result is empty, because many simple clients that do not send it cannot decode any coding.
     pub(crate) fn of(headers: RequestFields<'_>) -> AcceptedCodings {
         let (mut named, mut rest, mut identity) = ([None; 3], None, None);
         for (name, weight) in elements(headers) {
-            // With `get_or_insert`, the first of several weights for a name counts.
+            // `get_or_insert` makes the first of several weights for a name count.
             if let Some(at) = Coding::ALL.iter().position(|coding| coding.is_named(name)) {
                 named[at].get_or_insert(weight);
             } else if name == b"*" {
@@ -64,14 +64,15 @@ impl AcceptedCodings {
                 identity.get_or_insert(weight);
             }
         }
-        // If the field does not name `identity`, it is acceptable, but every other coding with a weight is preferred.
+        // If the field does not name `identity`, then `identity` is acceptable, but every coding with a non-zero weight
+        // is preferred.
         let least = identity.unwrap_or(0).max(1);
         let mut weighed = [0, 1, 2].map(|at| (named[at].or(rest).unwrap_or(0), Coding::ALL[at]));
         weighed.sort_by_key(|(weight, _)| Reverse(*weight));
         AcceptedCodings { codings: weighed.map(|(weight, coding)| (weight >= least).then_some(coding)) }
     }
 
-    /// True if the client accepts only the original.
+    /// True if the client accepts only the uncompressed file.
     pub(crate) fn is_empty(&self) -> bool {
         self.codings == [None; 3]
     }
@@ -82,8 +83,8 @@ impl AcceptedCodings {
     }
 }
 
-/// The names of the field's elements with their weights in thousandths. An element with a malformed weight is left out;
-/// a weight above 1 counts as 1.
+/// The names in the field, with their weights in thousandths. An element with a malformed weight is left out; a weight
+/// above 1 counts as 1.
 fn elements<'a>(headers: RequestFields<'a>) -> impl Iterator<Item = (&'a [u8], u16)> {
     list_elements(headers.get_all("Accept-Encoding")).filter_map(|element| {
         let mut parts = element.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);

@@ -1,5 +1,5 @@
-//! The content of a file: bytes in memory if it is small, otherwise an open descriptor. Not here: the header fields
-//! (`representation`).
+//! The content of a file: bytes in memory if the file is small, and otherwise an open descriptor. Not here: the header
+//! fields (`representation`).
 
 use std::fs::File;
 use std::io;
@@ -15,16 +15,16 @@ use crate::service::{Body, FileSlice};
 /// `sendfile` costs less than copying.
 pub(crate) const SMALL: u64 = 32 * 1024;
 
-/// Two changes of a file within this time can have the same time stamp, because kernels with coarse time stamps advance
+/// Two changes of a file within this time can leave the same timestamp, because kernels with coarse timestamps advance
 /// them in ticks of up to 10 ms.
 const TICK: Duration = Duration::from_millis(20);
 
 /// The content of one state of a file, shared by all responses that send it.
 #[derive(Debug, Clone)]
 pub(crate) enum Content {
-    /// The bytes.
+    /// The bytes of a small file, in memory.
     Memory(Arc<[u8]>),
-    /// The open file. A change of the file in place changes the bytes that are sent.
+    /// An open file. If the file is modified in place, the bytes that are sent change too.
     File(Arc<File>),
 }
 
@@ -34,22 +34,23 @@ pub(crate) enum Content {
 /// most two seconds.
 #[derive(Debug)]
 pub(crate) enum CachedContent {
-    /// The bytes.
+    /// The bytes of a small file, in memory.
     Memory(Arc<[u8]>),
-    /// A reference to the file, which lives as long as the file is open, and the path and identity to open it again.
+    /// A weak reference to the open file, and the path and identity with which to open it again once it has been
+    /// closed.
     File(Weak<File>, PathBuf, Identity),
 }
 
-/// The content of a file, with the identity of the file's state.
+/// The content of a file, with the identity of the state that was loaded.
 #[derive(Debug)]
 pub(crate) struct LoadedFile {
     pub(crate) content: Content,
-    /// The identity at the time when the file was found or, for a large file, opened.
+    /// The identity of the file when it was found or, for a large file, opened.
     pub(crate) identity: Identity,
     /// True if the identity describes the content. False for a file that changed while it was read, and for files whose
     /// content the kernel generates on each read: in sysfs every file has the size 4096, and in procfs the size 0.
     pub(crate) consistent: bool,
-    /// True if an equal identity in a later turn means equal bytes, so that the content may be cached.
+    /// True if an equal identity in a later turn guarantees equal bytes, so that the content may be cached.
     pub(crate) cacheable: bool,
 }
 
@@ -66,14 +67,14 @@ impl LoadedFile {
 /// The reason why a file has no content.
 #[derive(Debug)]
 pub(crate) enum ContentError {
-    /// No regular file could be opened.
+    /// A regular file could not be opened.
     Open(io::Error),
     /// The open file at this path could not be read.
     Read(PathBuf, io::Error),
 }
 
 impl Content {
-    /// A body of `length` bytes that begins at `offset`. The range must be within the content.
+    /// A body that consists of `length` bytes from `offset` on. This range must be within the content.
     pub(crate) fn body(&self, offset: u64, length: u64) -> Body {
         match self {
             _ if length == 0 => Body::Empty,
@@ -86,7 +87,7 @@ impl Content {
         }
     }
 
-    /// Reads bytes at `offset` into `buf` and returns their number; 0 at or after the end.
+    /// Reads bytes at `offset` into `buf` and returns their count, which is 0 at or after the end.
     pub(crate) fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         match self {
             Content::Memory(bytes) => {
@@ -109,7 +110,7 @@ impl CachedContent {
         }
     }
 
-    /// The content. A large file that is not being sent is opened again. `None` if this fails, or if the file's
+    /// Returns the content. A large file that is not being sent is opened again. `None` if this fails, or if the file's
     /// identity has changed.
     pub(crate) fn open(&mut self, tree: &Tree) -> Option<Content> {
         match self {
@@ -142,8 +143,8 @@ pub(crate) fn load(tree: &Tree, path: &Path, now: SystemTime) -> Result<LoadedFi
 
 /// Opens the regular file that was found at a path in this turn and loads its content.
 ///
-/// If a small file has changed since it was found, it is found and loaded again. If it then changes once more, the
-/// bytes that were read are served and not cached.
+/// If a small file has changed since it was found, it is looked up and loaded once more. If it has changed again by
+/// then, the bytes that were read are served but not cached.
 pub(crate) fn load_found(
     tree: &Tree,
     path: &Path,
@@ -162,7 +163,7 @@ pub(crate) fn load_found(
 struct LoadAttempt {
     loaded: Result<LoadedFile, ContentError>,
     /// The identity of the open file after it was read. If it equals the identity that was found, the open file is the
-    /// same file and has not changed.
+    /// file that was found and has not changed.
     after: Identity,
 }
 
@@ -188,10 +189,11 @@ fn in_memory(bytes: Vec<u8>, before: Identity, after: Identity, now: SystemTime)
     LoadedFile { content: Content::Memory(bytes.into()), identity: before, consistent, cacheable }
 }
 
-/// Reads a file to its end. `size` is the size that the system reports, which may be wrong.
+/// Reads a whole file. `size` is the size that the system reports, which may be wrong.
 ///
 /// # Errors
-/// Those of reading; `FileTooLarge` for a file with more than [`MAX_UNREPORTED`] bytes and a smaller reported size.
+/// Returns the errors of reading; and `FileTooLarge` for a file with more than [`MAX_UNREPORTED`] bytes and a smaller
+/// reported size.
 fn read(file: &File, size: usize) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; size + 1];
     let mut filled = 0;
@@ -202,7 +204,7 @@ fn read(file: &File, size: usize) -> io::Result<Vec<u8>> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
-        // The buffer has space for one more byte, which was not filled, so this is the end.
+        // The buffer had space for one more byte, which was not filled, so this is EOF.
         if filled == size {
             break;
         }
@@ -225,11 +227,11 @@ const MAX_UNREPORTED: usize = 1024 * 1024;
 /// The buffer for a file that is longer than its reported size: procfs returns up to this many bytes in one call.
 const FIRST_UNREPORTED: usize = 4096;
 
-/// True if the file changed so recently that another change might not alter its time stamps.
+/// True if the file changed so recently that another change might leave its timestamps as they are.
 fn is_recent(identity: Identity, now: SystemTime) -> bool {
     let changed = u64::try_from(identity.changed.seconds).unwrap_or(0);
     let changed = UNIX_EPOCH + Duration::new(changed, identity.changed.nanoseconds as u32);
-    // If the clock was set back, the age is an error. The file then counts as old, so that it can be cached.
+    // If the clock was set back, computing the age fails. The file then counts as old, so that it can be cached.
     now.duration_since(changed).is_ok_and(|age| age < TICK)
 }
 

@@ -1,18 +1,19 @@
-//! Header fields and preflight responses for scripts of other origins (the CORS protocol, Fetch standard section 3.3).
-//! Not here: the setting that allows them (`policy`).
+//! Header fields and preflight responses for scripts from other origins (the CORS protocol, Fetch standard section
+//! 3.3). Not here: the setting that turns them on (`policy`).
 
 use super::refusal::ALLOW;
 use crate::http::{FieldBlock, InvalidHeader, Method, Request, Status, is_token, list_elements};
 use crate::service::Response;
 
-/// The time that a browser may cache a preflight response, in seconds: two hours, the maximum that Chromium accepts.
+/// How long a browser may cache a preflight response, in seconds: two hours, which is the maximum that Chromium
+/// accepts.
 const MAX_AGE: u32 = 7200;
 
-/// The fields of every response that allow scripts from `origin` to read it; `*` means any origin. The exposed fields
-/// are those that a script needs to read a file in ranges.
+/// The fields that, in every response, allow scripts from `origin` to read it; `*` means any origin. The exposed fields
+/// are the ones that a script needs to read a file in ranges.
 ///
 /// # Errors
-/// If `origin` is not a valid field value.
+/// Returns an error if `origin` is not a valid field value.
 pub(crate) fn fields(origin: &str) -> Result<FieldBlock, InvalidHeader> {
     let mut head = FieldBlock::new();
     head.add("Access-Control-Allow-Origin", origin)?;
@@ -20,7 +21,7 @@ pub(crate) fn fields(origin: &str) -> Result<FieldBlock, InvalidHeader> {
     Ok(head)
 }
 
-/// The fields of every response that isolate a page from other origins, so that it can use shared memory and precise
+/// The fields that, in every response, isolate a page from other origins, so that it can use shared memory and precise
 /// clocks.
 pub(crate) fn isolation() -> FieldBlock {
     let mut head = FieldBlock::new();
@@ -36,7 +37,7 @@ pub(crate) fn is_preflight(request: &Request) -> bool {
         && request.headers().contains("Access-Control-Request-Method")
 }
 
-/// The response to a preflight. It allows every field, because requests for files only read.
+/// The response to a preflight. It allows every request header field, because requests to a file service only read.
 pub(crate) fn preflight(request: &Request) -> Response {
     let mut response = Response::new(Status::NO_CONTENT);
     response.head.put("Access-Control-Allow-Methods", ALLOW);
@@ -44,7 +45,7 @@ pub(crate) fn preflight(request: &Request) -> Response {
         list_elements(request.headers().get_all("Access-Control-Request-Headers")).filter(|name| is_token(name));
     let names: Vec<&[u8]> = requested.collect();
     if !names.is_empty() {
-        // This cannot fail, because tokens and commas are a valid value.
+        // This cannot fail, because tokens and commas form a valid value.
         _ = response.head.add("Access-Control-Allow-Headers", names.join(&b", "[..]));
         response.head.put("Vary", "Access-Control-Request-Headers");
     }

@@ -1,25 +1,26 @@
-//! A cache for the results of slow password hashes, so that a slow hash is computed once and not for every request. Not
+//! A cache for the results of slow password hashes, so that a slow hash is not computed again for every request. Not
 //! here: computing the hashes (`auth`).
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-/// The maximum number of cached credentials of each kind, right and wrong.
+/// The maximum number of cached credentials of each kind, correct and wrong.
 const MAX_CREDENTIALS: usize = 1024;
 
-/// A keyed hash of credentials: equal for equal credentials, and useless without the key.
+/// A keyed hash of credentials. Equal credentials have equal hashes, which are useless without the key.
 pub(super) type CredentialDigest = [u8; 32];
 
 /// Recently verified credentials.
 ///
-/// Right and wrong ones are limited separately, so that clients that guess passwords cannot evict right credentials.
+/// Correct and wrong credentials are limited separately, so that clients that guess passwords cannot evict correct
+/// credentials.
 #[derive(Debug, Default)]
 pub(super) struct CredentialCache {
     right: BoundedMap<Arc<str>>,
     wrong: BoundedMap<()>,
 }
 
-/// Values by digest. The oldest one is removed if there are more than [`MAX_CREDENTIALS`].
+/// Values by digest. Once there are more than [`MAX_CREDENTIALS`], the oldest value is removed.
 #[derive(Debug)]
 struct BoundedMap<V> {
     values: HashMap<CredentialDigest, V>,
@@ -27,14 +28,14 @@ struct BoundedMap<V> {
 }
 
 impl CredentialCache {
-    /// The result for these credentials: `Some(Some(user))` if they are right, `Some(None)` if they are wrong, `None`
+    /// The result for these credentials: `Some(Some(user))` if they are correct, `Some(None)` if they are wrong, `None`
     /// if they have not been verified recently.
     pub(super) fn get(&self, digest: &CredentialDigest) -> Option<Option<Arc<str>>> {
         let right = self.right.values.get(digest).map(|user| Some(Arc::clone(user)));
         right.or_else(|| self.wrong.values.get(digest).map(|()| None))
     }
 
-    /// Adds the result of a verification: the user, or `None` if the credentials are wrong.
+    /// Adds the result of a verification: the authenticated user, or `None` if the credentials are wrong.
     pub(super) fn insert(&mut self, digest: CredentialDigest, user: Option<Arc<str>>) {
         match user {
             Some(user) => self.right.insert(digest, user),

@@ -1,11 +1,13 @@
-//! The facts about the tree that a cached response depends on. Not here: the decision when they are checked (`cache`).
+//! The facts about the directory tree that a cached response depends on. Not here: the decision of when they are
+//! checked (`cache`).
 
 use std::path::PathBuf;
 
 use super::stat::{Identity, SystemPath};
 use super::tree::Tree;
 
-/// A fact that a cached response depends on: the identity of the regular file at `path`, or the absence of one.
+/// A fact that a cached response depends on: the identity of the regular file at `path`, or the absence of a regular
+/// file there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CacheDependency {
     pub(crate) path: SystemPath,
@@ -13,7 +15,7 @@ pub(crate) struct CacheDependency {
 }
 
 impl CacheDependency {
-    /// The response depends on the absence of a regular file at `path`.
+    /// A dependency on the absence of a regular file at `path`.
     pub(crate) fn on_absence(path: PathBuf) -> CacheDependency {
         CacheDependency { path: path.into(), file: None }
     }

@@ -6,7 +6,7 @@ pub(crate) struct ErrorLog {
     texts: Vec<String>,
 }
 
-/// The maximum number of lines per turn; further ones are dropped. The number is limited because clients can make any
+/// The maximum number of lines per turn; further lines are dropped. The limit is needed because clients can make any
 /// number of requests fail.
 const MAX_LINES: usize = 8;
 
@@ -18,7 +18,7 @@ impl ErrorLog {
         }
     }
 
-    /// Passes every line to `note`, in order, and removes it.
+    /// Passes every line to `note`, in order, and removes the lines.
     pub(crate) fn drain(&mut self, note: impl FnMut(&str)) {
         self.texts.iter().map(String::as_str).for_each(note);
         self.texts.clear();

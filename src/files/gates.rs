@@ -1,4 +1,4 @@
-//! The gates of a service: one for all paths, and one for each guarded subtree. This module selects the gate of a
+//! The gates of a service: one for all paths, and one for each guarded subtree. This module selects the gate for a
 //! request.
 //!
 //! Not here: comparing credentials, which a [`Gate`] does.
@@ -10,23 +10,23 @@ use crate::http::{Request, UrlPath};
 
 /// The gates of a service.
 ///
-/// Invariant: the gate of a request is selected by the path that `lookup` uses, decoded and normalised. So no spelling
-/// of a path bypasses its gate.
+/// Invariant: the gate for a request is selected by the same decoded and normalised path that `lookup` uses, so that no
+/// spelling of a path bypasses its gate.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Gates {
-    /// The gate of all paths outside `subtrees`.
+    /// The gate for all paths outside `subtrees`.
     everywhere: Option<Arc<Gate>>,
-    /// Longer paths come first, so that the first match is the innermost one.
+    /// The guarded subtrees. Longer paths come first, so that the first match is the innermost subtree.
     subtrees: Vec<(Subtree, Arc<Gate>)>,
 }
 
 impl Gates {
-    /// Creates gates with one gate for all paths, or none.
+    /// Creates a set of gates with only a gate for all paths, or with no gate.
     pub(crate) fn everywhere(gate: Option<Arc<Gate>>) -> Gates {
         Gates { everywhere: gate, subtrees: Vec::new() }
     }
 
-    /// Adds the gate of a subtree.
+    /// Adds a gate for a subtree.
     pub(super) fn add(&mut self, path: &UrlPath, gate: Arc<Gate>) {
         self.subtrees.push((Subtree::at(path), gate));
         self.subtrees.sort_by_key(|(subtree, _)| std::cmp::Reverse(subtree.0.len()));
@@ -37,13 +37,13 @@ impl Gates {
         self.everywhere.as_ref()
     }
 
-    /// The gate of a request; `None` if it needs no credentials.
+    /// The gate for a request; `None` if the request needs no credentials.
     pub(super) fn of(&self, request: &Request) -> Option<&Arc<Gate>> {
         // Most services do not guard subtrees, so their paths need not be decoded here.
         if self.subtrees.is_empty() {
             return self.everywhere.as_ref();
         }
-        // A malformed path does not name a file, and the request is refused later.
+        // A malformed path names no file, and the request is refused later.
         let path = UrlPath::parse(request.path()).ok().map(|path| Subtree::at(&path));
         let innermost = path.and_then(|path| self.subtrees.iter().find(|(subtree, _)| subtree.contains(&path)));
         innermost.map(|(_, gate)| gate).or(self.everywhere.as_ref())
@@ -55,7 +55,8 @@ impl Gates {
     }
 }
 
-/// The segments of a path, in lower case, because `/Private` is also `/private` on a file system that ignores case.
+/// The segments of a path, in lower case, because `/Private` and `/private` are the same path on a file system that
+/// ignores case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Subtree(Vec<String>);
 

@@ -1,5 +1,5 @@
-//! Makes the representation of a file: loads the file or one of its compressed siblings, and collects the header fields
-//! and the facts that a cache entry depends on. Not here: the caches (`service`).
+//! Creates the representation of a file: loads the file or one of its compressed siblings, and collects the header
+//! fields and the facts that a cache entry depends on. Not here: the caches (`service`).
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,11 +17,11 @@ use super::siblings::Siblings;
 use super::tree::Tree;
 use crate::http::FieldBlock;
 
-/// Loads files of a tree under a policy.
+/// Loads files from a tree according to a policy.
 pub(crate) struct Loader<'a> {
     pub(crate) tree: &'a Tree,
     pub(crate) policy: &'a FilePolicy,
-    /// The time when the current turn began.
+    /// The time at which the current turn began.
     pub(crate) now: SystemTime,
 }
 
@@ -33,7 +33,7 @@ pub(crate) struct LoadedRepresentation {
     pub(crate) entry: Option<CacheEntry>,
 }
 
-/// An operator's error page.
+/// An error page that the operator has configured.
 pub(crate) struct CustomErrorPage {
     pub(crate) representation: Representation,
     pub(crate) content: Content,
@@ -56,7 +56,7 @@ impl Loader<'_> {
         // A file that is already compressed is not replaced by a compressed sibling.
         let has_siblings = self.policy.precompressed && own_coding.is_none();
         let siblings = if has_siblings { Siblings::of(self.tree, &file.path) } else { Siblings::default() };
-        // A sibling that cannot be read is ignored, because the original can still be served.
+        // A sibling that cannot be read is ignored, because the uncompressed file can still be served.
         let sibling = siblings.choose(accepted, &original).and_then(|(coding, path, found)| {
             let loaded = content::load_found(self.tree, path, &found, self.now).ok()?;
             Some((Some(coding.name()), path, loaded))
@@ -69,8 +69,7 @@ impl Loader<'_> {
         let representation = Arc::new(Representation::new(&loaded, self.metadata(&file.path, coding, &loaded, varies)));
         let content = CachedContent::of(&loaded, path);
         let entry = loaded.cacheable.then(|| {
-            // These are the identities that were found. A file that has changed since then has a new identity in the
-            // next turn.
+            // The entry depends on the identities that were found, so a change since then is detected in the next turn.
             let mut dependencies = vec![CacheDependency { path: file.path.into(), file: Some(original) }];
             dependencies.extend(file.outranked_by);
             if !accepted.is_empty() {
@@ -81,7 +80,7 @@ impl Loader<'_> {
         Ok(LoadedRepresentation { representation, content: loaded.content, entry })
     }
 
-    /// Loads the operator's error page; `None` if it is missing or cannot be read.
+    /// Loads an error page that the operator has configured; `None` if it is missing or cannot be read.
     pub(crate) fn error_page(&self, path: &Path) -> Option<CustomErrorPage> {
         // The operator configured the path, so the rule for symbolic links does not apply to it.
         let loaded = content::load(&self.tree.following_symlinks(), path, self.now).ok()?;
@@ -107,7 +106,7 @@ impl Loader<'_> {
             shared.put("Vary", "Accept-Encoding");
         }
         if let Some(value) = self.policy.cache_control(self.tree.root(), path) {
-            // `build` has checked the value.
+            // This cannot fail, because `build` has checked the value.
             _ = shared.add("Cache-Control", value);
         }
         shared.append(&self.policy.everywhere);
@@ -121,8 +120,9 @@ impl Loader<'_> {
         }
     }
 
-    /// The content type of the file at `path`. `plain` is its content; `None` if the served content has a coding. If a
-    /// compressed sibling is served, the original is read to find the character encoding that the page declares.
+    /// The content type of the file at `path`. `plain` is the content of the file, or `None` if the served content has
+    /// a coding. If a compressed sibling is served, the uncompressed file is read to find the character encoding that
+    /// it declares.
     fn content_type(&self, path: &Path, plain: Option<&Content>) -> String {
         let original = || {
             let (file, _) = self.tree.open(path).ok()?;
@@ -140,7 +140,7 @@ impl Loader<'_> {
 /// The first bytes of a text, in which it may declare its character encoding.
 fn start_of(content: &Content) -> Vec<u8> {
     let mut start = vec![0; SEARCHED];
-    // After an error, no declared encoding is found. Sending the text reports the same error.
+    // If reading fails, no declared encoding is found. The same error will be reported when the text is sent.
     let count = content.read_at(&mut start, 0).unwrap_or(0);
     start.truncate(count);
     start

@@ -12,30 +12,30 @@ use super::surrogates::decode_surrogates;
 use super::tree::Tree;
 use crate::http::UrlPath;
 
-/// The resource at the path of a request.
+/// The resource that the path of a request names.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Resource {
     /// A regular file.
     File(ResolvedFile),
     /// A directory without an index file.
     Directory(PathBuf),
-    /// The canonical address of the resource, which differs from the requested one: with a trailing slash for a
-    /// directory, without `.html` for a page.
+    /// The canonical URL of the resource, which differs from the requested one: it has a trailing slash for a
+    /// directory, or no `.html` for a page.
     Redirect(String),
 }
 
-/// A regular file, and the paths that would have taken precedence over it.
+/// A regular file, and the paths that would take precedence over it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ResolvedFile {
     pub(crate) path: PathBuf,
     /// The identity of the file; `None` if the file has not been looked up in this turn.
     pub(crate) identity: Option<Identity>,
-    /// Paths that take precedence over this file as soon as a regular file appears there.
+    /// Paths that would take precedence over this file if a regular file appeared at them.
     pub(crate) outranked_by: Vec<CacheDependency>,
 }
 
 impl ResolvedFile {
-    /// A file without alternatives that take precedence.
+    /// A file that no other path takes precedence over.
     pub(crate) fn at(path: PathBuf) -> ResolvedFile {
         ResolvedFile { path, identity: None, outranked_by: Vec::new() }
     }
@@ -44,7 +44,7 @@ impl ResolvedFile {
 /// Finds the resource at a path.
 pub(crate) fn find(tree: &Tree, policy: &FilePolicy, url: &UrlPath) -> Result<Resource, Refusal> {
     let path = file_system_path(tree, policy, url)?;
-    // The root itself has no name to which `.html` could be added.
+    // The root has no name to which `.html` could be added.
     let clean_urls = policy.clean_urls && path != tree.root();
     let as_page = || if clean_urls { page(tree, url, &path) } else { None };
     match (stat(tree, path.clone()), url.has_trailing_slash()) {
@@ -55,8 +55,8 @@ pub(crate) fn find(tree: &Tree, policy: &FilePolicy, url: &UrlPath) -> Result<Re
             Ok(Resource::File(ResolvedFile { identity: Some(identity), ..ResolvedFile::at(path) }))
         }
         (Ok((path, Stat { kind: FileKind::Directory, .. })), true) => Ok(index(tree, &policy.index_names, path)),
-        // Without a trailing slash, `/about` means the page `about.html` and not the directory `about`, whose address
-        // is `/about/`.
+        // Without a trailing slash, `/about` stands for the page `about.html` and not for the directory `about`, whose
+        // path is `/about/`.
         (Ok((_, Stat { kind: FileKind::Directory, .. })), false) => {
             Ok(as_page().unwrap_or_else(|| Resource::Redirect(url.location())))
         }
@@ -76,7 +76,8 @@ pub(crate) fn is_hidden(relative: &Path) -> bool {
     public.iter().any(|segment| segment.as_encoded_bytes().starts_with(b"."))
 }
 
-/// The path below the root, or the one that the caller's `translate_path` returns, unless the policy denies it.
+/// The file system path for a URL: a path below the root, or the result of the program's `translate_path`. An error if
+/// the policy denies it.
 fn file_system_path(tree: &Tree, policy: &FilePolicy, url: &UrlPath) -> Result<PathBuf, Refusal> {
     let relative = match policy.base.as_os_str().is_empty() {
         true => url.relative(),
@@ -93,8 +94,8 @@ fn file_system_path(tree: &Tree, policy: &FilePolicy, url: &UrlPath) -> Result<P
     }
 }
 
-/// Clean URLs: the page `PATH.html` for a path that does not name a file. With a trailing slash, the path is an
-/// incorrect form of the page's address.
+/// Implements clean URLs: finds the page `PATH.html` for a path that does not name a file. If the path has a trailing
+/// slash, the result is a redirect to the path without it.
 fn page(tree: &Tree, url: &UrlPath, path: &Path) -> Option<Resource> {
     let mut page = OsString::from(path);
     page.push(".html");
@@ -107,8 +108,8 @@ fn page(tree: &Tree, url: &UrlPath, path: &Path) -> Option<Resource> {
     Some(Resource::File(ResolvedFile { path: page, identity, outranked_by }))
 }
 
-/// Clean URLs: the address of a file without its `.html`, or without its name if the file is the index of its directory;
-/// `None` if the file keeps its address.
+/// Implements clean URLs: returns the URL of a file without its `.html`, or without its name if the file is the index
+/// of its directory. `None` if the file keeps its URL.
 fn clean_location(tree: &Tree, policy: &FilePolicy, url: &UrlPath, path: &Path) -> Option<String> {
     let location = url.location();
     let shorter = location.strip_suffix('/')?.strip_suffix(".html")?;
@@ -116,12 +117,12 @@ fn clean_location(tree: &Tree, policy: &FilePolicy, url: &UrlPath, path: &Path) 
         let index = index(tree, &policy.index_names, path.parent()?.to_owned());
         return matches!(index, Resource::File(file) if file.path == path).then(|| format!("{directory}/"));
     }
-    // If the file `about` exists, `/about` is its address, so `about.html` has no shorter address.
+    // If the file `about` exists, `/about` is its URL, so `about.html` has no shorter URL.
     let unambiguous = !shorter.ends_with('/') && tree.regular_file(&path.with_extension("")).is_none();
     unambiguous.then(|| shorter.to_owned())
 }
 
-/// The first of the names that is a regular file; the directory itself if there is no such file.
+/// The first of `names` that is a regular file in the directory, or the directory itself if there is no such file.
 fn index(tree: &Tree, names: &[OsString], directory: PathBuf) -> Resource {
     let mut outranked_by = Vec::new();
     for name in names {
@@ -135,7 +136,7 @@ fn index(tree: &Tree, names: &[OsString], directory: PathBuf) -> Resource {
     Resource::Directory(directory)
 }
 
-/// The kind and the identity of the file at a path, with the path at which it was found.
+/// Looks up the kind and identity of the file at a path. Also returns the path at which it was found.
 ///
 /// Python's listings write a byte that is not UTF-8 as an encoded lone surrogate. Such a path is tried unchanged first,
 /// because a file may have exactly that name, and then with the bytes that the surrogates represent.

@@ -1,5 +1,5 @@
-//! Determines the content type and content coding of a file from its name. Not here: the choice of the bytes to send,
-//! and the codings that a client accepts.
+//! Determines the content type and content coding of a file from its name. Not here: choosing the bytes to send, and
+//! the codings that a client accepts.
 
 mod declared;
 mod table;
@@ -10,18 +10,18 @@ use std::path::Path;
 
 pub(crate) use declared::SEARCHED;
 
-/// The content type of a file without a known extension, if the builder does not set another.
+/// The content type of a file without a known extension, unless the builder sets another one.
 pub(crate) const DEFAULT_TYPE: &str = "application/octet-stream";
 
-/// The content codings that a file can have (IANA's registry, RFC 9110 section 8.4.1); `identity` means no coding.
+/// The content codings that a file can have (from IANA's registry, RFC 9110 section 8.4.1); `identity` means no coding.
 pub(crate) const CODINGS: [&str; 6] = ["br", "compress", "deflate", "gzip", "identity", "zstd"];
 
-/// Short forms of double extensions, such as `tgz` for `tar.gz`, each with the first of the two extensions: Python's
-/// `suffix_map`.
+/// Short forms of double extensions, such as `tgz` for `tar.gz`, each with the first of the two extensions, like
+/// Python's `suffix_map`.
 const SHORT: &[(&str, &str)] =
     &[("svgz", "svg"), ("tgz", "tar"), ("taz", "tar"), ("tz", "tar"), ("tbz2", "tar"), ("txz", "tar")];
 
-/// The charset parameter of text types.
+/// The charset parameter for text types.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) enum Charset {
     /// `utf-8`, unless the text declares its encoding itself.
@@ -33,15 +33,15 @@ pub(crate) enum Charset {
     Named(String),
 }
 
-/// The settings that override or complete the built-in tables. Extensions have no dot. The last of several entries for
-/// an extension counts.
+/// The settings that override or complete the built-in tables. Extensions have no dot. Of several entries for an
+/// extension, the last one counts.
 #[derive(Debug, Default)]
 pub(crate) struct MimeSettings {
-    /// Content types by extension: Python's `extensions_map`.
+    /// Content types by extension, like Python's `extensions_map`.
     pub(crate) types: Vec<(String, String)>,
     /// Content codings by extension.
     pub(crate) codings: Vec<(String, &'static str)>,
-    /// The charset parameter of text types.
+    /// The charset parameter for text types.
     pub(crate) charset: Charset,
 }
 
@@ -55,13 +55,14 @@ impl MimeSettings {
     fn coding_of(&self, extension: &str) -> Option<&'static str> {
         let find = |name: &str| self.codings.iter().rev().find(|(known, _)| known == name).map(|(_, coding)| *coding);
         let lower = extension.to_ascii_lowercase();
-        // By definition, `svgz` is SVG compressed with gzip. Browsers do not display it without the field.
+        // By definition, `svgz` is SVG compressed with gzip. Browsers do not display it without `Content-Encoding:
+        // gzip`.
         find(extension).or_else(|| find(&lower)).or_else(|| (lower == "svgz").then_some("gzip"))
     }
 
-    /// The content type of a file by its extension, without a charset: Python's `guess_type`, but without the host's
-    /// tables, so that the result is the same on all hosts. The extension of a coding is skipped: `x.wasm.br` is looked
-    /// up as `x.wasm`.
+    /// The content type of a file by its extension, without a charset. Like Python's `guess_type`, but does not use the
+    /// tables of the operating system, so that the result is the same on all machines. The extension of a coding is
+    /// skipped, so `x.wasm.br` is looked up as `x.wasm`.
     ///
     /// The extension is looked up unchanged and then in lower case, each time in the settings and in [`table`], and
     /// finally in the table of `mime_guess`. A name such as `.html`, which begins with its only dot, has no extension.
@@ -71,7 +72,8 @@ impl MimeSettings {
         if self.coding(path).is_none() {
             return self.type_of(last).unwrap_or(default);
         }
-        // A short form contains the inner extension: `x.tgz` is looked up as `tar`.
+        // A short form stands for two extensions, of which the first determines the type: `x.tgz` is looked up as
+        // `tar`.
         let lower = last.to_ascii_lowercase();
         if let Some((_, long)) = SHORT.iter().find(|(short, _)| *short == lower) {
             let own = find(&self.types, last).or_else(|| find(&self.types, &lower));
@@ -92,9 +94,9 @@ impl MimeSettings {
     /// Adds the charset parameter to a text type that has no parameters. `start` returns the first [`SEARCHED`] bytes
     /// of the text, or nothing if they are compressed; it is called only for HTML and CSS.
     ///
-    /// XML types get no parameter by default: XML is UTF-8 unless it declares another encoding, and a charset would
-    /// override the declaration (RFC 7303 section 3). Other text gets the parameter, because browsers would otherwise
-    /// guess the encoding and rarely choose UTF-8.
+    /// XML types get no parameter by default, because XML is UTF-8 unless it declares another encoding, and a charset
+    /// would override the declaration (RFC 7303 section 3). Other text gets the parameter, because browsers would
+    /// otherwise guess the encoding and rarely choose UTF-8.
     pub(crate) fn with_charset<'t>(&self, content_type: &'t str, start: impl FnOnce() -> Vec<u8>) -> Cow<'t, str> {
         let is_text = content_type.get(..5).is_some_and(|kind| kind.eq_ignore_ascii_case("text/"));
         // A type that already has parameters is not changed.
@@ -116,7 +118,7 @@ fn extension(name: &OsStr) -> Option<&str> {
     Path::new(name).extension().and_then(OsStr::to_str)
 }
 
-/// True if a text of this type declares its encoding. XML counts as declaring it, without a search.
+/// True if a text of this type declares its encoding. XML always counts as declaring its encoding.
 fn declares(content_type: &str, start: impl FnOnce() -> Vec<u8>) -> bool {
     match content_type.to_ascii_lowercase().as_str() {
         "text/html" => declared::by_html(&start()),
@@ -130,8 +132,8 @@ fn is_xml(content_type: &str) -> bool {
     matches!(content_type, "text/xml" | "text/xml-external-parsed-entity") || content_type.ends_with("+xml")
 }
 
-/// Replaces an unregistered text type with `text/plain`, which browsers display. For an unknown type, some browsers
-/// offer to save the text.
+/// Replaces an unregistered text type with `text/plain`, which browsers display. For an unknown text type, some
+/// browsers offer to save the file.
 fn displayable(content_type: &'static str) -> &'static str {
     if content_type.starts_with("text/x-") { "text/plain" } else { content_type }
 }

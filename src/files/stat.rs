@@ -64,7 +64,7 @@ impl Stat {
     /// The identity of a regular file.
     ///
     /// # Errors
-    /// `NotFound` for every other kind.
+    /// Returns `NotFound` for every other kind.
     pub(crate) fn regular(&self) -> io::Result<Identity> {
         if self.kind == FileKind::File { Ok(self.identity) } else { Err(io::ErrorKind::NotFound.into()) }
     }

@@ -47,7 +47,7 @@ impl Tree {
     /// Creates the tree below a directory, which must exist and be readable.
     ///
     /// # Errors
-    /// The system's error for the directory, with its name in the text; `Unsupported` if `symlinks` is not
+    /// Returns the system's error for the directory, with its name in the text; `Unsupported` if `symlinks` is not
     /// [`Symlinks::Follow`] and the system cannot check symbolic links.
     pub(crate) fn new(root: &Path, symlinks: Symlinks) -> io::Result<Tree> {
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", root.display()));
@@ -93,7 +93,7 @@ impl Tree {
     /// The identity of the regular file at a path.
     ///
     /// # Errors
-    /// `NotFound` if the path names another kind of file; otherwise the system's error.
+    /// Returns `NotFound` if the path names another kind of file; otherwise the system's error.
     pub(crate) fn identify(&self, path: &Path) -> io::Result<Identity> {
         self.stat(path)?.regular()
     }
@@ -116,7 +116,7 @@ impl Tree {
     /// turn.
     ///
     /// # Errors
-    /// `NotFound` if the identity has changed.
+    /// Returns `NotFound` if the identity has changed.
     pub(crate) fn reopen(&self, path: &Path, identity: &Identity) -> io::Result<File> {
         let (file, now) = self.open(path)?;
         if now == *identity { Ok(file) } else { Err(io::ErrorKind::NotFound.into()) }
@@ -129,7 +129,7 @@ impl Tree {
     /// replaced it in the meantime.
     ///
     /// # Errors
-    /// `NotFound` if the open file is not a regular file.
+    /// Returns `NotFound` if the open file is not a regular file.
     pub(crate) fn open(&self, path: &Path) -> io::Result<(File, Identity)> {
         let file = self.open_unchecked(path)?;
         let identity = Stat::of(&file)?.regular()?;

@@ -47,7 +47,8 @@ impl Drop for HandlerBody {
 /// Checks the outcome of a handler that has ended after its head was sent.
 ///
 /// # Errors
-/// If the handler failed, or the body does not have its declared length. The connection must then be cut.
+/// Returns an error if the handler failed, or the body does not have its declared length. The connection must then be
+/// cut.
 fn check_end(state: &ExchangeState, name: impl Fn() -> String) -> io::Result<()> {
     let failure = state.channel.state_mut().outcome.take().as_ref().and_then(TaskOutcome::failure);
     let fault = failure.or_else(|| {

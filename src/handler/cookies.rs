@@ -50,8 +50,8 @@ impl Exchange<'_> {
     /// ```
     ///
     /// # Errors
-    /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if the name is not a token, the value has a control
-    /// character or a character above U+00FF, or an attribute has a control character or `;`. Also those of
+    /// Returns an error of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if the name is not a token, the value has
+    /// a control character or a character above U+00FF, or an attribute has a control character or `;`. Also those of
     /// [`send_header`](Exchange::send_header).
     pub fn set_cookie<'c>(&self, cookie: impl Into<Cookie<'c>>) -> io::Result<()> {
         let line = write(&cookie.into())?;

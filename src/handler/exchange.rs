@@ -100,7 +100,7 @@ impl<'y> Exchange<'y> {
     /// The example `routes` selects by path and method.
     ///
     /// # Errors
-    /// An [`HttpError`] with status 400 if the path is malformed.
+    /// Returns an [`HttpError`] with status 400 if the path is malformed.
     pub fn url_path(&self) -> io::Result<UrlPath> {
         Ok(self.request.url_path()?)
     }
@@ -189,7 +189,7 @@ impl<'y> Exchange<'y> {
     /// The examples `echo` and `upload_form` limit the bodies that they read.
     ///
     /// # Errors
-    /// The same error if the request announces a longer body.
+    /// Returns the same error if the request announces a longer body.
     pub fn limit_body(&self, limit: u64) -> io::Result<()> {
         self.io.set_input_limit(limit, too_large);
         match self.request.body_length() {

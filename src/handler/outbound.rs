@@ -41,7 +41,7 @@ impl Exchange<'_> {
     /// ```
     ///
     /// # Errors
-    /// The same as for [`HttpConnection::new`].
+    /// Returns the same errors as [`HttpConnection::new`].
     pub fn connect(&self, host: &str) -> Result<HttpConnection<OutgoingConnector<'_>>, Error> {
         HttpConnection::with_connector(self.connector(), host, None)
     }
@@ -82,7 +82,7 @@ impl Exchange<'_> {
     /// the response, like [`Pool::fetch`].
     ///
     /// # Errors
-    /// The same as for [`Pool::fetch`].
+    /// Returns the same errors as [`Pool::fetch`].
     pub fn fetch<'b>(
         &self,
         method: &str,

@@ -36,7 +36,8 @@ impl Upgraded<'_> {
     /// [`HttpResponse::into_upgraded`](crate::client::HttpResponse::into_upgraded). The example `reverse_proxy` does that.
     ///
     /// # Errors
-    /// Those of `other`; of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects.
+    /// Returns the errors of `other`; of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client
+    /// disconnects.
     pub fn relay<S: ClientStream>(mut self, mut other: S, early: &[u8]) -> io::Result<()> {
         self.set_nonblocking(true);
         let mut held = Buffer::default();

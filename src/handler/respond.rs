@@ -17,8 +17,8 @@ impl Exchange<'_> {
     /// The request is logged after the response has been sent, with the number of bytes.
     ///
     /// # Errors
-    /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if the number is not a status, the status is an interim
-    /// one (1xx), or a response has already begun.
+    /// Returns an error of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if the number is not a status, the status
+    /// is an interim one (1xx), or a response has already begun.
     pub fn send_response(&self, status: impl IntoStatus) -> io::Result<()> {
         let status = final_status(status)?;
         self.unbegun()?.status = Some(status);
@@ -53,7 +53,8 @@ impl Exchange<'_> {
     /// ```
     ///
     /// # Errors
-    /// The same as for [`send_response`](Exchange::send_response). 101 is refused; see [`upgrade`](Exchange::upgrade).
+    /// Returns the same errors as [`send_response`](Exchange::send_response). 101 is refused; see
+    /// [`upgrade`](Exchange::upgrade).
     pub fn send_response_only(&self, status: impl IntoStatus) -> io::Result<()> {
         let status = status.into_status()?;
         match status.code() {
@@ -74,8 +75,8 @@ impl Exchange<'_> {
     /// connection, the client still waits to send its own body, or the server is stopping.
     ///
     /// # Errors
-    /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if name and value do not form exactly one field, a text
-    /// has a character above U+00FF, the field contradicts the framing (see
+    /// Returns an error of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if name and value do not form exactly one
+    /// field, a text has a character above U+00FF, the field contradicts the framing (see
     /// [`FieldBlock::add`](crate::http::FieldBlock::add)), or the head has ended.
     pub fn send_header(&self, name: &str, value: impl FieldValue) -> io::Result<()> {
         let mut state = self.state.response.borrow_mut();
@@ -88,8 +89,8 @@ impl Exchange<'_> {
     /// Ends the head of the response. The body is then written to [`wfile`](Exchange::wfile).
     ///
     /// # Errors
-    /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if no response has begun, the head has already ended, or
-    /// an interim response has `Content-Length` or `Connection`.
+    /// Returns an error of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if no response has begun, the head has
+    /// already ended, or an interim response has `Content-Length` or `Connection`.
     pub fn end_headers(&self) -> io::Result<()> {
         let mut state = self.state.response.borrow_mut();
         if !state.is_head_open() {
@@ -117,7 +118,7 @@ impl Exchange<'_> {
     /// The connection is kept open, unless the client is still sending or `Connection: close` was set.
     ///
     /// # Errors
-    /// The same as for [`send_response`](Exchange::send_response).
+    /// Returns the same errors as [`send_response`](Exchange::send_response).
     pub fn send_error(&self, status: impl IntoStatus, message: Option<&str>, explain: Option<&str>) -> io::Result<()> {
         let status = final_status(status)?;
         let own = |text: Option<&str>| text.map(|text| text.to_owned().into());
@@ -144,7 +145,7 @@ impl Exchange<'_> {
     /// ```
     ///
     /// # Errors
-    /// The same as for [`send_response`](Exchange::send_response).
+    /// Returns the same errors as [`send_response`](Exchange::send_response).
     pub fn error(&self, status: impl IntoStatus) -> io::Result<()> {
         self.send_error(status, None, None)
     }
@@ -158,8 +159,8 @@ impl Exchange<'_> {
     /// times, so all of them are sent.
     ///
     /// # Errors
-    /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if a response has already begun, or a field that was set
-    /// contradicts a field of the service.
+    /// Returns an error of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if a response has already begun, or a
+    /// field that was set contradicts a field of the service.
     pub fn serve(&self, service: &(impl Service + ?Sized)) -> io::Result<()> {
         let fields = std::mem::take(&mut self.unbegun()?.head);
         self.complete_with(service.call(self.request()), &fields)
@@ -181,7 +182,7 @@ impl Exchange<'_> {
     /// ```
     ///
     /// # Errors
-    /// The same as for [`serve`](Exchange::serve).
+    /// Returns the same errors as [`serve`](Exchange::serve).
     pub fn respond(&self, response: Response) -> io::Result<()> {
         let fields = std::mem::take(&mut self.unbegun()?.head);
         self.complete_with(Reply::Now(response), &fields)
@@ -191,9 +192,9 @@ impl Exchange<'_> {
     /// been written before, the system sends the file without copying it through the program, where that is supported.
     ///
     /// # Errors
-    /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if the file is not a regular file, does not have the
-    /// declared length, or the head has not ended. Also errors of reading the file, and those of writing to
-    /// [`wfile`](Exchange::wfile).
+    /// Returns an error of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if the file is not a regular file, does
+    /// not have the declared length, or the head has not ended. Also errors of reading the file, and those of writing
+    /// to [`wfile`](Exchange::wfile).
     pub fn send_file(&self, file: File) -> io::Result<()> {
         let metadata = file.metadata()?;
         if !metadata.is_file() {
@@ -227,7 +228,7 @@ impl Exchange<'_> {
     /// Closes the connection after this response. Python's `close_connection = True`.
     ///
     /// # Errors
-    /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if the head has ended.
+    /// Returns an error of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if the head has ended.
     pub fn close_connection(&self) -> io::Result<()> {
         self.send_header("Connection", "close")
     }
@@ -260,7 +261,7 @@ const HEAD_ENDED: &str = "the head of the response has ended";
 /// Queues an interim response.
 ///
 /// # Errors
-/// If it has fields that would change the framing of the connection.
+/// Returns an error if it has fields that would change the framing of the connection.
 fn end_interim(state: &mut ResponseState, status: Status, head: FieldBlock) -> io::Result<()> {
     if head.content_length().is_some() || head.keep_alive().is_some() {
         return Err(misuse(format!("{status} has no body and ends no connection")));

@@ -71,7 +71,7 @@ impl ResponseState {
     }
 
     /// # Errors
-    /// If `send_response` has been called, or the response is at a later stage.
+    /// Returns an error if `send_response` has been called, or the response is at a later stage.
     #[inline]
     pub(super) fn check_not_begun(&self) -> io::Result<()> {
         if self.status.is_some() || !self.is_head_open() {
@@ -81,7 +81,7 @@ impl ResponseState {
     }
 
     /// # Errors
-    /// If no body may be written, because the head is not complete or the reply was given as a whole.
+    /// Returns an error if no body may be written, because the head is not complete or the reply was given as a whole.
     #[inline]
     pub(super) fn check_body(&self) -> io::Result<()> {
         match self.stage {
@@ -102,7 +102,7 @@ impl ResponseState {
     /// The number of bytes, up to `wanted`, that the handler may write. It is at least one.
     ///
     /// # Errors
-    /// If the response has no body now, or the body has reached its declared length.
+    /// Returns an error if the response has no body now, or the body has reached its declared length.
     #[inline]
     pub(super) fn body_allowed(&mut self, wanted: usize) -> io::Result<usize> {
         self.check_body()?;

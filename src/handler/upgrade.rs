@@ -46,8 +46,8 @@ impl Exchange<'_> {
     /// The example `websocket_echo` performs the WebSocket handshake and runs the crate tungstenite on the stream.
     ///
     /// # Errors
-    /// An [`HttpError`] with status 426, which names the protocol to the client, if the request does not ask for it
-    /// (see [`Request::asks_for_upgrade`](crate::http::Request::asks_for_upgrade)). Of kind
+    /// Returns an [`HttpError`] with status 426, which names the protocol to the client, if the request does not ask
+    /// for it (see [`Request::asks_for_upgrade`](crate::http::Request::asks_for_upgrade)). Of kind
     /// [`InvalidInput`](io::ErrorKind::InvalidInput) if a response has already begun, or a `Content-Length` was set.
     pub fn upgrade(&self, protocol: &str) -> io::Result<Upgraded<'_>> {
         if !self.request().asks_for_upgrade(protocol) {
@@ -102,7 +102,7 @@ impl Upgraded<'_> {
     /// immediately and also read from its client. The example `websocket_chat` does this.
     ///
     /// # Errors
-    /// The same as for [`Exchange::wait_until`].
+    /// Returns the same errors as [`Exchange::wait_until`].
     pub fn wait_until<T, R>(
         &self,
         shared: &Shared<T>,

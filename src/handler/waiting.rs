@@ -13,7 +13,8 @@ impl Exchange<'_> {
     /// The example `deferred` delays a response this way.
     ///
     /// # Errors
-    /// Of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects first.
+    /// Returns an error of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects
+    /// first.
     pub fn sleep(&self, time: Duration) -> io::Result<()> {
         self.io.sleep(time)
     }
@@ -23,7 +24,7 @@ impl Exchange<'_> {
     /// [`Handlers::workers`](super::Handlers::workers)) are busy, `work` waits for one of them.
     ///
     /// # Errors
-    /// If `work` panics; the error contains the panic message. Of kind
+    /// Returns an error if `work` panics; the error contains the panic message. Of kind
     /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects first: `work` then runs to its
     /// end, and its result is dropped.
     pub fn offload<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
@@ -48,8 +49,8 @@ impl Exchange<'_> {
     /// The example `live_reload` sends each change to a page as a server-sent event.
     ///
     /// # Errors
-    /// Of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects first, and of kind
-    /// [`Deadlock`](io::ErrorKind::Deadlock) inside [`Shared::with`].
+    /// Returns an error of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects
+    /// first, and of kind [`Deadlock`](io::ErrorKind::Deadlock) inside [`Shared::with`].
     pub fn wait_until<T, R>(
         &self,
         shared: &Shared<T>,
@@ -91,7 +92,8 @@ impl Exchange<'_> {
     /// ```
     ///
     /// # Errors
-    /// Of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects first.
+    /// Returns an error of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects
+    /// first.
     pub fn wait_for_stop(&self, timeout: Duration) -> io::Result<bool> {
         self.io.wait_for_stop(timeout)
     }
@@ -125,10 +127,9 @@ impl Exchange<'_> {
     /// ```
     ///
     /// # Errors
-    /// Those of the operating system; of kind [`TimedOut`](io::ErrorKind::TimedOut) after `timeout`, of kind
-    /// [`QuotaExceeded`](io::ErrorKind::QuotaExceeded) at that limit, and of kind
-    /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client
-    /// disconnects first.
+    /// Returns the errors of the operating system; of kind [`TimedOut`](io::ErrorKind::TimedOut) after `timeout`, of
+    /// kind [`QuotaExceeded`](io::ErrorKind::QuotaExceeded) at that limit, and of kind
+    /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects first.
     pub fn connect_tcp(&self, address: impl fmt::Display, timeout: Option<Duration>) -> io::Result<OutgoingStream<'_>> {
         self.io.connect_tcp(&address, timeout)
     }

@@ -102,9 +102,9 @@ impl FieldBlock {
     /// written as Latin-1; see [`FieldValue`].
     ///
     /// # Errors
-    /// If the name is not a token, if the value contains a control character or a character above U+00FF, or if the
-    /// field would contradict the framing of the message; see [`InvalidHeader`]. In these cases the fields are
-    /// unchanged.
+    /// Returns an error if the name is not a token, if the value contains a control character or a character above
+    /// U+00FF, or if the field would contradict the framing of the message; see [`InvalidHeader`]. In these cases the
+    /// fields are unchanged.
     pub fn add(&mut self, name: &str, value: impl FieldValue) -> Result<(), InvalidHeader> {
         if !is_token(name.as_bytes()) {
             return Err(InvalidHeader::Name(name.to_owned()));
@@ -164,7 +164,7 @@ impl FieldBlock {
     /// Adds a field whose value consists of numbers, dates and constant texts, and is therefore always valid.
     ///
     /// # Panics
-    /// If the name or the formatted value is invalid, which is an error of the caller.
+    /// Panics if the name or the formatted value is invalid, which is an error of the caller.
     pub(crate) fn put(&mut self, name: &str, value: impl fmt::Display) {
         if let Err(error) = self.add(name, format_args!("{value}")) {
             panic!("{error}");

@@ -25,8 +25,8 @@ pub trait FieldValue {
     /// Appends the value to the field line.
     ///
     /// # Errors
-    /// If the text contains a character that is not in Latin-1, which ends at U+00FF. The error contains the first such
-    /// character.
+    /// Returns an error if the text contains a character that is not in Latin-1, which ends at U+00FF. The error
+    /// contains the first such character.
     fn append_to(&self, line: &mut Vec<u8>) -> Result<(), NotLatin1>;
 }
 

@@ -37,8 +37,8 @@ impl HeaderList {
     /// Adds a field after the existing ones. Text is written as Latin-1; see [`FieldValue`].
     ///
     /// # Errors
-    /// If the name is not a token, or if the value contains a control character or a character above U+00FF. In these
-    /// cases the list is unchanged.
+    /// Returns an error if the name is not a token, or if the value contains a control character or a character above
+    /// U+00FF. In these cases the list is unchanged.
     pub fn add(&mut self, name: &str, value: impl FieldValue) -> Result<(), InvalidHeader> {
         if !is_token(name.as_bytes()) {
             return Err(InvalidHeader::Name(name.to_owned()));

@@ -95,7 +95,7 @@ impl HttpError {
     /// ```
     ///
     /// # Errors
-    /// If name and value do not form one valid field; see [`FieldBlock::add`].
+    /// Returns an error if name and value do not form one valid field; see [`FieldBlock::add`].
     pub fn header(mut self, name: &str, value: impl FieldValue) -> Result<HttpError, InvalidHeader> {
         self.page.fields.add(name, value)?;
         Ok(self)

@@ -56,7 +56,7 @@ impl UrlPath {
     /// Decodes and normalises the path of a target, without its query.
     ///
     /// # Errors
-    /// If an escape is malformed, or if the decoded path contains NUL.
+    /// Returns an error if an escape is malformed, or if the decoded path contains NUL.
     pub fn parse(raw: &[u8]) -> Result<UrlPath, BadPath> {
         let decoded = percent_decode(raw).ok_or(BadPath::Escape)?;
         if memchr::memchr(0, &decoded).is_some() {

@@ -360,7 +360,7 @@ impl RequestBuilder {
     /// Builds the request, from an unspecified client and without a body.
     ///
     /// # Panics
-    /// If the method or a field name is not a token.
+    /// Panics if the method or a field name is not a token.
     pub fn build(self) -> Request {
         assert!(is_token(self.method.as_bytes()), "{:?} is not a method", self.method);
         let mut request = Request { method: Method::from_token(&self.method), ..Request::default() };

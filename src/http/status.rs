@@ -192,7 +192,7 @@ pub trait IntoStatus {
     /// Converts to a [`Status`].
     ///
     /// # Errors
-    /// Of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if the number is below 100 or above 999.
+    /// Returns an error of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if the number is below 100 or above 999.
     fn into_status(self) -> io::Result<Status>;
 }
 

@@ -214,10 +214,10 @@ impl ClientMachine {
     /// then reports the end of the body with [`ClientMachine::body_sent`] or [`ClientMachine::abandon_body`].
     ///
     /// # Errors
-    /// If a part of the head is not allowed. The machine and `out` are then unchanged.
+    /// Returns an error if a part of the head is not allowed. The machine and `out` are then unchanged.
     ///
     /// # Panics
-    /// If [`ClientMachine::can_request`] is false.
+    /// Panics if [`ClientMachine::can_request`] is false.
     pub fn request(&mut self, head: &RequestHead<'_>, out: &mut Buffer) -> Result<Option<Encoder>, InvalidRequest> {
         // The server would not read such a request, and the client would wait for its response forever.
         assert!(self.can_request(), "the connection takes another request");
@@ -237,7 +237,7 @@ impl ClientMachine {
     /// body. `closes` is true if [`ClientMachine::can_request`] was false after that call.
     ///
     /// # Panics
-    /// If [`ClientMachine::can_request`] is false.
+    /// Panics if [`ClientMachine::can_request`] is false.
     pub fn repeat_request(&mut self, method: &str, closes: bool) {
         assert!(self.can_request(), "the connection takes another request");
         self.awaited.push_back(ResponseFor::method(method));
@@ -262,8 +262,8 @@ impl ClientMachine {
     /// of a body to [`ClientMachine::take`]. The head is read into `head`, even that of an interim response.
     ///
     /// # Errors
-    /// The first violation, and the same one in every later call. Nothing more is read, and no further request may be
-    /// sent.
+    /// Returns the first violation, and the same one in every later call. Nothing more is read, and no further request
+    /// may be sent.
     pub fn receive(
         &mut self,
         input: &mut Buffer,

@@ -151,7 +151,8 @@ impl<O: TransitionObserver> ServerMachine<O> {
     /// body to [`ServerMachine::take`]. A head is read into `request`, which holds the previous request until then.
     ///
     /// # Errors
-    /// The first violation. Nothing more is read; a response is due ([`SendState::Due`]) unless it has already begun.
+    /// Returns the first violation. Nothing more is read; a response is due ([`SendState::Due`]) unless it has already
+    /// begun.
     pub fn receive(
         &mut self,
         input: &mut Buffer,

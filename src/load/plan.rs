@@ -73,7 +73,7 @@ impl Plan {
     /// Creates a plan in which requests alternate according to the weights of their URLs.
     ///
     /// # Errors
-    /// If the URLs name different servers, or if the host has no address.
+    /// Returns an error if the URLs name different servers, or if the host has no address.
     pub(super) fn new(
         urls: &[TargetUrl],
         requests: Vec<PreparedRequest>,

@@ -30,7 +30,7 @@ impl LoadConnector {
     /// Creates a connector for the server of a plan.
     ///
     /// # Errors
-    /// If a file with certificates cannot be read.
+    /// Returns an error if a file with certificates cannot be read.
     pub(super) fn new(plan: &Plan, options: &LoadOptions) -> io::Result<LoadConnector> {
         #[cfg(feature = "tls")]
         let connector = LoadConnector {

@@ -26,7 +26,7 @@ impl TlsClient {
     /// certificates.
     ///
     /// # Errors
-    /// If neither option is given, the name is invalid, or the file cannot be read.
+    /// Returns an error if neither option is given, the name is invalid, or the file cannot be read.
     pub(super) fn new(name: &str, options: &LoadOptions) -> io::Result<TlsClient> {
         let name =
             ServerName::try_from(name.to_owned()).map_err(|error| io::Error::other(format!("{name}: {error}")))?;

@@ -151,7 +151,7 @@ impl AccessLog {
     /// Creates a log that is appended to a file. The file is created if it does not exist.
     ///
     /// # Errors
-    /// If the file cannot be opened.
+    /// Returns an error if the file cannot be opened.
     pub fn file(path: impl Into<PathBuf>) -> io::Result<AccessLog> {
         // The name is made absolute, so that `reopen` finds the same file after a change of the working directory.
         let path = std::path::absolute(path.into())?;
@@ -216,7 +216,7 @@ impl AccessLog {
     /// opened by name.
     ///
     /// # Errors
-    /// If the file cannot be opened. Lines are then still written to the old file.
+    /// Returns an error if the file cannot be opened. Lines are then still written to the old file.
     pub fn reopen(&mut self) -> io::Result<()> {
         let Some(OpenLog { sink, path, left_behind, .. }) = &mut self.open else { return Ok(()) };
         if let Some(path) = left_behind {

@@ -88,7 +88,7 @@ impl Target {
     /// Writes some of the bytes and returns their number.
     ///
     /// # Errors
-    /// `AGAIN` if the target is full now; otherwise an error of the target.
+    /// Returns `AGAIN` if the target is full now; otherwise an error of the target.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<usize> {
         let (fd, method) = match self {
             Target::Descriptor { fd, method } => (&*fd, *method),
@@ -109,7 +109,7 @@ impl Target {
     /// Waits up to `within` until there is space for a write. Returns true if there is.
     ///
     /// # Errors
-    /// `INTR` if a signal arrived first.
+    /// Returns `INTR` if a signal arrived first.
     pub(super) fn has_room(&self, within: Duration) -> Result<bool> {
         match self {
             Target::Descriptor { fd, .. } => has_room(fd, within),

@@ -22,7 +22,7 @@ pub trait Accept<'s> {
     /// Registers the source with the poll, so that a pending connection is reported as readiness.
     ///
     /// # Errors
-    /// Those of the operating system's selector.
+    /// Returns the errors of the operating system's selector.
     fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()>;
 
     /// Undoes [`Accept::register`].
@@ -31,7 +31,7 @@ pub trait Accept<'s> {
     /// Accepts one connection and makes its session. `None` refuses the connection: it is closed without a byte.
     ///
     /// # Errors
-    /// `WouldBlock` if no connection is pending; otherwise those of the operating system.
+    /// Returns `WouldBlock` if no connection is pending; otherwise those of the operating system.
     fn accept(&mut self, now: Instant) -> io::Result<Option<Box<dyn Session + 's>>>;
 
     /// True if a connection is pending, as far as the source can tell without accepting it. Called only when the table

@@ -98,7 +98,7 @@ impl<'s, S: Selector> Reactor<'s, S> {
     /// Creates a loop without sessions.
     ///
     /// # Errors
-    /// If the acceptors or the signals cannot be registered with the selector.
+    /// Returns an error if the acceptors or the signals cannot be registered with the selector.
     pub fn new(
         selector: &'s mut S,
         stop: &'s StopFlag,
@@ -161,7 +161,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
     /// Drains the run when this input ends.
     ///
     /// # Errors
-    /// If the selector does not accept the input, as for a regular file.
+    /// Returns an error if the selector does not accept the input, as for a regular file.
     #[cfg(unix)]
     pub fn drain_at_end_of(&mut self, input: &'s mut InputEnd) -> io::Result<()> {
         input.register(self.selector.registry(), INPUT_END)?;
@@ -178,7 +178,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
     /// Runs turns until the mode, the [`StopFlag`] or a signal ends the run.
     ///
     /// # Errors
-    /// If the selector itself fails. No client can cause that.
+    /// Returns an error if the selector itself fails. No client can cause that.
     pub fn run(&mut self, mode: RunMode, hooks: &mut dyn TurnHooks) -> io::Result<RunEnd> {
         let mut events = self.selector.events();
         self.shutdown.set_mode(mode);

@@ -30,7 +30,7 @@ pub trait Selector {
     /// content of `events`, even if the call fails.
     ///
     /// # Errors
-    /// Those of the operating system. The loop ignores `Interrupted`.
+    /// Returns the errors of the operating system. The loop ignores `Interrupted`.
     fn select(&mut self, events: &mut Self::Events, timeout: Option<Duration>) -> io::Result<()>;
 
     /// The token of each source that has an event, and its readiness.

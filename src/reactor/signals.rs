@@ -77,7 +77,7 @@ impl Signals {
     /// the first has been read, the second ends the process as if it had no handler.
     ///
     /// # Errors
-    /// If the system does not allow a handler for one of the signals.
+    /// Returns an error if the system does not allow a handler for one of the signals.
     pub fn new(actions: &[(i32, SignalAction)]) -> io::Result<Signals> {
         let delivery = Delivery::System(SystemSignals::new(actions.iter().map(|(signal, _)| *signal))?);
         let (unread_stop, registered) = (Arc::new(AtomicBool::new(false)), Vec::new());

@@ -84,7 +84,8 @@ impl HttpServer {
     /// field out.
     ///
     /// # Errors
-    /// If `name` is not valid in a header field because it has a control character or a character above U+00FF.
+    /// Returns an error if `name` is not valid in a header field because it has a control character or a character
+    /// above U+00FF.
     pub fn server_name(self, name: &str) -> io::Result<HttpServer> {
         self.state.set_server_name(name)?;
         Ok(self)
@@ -94,7 +95,7 @@ impl HttpServer {
     /// are sent.
     ///
     /// # Errors
-    /// If `name` and `value` do not form a valid header field.
+    /// Returns an error if `name` and `value` do not form a valid header field.
     pub fn common_header(self, name: &str, value: &str) -> io::Result<HttpServer> {
         self.state.add_common_header(name, value)?;
         Ok(self)
@@ -269,7 +270,7 @@ impl HttpServer {
     /// Handles these signals of the process while the server runs, each with its action.
     ///
     /// # Errors
-    /// If the system does not allow a handler for one of the signals.
+    /// Returns an error if the system does not allow a handler for one of the signals.
     pub fn stop_on_signals(mut self, actions: &[(i32, SignalAction)]) -> io::Result<HttpServer> {
         self.core.stop_on_signals(actions)?;
         Ok(self)
@@ -287,7 +288,7 @@ impl HttpServer {
     /// immediately.
     ///
     /// # Errors
-    /// If the system does not allow a handler for one of the signals.
+    /// Returns an error if the system does not allow a handler for one of the signals.
     pub fn stop_on_termination(mut self) -> io::Result<HttpServer> {
         self.core.stop_on_termination()?;
         Ok(self)

@@ -59,7 +59,7 @@ impl<'s> Reload<'s> {
     /// [`HttpServer::server_name`](crate::HttpServer::server_name).
     ///
     /// # Errors
-    /// If the name is not valid in a header field.
+    /// Returns an error if the name is not valid in a header field.
     pub fn set_server_name(&self, name: &str) -> io::Result<()> {
         Ok(self.0.set_server_name(name)?)
     }

@@ -186,7 +186,7 @@ impl Response {
     /// Adds a header field. Text is written as Latin-1; see [`FieldValue`].
     ///
     /// # Errors
-    /// If name and value do not form one valid field; see [`FieldBlock::add`].
+    /// Returns an error if name and value do not form one valid field; see [`FieldBlock::add`].
     pub fn header(mut self, name: &str, value: impl FieldValue) -> Result<Response, InvalidHeader> {
         self.head.add(name, value)?;
         Ok(self)

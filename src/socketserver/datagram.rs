@@ -84,7 +84,7 @@ impl DatagramRequest<'_> {
     /// Suspends the handler for `time`. Other clients are served during that time.
     ///
     /// # Errors
-    /// Of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the server stops first.
+    /// Returns an error of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the server stops first.
     pub fn sleep(&self, time: Duration) -> io::Result<()> {
         self.io.sleep(time)
     }
@@ -93,7 +93,7 @@ impl DatagramRequest<'_> {
     /// has at most 8 such threads; `work` waits for a free one.
     ///
     /// # Errors
-    /// If `work` panics; the error contains the panic message. Of kind
+    /// Returns an error if `work` panics; the error contains the panic message. Of kind
     /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the server stops first.
     pub fn offload<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
         self.io.offload(work)
@@ -111,8 +111,8 @@ impl DatagramRequest<'_> {
     /// handlers that wait for `shared` then check it again. When `look` returns `None`, it should not change the value.
     ///
     /// # Errors
-    /// Of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the server stops first, and of kind
-    /// [`Deadlock`](io::ErrorKind::Deadlock) inside [`Shared::with`].
+    /// Returns an error of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the server stops first, and
+    /// of kind [`Deadlock`](io::ErrorKind::Deadlock) inside [`Shared::with`].
     pub fn wait_until<T, R>(
         &self,
         shared: &Shared<T>,
@@ -131,7 +131,7 @@ impl DatagramRequest<'_> {
     /// stopping.
     ///
     /// # Errors
-    /// Of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the server ends first.
+    /// Returns an error of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the server ends first.
     pub fn wait_for_stop(&self, timeout: Duration) -> io::Result<bool> {
         self.io.wait_for_stop(timeout)
     }
@@ -143,10 +143,9 @@ impl DatagramRequest<'_> {
     /// All handlers of a server together have at most 1024 connections at a time.
     ///
     /// # Errors
-    /// Those of the operating system; of kind [`TimedOut`](io::ErrorKind::TimedOut) after `timeout`, of kind
-    /// [`QuotaExceeded`](io::ErrorKind::QuotaExceeded) at that limit, and of kind
-    /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the server
-    /// stops first.
+    /// Returns the errors of the operating system; of kind [`TimedOut`](io::ErrorKind::TimedOut) after `timeout`, of
+    /// kind [`QuotaExceeded`](io::ErrorKind::QuotaExceeded) at that limit, and of kind
+    /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the server stops first.
     pub fn connect_tcp(&self, address: impl fmt::Display, timeout: Option<Duration>) -> io::Result<OutgoingStream<'_>> {
         self.io.connect_tcp(&address, timeout)
     }
@@ -173,7 +172,7 @@ const MAX_REPLY: usize = 65_535;
 
 impl Write for DatagramWriter<'_> {
     /// # Errors
-    /// If the reply would exceed the size of a datagram.
+    /// Returns an error if the reply would exceed the size of a datagram.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let output = &mut self.io.channel().state_mut().output;
         if output.len() + bytes.len() > MAX_REPLY {
@@ -224,7 +223,7 @@ impl UdpServer {
     /// Binds the first address that can be bound.
     ///
     /// # Errors
-    /// If no address can be bound.
+    /// Returns an error if no address can be bound.
     pub fn bind(addresses: impl ToSocketAddrs) -> io::Result<UdpServer> {
         let socket = UdpSocket::bind(addresses)?;
         socket.set_nonblocking(true)?;
@@ -243,7 +242,7 @@ impl UnixDatagramServer {
     /// Binds a path, which must not exist.
     ///
     /// # Errors
-    /// If the path exists or cannot be created.
+    /// Returns an error if the path exists or cannot be created.
     pub fn bind(path: impl AsRef<Path>) -> io::Result<UnixDatagramServer> {
         let socket = UnixDatagram::bind(path.as_ref())?;
         socket.set_nonblocking(true)?;
@@ -286,7 +285,7 @@ impl<S: DatagramSocket> DatagramServer<S> {
     /// Makes SIGINT and SIGTERM end [`serve_forever`](DatagramServer::serve_forever).
     ///
     /// # Errors
-    /// If the system refuses a signal handler.
+    /// Returns an error if the system refuses a signal handler.
     pub fn stop_on_termination(mut self) -> io::Result<Self> {
         self.core.stop_on_termination()?;
         Ok(self)
@@ -300,7 +299,7 @@ impl<S: DatagramSocket> DatagramServer<S> {
     /// Serves until a [`Stopper`] or a signal stops the server. Suspended handlers then have 5 seconds to return.
     ///
     /// # Errors
-    /// If the system's selector fails. Errors of clients are not returned.
+    /// Returns an error if the system's selector fails. Errors of clients are not returned.
     pub fn serve_forever(&mut self) -> io::Result<Stopped> {
         let registration = register(&self.socket, &self.factory, self.max_packet_size, &self.settings, &self.log);
         self.core.serve_forever(vec![registration])
@@ -309,7 +308,7 @@ impl<S: DatagramSocket> DatagramServer<S> {
     /// Waits for one datagram, for at most `timeout`, and serves it.
     ///
     /// # Errors
-    /// The same as for [`serve_forever`](DatagramServer::serve_forever).
+    /// Returns the same errors as [`serve_forever`](DatagramServer::serve_forever).
     pub fn handle_request(&mut self, timeout: Option<Duration>) -> io::Result<Served> {
         let registration = register(&self.socket, &self.factory, self.max_packet_size, &self.settings, &self.log);
         self.core.handle_request(timeout, registration)

@@ -45,7 +45,7 @@ impl<'s> RawHandler<'s> {
     /// Runs the handler until it suspends or ends, and writes its lines to the log.
     ///
     /// # Errors
-    /// If there is no memory for the handler's stack.
+    /// Returns an error if there is no memory for the handler's stack.
     pub(super) fn run(&mut self, cx: &mut StepContext<'_>) -> Result<(), CloseReason> {
         self.runner.run(Some(cx.registrar)).map_err(|_| CloseReason::Memory)?;
         self.write_log(cx.clock.wall);

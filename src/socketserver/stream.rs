@@ -103,7 +103,8 @@ impl StreamRequest<'_> {
     /// Suspends the handler for `time`. Other clients are served during that time.
     ///
     /// # Errors
-    /// Of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects first.
+    /// Returns an error of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects
+    /// first.
     pub fn sleep(&self, time: Duration) -> io::Result<()> {
         self.io.sleep(time)
     }
@@ -112,7 +113,7 @@ impl StreamRequest<'_> {
     /// has at most 8 such threads; `work` waits for a free one.
     ///
     /// # Errors
-    /// If `work` panics; the error contains the panic message. Of kind
+    /// Returns an error if `work` panics; the error contains the panic message. Of kind
     /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects first: `work` then runs to its
     /// end, and its result is dropped.
     pub fn offload<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
@@ -131,8 +132,8 @@ impl StreamRequest<'_> {
     /// handlers that wait for `shared` then check it again. When `look` returns `None`, it should not change the value.
     ///
     /// # Errors
-    /// Of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects first, and of kind
-    /// [`Deadlock`](io::ErrorKind::Deadlock) inside [`Shared::with`].
+    /// Returns an error of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects
+    /// first, and of kind [`Deadlock`](io::ErrorKind::Deadlock) inside [`Shared::with`].
     pub fn wait_until<T, R>(
         &self,
         shared: &Shared<T>,
@@ -152,7 +153,8 @@ impl StreamRequest<'_> {
     /// stopping.
     ///
     /// # Errors
-    /// Of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects first.
+    /// Returns an error of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects
+    /// first.
     pub fn wait_for_stop(&self, timeout: Duration) -> io::Result<bool> {
         self.io.wait_for_stop(timeout)
     }
@@ -164,10 +166,9 @@ impl StreamRequest<'_> {
     /// All handlers of a server together have at most 1024 connections at a time.
     ///
     /// # Errors
-    /// Those of the operating system; of kind [`TimedOut`](io::ErrorKind::TimedOut) after `timeout`, of kind
-    /// [`QuotaExceeded`](io::ErrorKind::QuotaExceeded) at that limit, and of kind
-    /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client
-    /// disconnects first.
+    /// Returns the errors of the operating system; of kind [`TimedOut`](io::ErrorKind::TimedOut) after `timeout`, of
+    /// kind [`QuotaExceeded`](io::ErrorKind::QuotaExceeded) at that limit, and of kind
+    /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects first.
     pub fn connect_tcp(&self, address: impl fmt::Display, timeout: Option<Duration>) -> io::Result<OutgoingStream<'_>> {
         self.io.connect_tcp(&address, timeout)
     }
@@ -221,7 +222,7 @@ impl TcpServer {
     /// Binds the first address that can be bound, with the default [`ListenOptions`].
     ///
     /// # Errors
-    /// If no address can be bound. The error names the last address and the reason.
+    /// Returns an error if no address can be bound. The error names the last address and the reason.
     pub fn bind(addresses: impl ToSocketAddrs) -> io::Result<TcpServer> {
         TcpServer::from_listener(ListenOptions::default().bind(addresses)?)
     }
@@ -229,7 +230,7 @@ impl TcpServer {
     /// Serves on a listener that the program has bound.
     ///
     /// # Errors
-    /// If the listener cannot be made non-blocking.
+    /// Returns an error if the listener cannot be made non-blocking.
     pub fn from_listener(listener: std::net::TcpListener) -> io::Result<TcpServer> {
         listener.set_nonblocking(true)?;
         let address = Address::Net(listener.local_addr()?);
@@ -255,7 +256,7 @@ impl UnixStreamServer {
     /// Binds a path, which must not exist.
     ///
     /// # Errors
-    /// If the path exists or cannot be created.
+    /// Returns an error if the path exists or cannot be created.
     pub fn bind(path: impl AsRef<Path>) -> io::Result<UnixStreamServer> {
         let path = path.as_ref();
         let listener = mio::net::UnixListener::bind(path)
@@ -316,7 +317,7 @@ impl<L: StreamListener> StreamServer<L> {
     /// Makes SIGINT and SIGTERM end [`serve_forever`](StreamServer::serve_forever).
     ///
     /// # Errors
-    /// If the system refuses a signal handler.
+    /// Returns an error if the system refuses a signal handler.
     pub fn stop_on_termination(mut self) -> io::Result<Self> {
         self.core.stop_on_termination()?;
         Ok(self)
@@ -331,7 +332,7 @@ impl<L: StreamListener> StreamServer<L> {
     /// 5 seconds to return.
     ///
     /// # Errors
-    /// If the system's selector fails. Errors of clients are not returned.
+    /// Returns an error if the system's selector fails. Errors of clients are not returned.
     pub fn serve_forever(&mut self) -> io::Result<Stopped> {
         let (core, registration) = self.prepare();
         core.serve_forever(vec![registration])
@@ -340,7 +341,7 @@ impl<L: StreamListener> StreamServer<L> {
     /// Waits for one connection, for at most `timeout`, and serves it until it ends.
     ///
     /// # Errors
-    /// The same as for [`serve_forever`](StreamServer::serve_forever).
+    /// Returns the same errors as [`serve_forever`](StreamServer::serve_forever).
     pub fn handle_request(&mut self, timeout: Option<Duration>) -> io::Result<Served> {
         let (core, registration) = self.prepare();
         core.handle_request(timeout, registration)

@@ -168,7 +168,7 @@ impl Client<'_> {
     /// ```
     ///
     /// # Panics
-    /// If the server does not send a complete response within a minute, or sends bytes that are not a response.
+    /// Panics if the server does not send a complete response within a minute, or sends bytes that are not a response.
     pub fn request(&mut self, method: &str, target: &str, fields: &[(&str, &str)], body: &[u8]) -> TestResponse {
         self.send(&request_bytes(method, target, fields, body));
         self.response_to(method)

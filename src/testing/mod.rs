@@ -35,7 +35,7 @@ use crate::service::IntoService;
 /// ```
 ///
 /// # Panics
-/// If the service does not respond within a minute.
+/// Panics if the service does not respond within a minute.
 pub fn get<M>(service: impl IntoService<M, Service: Send + 'static>, target: &str) -> TestResponse {
     Bench::new(service).connect().get(target)
 }

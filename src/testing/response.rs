@@ -17,7 +17,7 @@ impl TestResponse {
     /// bytes, including interim responses; `None` if it is incomplete. `has_ended` is true if no bytes follow.
     ///
     /// # Panics
-    /// If the bytes are not a response.
+    /// Panics if the bytes are not a response.
     pub(super) fn read(method: &str, bytes: &[u8], has_ended: bool) -> Option<(TestResponse, usize)> {
         let (mut machine, mut head, limits) = (ClientMachine::new(), ReceivedHead::default(), MessageLimits::default());
         let (mut input, fields, mut body) = (Buffer::default(), HeaderList::new(), Vec::new());
@@ -71,7 +71,7 @@ impl TestResponse {
     /// The body as text.
     ///
     /// # Panics
-    /// If it is not UTF-8.
+    /// Panics if it is not UTF-8.
     pub fn text(&self) -> &str {
         match std::str::from_utf8(&self.body) {
             Ok(text) => text,

@@ -139,7 +139,7 @@ impl TestServer {
     /// Sends a GET on a new connection and returns the response.
     ///
     /// # Errors
-    /// Those of the connection, including a time-out after a minute without bytes.
+    /// Returns the errors of the connection, including a time-out after a minute without bytes.
     ///
     /// # Panics
     /// The same as for [`request`](TestServer::request).
@@ -152,11 +152,10 @@ impl TestServer {
     /// of `Tls::self_signed` does.
     ///
     /// # Errors
-    /// Those of the connection, including a time-out after a minute without bytes.
+    /// Returns the errors of the connection, including a time-out after a minute without bytes.
     ///
     /// # Panics
-    /// If the server has TLS or sends bytes that are not a response, and in the cases of
-    /// [`address`](TestServer::address).
+    /// Panics if the server sends bytes that are not a response, and in the cases of [`address`](TestServer::address).
     pub fn request(
         &self,
         method: &str,
@@ -184,10 +183,10 @@ impl TestServer {
     /// still borrow the `TestServer`, stop it with the [`HttpServer::stopper`] that was taken before the start.
     ///
     /// # Errors
-    /// Those of [`HttpServer::serve_forever`].
+    /// Returns the errors of [`HttpServer::serve_forever`].
     ///
     /// # Panics
-    /// If the server's thread has panicked.
+    /// Panics if the server's thread has panicked.
     pub fn stop(mut self) -> io::Result<Stopped> {
         self.stopper.stop();
         let thread = self.thread.take();

@@ -68,7 +68,7 @@ impl Tls {
     /// Reads a certificate with its chain, and its private key, from PEM files. Both can be in the same file.
     ///
     /// # Errors
-    /// The same as for [`TlsBuilder::build`].
+    /// Returns the same errors as [`TlsBuilder::build`].
     pub fn from_pem_files(certificate: impl AsRef<Path>, key: impl AsRef<Path>) -> Result<Tls, TlsError> {
         Tls::builder().certificate(certificate, key).build()
     }
@@ -96,7 +96,7 @@ impl Tls {
     /// ```
     ///
     /// # Errors
-    /// If a name is neither a DNS name nor an address, or the system has no random numbers.
+    /// Returns an error if a name is neither a DNS name nor an address, or the system has no random numbers.
     pub fn self_signed<N: Into<String>>(names: impl IntoIterator<Item = N>) -> Result<Tls, TlsError> {
         Tls::builder().self_signed(names).build()
     }
@@ -256,8 +256,9 @@ impl TlsBuilder {
     /// Reads the files, checks them, and builds the configuration.
     ///
     /// # Errors
-    /// If a file cannot be read or does not have the expected content; if a key cannot be decrypted, does not match its
-    /// certificate, or is of an unsupported kind; and if neither a certificate nor a name for one is given.
+    /// Returns an error if a file cannot be read or does not have the expected content; if a key cannot be decrypted,
+    /// does not match its certificate, or is of an unsupported kind; and if neither a certificate nor a name for one is
+    /// given.
     pub fn build(self) -> Result<Tls, TlsError> {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let provider = Arc::new(provider());

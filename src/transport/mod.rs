@@ -36,22 +36,22 @@ pub trait Transport {
     /// socket is empty. `WouldBlock` means that neither the transport nor its socket has any bytes.
     ///
     /// # Errors
-    /// `WouldBlock` if nothing can be read now; otherwise those of the operating system.
+    /// Returns `WouldBlock` if nothing can be read now; otherwise those of the operating system.
     fn recv(&mut self, buf: &mut [u8]) -> io::Result<usize>;
 
     /// Sends some of the bytes of both parts in one call, and returns the number of accepted bytes. `more` says that a
     /// file or the end of the connection follows immediately, so a packet that is not full can wait for it.
     ///
     /// # Errors
-    /// `WouldBlock` if nothing can be accepted now, for example because too much output is pending; otherwise those of the
-    /// operating system.
+    /// Returns `WouldBlock` if nothing can be accepted now, for example because too much output is pending; otherwise
+    /// those of the operating system.
     fn send(&mut self, first: &[u8], second: &[u8], more: bool) -> io::Result<usize>;
 
     /// Sends some of `length` bytes of the file, starting at `offset`. Returns 0 if the file ends there.
     ///
     /// # Errors
-    /// `Unsupported` if this transport or this file does not support it. The caller then reads the file and sends the
-    /// bytes itself.
+    /// Returns `Unsupported` if this transport or this file does not support it. The caller then reads the file and
+    /// sends the bytes itself.
     fn send_file(&mut self, file: &File, offset: u64, length: u64) -> io::Result<u64>;
 
     /// With `true`, a packet that is not full waits for the next bytes, so that several calls use no more packets than
@@ -62,7 +62,7 @@ pub trait Transport {
     /// the end is orderly. After either call the transport sends nothing, not even a response of its own protocol.
     ///
     /// # Errors
-    /// Those of the operating system; the peer may already have disconnected.
+    /// Returns the errors of the operating system; the peer may already have disconnected.
     fn end(&mut self) -> io::Result<()>;
 
     /// True if a read that does not fill its buffer has emptied the socket, so that no further read is needed until the
@@ -87,8 +87,8 @@ pub trait Transport {
     /// handshake continues in the next turn.
     ///
     /// # Errors
-    /// If the handshake fails. An alert for the peer may then be pending. `InvalidData` if the peer violates the
-    /// protocol, or supports nothing that the configuration allows.
+    /// Returns an error if the handshake fails. An alert for the peer may then be pending. `InvalidData` if the peer
+    /// violates the protocol, or supports nothing that the configuration allows.
     fn handshake(&mut self, _ready: &mut Ready, _left: &mut usize) -> io::Result<Handshake> {
         Ok(Handshake::Complete)
     }
@@ -106,8 +106,8 @@ pub trait Transport {
     /// Sends all pending output. Called when the socket may accept bytes.
     ///
     /// # Errors
-    /// `WouldBlock` if some of the output remains; otherwise those of the operating system. After a success the session
-    /// tries to read again, because a transport may have to send before it can continue to read.
+    /// Returns `WouldBlock` if some of the output remains; otherwise those of the operating system. After a success the
+    /// session tries to read again, because a transport may have to send before it can continue to read.
     fn flush_pending(&mut self) -> io::Result<()> {
         Ok(())
     }
@@ -118,7 +118,7 @@ pub trait Transport {
     /// the peer that the connection was cut.
     ///
     /// # Errors
-    /// Those of the operating system, except `WouldBlock`: the announcement is pending then.
+    /// Returns the errors of the operating system, except `WouldBlock`: the announcement is pending then.
     fn announce_end(&mut self) -> io::Result<()> {
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The flags of the address, of TLS, and of the header fields of all responses.
+//! The flags for the address, for TLS, and for the header fields of all responses.
 
 use crate::cli::flag::{Action, Flag};
 use crate::cli::options::Options;

@@ -1,4 +1,4 @@
-//! The flags of CGI scripts.
+//! The flags for CGI scripts.
 
 use crate::cli::flag::{Action, Flag};
 use crate::cli::options::Options;

@@ -1,4 +1,4 @@
-//! The setters for the flags of benchmark endpoints and of faults.
+//! The setters for the flags for benchmark endpoints and injected faults.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -7,18 +7,18 @@ use super::model::{BadValue, Options};
 use super::values::{file, invalid, must, text};
 use crate::faults::check_rule;
 
-/// The endpoints for benchmarks and tests of clients, and the faults of responses.
+/// The endpoints for benchmarking and testing clients, and the faults injected into responses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BenchOptions {
-    /// The path that contains the endpoints; empty for the root. `None` if there are no endpoints.
+    /// The URL path prefix of the endpoints, empty for the root. `None` if there are no endpoints.
     pub endpoints: Option<String>,
     /// The file with the items of `/json/{count}`. Its existence is not checked here.
     pub dataset: Option<PathBuf>,
-    /// The rules for faults of responses, in order. Each is valid.
+    /// The rules for injected faults, in order. Each one is valid.
     pub faults: Vec<String>,
-    /// The seed that decides which responses have a fault.
+    /// The seed for the random choice of faulty responses.
     pub fault_seed: u64,
-    /// True if faults are allowed on addresses that other machines can reach.
+    /// True if fault injection is allowed on addresses that other machines can reach.
     pub faults_anywhere: bool,
 }
 
@@ -52,7 +52,7 @@ impl Options {
     }
 }
 
-/// Checks a prefix of URL paths. It begins with a slash, does not end with one, and needs no encoding in a URL.
+/// Checks a URL path prefix: it must begin with a slash, must not end with one, and must need no encoding in a URL.
 fn url_prefix(value: &OsStr) -> Result<&str, BadValue> {
     let path = text("path", value)?;
     let is_plain = path.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#%\"<>\\^`{|}".contains(&byte));

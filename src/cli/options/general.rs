@@ -1,4 +1,4 @@
-//! The setters for flags that belong to no group.
+//! The setters for flags that belong to no other group.
 
 use std::ffi::OsStr;
 

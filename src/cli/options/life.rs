@@ -1,4 +1,4 @@
-//! The setters for the flags for the life of the process: its announcements, and when and how it ends.
+//! The setters for the flags that control the life of the process: its announcements, and when and how it ends.
 
 use std::ffi::OsStr;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use super::model::{BadValue, ExitCodes, Options, ReadyForm};
 use super::values::{choice, file, invalid, must, number, seconds, text};
 use crate::cli::health_check::HealthUrl;
 
-/// The descriptor of standard output, which stays open.
+/// The descriptor of standard output.
 const STDOUT: i32 = 1;
 
 impl Options {
@@ -23,7 +23,8 @@ impl Options {
 
     pub(in crate::cli) fn set_ready_fd(&mut self, value: &OsStr) -> Result<(), BadValue> {
         match number(value).and_then(|number| i32::try_from(number).ok()) {
-            // Standard output must stay open, because the next opened file would otherwise get its number.
+            // Standard output must stay open, because otherwise the next file to be opened would get its descriptor
+            // number.
             Some(STDOUT) => self.life.ready = ReadyForm::Json,
             Some(descriptor) if descriptor > 2 => self.life.ready_fd = Some(descriptor),
             _ => return Err(must("be 1, or 3 or more", "descriptor", value)),
@@ -73,7 +74,7 @@ impl Options {
     }
 }
 
-/// Parses a time above zero.
+/// Parses a duration greater than zero.
 fn some_seconds(value: &OsStr) -> Result<Duration, BadValue> {
     let time = seconds(value).ok().filter(|time| !time.is_zero());
     time.ok_or_else(|| invalid("number of seconds", value).hint("must be more than 0, such as 2.5"))

@@ -1,4 +1,4 @@
-//! The setters for limits and timeouts of connections, and for sharing the port with other processes.
+//! The setters for connection limits and timeouts, and for sharing the port with other processes.
 
 use std::ffi::OsStr;
 

@@ -1,4 +1,4 @@
-//! The setters for flags of the access log.
+//! The setters for access log flags.
 
 use std::ffi::OsStr;
 

@@ -1,8 +1,9 @@
 //! The parsed options, and the checks of their values.
 //!
-//! `model` has the types; `values` parses kinds of values that several flags share. Each other file has the setters for
-//! one group of flags: a setter takes a value as text and stores it in [`Options`] or returns why it is refused. Not
-//! here: checks that depend on the system, such as whether a file, a user or an address exists.
+//! `model` contains the types, and `values` parses the kinds of values that several flags share. Each of the other
+//! files has the setters for one group of flags: a setter takes a value as text and stores it in [`Options`] or returns
+//! the reason why it is refused. Not here: checks that depend on the system, such as whether a file, a user or an
+//! address exists.
 
 #[cfg(feature = "harness")]
 mod bench;

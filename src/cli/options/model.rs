@@ -26,27 +26,27 @@ pub struct Options {
     pub directory: PathBuf,
     /// The HTTP version of responses.
     pub protocol: Version,
-    /// Additional header fields for successful responses, in order. Each is valid, and none is a field that the server
-    /// sets itself.
+    /// Additional header fields for successful responses, in order. Each field is valid, and none is one that the
+    /// server sets itself.
     pub headers: Vec<(String, Vec<u8>)>,
-    /// The value of the field `Server` in all responses, which is valid. An empty value leaves the field out; `None`
+    /// The value of the `Server` field in all responses. The value is valid. An empty value omits the field; `None`
     /// means the default.
     pub server: Option<String>,
     /// The content type of files with an unknown extension. `None` means the default.
     pub content_type: Option<String>,
-    /// TLS: certificates, keys, accepted clients.
+    /// The TLS options: certificates, keys, and accepted clients.
     pub tls: TlsOptions,
-    /// True if requests are not logged.
+    /// True if the access log is turned off.
     pub quiet: bool,
     /// How files are served.
     pub site: SiteOptions,
     /// How CGI scripts are run.
     pub scripts: ScriptOptions,
-    /// The format and the file of the log.
+    /// The log's format and file.
     pub log: LogOptions,
-    /// The limits and timeouts of connections, and the longest time of a drain.
+    /// The connection limits and timeouts, and the maximum duration of a drain.
     pub limits: Limits,
-    /// How the program can be watched.
+    /// The options for watching the program.
     pub watch: WatchOptions,
     /// True if other processes may listen on the same port.
     pub reuse_port: bool,
@@ -54,10 +54,10 @@ pub struct Options {
     pub confinement: Confinement,
     /// How the program announces itself, and when and how it ends.
     pub life: LifeOptions,
-    /// The endpoints for benchmarks and tests of clients.
+    /// The endpoints for benchmarking and testing clients.
     #[cfg(feature = "harness")]
     pub bench: super::BenchOptions,
-    /// The reports of counters and health.
+    /// The counters and the health report.
     #[cfg(feature = "harness")]
     pub statistics: super::StatisticsOptions,
     /// The configuration file.
@@ -93,28 +93,29 @@ impl Default for Options {
     }
 }
 
-/// The time that an idle connection has during a drain to send one more request, so that a restart under load loses
-/// none.
+/// How long an idle connection may still send one more request during a drain, so that a restart under load loses no
+/// request.
 const LAST_CALL: Duration = Duration::from_millis(500);
 
 /// How clients are served over TLS. Without a certificate they are served unencrypted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TlsOptions {
-    /// The files of the certificates. The first is the default.
+    /// The certificate files. The first is the default.
     pub certificates: Vec<PathBuf>,
-    /// The files of the keys, one for each certificate. If there are none, each key is in the file of its certificate.
+    /// The key files, one for each certificate. If there are none, each certificate file also contains the key.
     pub keys: Vec<PathBuf>,
-    /// The file with the password of encrypted keys.
+    /// The file that contains the password for encrypted keys.
     pub password_file: Option<PathBuf>,
     /// True if TLS 1.2 is refused.
     pub only_tls13: bool,
-    /// The file with the certificates of the authorities that may issue client certificates.
+    /// The file with the certificates of the authorities that are trusted to issue client certificates.
     pub client_ca: Option<PathBuf>,
     /// True if client certificates are optional. `None` means the default, false.
     pub client_auth_is_optional: Option<bool>,
-    /// The additional names in a certificate that is generated at startup. `None` if none is generated.
+    /// The additional names for a certificate that is generated at startup. `None` means that no certificate is
+    /// generated.
     pub self_signed: Option<Vec<String>>,
-    /// The seconds for which browsers use only HTTPS.
+    /// The number of seconds for which browsers must use only HTTPS.
     pub hsts: Option<u32>,
     /// The port of unencrypted HTTP that redirects to HTTPS.
     pub redirect_http: Option<u16>,
@@ -132,9 +133,9 @@ impl TlsOptions {
 pub struct SiteOptions {
     /// The names of index files, in order of preference.
     pub index: Vec<String>,
-    /// The page for paths that do not exist, relative to the directory.
+    /// The page that is served for paths that do not exist. Its path is relative to the directory.
     pub spa: Option<PathBuf>,
-    /// The pages for errors, relative to the directory.
+    /// The error pages, each with its status. Their paths are relative to the directory.
     pub error_pages: Vec<(Status, PathBuf)>,
     /// True if directories are listed.
     pub listing: bool,
@@ -146,7 +147,7 @@ pub struct SiteOptions {
     pub symlinks: Symlinks,
     /// The origin whose scripts may read the files; `*` means all.
     pub cors: Option<String>,
-    /// True if pages are isolated from other sites.
+    /// True if responses isolate pages from other sites with COOP and COEP.
     pub coop_coep: bool,
     /// Patterns of file names, each with a value of `Cache-Control`. The last pattern that matches counts.
     pub cache: Vec<(String, String)>,
@@ -158,7 +159,7 @@ pub struct SiteOptions {
     pub charset: Option<Option<String>>,
     /// True if the URLs of pages omit `.html`.
     pub clean_urls: bool,
-    /// True if compressed versions of files are served in place of the files.
+    /// True if precompressed versions of files are served in place of the files.
     pub precompressed: bool,
     /// The accounts that may read the files. If there are none, every client may read them.
     pub accounts: Vec<Account>,
@@ -202,9 +203,9 @@ pub struct ScriptOptions {
     pub variables: Vec<OsString>,
     /// The user that scripts run as.
     pub user: Option<String>,
-    /// The time from the start of a script to its end; zero means no limit.
+    /// The maximum running time of a script; zero means no limit.
     pub timeout: Option<Duration>,
-    /// The longest time until a script has sent the head of its response; zero means no limit.
+    /// The maximum time until a script has sent the head of its response; zero means no limit.
     pub first_byte: Option<Duration>,
     /// The maximum number of scripts that run at a time.
     pub max_running: Option<usize>,
@@ -222,15 +223,15 @@ pub struct LogOptions {
 /// Options for watching the program.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WatchOptions {
-    /// The largest reads and writes of every connection, and the pauses between them.
+    /// The maximum size of reads and writes on every connection, and the pauses between them.
     pub pace: Pace,
-    /// The file for the trace.
+    /// The trace file.
     pub trace: Option<PathBuf>,
-    /// The number of connections that the trace shows. `None` means the recorder's default.
+    /// The maximum number of connections in the trace. `None` means the recorder's default.
     pub trace_connections: Option<u32>,
     /// The maximum size of the trace in MiB. `None` means the recorder's default.
     pub trace_limit: Option<u64>,
-    /// The connections that are explained.
+    /// Which connections are explained.
     pub explain: Option<Explain>,
 }
 
@@ -241,38 +242,38 @@ pub struct Confinement {
     pub user: Option<String>,
     /// The directory that becomes the root.
     pub chroot: Option<PathBuf>,
-    /// True if the kernel restricts the process to reading the served directory.
+    /// True if the kernel is to restrict the process to reading the served directory.
     pub sandbox: bool,
 }
 
 /// How the program announces itself, and when and how it ends.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LifeOptions {
-    /// The file to write the port to.
+    /// The file that the port is written to.
     pub port_file: Option<PathBuf>,
-    /// The form of the line on standard output that says that the program is ready.
+    /// The form of the ready line on standard output.
     pub ready: ReadyForm,
     /// The descriptor, at least 3, to which the JSON form of the ready line is written.
     pub ready_fd: Option<i32>,
-    /// True if all responses contain the nonce of this start.
+    /// True if all responses contain the nonce of this run.
     pub nonce_header: bool,
-    /// The time without a request after which the program ends, more than zero.
+    /// The time without a request after which the program ends. Greater than zero.
     pub idle_exit: Option<Duration>,
-    /// The time after which the program ends, more than zero.
+    /// The time after which the program ends. Greater than zero.
     pub duration: Option<Duration>,
     /// True if the program ends when its standard input ends.
     pub exit_with_stdin: bool,
-    /// The time that the program keeps serving after a signal to stop.
+    /// How long the program keeps serving after a signal to stop.
     pub lame_duck: Duration,
-    /// The core of the loop's thread.
+    /// The CPU core that the loop's thread is pinned to.
     pub cpu: Option<usize>,
-    /// The exit statuses of failures.
+    /// The exit statuses for failures.
     pub exit_codes: ExitCodes,
-    /// The URL to check instead of serving.
+    /// The URL to check; if set, the program does not serve.
     pub healthcheck: Option<HealthUrl>,
 }
 
-/// The form of the line on standard output that says that the program is ready.
+/// The form of the ready line on standard output.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ReadyForm {
     /// Python's sentence.
@@ -282,17 +283,17 @@ pub enum ReadyForm {
     Json,
 }
 
-/// The exit statuses of failures.
+/// The exit statuses for failures.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ExitCodes {
-    /// 1 for every failure.
+    /// Every failure exits with 1.
     #[default]
     Coarse,
-    /// 1 and 3 to 6, by the kind of the failure.
+    /// The status is 1 or 3 to 6, depending on the kind of failure.
     Fine,
 }
 
-/// Why the value of a flag is refused, as the text that follows the name of the flag in an error message.
+/// Why a flag's value is refused: the text that follows the flag's name in an error message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::cli) struct BadValue(String);
 

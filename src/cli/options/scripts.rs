@@ -1,4 +1,4 @@
-//! The setters for flags of CGI scripts.
+//! The setters for CGI script flags.
 
 use std::ffi::OsStr;
 use std::io::ErrorKind;
@@ -9,7 +9,7 @@ use super::values::{count, must, some_or_no_seconds, text};
 use crate::cgi::{CgiLimits, ScriptUser};
 use crate::limits::Limits;
 
-/// The time that the server waits for a response in addition to the script's limit for its head.
+/// How much longer the server waits for a response than the script's limit for its head.
 const MARGIN: Duration = Duration::from_secs(5);
 
 impl Options {
@@ -34,8 +34,8 @@ impl Options {
         Ok(())
     }
 
-    /// Makes the server wait for a response longer than a request can wait in the queue and for its script. So the
-    /// script's limit expires first, and the log names the script.
+    /// Makes the server's response timeout longer than the time that a request can spend in the queue and in its
+    /// script. The script's limit then expires first, and the log names the script.
     fn wait_for_scripts(&mut self) {
         let first_byte = self.scripts.first_byte.unwrap_or(CgiLimits::default().first_byte);
         let wait = first_byte.saturating_mul(2).saturating_add(MARGIN).max(Limits::default().answer_timeout);

@@ -1,4 +1,4 @@
-//! The setters for the flags for served files.
+//! The setters for the flags that control how files are served.
 
 use std::ffi::OsStr;
 
@@ -10,10 +10,10 @@ use crate::cli::words::shown;
 use crate::files::{CODINGS, Symlinks};
 use crate::http::{Status, UrlPath, is_token};
 
-/// The page of `--spa` without a value.
+/// The page for `--spa` without a value.
 const SPA_PAGE: &str = "index.html";
 
-/// The value of `Cache-Control` for files whose content never changes under the same name. The time is one year.
+/// The value of `Cache-Control` for files whose content never changes under the same name. The lifetime is one year.
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 
 impl Options {
@@ -74,7 +74,7 @@ impl Options {
 
     pub(in crate::cli) fn add_cache(&mut self, value: &OsStr) -> Result<(), BadValue> {
         let whole = text("value", value)?;
-        // The last `=` separates the two, because a pattern may contain `=` and a value cannot.
+        // The last `=` separates the pattern from the value, because a pattern may contain `=` and a value cannot.
         let (pattern, kept) = whole.rsplit_once('=').unwrap_or(("*", whole));
         Pattern::new(pattern).map_err(|_| must("be a glob such as *.js", "pattern", pattern.as_ref()))?;
         let control = match kept {
@@ -92,7 +92,7 @@ impl Options {
     pub(in crate::cli) fn add_encoding(&mut self, value: &OsStr) -> Result<(), BadValue> {
         let (extension, coding) = pair("EXT=CODING", value)?;
         let extension = extension.strip_prefix('.').unwrap_or(extension);
-        // An extension is the part of a name after its last dot, so an extension with a dot would never match.
+        // An extension is the part of a name after its last dot, so an extension that contains a dot would never match.
         if extension.is_empty() || extension.contains(['/', '.']) {
             return Err(must("stand before the =, such as br, without a dot in it", "extension", value));
         }
@@ -163,8 +163,8 @@ fn is_base_path(text: &str) -> bool {
     is_normal && !text.contains(['?', '#']) && !text.to_ascii_lowercase().contains("%2f")
 }
 
-/// True for `*`, or for a scheme and a host with an optional port (RFC 6454 section 6.2). Nothing may follow, because
-/// browsers compare the text, and a trailing slash would never match.
+/// True for `*`, or for a scheme and a host with an optional port (RFC 6454 section 6.2). Nothing may follow the port,
+/// because browsers compare the whole text, and a trailing slash would never match.
 fn is_origin(text: &str) -> bool {
     let host =
         text.split_once("://").map(|(scheme, host)| (scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()), host));

@@ -1,4 +1,4 @@
-//! The setters for flags of counters and health.
+//! The setters for flags for counters and the health report.
 
 use std::ffi::OsStr;
 use std::net::IpAddr;
@@ -7,18 +7,18 @@ use std::path::PathBuf;
 use super::model::{BadValue, Options};
 use super::values::{count, file, must, text};
 
-/// Options for the reports of counters and health.
+/// The options for the counters and the health report.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StatisticsOptions {
     /// The number of responses after which the program ends, at least 1.
     pub exit_after: Option<usize>,
-    /// The URL path of the counters. It begins with a slash, and does not end with one.
+    /// The URL path at which the counters are reported. It begins with a slash and does not end with one.
     pub path: Option<String>,
-    /// The networks whose clients get the counters. If there are none, clients on loopback addresses do.
+    /// The networks whose clients may read the counters. If there are none, only clients on loopback addresses may.
     pub from: Vec<Network>,
-    /// The file that the counters are written to at the end; `Some(None)` means standard output.
+    /// The file that the counters are written to when the program ends; `Some(None)` means standard output.
     pub on_exit: Option<Option<PathBuf>>,
-    /// The URL path of the health, in the form of `path`.
+    /// The URL path of the health report, in the same form as `path`.
     pub health: Option<String>,
 }
 
@@ -68,7 +68,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// Parses `ADDRESS/BITS`; an address alone is a network of one address.
+    /// Parses `ADDRESS/BITS`; an address without `/BITS` is a network of one address.
     fn parse(text: &str) -> Option<Network> {
         let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
         let address: IpAddr = address.parse().ok()?;

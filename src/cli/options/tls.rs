@@ -1,11 +1,11 @@
-//! The setters for flags of TLS.
+//! The setters for TLS flags.
 
 use std::ffi::OsStr;
 
 use super::model::{BadValue, Options};
 use super::values::{choice, file, is_host, must, number, port};
 
-/// The seconds of `--hsts` without a value: a year.
+/// The number of seconds for `--hsts` without a value: one year.
 const YEAR: u32 = 31_536_000;
 
 impl Options {

@@ -8,27 +8,28 @@ use super::model::BadValue;
 use crate::cli::words::shown;
 use crate::http::{FieldBlock, FieldValue, is_token};
 
-/// The error `invalid WHAT: 'VALUE'`.
+/// Creates the error `invalid WHAT: 'VALUE'`.
 pub(super) fn invalid(what: &str, value: &OsStr) -> BadValue {
     format!("invalid {what}: '{}'", shown(value)).into()
 }
 
-/// The error `invalid WHAT: 'VALUE' (must ALLOWED)`.
+/// Creates the error `invalid WHAT: 'VALUE' (must ALLOWED)`.
 pub(super) fn must(allowed: &str, what: &str, value: &OsStr) -> BadValue {
     invalid(what, value).hint(format_args!("must {allowed}"))
 }
 
-/// A value that must be UTF-8.
+/// Converts a value that must be UTF-8.
 pub(super) fn text<'v>(what: &str, value: &'v OsStr) -> Result<&'v str, BadValue> {
     value.to_str().ok_or_else(|| must("be UTF-8", what, value))
 }
 
-/// The path of a file.
+/// Parses a file path.
 pub(super) fn file(value: &OsStr) -> Result<PathBuf, BadValue> {
     path("file", value)
 }
 
-/// The path of a file or a directory: not empty, and without NUL. Only a configuration file can contain NUL.
+/// Parses the path of a file or directory. It must not be empty and must not contain NUL. Only a configuration file can
+/// contain NUL.
 pub(super) fn path(what: &str, value: &OsStr) -> Result<PathBuf, BadValue> {
     match value.is_empty() || value.as_encoded_bytes().contains(&0) {
         true => Err(must(&format!("be the name of a {what}"), what, value)),
@@ -36,7 +37,7 @@ pub(super) fn path(what: &str, value: &OsStr) -> Result<PathBuf, BadValue> {
     }
 }
 
-/// Finds the value among `words`, and returns the meaning of that word.
+/// Finds the value among `words`, and returns what that word stands for.
 pub(super) fn choice<T: Copy>(words: &[(&str, T)], value: &OsStr) -> Result<T, BadValue> {
     let known = words.iter().find(|(word, _)| value == *word);
     known.map(|(_, meaning)| *meaning).ok_or_else(|| {
@@ -51,7 +52,7 @@ pub(super) fn pair<'v>(what: &str, value: &'v OsStr) -> Result<(&'v str, &'v str
     parts.ok_or_else(|| must("contain =", what, value))
 }
 
-/// The number of a port, in the syntax of Python's `int()`. 0 means any free port.
+/// Parses a port number, in the syntax of Python's `int()`. 0 means any free port.
 pub(super) fn port(value: &OsStr) -> Result<u16, BadValue> {
     let number = value.to_str().and_then(python_int);
     let number = number.ok_or_else(|| must("be a number from 0 to 65535", "int value", value))?;
@@ -72,8 +73,8 @@ fn python_int(text: &str) -> Option<String> {
     digits.split('_').all(is_number).then(|| format!("{sign}{}", digits.replace('_', "")))
 }
 
-/// True for an IP address with an optional zone, and for a possible host name, which has no spaces and no characters
-/// that end the host in a URL. The system can still refuse the name later, when it is resolved.
+/// True for an IP address with an optional zone, and for a possible host name: one without spaces and characters that
+/// would end the host in a URL. The system can still refuse the name later, when it is resolved.
 pub(super) fn is_host(text: &str) -> bool {
     let address = text.split_once('%').map_or(text, |(address, _)| address);
     let is_name =
@@ -90,8 +91,8 @@ pub(super) fn is_media_type(text: &str) -> bool {
         && FieldBlock::new().add("Content-Type", text).is_ok()
 }
 
-/// Parses a number of seconds with an optional fraction. Floating point is avoided because it would make the program
-/// larger.
+/// Parses a decimal number of seconds with an optional fraction. Floating point is avoided because it would make the
+/// program larger.
 pub(super) fn seconds(value: &OsStr) -> Result<Duration, BadValue> {
     let text = value.to_str().unwrap_or_default();
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
@@ -109,20 +110,20 @@ pub(super) fn some_or_no_seconds(value: &OsStr) -> Result<Duration, BadValue> {
     seconds(value).map_err(|why| why.hint("must be from 0 to 4294967295, such as 2.5"))
 }
 
-/// Parses a number of connections or scripts, at least 1.
+/// Parses a count of connections or scripts, which must be at least 1.
 pub(super) fn count(value: &OsStr) -> Result<usize, BadValue> {
     let count = number(value).filter(|number| *number > 0).ok_or_else(|| invalid("number", value))?;
     Ok(usize::try_from(count).unwrap_or(usize::MAX))
 }
 
-/// Parses a whole number. A number that does not fit into `u64` becomes the largest `u64`.
+/// Parses an unsigned integer. A value that is too large saturates to `u64::MAX`.
 pub(super) fn number(value: &OsStr) -> Option<u64> {
     let digits = value.to_str().filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))?;
     Some(digits.parse().unwrap_or(u64::MAX))
 }
 
-/// The bytes of a value in a header field. Text is encoded as Latin-1, as in Python; `None` if it contains other
-/// characters. A value that is not UTF-8 is used unchanged.
+/// The bytes that represent a value in a header field. Text is encoded as Latin-1, as in Python; `None` if it contains
+/// other characters. A value that is not UTF-8 is used unchanged.
 pub(super) fn field_value(value: &OsStr) -> Option<Vec<u8>> {
     let Some(text) = value.to_str() else { return Some(value.as_encoded_bytes().to_vec()) };
     let mut bytes = Vec::with_capacity(text.len());

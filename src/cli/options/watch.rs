@@ -1,4 +1,4 @@
-//! The setters for the flags that watch the loop at work: traces, small reads and writes, and slow motion.
+//! The setters for the flags for watching the loop at work: traces, small reads and writes, and slow motion.
 
 use std::ffi::OsStr;
 use std::num::NonZeroUsize;
@@ -55,7 +55,7 @@ impl Options {
     }
 }
 
-/// Parses a whole number, 1 or more.
+/// Parses an integer of at least 1.
 fn at_least_1(value: &OsStr) -> Result<usize, BadValue> {
     count(value).map_err(|why| why.hint("must be a whole number, 1 or more"))
 }

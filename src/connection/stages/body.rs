@@ -7,7 +7,7 @@ use crate::observer::ConnectionObserver;
 use crate::session::{CloseReason, TurnClock};
 
 impl Deferred {
-    /// Discards more of the body, and responds at its end.
+    /// Discards more of the body, and responds at the end of the body.
     pub(super) fn advance<T, O: ConnectionObserver>(
         mut self: Box<Self>,
         core: &mut ConnectionCore<'_, T, O>,
@@ -29,7 +29,8 @@ impl Deferred {
             }
             Err(violation) => (core.reject(&violation.into(), &self.request, clock), Progress::Moved),
             Ok(event) => {
-                // The length of a chunked body is known only at its end. This one is too long to be read.
+                // The length of a chunked body is known only at its end. This body has turned out to be too long to be
+                // read.
                 if matches!(event, RequestEvent::Data(_)) {
                     core.machine.refuse();
                 }
@@ -40,7 +41,7 @@ impl Deferred {
     }
 }
 
-/// Discards the rest of a body whose request is answered, at most `left` bytes.
+/// Discards the rest of the body of a request that has been answered, at most `left` bytes.
 pub(super) fn drain<T, O: ConnectionObserver>(left: u64, core: &mut ConnectionCore<'_, T, O>) -> (Stage, Progress) {
     let stage = match core.machine.receive_body(&mut core.input, &core.limits.message()) {
         Ok(RequestEvent::More) if !core.at_end => return (Stage::Draining(left), core.request_input()),
@@ -49,7 +50,7 @@ pub(super) fn drain<T, O: ConnectionObserver>(left: u64, core: &mut ConnectionCo
             Stage::Draining(left - length as u64)
         }
         Ok(RequestEvent::End) => core.after_response(),
-        // The body is cut, malformed or too long: no request can follow it.
+        // The body is truncated, malformed or too long, so no request can follow it.
         _ => {
             core.machine.refuse();
             Stage::Closing(CloseReason::Complete)

@@ -1,4 +1,4 @@
-//! Closing a connection in stages (RFC 9112 section 9.6). Not here: the decision that the connection ends.
+//! Closing a connection in stages (RFC 9112 section 9.6). Not here: deciding that the connection ends.
 
 use crate::connection::core::{ConnectionCore, Progress};
 use crate::connection::stage::Stage;
@@ -6,9 +6,9 @@ use crate::observer::ConnectionObserver;
 use crate::session::CloseReason;
 use crate::transport::Transport;
 
-/// Shuts the sending side once the output has been sent, and then lingers until the client has closed its side. Closing
-/// a socket whose peer still sends makes the kernel reset the connection, and the reset discards a response that is on
-/// its way.
+/// Shuts down the sending side once the output has been sent, and then lingers until the client has closed its side. If
+/// a socket is closed while the peer still sends, the kernel resets the connection, and the reset can discard a
+/// response in transit.
 pub(super) fn close<T: Transport, O: ConnectionObserver>(
     reason: CloseReason,
     core: &mut ConnectionCore<'_, T, O>,
@@ -16,28 +16,29 @@ pub(super) fn close<T: Transport, O: ConnectionObserver>(
     if !core.output.is_empty() || core.transport.has_pending() {
         return Ok((Stage::Closing(reason), Progress::Still));
     }
-    // TLS distinguishes an orderly end from a cut one by an announcement: `close_notify` (RFC 8446 section 6.1).
+    // In TLS, `close_notify` distinguishes an orderly close from a truncation (RFC 8446 section 6.1).
     let is_orderly = !matches!(reason, CloseReason::OutputCut | CloseReason::Broken);
     if is_orderly {
-        // If the end cannot be announced, the connection is broken and is closed immediately.
+        // If `close_notify` or the FIN cannot be sent, the connection is broken and is closed immediately.
         core.transport.announce_end().map_err(|_| reason)?;
         if core.transport.has_pending() {
             return Ok((Stage::Closing(reason), Progress::Still));
         }
     }
-    // A client that has said `close` must send nothing more (RFC 9112 section 9.6), so no reset can follow. Closing
-    // immediately saves a short connection two system calls. A TLS client still sends its own `close_notify`.
+    // A client that has sent `Connection: close` must send nothing more (RFC 9112 section 9.6), so there will be no
+    // reset. Closing immediately saves two system calls for a short connection. A TLS client still sends its own
+    // `close_notify`.
     let says_nothing = core.machine.client_has_finished() && core.input.is_empty() && !core.transport.needs_handshake();
     let is_quiet = reason == CloseReason::Complete && says_nothing;
     if core.at_end || is_quiet || core.transport.end().is_err() {
         return Err(reason);
     }
     core.observer().shut_down();
-    // The permit is freed before lingering, because a lingering connection must not count against the next one from the
-    // same address.
+    // The permit is released before lingering, because a lingering connection must not count against the next one from
+    // the same address.
     core.permit = None;
-    // Most clients close as soon as they have seen the end. A read in the next turn finds this without registering the
-    // socket with the poll. For a short connection, the registration would cost as much as the read.
+    // Most clients close as soon as they see EOF. A read in the next turn detects this without registering the socket
+    // with the poll. For a short connection, the registration would cost as much as the read.
     Ok((Stage::Lingering(reason), Progress::NextTurn))
 }
 

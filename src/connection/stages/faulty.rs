@@ -1,5 +1,5 @@
 //! Sending a response with a fault. The response is produced into a separate buffer, as if it had no fault. Its bytes
-//! then pass to the output, changed, cut or delayed. Not here: the choice of the fault.
+//! are then passed to the output, changed, truncated or delayed. Not here: the choice of the fault.
 
 use std::time::{Duration, Instant};
 
@@ -13,10 +13,10 @@ use crate::service::{CutEnd, CutPoint, Fault, Response, WireEffect};
 use crate::session::{CloseReason, Ready, StepContext, TurnClock};
 use crate::transport::{Memory, Transport};
 
-/// The time between two checks of the bytes that the peer has not acknowledged.
+/// The time between two checks for bytes that the peer has not acknowledged.
 const ACKNOWLEDGEMENT_INTERVAL: Duration = Duration::from_millis(2);
 
-/// The longest wait for acknowledgements before a reset.
+/// The maximum time to wait for acknowledgements before a reset.
 const ACKNOWLEDGEMENT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The wait before a reset if the number of acknowledged bytes is not known.
@@ -28,16 +28,16 @@ const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 /// A line that replaces the size of a chunk and is not a number.
 const BAD_SIZE: &[u8] = b"zz\r\n";
 
-/// The stage that produces a response into its own buffer, and passes it on changed, cut or delayed.
+/// The stage that produces a response into its own buffer, and passes it on changed, truncated or delayed.
 pub(in crate::connection) struct FaultyResponse {
-    /// The stage of the exchange without the fault.
+    /// The stage that the exchange would have without the fault.
     inner: Stage,
-    /// Bytes of the response that have not been passed to the output.
+    /// The bytes of the response that have not been passed to the output.
     wire: Buffer,
     head_length: u64,
     /// The number of bytes that have been passed to the output.
     passed: u64,
-    /// The number of bytes after which the response is cut.
+    /// The number of bytes after which the response is truncated.
     cut: Option<u64>,
     pace: Option<FaultPace>,
     /// Appended after the last byte of the response. If this is a bad chunk size, it replaces the last chunk of a
@@ -45,11 +45,11 @@ pub(in crate::connection) struct FaultyResponse {
     trailer: &'static [u8],
     /// How the connection ends after the response. `None` if it may continue.
     end: Option<CutEnd>,
-    /// The connection is never read.
+    /// True if the connection is never read from.
     is_deaf: bool,
-    /// The time at which all bytes had been passed to the output, so that only the end of the connection remained.
+    /// When the last byte was passed to the output, after which the connection only has to be closed.
     over_since: Option<Instant>,
-    /// The time of the next check of the acknowledgements.
+    /// When to check the acknowledgements next.
     look_at: Option<Instant>,
 }
 
@@ -57,14 +57,14 @@ pub(in crate::connection) struct FaultyResponse {
 struct FaultPace {
     bytes: u64,
     every: Duration,
-    /// Bytes that may be passed to the output now.
+    /// The number of bytes that may be passed to the output now.
     credit: u64,
     /// The time at which the next `bytes` may be passed.
     next: Instant,
 }
 
 impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
-    /// Responds with a fault. Returns the next stage.
+    /// Responds with an injected fault. Returns the next stage.
     pub(in crate::connection) fn respond_with_fault(
         &mut self,
         fault: Fault,
@@ -75,9 +75,10 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
     ) -> Stage {
         self.server.count_fault(fault.kind);
         self.log_message(&format!("fault {}", fault.kind.name()), clock.wall);
-        // The service itself has produced the wrong response or delayed it, so it is sent like any other.
+        // For these faults, the service itself has produced the wrong response or delayed it, so the response is sent
+        // like any other.
         let Some(effect) = fault.effect else { return self.respond(response, request, upstream, clock) };
-        // Bytes of earlier responses without a fault stay in the output.
+        // Bytes of earlier responses, which have no fault, stay in the output.
         let earlier = std::mem::take(&mut self.output);
         let inner = self.respond(response, request, upstream, clock);
         let wire = std::mem::replace(&mut self.output, earlier);
@@ -113,7 +114,7 @@ impl FaultyResponse {
                 faulty.pace = Some(FaultPace { bytes, every, credit: 0, next: now });
                 faulty.end = None;
             }
-            // The random bytes take the place of the whole response, head included, and the cut comes after the last of
+            // The random bytes replace the whole response, including its head, and the response is truncated after
             // them.
             WireEffect::Garbage(bytes) => {
                 faulty.cut = Some(bytes.len() as u64);
@@ -128,14 +129,14 @@ impl FaultyResponse {
         faulty
     }
 
-    /// A connection whose requests are never read.
+    /// Creates the stage for a connection that is never read from.
     pub(in crate::connection) fn deaf(now: Instant) -> FaultyResponse {
         let effect = WireEffect::Cut(CutPoint::Response(0), CutEnd::Stall);
         let inner = Stage::Closing(CloseReason::Complete);
         FaultyResponse { is_deaf: true, ..FaultyResponse::new(effect, inner, Buffer::default(), now) }
     }
 
-    /// Replaces the head of the response, which is still in the buffer.
+    /// Replaces the head of the response, which must still be in the buffer.
     fn change_head(&mut self, change: impl FnOnce(&[u8]) -> Vec<u8>) {
         let (head, body) = self.wire.bytes().split_at(self.head_length as usize);
         let mut changed = Buffer::default();
@@ -151,9 +152,10 @@ impl FaultyResponse {
         self.inner.sending()
     }
 
-    /// True if the connection should be read. `needs_input` says whether the response without the fault needs input.
+    /// True if the connection should be read from. `needs_input` says whether the response without the fault needs
+    /// input.
     pub(in crate::connection) fn wants_input(&self, needs_input: bool) -> bool {
-        // A stalled connection discards the bytes that it reads, and so notices when its client closes.
+        // A stalled connection discards the bytes that it reads, which detects when its client closes.
         let is_stalled = self.over_since.is_some() && self.end == Some(CutEnd::Stall);
         !self.is_deaf && (is_stalled || needs_input)
     }
@@ -162,16 +164,17 @@ impl FaultyResponse {
     pub(in crate::connection) fn deadline(&self) -> Option<Instant> {
         match (&self.pace, self.look_at) {
             (_, Some(look_at)) => Some(look_at),
-            // With nothing to send, the session need not run when more bytes become allowed.
+            // With nothing to send, there is no need to run the session when the pace allows more bytes.
             (Some(pace), _) if !self.wire.is_empty() && pace.credit == 0 => Some(pace.next),
             _ => None,
         }
     }
 
-    /// Passes bytes of the response to the output, and ends the connection after the last one if the fault asks for that.
+    /// Passes bytes of the response to the output, and ends the connection after the last one if the fault requires
+    /// that.
     ///
     /// # Errors
-    /// The reason for closing the connection, once it can be closed.
+    /// Returns the reason for closing the connection, once it can be closed.
     pub(in crate::connection) fn advance<T: Transport, O: ConnectionObserver>(
         mut self: Box<Self>,
         core: &mut ConnectionCore<'_, T, O>,
@@ -192,7 +195,7 @@ impl FaultyResponse {
         if !is_cut && !is_whole {
             return Ok((Stage::Faulty(self), progress));
         }
-        // A slow response is valid, so its connection may serve another request.
+        // A slow response is still a valid one, so its connection can be used for another request.
         if self.end.is_none() {
             return Ok((self.inner, Progress::Moved));
         }
@@ -208,15 +211,15 @@ impl FaultyResponse {
         !matches!(self.inner, Stage::Sending(_)) && self.trailer.is_empty()
     }
 
-    /// Produces more of the response if few of its bytes wait.
+    /// Produces more of the response if its buffer contains few bytes.
     fn produce<T, O: ConnectionObserver>(&mut self, core: &mut ConnectionCore<'_, T, O>, clock: TurnClock) -> Progress {
         let is_cut_before = self.cut.is_some_and(|cut| cut <= self.passed + self.wire.len() as u64);
-        // Bytes beyond the cut are not produced, because their upstream could wait for a client that never reads them.
+        // Bytes beyond the cut are not produced, because the upstream could wait for a client that never reads them.
         if self.wire.len() >= GATHER || is_cut_before || self.is_produced() {
             return Progress::Still;
         }
         let mut progress = Progress::Moved;
-        // The stage writes to the connection's output, so that is swapped with the buffer of the response.
+        // The inner stage writes to the connection's output, so the output is swapped with the buffer of the response.
         std::mem::swap(&mut core.output, &mut self.wire);
         self.inner = match std::mem::replace(&mut self.inner, Stage::Head) {
             Stage::Sending(sending) => {
@@ -251,14 +254,14 @@ impl FaultyResponse {
         self.wire.extend(trailer);
     }
 
-    /// Passes the bytes that are allowed now to the output. Returns their number.
+    /// Passes the bytes that are allowed now to the output. Returns their count.
     fn pass<T, O: ConnectionObserver>(&mut self, core: &mut ConnectionCore<'_, T, O>, now: Instant) -> u64 {
-        // A bad chunk replaces the last one, so nothing may leave before the end is known.
+        // A bad chunk replaces the last chunk, so nothing may be passed on before the end is known.
         if self.trailer == BAD_SIZE {
             return 0;
         }
         let room = match &mut self.pace {
-            // No further bytes are allowed while the client has not taken those that were allowed before.
+            // No further bytes are passed on until the client has accepted the previous ones.
             Some(_) if !core.output.is_empty() => 0,
             Some(pace) => pace.credit(now),
             None => GATHER.saturating_sub(core.output.len()) as u64,
@@ -274,8 +277,8 @@ impl FaultyResponse {
         count
     }
 
-    /// Logs a response that was cut, with the number of bytes that were sent. Also logs a deaf connection, whose line
-    /// could not be written when it was accepted.
+    /// Logs a truncated response, with the number of bytes that were sent. Also logs a connection that is never read
+    /// from, which could not be logged when it was accepted.
     fn log_end<T, O: ConnectionObserver>(&self, core: &ConnectionCore<'_, T, O>, clock: TurnClock) {
         if self.is_deaf {
             core.log_message("fault deaf", clock.wall);
@@ -302,7 +305,7 @@ impl FaultyResponse {
                 // The client may send further requests, which are not answered. Discarding them keeps the memory
                 // bounded.
                 core.input.consume(core.input.len());
-                // A connection that is never read shows its end only through events.
+                // On a connection that is never read from, only events report that the client has closed it.
                 if core.at_end || (ready.read_closed && self.is_deaf) {
                     return Err(CloseReason::Complete);
                 }
@@ -318,7 +321,7 @@ impl FaultyResponse {
                     core.transport.reset_on_drop();
                     return Err(CloseReason::Complete);
                 }
-                // No event announces an acknowledgement, so the session looks again after a short time.
+                // No event announces an acknowledgement, so the session checks again after a short time.
                 self.look_at = Some(now + ACKNOWLEDGEMENT_INTERVAL);
             }
             Some(CutEnd::Reset) => {}
@@ -343,12 +346,12 @@ impl FaultPace {
 /// Copies a body that would otherwise be sent from its own memory, such as an error page, into the output.
 fn copy_body<T, O: ConnectionObserver>(sending: &mut Sending, core: &mut ConnectionCore<'_, T, O>) {
     let mut copied = Memory::default();
-    // A connection in memory accepts all bytes in one call and never fails.
+    // This in-memory transport accepts all bytes in one call and never fails.
     _ = sending.body.send(&mut core.output, &mut copied, &mut Unobserved);
     core.output.extend(&copied.sent);
 }
 
-/// A head whose `Content-Length` is changed by a number.
+/// Returns a copy of the head with `by` added to its `Content-Length`.
 fn change_length(head: &[u8], by: i64) -> Vec<u8> {
     let mut changed = Vec::with_capacity(head.len() + 1);
     for line in head.split_inclusive(|byte| *byte == b'\n') {

@@ -1,4 +1,4 @@
-//! Reads a head and decides which stage follows for its request.
+//! Reads a head and chooses the stage that follows.
 
 use super::GATHER;
 use super::text::MOST_TEXT;
@@ -12,17 +12,18 @@ use crate::session::{CloseReason, TurnClock};
 use crate::transport::Transport;
 
 impl<T: Transport, O: ConnectionObserver> ConnectionCore<'_, T, O> {
-    /// Responds to requests whose heads are complete, until a response cannot be finished immediately.
+    /// Responds to the requests in the input, until one is incomplete or a response cannot be finished immediately.
     pub(in crate::connection) fn advance_head(&mut self, clock: TurnClock) -> (Stage, Progress) {
         let mut progress = Progress::Still;
         let mut stage = Stage::Head;
-        // All connections share the memory of one request. It is filled and used within this call; a stage that needs
-        // it longer copies it.
+        // All connections share a single `Request`, to reuse its memory. It is filled and used within this call; a
+        // stage that needs it for longer copies it.
         let mut request = self.server.borrow_request();
-        // Set before the head is read, because an https target is only valid over TLS.
+        // This is set before the head is read, because an `https` target is valid only over TLS.
         request.tls = self.transport.tls().cloned();
         while matches!(stage, Stage::Head) && self.output.len() < GATHER {
-            // Limits and service are replaced only between two requests, so that one request sees one version of them.
+            // Limits and service are replaced only between two requests, so that each request sees only one version of
+            // them.
             if !self.server.is_unchanged_since(&self.limits) && self.machine.is_idle() && !self.transport.is_text() {
                 self.adopt_changes();
             }
@@ -38,7 +39,8 @@ impl<T: Transport, O: ConnectionObserver> ConnectionCore<'_, T, O> {
                     break;
                 }
                 Ok(RequestEvent::Head) => {
-                    // The machine fills in everything that comes from the bytes; the connection adds the rest.
+                    // The state machine fills in everything that can be parsed from the input; the connection adds the
+                    // rest.
                     request.peer = self.peer;
                     request.local = self.server.local;
                     request.arrived = clock.now;
@@ -47,7 +49,7 @@ impl<T: Transport, O: ConnectionObserver> ConnectionCore<'_, T, O> {
                         false => self.begin(&request, clock),
                     };
                 }
-                // The machine has closed its receiving side, so no request follows.
+                // The state machine has closed its receiving side, so no request follows.
                 Ok(_) => stage = Stage::Closing(CloseReason::Complete),
                 Err(violation) => {
                     request.arrived = clock.now;
@@ -91,7 +93,7 @@ impl<T: Transport, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         }
     }
 
-    /// Ends a connection whose client has closed its side. All earlier requests have been answered.
+    /// Ends a connection whose client has closed its sending side. All earlier requests have been answered.
     fn end_of_input(&mut self) -> Stage {
         let reason = if self.machine.is_idle() { CloseReason::ClientDone } else { CloseReason::InputCut };
         self.machine.end_of_input();

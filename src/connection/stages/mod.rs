@@ -1,5 +1,5 @@
-//! The behaviour of a session in each stage of an exchange: each stage has an `advance` function that returns the next
-//! stage. Not here: reading and sending, which are the same in all stages.
+//! The behaviour of a session in each stage of an exchange: each stage has an `advance` function, which returns the
+//! next stage. Not here: reading and sending, which work the same in all stages.
 
 mod body;
 mod closing;
@@ -22,14 +22,16 @@ use crate::transport::{Handshake, Transport};
 pub(super) use faulty::FaultyResponse;
 
 /// Once the output has this many bytes, no further response is added to it. Up to this size, pipelined responses are
-/// sent in one write. A client that does not read cannot make the server produce more than this in advance.
+/// sent in one write. This also limits the amount of output that a client that does not read can make the server
+/// produce.
 pub(super) const GATHER: usize = 32 * 1024;
 
 impl Stage {
     /// Lets the protocol and the service process received bytes and produce output. Returns the next stage.
     ///
     /// # Errors
-    /// The reason, if the connection can be closed now. A stage that fails while output is left returns [`Stage::Closing`].
+    /// Returns the close reason if the connection can be closed now. A stage that fails while output is left returns
+    /// [`Stage::Closing`].
     pub(super) fn advance<T: Transport, O: ConnectionObserver>(
         self,
         core: &mut ConnectionCore<'_, T, O>,
@@ -51,8 +53,8 @@ impl Stage {
     }
 }
 
-/// Continues the transport's handshake. A transport whose handshake fails may have an alert to send, so the connection
-/// is closed only after its output has been sent.
+/// Continues the transport's handshake. If the handshake fails, the transport may have an alert to send, so the
+/// connection is closed only after that has been sent.
 fn handshake<T: Transport, O: ConnectionObserver>(
     core: &mut ConnectionCore<'_, T, O>,
     ready: &mut Ready,
@@ -61,9 +63,9 @@ fn handshake<T: Transport, O: ConnectionObserver>(
     Ok(match core.transport.handshake(ready, &mut cx.handshakes_left) {
         Ok(Handshake::Complete) => (Stage::Head, Progress::Moved),
         Ok(Handshake::Waiting) => (Stage::Handshake, Progress::Still),
-        // The cryptography for many new clients must not use up a whole turn.
+        // The cryptography for many new clients must not take up a whole turn.
         Ok(Handshake::NextTurn) => (Stage::Handshake, Progress::NextTurn),
-        // The client speaks HTTP without TLS. Its first request gets a 400 that explains this.
+        // The client has sent unencrypted HTTP. Its first request gets a 400 that explains this.
         Ok(Handshake::Text) => {
             core.expect_text();
             (Stage::Head, Progress::Moved)

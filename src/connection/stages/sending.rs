@@ -14,11 +14,11 @@ impl Sending {
         core: &mut ConnectionCore<'_, T, O>,
         clock: TurnClock,
     ) -> (Stage, Progress) {
-        // As on a raw connection, the end of its input tells a handler that the server is stopping.
+        // As on a raw connection, EOF on its input tells a handler that the server is stopping.
         if clock.stopping.is_some()
             && let Some(pending) = self.upstream.as_mut().filter(|pending| pending.is_upgraded)
         {
-            // An upstream that fails at its end fails as a source too.
+            // An error from `end_input` is ignored here, because an upstream that fails there also fails as the source.
             _ = pending.end_input();
         }
         let mut progress = self.feed_upstream(core);
@@ -36,7 +36,7 @@ impl Sending {
                 return (Stage::Closing(reason), Progress::Moved);
             }
         };
-        // Producing may have freed space in an upstream that echoes its request.
+        // If the upstream echoes its request, producing may have freed space in it.
         if !wanted && self.wants_body() {
             progress = Progress::Moved;
         }
@@ -68,8 +68,8 @@ impl Sending {
 
     /// Logs the response, whose last byte has been sent or is in the output.
     fn finish<T, O: ConnectionObserver>(&self, core: &mut ConnectionCore<'_, T, O>, clock: TurnClock) -> Stage {
-        // The client gets all announced bytes. The connection is closed anyway, because the lengths that this service
-        // announces are wrong.
+        // The client receives all announced bytes. The connection is closed anyway, because this service announces
+        // wrong lengths.
         if self.body.overran() {
             core.machine.stop();
             core.log_message("response body longer than its Content-Length", clock.wall);

@@ -1,4 +1,4 @@
-//! A client that sends unencrypted HTTP to a port for TLS. It gets one unencrypted response, which names the URL to
+//! Handles a client that sends unencrypted HTTP to a TLS port. It gets one unencrypted response, which names the URL to
 //! use. Not here: distinguishing unencrypted HTTP from TLS, which the transport does.
 
 use std::sync::Arc;
@@ -12,11 +12,11 @@ use crate::observer::ConnectionObserver;
 use crate::service::{Body, Response};
 use crate::session::TurnClock;
 
-/// An incomplete head of this length gets its response without waiting for the rest, because the client may use a
-/// protocol other than HTTP.
+/// An incomplete head of this length is answered without waiting for the rest, because the client may use a protocol
+/// other than HTTP.
 pub(super) const MOST_TEXT: usize = 1024;
 
-/// The longest time from the first unencrypted byte to the end of the head.
+/// The maximum time from the first unencrypted byte to the end of the head.
 const TEXT_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
@@ -48,7 +48,7 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         if let Some(authority) = request.authority().filter(|authority| !authority.is_empty()) {
             text.extend_from_slice(b"Use https://");
             text.extend_from_slice(authority);
-            // The target of OPTIONS may be an asterisk.
+            // An OPTIONS request can have the target `*`.
             text.extend_from_slice(if request.path().starts_with(b"/") { request.path() } else { b"/" });
             text.push(b'\n');
         }

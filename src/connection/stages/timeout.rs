@@ -1,4 +1,4 @@
-//! The wait of a session in each stage, and the consequence if it lasts too long.
+//! The wait of a session in each stage, and what happens when it times out.
 
 use crate::connection::core::ConnectionCore;
 use crate::connection::stage::{PendingUpstream, Stage};
@@ -11,7 +11,7 @@ use crate::session::{CloseReason, TurnClock};
 use crate::transport::Transport;
 
 impl Stage {
-    /// The kind of wait of a session that can do nothing now.
+    /// The kind of wait that a session with nothing to do is in.
     pub(in crate::connection) fn wait<T: Transport, O: ConnectionObserver>(
         &self,
         core: &ConnectionCore<'_, T, O>,
@@ -30,16 +30,16 @@ impl Stage {
             Stage::Sending(sending) if sending.is_waiting && core.needs_input && sending.feeds_upstream() => Wait::Body,
             Stage::Sending(sending) if sending.is_waiting => Wait::Source,
             Stage::Sending(_) | Stage::Closing(_) => Wait::Write,
-            // The fault decides when the next bytes are sent, if ever. The stage has its own deadline.
+            // The fault determines when the next bytes are sent, if ever, and this stage has its own deadline.
             #[cfg(feature = "harness")]
             Stage::Faulty(_) => Wait::Source,
         }
     }
 
-    /// Handles a wait that has lasted too long.
+    /// Handles a wait that has timed out.
     ///
     /// # Errors
-    /// The reason, if the connection is closed without a response.
+    /// Returns the close reason if the connection is closed without a response.
     pub(in crate::connection) fn time_out<T: Transport, O: ConnectionObserver>(
         self,
         core: &mut ConnectionCore<'_, T, O>,
@@ -47,7 +47,7 @@ impl Stage {
     ) -> Result<Stage, CloseReason> {
         match (core.timers.wait(), self) {
             (Wait::Handshake | Wait::First | Wait::Idle, _) => Err(CloseReason::Idle),
-            // The log shows the reason for the cut, and not that the client kept sending.
+            // The log must show why the response was cut short, and not that the client kept sending.
             (Wait::Linger, Stage::Lingering(reason)) if reason != CloseReason::Complete => Err(reason),
             (Wait::Linger, _) => Err(CloseReason::LingerOver),
             (Wait::Upstream, Stage::AwaitingUpstream(pending)) => Ok(time_out_upstream(&pending, core, clock)),
@@ -74,20 +74,20 @@ impl Stage {
     }
 }
 
-/// 504: the upstream has not responded in time.
+/// Responds with 504, because the upstream has not responded in time.
 fn time_out_upstream<T, O: ConnectionObserver>(
     pending: &PendingUpstream,
     core: &mut ConnectionCore<'_, T, O>,
     clock: TurnClock,
 ) -> Stage {
-    // Nothing else reads the rest of the body.
+    // No other code reads the rest of the body.
     if core.machine.in_body() {
         core.machine.refuse();
     }
     core.respond(&mut Response::error(Status::GATEWAY_TIMEOUT), &pending.request, None, clock)
 }
 
-/// 408: the client has not sent the rest of its request in time.
+/// Responds with 408, because the client has not sent the rest of its request in time.
 fn time_out_request<T, O: ConnectionObserver>(
     request: &Request,
     core: &mut ConnectionCore<'_, T, O>,

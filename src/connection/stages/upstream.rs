@@ -1,4 +1,4 @@
-//! A request to which an upstream responds: passes the body to the upstream and takes its response.
+//! Handles a request to which an upstream responds: passes the body to the upstream and receives its response.
 
 use std::io;
 
@@ -11,9 +11,9 @@ use crate::observer::ConnectionObserver;
 use crate::service::Response;
 use crate::session::{CloseReason, StepContext};
 
-/// Why a body could not be fed to an upstream.
+/// Why a body could not be passed to an upstream.
 pub(super) enum FeedError {
-    /// The client closed its side in the middle of the body.
+    /// The client closed its sending side in the middle of the body.
     Cut,
     /// The body is malformed.
     Violation(Violation),
@@ -28,7 +28,7 @@ impl From<io::Error> for FeedError {
 }
 
 impl PendingUpstream {
-    /// Passes the part of the body that has arrived to the upstream, and takes its response if it has one.
+    /// Passes the part of the body that has arrived to the upstream, and takes its response if there is one.
     pub(super) fn advance<T, O: ConnectionObserver>(
         mut self: Box<Self>,
         core: &mut ConnectionCore<'_, T, O>,
@@ -47,7 +47,7 @@ impl PendingUpstream {
                 response
             }
             Err(FeedError::Cut) => {
-                // Dropped first, so that its last lines get into the log.
+                // The upstream is dropped first, so that its last lines get into the log.
                 drop(self);
                 core.log_notes(cx.clock.wall);
                 return (Stage::Closing(CloseReason::InputCut), Progress::Moved);
@@ -57,7 +57,7 @@ impl PendingUpstream {
                 return (stage, Progress::Moved);
             }
             Err(FeedError::Upstream(error)) => {
-                // The upstream failed in the middle of the body, and nothing else reads the rest.
+                // The upstream failed in the middle of the body, and no other code reads the rest.
                 core.machine.refuse();
                 Err(error)
             }
@@ -65,8 +65,8 @@ impl PendingUpstream {
         let stage = match response {
             Ok(None) => return (Stage::AwaitingUpstream(self), progress),
             Ok(Some(mut response)) => {
-                // An upstream that responds early may still want the body, and the client may hold the body back until
-                // it receives `100 Continue`.
+                // An upstream that responds early may still want the body, and the client may hold it back until it
+                // receives `100 Continue`.
                 if self.wants_body() {
                     core.machine.send_continue(&mut core.output);
                 }
@@ -96,14 +96,14 @@ impl PendingUpstream {
         }
     }
 
-    /// Passes bytes of a protocol other than HTTP to the upstream until the client closes its side.
+    /// Passes bytes of a protocol other than HTTP to the upstream until the client closes its sending side.
     fn feed_upgraded<T, O: ConnectionObserver>(
         &mut self,
         core: &mut ConnectionCore<'_, T, O>,
     ) -> Result<Progress, FeedError> {
         let mut progress = Progress::Still;
         while self.wants_body() {
-            // The end is passed on after the last byte, to keep their order for the other protocol.
+            // EOF is passed on only after the last byte.
             if core.input.is_empty() && core.at_end {
                 self.end_input()?;
                 return Ok(Progress::Moved);
@@ -122,7 +122,7 @@ impl PendingUpstream {
         Ok(progress)
     }
 
-    /// Ends the input of an upstream that has left HTTP, unless it has already ended.
+    /// Ends the input of an upstream on an upgraded connection, unless it has already ended.
     pub(super) fn end_input(&mut self) -> io::Result<()> {
         if std::mem::replace(&mut self.has_whole_body, true) { Ok(()) } else { self.upstream.end() }
     }
@@ -136,7 +136,7 @@ impl PendingUpstream {
             let progress = self.feed_upgraded(core)?;
             let was_full = !self.wants_body();
             self.upstream.step_upgraded()?;
-            // The upstream may have passed on bytes that it had taken, so it may have space for more.
+            // The upstream may have passed on bytes that it had accepted, so it may have space for more.
             return Ok(if was_full && self.wants_body() { Progress::Moved } else { progress });
         }
         let mut progress = Progress::Still;
@@ -159,8 +159,8 @@ impl PendingUpstream {
                     if taken > 0 {
                         progress = Progress::Moved;
                     }
-                    // A short count means that the upstream accepts no more now. The rest waits in the input, and no
-                    // more is read from the client.
+                    // A short count means that the upstream accepts no more at the moment. The rest stays in the input,
+                    // and no more is read from the client.
                     if taken < length {
                         break;
                     }

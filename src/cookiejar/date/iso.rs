@@ -2,8 +2,8 @@
 
 use super::{Civil, DAY, Scanner, civil_from_days};
 
-/// Formats a time as `1994-11-24 08:49:37Z`. The format has four digits for the year, so a time outside the years 0 to
-/// 9999 becomes the nearest time within them.
+/// Formats a time as `1994-11-24 08:49:37Z`. Because the format has four digits for the year, a time outside the years
+/// 0 to 9999 is clamped to that range.
 pub(in crate::cookiejar) fn format_iso(seconds: i64) -> String {
     let seconds = seconds.clamp(-62_167_219_200, 253_402_300_799);
     let (year, month, day) = civil_from_days(seconds.div_euclid(DAY));
@@ -12,8 +12,8 @@ pub(in crate::cookiejar) fn format_iso(seconds: i64) -> String {
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}Z")
 }
 
-/// Parses a date in the forms of CPython's `http.cookiejar.iso2time`: separators, time of day and zone are optional.
-/// `None` for text in another form, and for a year before 1970.
+/// Parses a date in the forms that CPython's `http.cookiejar.iso2time` accepts, in which separators, time of day and
+/// zone are optional. `None` for text in another form, and for a year before 1970.
 pub(in crate::cookiejar) fn parse_iso(text: &str) -> Option<i64> {
     let mut scanner = Scanner::new(text.trim_start());
     let year = scanner.number(4, 4)?;
@@ -49,7 +49,8 @@ fn clock(scanner: &mut Scanner<'_>) -> Option<(i64, i64, i64)> {
     Some((hour, minute, second))
 }
 
-/// Parses the offset of the zone in seconds: `Z`, or an optional sign, hours and optional minutes. 0 without a zone.
+/// Parses a zone and returns its offset in seconds: `Z`, or an optional sign, hours and optional minutes. 0 without a
+/// zone.
 fn offset(scanner: &mut Scanner<'_>) -> i64 {
     if scanner.skip_one_of("Zz") {
         return 0;

@@ -1,5 +1,5 @@
-//! Dates of cookies, in seconds since 1970-01-01 00:00:00 UTC: one parser for each standard, and the calendar that they
-//! share. Not here: a clock. The parser that needs the current year gets the time as an argument.
+//! Cookie dates, in seconds since 1970-01-01 00:00:00 UTC: one parser for each standard, and the calendar computations
+//! that they share. Not here: a clock. The parser that needs the current year gets the time as an argument.
 
 mod iso;
 mod python;
@@ -15,7 +15,7 @@ const DAY: i64 = 86_400;
 /// The first three letters of each month's name, in lower case.
 const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 
-/// The number of a month, 1 to 12, from its first three letters.
+/// The number of a month, from 1 to 12, given its first three letters.
 fn month(name: &str) -> Option<i64> {
     let position = MONTHS.iter().position(|month| month.eq_ignore_ascii_case(name))?;
     i64::try_from(position + 1).ok()
@@ -31,7 +31,7 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
 }
 
-/// The year, month and day that is this number of days after 1970-01-01.
+/// The year, month and day of the date `days` days after 1970-01-01.
 fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
@@ -43,7 +43,7 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     (year, month, day_of_year - (153 * shifted + 2) / 5 + 1)
 }
 
-/// The year of a time in seconds.
+/// The year that contains a time given in seconds.
 fn year_of(seconds: i64) -> i64 {
     civil_from_days(seconds.div_euclid(DAY)).0
 }
@@ -65,8 +65,8 @@ impl Civil {
         days_from_civil(self.year, self.month, self.day) * DAY + seconds
     }
 
-    /// The date in seconds, under the rules of all of Python's parsers: a year from 1970 to 9999, hours up to 24 and
-    /// seconds up to 61. A day beyond the end of its month falls into the next month.
+    /// The date in seconds. `None` unless it satisfies the rules that all of Python's parsers share: a year from 1970
+    /// to 9999, hours up to 24 and seconds up to 61. A day beyond the end of its month falls into the next month.
     fn checked_as_in_python(self) -> Option<i64> {
         let Civil { year, month, day, hour, minute, second } = self;
         let valid = (1970..=9999).contains(&year)
@@ -90,7 +90,7 @@ impl<'t> Scanner<'t> {
         Scanner { rest: text }
     }
 
-    /// Takes the longest run of characters of this kind, up to `most`.
+    /// Consumes the longest run of characters of this kind, up to `most` characters.
     fn run(&mut self, most: usize, kind: impl Fn(char) -> bool) -> &'t str {
         let end = self.rest.char_indices().take(most).find(|(_, c)| !kind(*c)).map(|(at, _)| at);
         let end = end.unwrap_or_else(|| self.rest.char_indices().nth(most).map_or(self.rest.len(), |(at, _)| at));
@@ -99,7 +99,7 @@ impl<'t> Scanner<'t> {
         run
     }
 
-    /// Takes a number with `least` to `most` digits.
+    /// Consumes a number with `least` to `most` digits.
     fn number(&mut self, least: usize, most: usize) -> Option<i64> {
         let mut ahead = *self;
         let digits = ahead.run(most, |c| c.is_ascii_digit());
@@ -119,7 +119,7 @@ impl<'t> Scanner<'t> {
     }
 }
 
-/// True for ASCII white space, as in Python's patterns.
+/// True for ASCII white space, as matched by Python's regular expressions.
 fn is_blank(character: char) -> bool {
     matches!(character, '\t'..='\r' | ' ')
 }

@@ -1,12 +1,13 @@
-//! Parses dates like CPython's `http.cookiejar.http2time`: day, month and year in this order, with an optional time of
-//! day and zone.
+//! Parses dates in the same way as CPython's `http.cookiejar.http2time`: day, month and year in this order, with an
+//! optional time of day and zone.
 
 use super::{Civil, Scanner, is_blank, month, year_of};
 
 /// Parses a date; `None` for text in another form, a year before 1970 or after 9999, or a zone whose offset is unknown.
 ///
-/// A year with fewer than four digits becomes the nearest matching year to that of `now`. For a month that does not
-/// exist, CPython raises an exception and loses all cookies of the response (gh-153677); here the result is `None`.
+/// A year with fewer than four digits becomes the matching year that is nearest to the year of `now`. For a month that
+/// does not exist, CPython raises an exception and loses all cookies of the response (gh-153677); here the result is
+/// `None`.
 pub(in crate::cookiejar) fn parse_python(text: &str, now: i64) -> Option<i64> {
     let mut scanner = Scanner::new(without_weekday(text.trim_start()));
     let day = scanner.number(1, 2)?;
@@ -49,7 +50,7 @@ fn month_of(word: &str) -> Option<i64> {
     month(word).or_else(|| word.parse().ok())
 }
 
-/// Completes a year with fewer than four digits: the nearest year to that of `now` that ends in these digits.
+/// Completes a year with fewer than four digits: returns the year nearest to that of `now` that ends in these digits.
 fn full_year(year: i64, now: i64) -> i64 {
     if year >= 1000 {
         return year;
@@ -79,7 +80,7 @@ fn clock(scanner: &mut Scanner<'_>) -> Option<(i64, i64, i64)> {
     Some((hour, minute, second.unwrap_or(0)))
 }
 
-/// Takes a zone: a word other than `AM` and `PM`, or two to four digits with an optional sign.
+/// Consumes a zone: a word other than `AM` and `PM`, or two to four digits with an optional sign.
 fn zone<'t>(scanner: &mut Scanner<'t>) -> Option<&'t str> {
     let before = scanner.rest;
     let mut ahead = *scanner;
@@ -94,7 +95,7 @@ fn zone<'t>(scanner: &mut Scanner<'t>) -> Option<&'t str> {
     Some(&before[..before.len() - ahead.rest.len()])
 }
 
-/// The offset of a zone in seconds. Only the names of UTC are known.
+/// The offset of a zone in seconds. Of the zone names, only those of UTC are known.
 fn offset(zone: &str) -> Option<i64> {
     if ["GMT", "UTC", "UT", "Z"].iter().any(|utc| utc.eq_ignore_ascii_case(zone)) {
         return Some(0);
@@ -109,7 +110,7 @@ fn offset(zone: &str) -> Option<i64> {
     Some(if zone.starts_with('-') { -seconds } else { seconds })
 }
 
-/// Skips a second name of the zone in parentheses.
+/// Skips a second zone name in parentheses.
 fn zone_in_parentheses(scanner: &mut Scanner<'_>) {
     let mut ahead = *scanner;
     let open = ahead.skip_one_of("(");

@@ -39,7 +39,7 @@ pub(in crate::cookiejar) fn parse_cookie_date(text: &str) -> Option<i64> {
     exists.then_some(seconds)
 }
 
-/// Stores the part that was found. Returns true if there was one.
+/// Stores the date part if one was found. Returns true in that case.
 fn set<T>(place: &mut Option<T>, found: Option<T>) -> bool {
     *place = found;
     place.is_some()

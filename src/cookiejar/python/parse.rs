@@ -1,5 +1,5 @@
-//! CPython's parser of a `Set-Cookie` field: `parse_ns_headers` and the additions of `make_cookies`. Not here: the
-//! decision whether the cookie is kept (`rules.rs`).
+//! CPython's parser of a `Set-Cookie` field: `parse_ns_headers`, and what `make_cookies` adds to it. Not here: deciding
+//! whether the cookie is kept (`rules.rs`).
 
 use crate::cookiejar::date::parse_python;
 use crate::cookiejar::domain::effective_host;
@@ -44,7 +44,7 @@ impl<'f> Attributes<'f> {
     /// Parses one attribute; `None` if it makes the cookie invalid.
     fn read(&mut self, name: &'f str, value: Option<&'f str>, now: i64) -> Option<()> {
         match &*name.to_lowercase() {
-            // A date that cannot be parsed is ignored.
+            // A malformed date is ignored.
             "expires" if self.expires.is_none() => {
                 self.expires = value.and_then(|date| parse_python(strip_quotes(date), now));
             }
@@ -64,7 +64,7 @@ impl<'f> Attributes<'f> {
         Some(())
     }
 
-    /// Keeps an attribute in its original spelling. If it appears twice, the last one counts.
+    /// Stores an attribute in its original spelling. If it appears twice, the last one counts.
     fn read_other(&mut self, name: &str, value: Option<&str>) {
         let value = value.map(str::to_owned);
         match self.rest.iter_mut().find(|(other, _)| other == name) {
@@ -74,8 +74,8 @@ impl<'f> Attributes<'f> {
     }
 
     fn cookie(self, name: &str, value: Option<&str>, url: &RequestUrl) -> Option<Cookie> {
-        // Version 1 means a cookie of RFC 2109, which CPython treats as a Netscape cookie unless RFC 2965 is on. There
-        // is no later version.
+        // Version 1 means an RFC 2109 cookie, which CPython treats as a Netscape cookie unless RFC 2965 support is on.
+        // There is no later version.
         if self.version.is_some_and(|version| !matches!(parse_int(strip_quotes(version)), Some(0 | 1))) {
             return None;
         }
@@ -99,7 +99,7 @@ impl<'f> Attributes<'f> {
                 None => default_path(&escape_path(url.path())).to_owned(),
             },
             port_specified: matches!(self.port, Some(Some(_))),
-            // `Port` without a value means the port of the request.
+            // `Port` without a value stands for the port of the request.
             port: self.port.map(|port| match port {
                 Some(port) => port.chars().filter(|c| !c.is_whitespace()).collect(),
                 None => url.port().to_string(),
@@ -115,7 +115,7 @@ impl<'f> Attributes<'f> {
     }
 }
 
-/// Keeps the value of the first attribute with this name. `None` if the attribute has no value.
+/// Stores the value unless an attribute with this name came before. `None` if the attribute has no value.
 fn first<'f>(place: &mut Option<&'f str>, value: Option<&'f str>) -> Option<()> {
     if place.is_none() {
         *place = Some(value?);
@@ -130,7 +130,7 @@ fn strip_quotes(text: &str) -> &str {
 }
 
 /// Parses a number like Python's `int`: surrounding white space, a sign, and single underscores between digits are
-/// allowed. A number that is too large becomes the largest `i64`.
+/// allowed. A number that is too large saturates to `i64::MAX`.
 fn parse_int(text: &str) -> Option<i64> {
     let text = text.trim();
     let negative = text.starts_with('-');

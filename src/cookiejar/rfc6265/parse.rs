@@ -1,12 +1,12 @@
-//! The parser of a `Set-Cookie` field (RFC 6265bis sections 5.6 and 5.7, steps 1 to 12). Not here: the decision whether
-//! the cookie is kept (`rules.rs`).
+//! The parser of a `Set-Cookie` field (RFC 6265bis sections 5.6 and 5.7, steps 1 to 12). Not here: deciding whether the
+//! cookie is kept (`rules.rs`).
 
 use crate::cookiejar::date::parse_cookie_date;
 use crate::cookiejar::domain::is_address;
 use crate::cookiejar::path::default_path;
 use crate::cookiejar::{Cookie, Policy, RequestUrl};
 
-/// The maximum number of bytes in name and value together (section 5.6).
+/// The maximum number of bytes in the name and the value together (section 5.6).
 const MAX_PAIR: usize = 4096;
 
 /// The maximum number of bytes in an attribute's value. A longer attribute is left out (section 5.6).
@@ -19,7 +19,7 @@ pub(in crate::cookiejar) fn parse(policy: &Policy, field: &str, url: &RequestUrl
     }
     let mut parts = field.split(';');
     let pair = parts.next().unwrap_or_default();
-    // A field without `=` is a value without a name.
+    // A field without `=` is parsed as a value without a name.
     let (name, value) = pair.split_once('=').unwrap_or(("", pair));
     let (name, value) = (trim(name), trim(value));
     let is_empty = name.is_empty() && value.is_empty();
@@ -39,7 +39,7 @@ fn trim(text: &str) -> &str {
     text.trim_matches([' ', '\t'])
 }
 
-/// The number of bytes. Each byte is one Latin-1 character.
+/// The length in bytes. Each Latin-1 character stands for one byte.
 fn length(text: &str) -> usize {
     text.chars().count()
 }
@@ -96,7 +96,7 @@ impl SetCookieAttributes {
 }
 
 /// The time in seconds at which a cookie with this `Max-Age` expires (section 5.6.2). With 0 or less it expires
-/// immediately. With a number that is too large it expires at the latest representable time.
+/// immediately. If the number is too large, the expiry time saturates to the latest representable time.
 fn end_after(value: &str, now: i64) -> Option<i64> {
     let digits = value.strip_prefix('-').unwrap_or(value);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {

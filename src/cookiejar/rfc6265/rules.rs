@@ -28,7 +28,7 @@ pub(in crate::cookiejar) fn overlays_secure(cookie: &Cookie, kept: &Cookie) -> b
         && path_match(&cookie.path, &kept.path)
 }
 
-/// True if the cookie is not sent with requests on behalf of another site (`SameSite` is `Strict` or `Lax`).
+/// True if the cookie is not sent with cross-site requests (`SameSite` is `Strict` or `Lax`).
 pub(in crate::cookiejar) fn is_same_site_only(cookie: &Cookie) -> bool {
     same_site(cookie).is_some_and(|value| ["Strict", "Lax"].iter().any(|only| only.eq_ignore_ascii_case(value)))
 }
@@ -44,7 +44,7 @@ fn is_for_host(cookie: &Cookie, url: &RequestUrl) -> bool {
 /// True if the cookie has the attributes that the prefix of its name requires (section 5.7, steps 20 to 22).
 fn prefix_holds(cookie: &Cookie) -> bool {
     let begins = |text: &str, prefix: &str| text.get(..prefix.len()).is_some_and(|p| p.eq_ignore_ascii_case(prefix));
-    // A value without a name is sent alone, and a server would read it as a name.
+    // A value without a name is sent alone, and a server would parse it as a name.
     if cookie.name.is_empty() {
         let value = cookie.value.as_deref().unwrap_or_default();
         return !begins(value, "__Secure-") && !begins(value, "__Host-");

@@ -9,7 +9,7 @@ use super::entry_filter::CheckLink;
 use crate::files::stat;
 use crate::http::percent_encode_segment;
 
-/// The kind that a listing shows for an entry.
+/// The kind of a file system entry, as shown in a listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A regular file.
@@ -61,12 +61,14 @@ impl Entry<'_> {
         String::from_utf8_lossy(self.name)
     }
 
-    /// The name in Python's listing: followed by `@` for a symbolic link and by `/` for a directory. It is not escaped.
+    /// The name as it appears in Python's listing: followed by `@` for a symbolic link and by `/` for a directory. It
+    /// is not escaped.
     pub fn display_name(&self) -> String {
         format!("{}{}", self.text(), self.mark())
     }
 
-    /// The mark after the name in Python's listing: `@` for a symbolic link, `/` for a directory, otherwise empty.
+    /// The mark that follows the name in Python's listing: `@` for a symbolic link, `/` for a directory, otherwise
+    /// empty.
     pub fn mark(&self) -> &'static str {
         match self.facts.kind {
             Kind::Symlink => "@",
@@ -75,7 +77,7 @@ impl Entry<'_> {
         }
     }
 
-    /// The address of the entry relative to the listing: percent-encoded byte by byte, with a slash after a directory. It
+    /// The URL of the entry relative to the listing: the percent-encoded name, followed by a slash for a directory. It
     /// consists of ASCII letters, digits and `%_.-~/`.
     pub fn href(&self) -> String {
         let mut href = percent_encode_segment(self.name).to_string();
@@ -86,23 +88,23 @@ impl Entry<'_> {
     }
 }
 
-/// The facts about an entry in the file system.
+/// The facts that the file system has about an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Facts {
     /// The kind of the entry itself.
     pub kind: Kind,
     /// For a symbolic link, the kind of its final target; `None` if the link is broken.
     pub target: Option<Kind>,
-    /// The size in bytes of a regular file, or of a link's target if that is one.
+    /// The size in bytes of a regular file, or of a link's target if the target is a regular file.
     pub size: Option<u64>,
-    /// The time of the last modification in seconds since 1970: of the entry, of a link's target, or of the link itself if it
-    /// is broken. `None` if the entry was removed while the directory was read.
+    /// When the entry was last modified, in seconds since 1970. For a symbolic link, this is the time of its target, or
+    /// of the link itself if the link is broken. `None` if the entry was removed while the directory was being read.
     pub modified: Option<i64>,
 }
 
 impl Facts {
-    /// Looks up an entry with one system call, or with two for a broken link or if the directory does not report types.
-    /// CPython makes two for every entry.
+    /// Looks up an entry with one system call. Two calls are needed for a broken link, or if the directory does not
+    /// report types. CPython makes two calls for every entry.
     ///
     /// A symbolic link is followed, or checked by `check_link` if that is set. `None` if the check fails.
     pub(super) fn look_up(
@@ -115,14 +117,15 @@ impl Facts {
             Some(check) => check(name).map(|target| Facts::of_checked(&target)),
             None => Some(Facts::of_link(dir, name)),
         };
-        // The directory has reported the type, which saves a call for the link itself.
+        // The directory has reported the type, which saves a call for the entry itself.
         if file_type == FileType::Symlink {
             return of_link();
         }
         match statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) if kind_of(&stat) == Kind::Symlink => of_link(),
             Ok(stat) => Some(Facts { kind: kind_of(&stat), ..Facts::of_target(&stat) }),
-            // The entry has been removed, or the directory can be read but not searched. Only the name is known.
+            // The entry has been removed, or the directory can be read but not searched. In both cases, only the name
+            // is known.
             Err(_) => Some(Facts { kind: kind_of_type(file_type), target: None, size: None, modified: None }),
         }
     }
@@ -131,7 +134,7 @@ impl Facts {
         if let Ok(stat) = statat(dir, name, AtFlags::empty()) {
             return Facts { kind: Kind::Symlink, target: Some(kind_of(&stat)), ..Facts::of_target(&stat) };
         }
-        // A broken link has the time of the link itself.
+        // A broken link is shown with the time of the link itself.
         let link = statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).ok();
         Facts { kind: Kind::Symlink, target: None, size: None, modified: link.map(|stat| seconds(&stat)) }
     }

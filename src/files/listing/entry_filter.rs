@@ -1,4 +1,4 @@
-//! Selects the entries of a directory that a listing shows: those for which a request would not be refused. Not here:
+//! Selects the entries of a directory that a listing shows, which are those that a client could request. Not here:
 //! looking up entries (`entry`) and sorting them (`reader`).
 
 use crate::files::stat::Stat;
@@ -7,14 +7,14 @@ use crate::files::stat::Stat;
 /// broken.
 pub(crate) type CheckLink = dyn Fn(&[u8]) -> Option<Stat>;
 
-/// The one name with a leading dot that is public: clients look for it at the root (RFC 8615).
+/// The only name with a leading dot that is public, because clients look for it at the root (RFC 8615).
 pub(crate) const WELL_KNOWN: &str = ".well-known";
 
 /// The rules for the entries of one directory.
 pub(crate) struct EntryFilter {
     /// True if names that begin with a dot are shown.
     pub(crate) hidden: bool,
-    /// True if `.well-known` is shown even if `hidden` is false.
+    /// True if `.well-known` is shown even when `hidden` is false.
     pub(crate) well_known: bool,
     /// Checks symbolic links. `None` if every link is followed and shown.
     pub(crate) check_link: Option<Box<CheckLink>>,

@@ -1,18 +1,18 @@
-//! The listing as an HTML page, for people.
+//! The listing as an HTML page, for human readers.
 //!
-//! The page contains CPython's lines. Four requirements shape the rest:
+//! The page contains CPython's lines. Four requirements determine the rest:
 //!
 //! * Programs read listings. An entry's line begins as in CPython, and the only links on the page are the entries and
-//!   the parent directory, so that a program that follows links finds the files and not the same page in six orders.
-//!   Sorting and the breadcrumbs are therefore buttons of forms, which work without scripts; the script turns the
-//!   breadcrumbs into links.
+//!   the parent directory, so that a program that follows links finds the files, and not the same page in six different
+//!   orders. Sorting and the breadcrumbs are therefore buttons of forms, which work without scripts; the script turns
+//!   the breadcrumbs into links.
 //! * Screen readers read listings. An entry is one item of the list, with its size and date; the column headers state the
 //!   order, the footer announces the number of entries that match the filter, and colours have the contrast of WCAG 2.2.
 //! * Names are untrusted. The content security policy allows only the page's style and script, by their hashes.
 //! * A page can have 100,000 entries. The layout uses plain blocks: size and date are a block that is moved up over the
 //!   end of the previous line. There are no CSS rules that relate one item to the next, such as `li:has(+ li:hover)`,
-//!   because with them the time in Chromium grows with the square of the number of items (18 seconds instead of one for
-//!   10,000).
+//!   because with such rules the layout time in Chromium is quadratic in the number of items (18 seconds instead of one
+//!   for 10,000 items).
 
 use std::io::Write;
 
@@ -25,14 +25,15 @@ use crate::http::{FieldBlock, InvalidHeader, percent_encode_segment};
 const STYLE: &str = include_str!("listing.css");
 const SCRIPT: &str = include_str!("listing.js");
 
-/// The content security policy: only [`STYLE`] and [`SCRIPT`] are allowed, by their SHA-256, and nothing is loaded.
+/// The content security policy: only [`STYLE`] and [`SCRIPT`] are allowed, by their SHA-256, and no other resource may
+/// be loaded.
 const POLICY: &str = "default-src 'none'; \
     style-src 'sha256-UApzuysrbbTkTbs94xH7Bh4oA/hD9cI9smZKigPg/E0='; \
     script-src 'sha256-chFPs9aiptars8nSwgax0bk8IOJUJWnRCmi2oKaJc0M='; \
     form-action 'self'; base-uri 'none'";
 
-/// The default page: CPython's listing with size, date, sorting, breadcrumbs and a filter. It works without scripts and
-/// does not load other resources.
+/// The default page: CPython's listing, extended with size, date, sorting, breadcrumbs and a filter. It works without
+/// scripts and does not load other resources.
 ///
 /// Each entry is a line `<li><a href="LINK">NAME</a>`, followed by a line with its size and date, which ends the item.
 /// For a broken symbolic link, the words "broken link" replace the size.
@@ -104,7 +105,7 @@ fn push_size_and_date(entry: &Entry<'_>, out: &mut Vec<u8>) {
         out.extend_from_slice(b"<time datetime=\"");
         let start = out.len();
         push_iso_time(modified, out);
-        // The visible text is the same time without seconds and zone.
+        // The visible text is the time without its seconds and zone.
         let shown: [u8; 16] = std::array::from_fn(|at| match out.get(start + at) {
             Some(b'T') | None => b' ',
             Some(other) => *other,
@@ -113,8 +114,8 @@ fn push_size_and_date(entry: &Entry<'_>, out: &mut Vec<u8>) {
     }
 }
 
-/// Writes the path, with a button for each directory above this one. The targets are relative, so that they are correct
-/// even if a proxy serves the site under a prefix.
+/// Writes the path, with a button for each parent directory. The links are relative, so that they are correct even if a
+/// proxy serves the site under a prefix.
 fn push_breadcrumbs(page: &Page, out: &mut Vec<u8>) {
     let names = std::iter::once(&b""[..]).chain(page.url().segments());
     let depth = page.url().segments().count();
@@ -133,7 +134,7 @@ fn push_breadcrumbs(page: &Page, out: &mut Vec<u8>) {
     out.extend_from_slice(b"</form></nav>\n");
 }
 
-/// Writes the filter, which is hidden until the script runs, and the switches "Folders first" and "Natural order".
+/// Writes the filter, which is hidden until the script runs, and the options "Folders first" and "Natural order".
 fn push_tools(order: Order, out: &mut Vec<u8>) {
     let (sort, direction) = (order.by.word(), direction(order.descending));
     let folders = [folders(false), folders(true)];
@@ -157,7 +158,7 @@ fn push_tools(order: Order, out: &mut Vec<u8>) {
 }
 
 /// Writes the column headers: buttons that sort by the column, or reverse the order if the page is already sorted by
-/// it. A list cannot have column headers, so they form a table without other rows.
+/// it. A list cannot have column headers, so they are in a separate table without rows.
 fn push_columns(order: Order, out: &mut Vec<u8>) {
     let folders = folders(order.folders_first);
     let by_name = if order.by == SortBy::Natural { SortBy::Natural } else { SortBy::Name };
@@ -169,8 +170,8 @@ fn push_columns(order: Order, out: &mut Vec<u8>) {
             (true, false) => "ascending",
             (true, true) => "descending",
         };
-        // The first click on size or date sorts descending: the largest or latest entries are usually the most
-        // interesting.
+        // The first click on size or date sorts in descending order, because the largest or latest entries are usually
+        // the most interesting.
         let descending_next = if current { !order.descending } else { by != by_name };
         _ = write!(
             out,

@@ -1,4 +1,4 @@
-//! Directory listings: an HTML page for people and JSON for programs.
+//! Directory listings: an HTML page for human readers and JSON for programs.
 //!
 //! [`respond`] returns the response for a directory. The page contains CPython's lines: each entry begins on a separate
 //! line with `<li><a href="LINK">NAME</a>`. Size, date, sorting, breadcrumbs and a filter are added between these
@@ -7,11 +7,11 @@
 //! # Large directories
 //! A directory with up to [`AT_ONCE`] entries is listed as a whole, with a `Content-Length`. A larger one becomes a
 //! [`Source`](crate::service::Source) that works in slices: each call reads and sorts some names. When all names have
-//! been read, the sorted slices are merged while the page is sent. So no call blocks the loop for long, only the names
-//! are in memory, and each entry is looked up once, just before it is written.
+//! been read, the sorted slices are merged while the page is sent. In this way, no call blocks the loop for long, only
+//! the names are kept in memory, and each entry is looked up once, just before it is written.
 //!
-//! # Another page
-//! A [`ListingTemplate`] writes the page: its beginning, one piece for each entry, its end.
+//! # A different page
+//! A [`ListingTemplate`] writes the page: its beginning, one piece for each entry, and its end.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -77,19 +77,19 @@ use stream::ListingSource;
 
 /// The maximum number of entries of a directory that is listed as a whole, with a `Content-Length`.
 ///
-/// Listing this number takes about as long as sending one large file from memory. A larger directory is listed in
+/// Listing this many entries takes about as long as sending one large file from memory. A larger directory is listed in
 /// slices.
 pub const AT_ONCE: usize = 1000;
 
-/// The settings of listings.
+/// The settings for directory listings.
 #[derive(Clone)]
 pub struct ListingOptions {
-    /// Lists directories, and links to directories, before everything else. Off by default, as in CPython. A request
-    /// can override it with `?folders=first` or `?folders=mixed`.
+    /// If true, directories, and links to directories, are listed before everything else. Off by default, as in
+    /// CPython. A request can override this with `?folders=first` or `?folders=mixed`.
     pub folders_first: bool,
-    /// Lists names that begin with a dot. On by default, as in CPython.
+    /// If true, names that begin with a dot are listed. On by default, as in CPython.
     pub show_hidden: bool,
-    /// Writes the page for clients that do not prefer JSON. Default: [`HtmlPage`].
+    /// The template that writes the page for clients that do not prefer JSON. Default: [`HtmlPage`].
     pub template: Arc<dyn ListingTemplate>,
 }
 
@@ -108,9 +108,9 @@ impl fmt::Debug for ListingOptions {
     }
 }
 
-/// The listing of the directory at `dir`, whose address is `url`: Python's `list_directory`.
+/// Returns the listing of the directory at `dir`, whose URL path is `url`, like Python's `list_directory`.
 ///
-/// The response is the same for GET and HEAD; the connection does not send the body of a HEAD. The query selects the
+/// The response is the same for GET and HEAD; the connection does not send the body for HEAD. The query selects the
 /// order (see [`Order::from_query`]), and `Accept` selects JSON. The response has no date and no validator, because a
 /// listing is generated for each request.
 ///
@@ -118,8 +118,8 @@ impl fmt::Debug for ListingOptions {
 /// Dropping the body releases both.
 ///
 /// # Errors
-/// Those of opening and reading the directory: `PermissionDenied`, `NotFound`, `NotADirectory` and others. A later error, in
-/// the middle of a large directory, cuts the connection.
+/// Returns the errors of opening and reading the directory: `PermissionDenied`, `NotFound`, `NotADirectory` and others.
+/// A later error, in the middle of a large directory, cuts the connection.
 ///
 /// ```
 /// use serve_forever::files::listing::{ListingOptions, respond};
@@ -131,22 +131,22 @@ impl fmt::Debug for ListingOptions {
 /// assert_eq!(response.head.get("Content-type"), Some(&b"text/html; charset=utf-8"[..]));
 /// ```
 pub fn respond(dir: &Path, url: &UrlPath, request: &Request, options: &ListingOptions) -> io::Result<Response> {
-    // With `DIRECTORY`, the kernel refuses a FIFO. Otherwise it would wait for a writer and block the loop.
+    // `DIRECTORY` makes the kernel refuse a FIFO, because opening one would wait for a writer and block the loop.
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     respond_open(rustix::fs::open(dir, flags, Mode::empty())?, url, request, options)
 }
 
-/// Like [`respond`], for an open directory. A caller can open the directory under its own rules, for example with
-/// `openat2`, and the path is not resolved again.
+/// Like [`respond`], for an open directory. A caller can thus open the directory under rules of its own, for example
+/// with `openat2`, and the path is not resolved again.
 ///
 /// # Errors
-/// Those of [`respond`]; `NotADirectory` if the descriptor is not a directory.
+/// Returns the errors of [`respond`]; and `NotADirectory` if the descriptor is not a directory.
 pub fn respond_open(dir: OwnedFd, url: &UrlPath, request: &Request, options: &ListingOptions) -> io::Result<Response> {
     let filter = EntryFilter { hidden: options.show_hidden, well_known: false, check_link: None };
     respond_with(dir, url, request, options, filter)
 }
 
-/// Like [`respond_open`], with only the entries that the filter shows. `filter` replaces
+/// Like [`respond_open`], but shows only the entries that the filter allows. `filter` replaces
 /// [`ListingOptions::show_hidden`].
 pub(super) fn respond_with(
     dir: OwnedFd,
@@ -162,7 +162,8 @@ pub(super) fn respond_with(
 
     let mut response = Response::new(Status::OK);
     response.head.add("Content-type", template.content_type())?;
-    // The form depends on `Accept`, and browsers must not guess another type because of the names.
+    // The form of the listing depends on `Accept` (hence `Vary`), and browsers must not guess another type because of
+    // names in it.
     response.head.put("Vary", "Accept");
     response.head.put("X-Content-Type-Options", "nosniff");
     template.add_headers(&mut response.head)?;

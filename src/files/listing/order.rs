@@ -1,16 +1,16 @@
-//! The order of a listing's entries and its form in a query. `reader` compares the entries.
+//! The order of a listing's entries, and how a query expresses it. Not here: comparing the entries (`reader`).
 
 /// The key that entries are sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SortBy {
-    /// The name without regard to case, as in CPython.
+    /// By name, ignoring case, as in CPython.
     #[default]
     Name,
-    /// The name without regard to case, with digits compared as numbers: `file2` comes before `file10`.
+    /// By name, ignoring case, with digits compared as numbers: `file2` comes before `file10`.
     Natural,
-    /// The size in bytes. An entry without a size comes before an empty file.
+    /// By size in bytes. An entry without a size comes before an empty file.
     Size,
-    /// The time of the last modification. An entry without a time comes first.
+    /// By the time of the last modification. An entry without a time comes first.
     Date,
 }
 
@@ -31,21 +31,20 @@ impl SortBy {
     }
 }
 
-/// The order of the entries of a listing.
+/// The order of the entries in a listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Order {
-    /// The key. Entries with equal keys are sorted by name.
+    /// The sort key. Entries with equal keys are sorted by name.
     pub by: SortBy,
-    /// Reverses the order.
+    /// True if the order is reversed.
     pub descending: bool,
-    /// Puts directories, and links to directories, before everything else in either direction.
+    /// True if directories, and links to directories, come before everything else in both directions.
     pub folders_first: bool,
 }
 
 impl Order {
     /// Parses `sort=name|natural|size|date`, `order=asc|desc` and `folders=first|mixed` in a query. The first value of
-    /// each counts. If a value is missing or unknown, the order is CPython's, and `folders_first` decides about the
-    /// folders.
+    /// each counts. Where a value is missing or unknown, CPython's order and `folders_first` apply.
     ///
     /// ```
     /// use serve_forever::files::listing::{Order, SortBy};

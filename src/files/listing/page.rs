@@ -1,4 +1,4 @@
-//! The subject of a listing, and the trait that writes its page.
+//! The directory that a listing is about, and the trait for writing the page.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use super::entry::Entry;
 use super::order::Order;
 use crate::http::{FieldBlock, InvalidHeader, UrlPath};
 
-/// The subject of a listing: the path of the directory and the order of its entries.
+/// The directory that a listing is about: its path and the order of its entries.
 #[derive(Debug, Clone)]
 pub struct Page {
     url: UrlPath,
@@ -18,7 +18,7 @@ impl Page {
         Page { url, order }
     }
 
-    /// The path of the directory in its address.
+    /// The URL path of the directory, which gives access to its decoded and percent-encoded forms.
     pub fn url(&self) -> &UrlPath {
         &self.url
     }
@@ -28,8 +28,8 @@ impl Page {
         self.order
     }
 
-    /// The path as text: decoded, with a slash at both ends, without the query, and with U+FFFD for bytes that are not UTF-8.
-    /// It is not escaped.
+    /// The path of the directory as text: decoded, with a slash at both ends, without the query, and with U+FFFD for
+    /// bytes that are not UTF-8. It is not escaped.
     pub fn path(&self) -> Cow<'_, str> {
         if self.url.is_root() {
             return Cow::Borrowed("/");
@@ -38,10 +38,10 @@ impl Page {
     }
 }
 
-/// Writes the page of a listing piece by piece, so that a large page is never in memory as a whole.
+/// Writes the page of a listing piece by piece, so that a large page is never completely in memory.
 ///
 /// Every method appends to `out`, which may already contain other bytes. An implementation must escape the names and
-/// the path for the language it writes: any user with write access to the directory can choose them.
+/// the path for the language that it writes, because any user with write access to the directory can choose them.
 pub trait ListingTemplate: Send + Sync {
     /// The value of `Content-type`.
     fn content_type(&self) -> &str;
@@ -50,7 +50,7 @@ pub trait ListingTemplate: Send + Sync {
     /// already set.
     ///
     /// # Errors
-    /// Those of [`FieldBlock::add`].
+    /// Returns the errors of [`FieldBlock::add`].
     fn add_headers(&self, head: &mut FieldBlock) -> Result<(), InvalidHeader> {
         _ = head;
         Ok(())
@@ -64,7 +64,7 @@ pub trait ListingTemplate: Send + Sync {
     /// Writes one entry. Called for the entries in the order of the page.
     fn entry(&self, page: &Page, entry: &Entry<'_>, out: &mut Vec<u8>);
 
-    /// Writes the part after the entries. `count` is their number.
+    /// Writes the part after the entries. `count` is the number of entries.
     fn end(&self, page: &Page, count: usize, out: &mut Vec<u8>) {
         _ = (page, count, out);
     }

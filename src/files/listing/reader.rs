@@ -13,12 +13,12 @@ use super::entry_filter::EntryFilter;
 use super::order::{Order, SortBy};
 use super::sort_key::push_sort_key;
 
-/// A directory whose entries are read in slices and then returned one by one, in order.
+/// Reads the entries of a directory in slices, and then returns them one by one, in order.
 pub(super) struct DirectoryReader {
     dir: Dir,
     order: Order,
     filter: EntryFilter,
-    /// The sorted slices. The one with the smallest next entry is on top.
+    /// The sorted slices. The slice with the smallest next entry is on top.
     runs: BinaryHeap<SortedRun>,
     taken: usize,
 }
@@ -34,7 +34,7 @@ impl DirectoryReader {
     pub(super) fn read_slice(&mut self, limit: usize) -> io::Result<bool> {
         let mut run = SortedRun::new(self.order);
         let mut at_end = false;
-        // Names that the filter leaves out also count, because the work of one call must be bounded.
+        // Names that the filter leaves out count too, because the work done in one call must be bounded.
         for _ in 0..limit {
             match self.dir.read() {
                 Some(entry) => self.add(&mut run, &entry?)?,
@@ -56,7 +56,8 @@ impl DirectoryReader {
         if !self.filter.shows(name) {
             return Ok(());
         }
-        // To sort directories first, the targets of links must be known. Some file systems do not report types.
+        // To sort directories first, the targets of links must be known, and so must the types of entries, which some
+        // file systems do not report.
         let is_type_unknown = matches!(entry.file_type(), FileType::Symlink | FileType::Unknown);
         let facts = if self.order.needs_facts() || (self.order.folders_first && is_type_unknown) {
             match self.look_up(name, entry.file_type())? {
@@ -101,7 +102,7 @@ impl DirectoryReader {
         Ok(true)
     }
 
-    /// The number of entries that have been read and not yet taken.
+    /// The number of entries that have been read but not yet taken.
     pub(super) fn left(&self) -> usize {
         self.runs.iter().map(|run| run.rows.len() - run.next).sum()
     }
@@ -112,11 +113,11 @@ impl DirectoryReader {
     }
 }
 
-/// One sorted slice of the directory. Runs are compared by their next entry in reverse, because the top of a
+/// One sorted slice of the directory. Runs are compared by their next entry, in reverse order, because the top of a
 /// `BinaryHeap` is its greatest element.
 struct SortedRun {
     order: Order,
-    /// The names. Each is followed by its sort key if the two differ.
+    /// The names. Each name is followed by its sort key if the key differs from the name.
     names: Vec<u8>,
     rows: Vec<Row>,
     /// The facts of entries that were looked up. They are not stored in the rows, so that sorting moves less memory.
@@ -124,22 +125,22 @@ struct SortedRun {
     next: usize,
 }
 
-/// An entry in a run.
+/// An entry in a sorted run.
 struct Row {
-    /// A number that decides most comparisons without reading the names. The highest byte is the class: 0 for directories and
-    /// 1 for others if directories come first. Below it is the size, the date or the first bytes of the sort key, inverted if
-    /// the order is descending.
+    /// A number that decides most comparisons without reading the names. The highest byte is the class of the entry: if
+    /// directories come first, it is 0 for directories and 1 for other entries. The lower bytes are the size, the date
+    /// or the first bytes of the sort key, inverted if the order is descending.
     rank: u128,
     start: u32,
     name_length: u16,
     /// 0 if the name is its own sort key.
     key_length: u16,
     file_type: FileType,
-    /// The index of this entry's facts in `SortedRun::facts`; `None` if they were not looked up.
+    /// The index of this entry's facts in `SortedRun::facts`; `None` if this entry was not looked up.
     facts: Option<u32>,
 }
 
-/// The bits of a rank below the class.
+/// The number of bits in a rank below the class byte.
 const BELOW_CLASS: u32 = 120;
 
 impl SortedRun {
@@ -170,7 +171,7 @@ impl SortedRun {
         let number = match self.order.by {
             SortBy::Name | SortBy::Natural => first_bytes(self.key(row)),
             SortBy::Size => facts.and_then(|facts| facts.size).map_or(0, |size| u128::from(size) + 1),
-            // With the sign bit flipped, unsigned comparison gives the order of the signed times.
+            // Flipping the sign bit makes the unsigned comparison order the signed times correctly.
             SortBy::Date => {
                 facts.and_then(|facts| facts.modified).map_or(0, |time| u128::from(time as u64 ^ (1 << 63)))
             }
@@ -202,7 +203,7 @@ impl SortedRun {
     }
 }
 
-/// The first 15 bytes of a key, which fit below the class.
+/// The first 15 bytes of a sort key, as an integer that leaves the top byte free for the class of the entry.
 fn first_bytes(key: &[u8]) -> u128 {
     let mut bytes = [0; 16];
     let length = key.len().min(15);

@@ -1,8 +1,9 @@
 //! Sort keys for names: CPython's order and natural order.
 
-/// Appends the sort key of a name to `out`, or nothing if the name is its own key. Comparing keys as bytes gives the
-/// order of CPython's `sorted(names, key=str.lower)`: by the code points of the lower-case name, where a byte that is
-/// not UTF-8 counts as the surrogate to which Python decodes it. In a `natural` key, digits are compared as numbers.
+/// Appends the sort key of a name to `out`, or nothing if the name is its own key. Comparing keys as bytes results in
+/// the order of CPython's `sorted(names, key=str.lower)`, which is by the code points of the lower-case name. A byte
+/// that is not UTF-8 counts as the surrogate to which Python decodes it. If `natural` is true, digits are compared as
+/// numbers.
 pub(super) fn push_sort_key(name: &[u8], natural: bool, out: &mut Vec<u8>) {
     let start = out.len();
     if !name.is_ascii() {
@@ -17,8 +18,8 @@ pub(super) fn push_sort_key(name: &[u8], natural: bool, out: &mut Vec<u8>) {
 }
 
 /// Appends a key in which each number is preceded by the count of its digits, so that a number with fewer digits comes
-/// first. The count is itself a digit, so that numbers keep their position among other characters. For nine or more
-/// digits it is `9`, followed by the count as a byte.
+/// first. The count is itself written as a digit, so that numbers keep their position relative to other characters. For
+/// nine or more digits, a `9` is followed by the count as a byte.
 fn push_with_numbers(mut rest: &[u8], out: &mut Vec<u8>) {
     while let Some(at) = rest.iter().position(u8::is_ascii_digit) {
         out.extend_from_slice(&rest[..at]);
@@ -41,7 +42,7 @@ fn push_key_of_chunks(name: &[u8], out: &mut Vec<u8>) {
     for chunk in name.utf8_chunks() {
         out.extend_from_slice(chunk.valid().to_lowercase().as_bytes());
         for byte in chunk.invalid() {
-            // U+DC80 to U+DCFF, in the three bytes that UTF-8 would have for them.
+            // The surrogates U+DC80 to U+DCFF, in the three bytes that UTF-8 would use for them.
             out.extend_from_slice(&[0xed, 0xb0 | (byte >> 6), 0x80 | (byte & 0x3f)]);
         }
     }

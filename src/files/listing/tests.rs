@@ -53,8 +53,8 @@ fn bytes(body: Body) -> Vec<u8> {
     }
 }
 
-/// Reads a source to its end. Returns the bytes, the number of interruptions and the largest number of bytes from one
-/// call.
+/// Reads a source to its end. Returns the bytes, the number of interruptions, and the maximum number of bytes that one
+/// call returned.
 fn read_all(source: &mut dyn Source) -> (Vec<u8>, usize, usize) {
     let (mut all, mut interrupted, mut most) = (Vec::new(), 0, 0);
     let mut buf = vec![0; 65536];
@@ -520,7 +520,7 @@ fn errors_of_opening_are_returned() {
     assert_eq!(kind("fifo"), io::ErrorKind::NotADirectory, "without waiting for a writer");
     fs::create_dir(dir.path().join("closed")).unwrap();
     fs::set_permissions(dir.path().join("closed"), std::os::unix::fs::PermissionsExt::from_mode(0o0)).unwrap();
-    // The superuser can open every directory.
+    // Root can open every directory, so this cannot be tested as root.
     if !rustix::process::geteuid().is_root() {
         assert_eq!(kind("closed"), io::ErrorKind::PermissionDenied);
     }

@@ -1,8 +1,8 @@
-//! Text of listings: names escaped for HTML and JSON, without line ends; numbers, sizes and times.
+//! The text in listings: names escaped for HTML and JSON without line breaks, and numbers, sizes and times.
 
 use std::io::Write;
 
-/// The set of bytes that must be escaped.
+/// A set of bytes that must be escaped.
 type ByteSet = [bool; 256];
 
 /// The bytes that are escaped in HTML: markup and control characters. A tab is harmless in HTML and is not escaped.
@@ -34,8 +34,8 @@ const fn controls() -> ByteSet {
     special
 }
 
-/// Appends text escaped for HTML like Python's `html.escape(quote=False)`. Control characters become character references: a
-/// newline in a name must not break the entry's line, and an escape sequence must not reach a terminal.
+/// Appends text, escaped for HTML as by Python's `html.escape(quote=False)`. Control characters become character
+/// references: a newline in a name must not break the entry's line, and an escape sequence must not reach a terminal.
 pub(super) fn push_html(text: &str, out: &mut Vec<u8>) {
     push_escaped(text, out, &SPECIAL_IN_HTML, |byte, out| match byte {
         b'&' => out.extend_from_slice(b"&amp;"),
@@ -55,7 +55,7 @@ pub(crate) fn push_json(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// Appends text. `escape` writes each byte of `special`, all of which are ASCII.
+/// Appends text, and calls `escape` to write each byte that is in `special`. All of these must be ASCII.
 #[inline]
 fn push_escaped(text: &str, out: &mut Vec<u8>, special: &ByteSet, escape: impl Fn(u8, &mut Vec<u8>)) {
     let mut rest = text.as_bytes();
@@ -73,7 +73,7 @@ pub(super) fn push_number(number: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
-/// Appends a size in powers of 1000 with a unit: `0 B`, `999 B`, `1.0 kB`, `15 MB`.
+/// Appends a size with a decimal unit, such as `0 B`, `999 B`, `1.0 kB`, `15 MB`.
 pub(super) fn push_size(size: u64, out: &mut Vec<u8>) {
     const UNITS: [&[u8]; 6] = [b" kB", b" MB", b" GB", b" TB", b" PB", b" EB"];
     if size < 1000 {
@@ -87,7 +87,7 @@ pub(super) fn push_size(size: u64, out: &mut Vec<u8>) {
         value *= 1000;
         unit += 1;
     }
-    // One decimal below 9.95 and none above gives two digits in both cases.
+    // Values below 9.95 have one decimal place and others have none, so both have two digits.
     if size / (value / 100) < 995 {
         let tenths = (size / (value / 100) + 5) / 10;
         push_number(tenths / 10, out);
@@ -98,8 +98,8 @@ pub(super) fn push_size(size: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(UNITS[unit]);
 }
 
-/// Appends a time, given in seconds since 1970, in the form of ISO 8601: `2026-01-31T12:00:00Z`. Times before year 1 or
-/// after year 9999, which occur only on a damaged file system, become the first or last time that fits.
+/// Appends a time, given in seconds since 1970, in ISO 8601 format: `2026-01-31T12:00:00Z`. Times before year 1 or
+/// after year 9999, which occur only on a damaged file system, are clamped to that range.
 pub(super) fn push_iso_time(seconds: i64, out: &mut Vec<u8>) {
     const FIRST: i64 = -62_135_596_800;
     let clamped = seconds.clamp(FIRST, jiff::Timestamp::MAX.as_second());
@@ -116,7 +116,7 @@ pub(super) fn push_iso_time(seconds: i64, out: &mut Vec<u8>) {
     out.push(b'Z');
 }
 
-/// Appends two digits.
+/// Appends a number from 0 to 99 as two digits.
 fn push_pair(number: u8, out: &mut Vec<u8>) {
     out.extend_from_slice(&[b'0' + number / 10, b'0' + number % 10]);
 }

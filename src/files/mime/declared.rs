@@ -1,8 +1,8 @@
-//! Detects a declaration of the character encoding in a page or a style sheet: the part of the HTML standard's
-//! "encoding sniffing algorithm" and of CSS Syntax that searches for one. Not here: the name of the declared encoding,
-//! and other kinds of text, which have no such declaration.
+//! Detects a declaration of the character encoding in a page or a style sheet: the parts of the HTML standard's
+//! "encoding sniffing algorithm" and of CSS Syntax that search for one. The name of the declared encoding is not
+//! needed. Other kinds of text have no such declaration.
 
-/// A declaration must be within this number of bytes from the beginning.
+/// A declaration counts only within this number of bytes from the beginning.
 pub(crate) const SEARCHED: usize = 1024;
 
 /// True if the beginning of an HTML page declares an encoding, by a byte order mark, an XML declaration or a `meta`
@@ -37,15 +37,15 @@ fn by_xml(start: &[u8]) -> bool {
     })
 }
 
-/// The standard's "prescan a byte stream to determine its encoding". It recognises only comments, tags and attribute
-/// values.
+/// Implements the HTML standard's "prescan a byte stream to determine its encoding", which recognises only comments,
+/// tags and attribute values.
 fn by_meta(start: &[u8]) -> bool {
     let mut tags = TagReader { rest: start };
     while let Some(at) = memchr::memchr(b'<', tags.rest) {
         tags.rest = &tags.rest[at..];
         match tags.rest {
             [b'<', b'!', b'-', b'-', ..] => {
-                // The search begins at the opening hyphens, because `<!-->` is a complete comment.
+                // The search for the closing hyphens begins at the opening ones, because `<!-->` is a complete comment.
                 tags.rest = memchr::memmem::find(&tags.rest[2..], b"-->").map_or(&[], |end| &tags.rest[2 + end + 3..]);
             }
             [b'<', b'!' | b'?', ..] => tags.skip_past(b'>'),
@@ -99,7 +99,7 @@ impl<'a> TagReader<'a> {
         charset || (pragma && content)
     }
 
-    /// The standard's "get an attribute"; `None` at the end of the tag.
+    /// Implements the HTML standard's "get an attribute". `None` at the end of the tag.
     fn attribute(&mut self) -> Option<(&'a [u8], &'a [u8])> {
         let start = self.rest.iter().position(|byte| !byte.is_ascii_whitespace() && *byte != b'/');
         self.rest = start.map_or(&[][..], |start| &self.rest[start..]);
@@ -126,7 +126,7 @@ impl<'a> TagReader<'a> {
     }
 }
 
-/// The standard's "extracting a character encoding from a meta element": returns true if there is one.
+/// Implements the HTML standard's "extracting a character encoding from a meta element". Returns true if there is one.
 fn names_charset(content: &[u8]) -> bool {
     let lower = content.to_ascii_lowercase();
     memchr::memmem::find_iter(&lower, b"charset").any(|at| {
@@ -135,7 +135,7 @@ fn names_charset(content: &[u8]) -> bool {
     })
 }
 
-/// The text between the quotes; without quotes, the text up to the first blank or semicolon.
+/// The text between the quotes or, without quotes, the text up to the first blank or semicolon.
 fn unquoted(value: &[u8]) -> &[u8] {
     let (quote, inner) = match value {
         [quote @ (b'"' | b'\''), inner @ ..] => (Some(*quote), inner),

@@ -6,13 +6,13 @@ use std::sync::LazyLock;
 
 use foldhash::fast::FixedState;
 
-/// The type of an extension. The lookup is case-sensitive; the caller also tries lower case.
+/// Finds the type for an extension. The lookup is case-sensitive; the caller also tries lower case.
 pub(super) fn find(extension: &str) -> Option<&'static str> {
     BY_EXTENSION.get(extension).copied()
 }
 
-/// [`TYPES`] by extension. A map is used because a file that is not cached is looked up twice and the table has about
-/// 400 extensions. The keys are fixed, so a hash without a random seed is safe.
+/// The entries of [`TYPES`], by extension. A map is used because the table has about 400 extensions, and a file that is
+/// not cached needs two lookups. The keys are fixed, so a hash without a random seed is safe.
 static BY_EXTENSION: LazyLock<HashMap<&str, &str, FixedState>> = LazyLock::new(|| {
     let pairs = |(content_type, extensions): &(&'static str, &'static [&'static str])| {
         let content_type = *content_type;
@@ -21,9 +21,9 @@ static BY_EXTENSION: LazyLock<HashMap<&str, &str, FixedState>> = LazyLock::new(|
     TYPES.iter().flat_map(pairs).collect()
 });
 
-/// Types with their extensions. The rules, in order: the type that IANA has registered for the format that the
-/// extension means today; `text/plain` for readable text, because browsers display it and offer to save unknown types;
-/// the name that most systems use.
+/// Types with their extensions. In order of preference, a type is: the one that IANA has registered for the format that
+/// the extension usually denotes today; `text/plain` for readable text, because browsers display it, but offer to save
+/// unknown types; or else the name that most systems use.
 const TYPES: &[(&str, &[&str])] = &[
     // Python's `extensions_map`: a compressed file has the type of its compression, and so does an archive with a
     // single extension, such as .tgz for .tar.gz.
@@ -32,15 +32,15 @@ const TYPES: &[(&str, &[&str])] = &[
     ("application/x-bzip2", &["bz2", "tbz", "tbz2", "tb2"]),
     ("application/x-xz", &["xz", "txz"]),
     ("application/zstd", &["zst", "tzst"]),
-    // RFC 9239 has made all other names of JavaScript obsolete.
+    // RFC 9239 has made all other media types for JavaScript obsolete.
     ("text/javascript", &["js", "mjs", "cjs"]),
     // JSON under other extensions, which browsers display as JSON: source maps, HTTP archives, topologies.
     ("application/json", &["map", "har", "topojson"]),
-    // Fonts have their own top-level type (RFC 8081).
+    // Fonts have a top-level type of their own (RFC 8081).
     ("font/woff", &["woff"]),
     ("font/otf", &["otf"]),
     ("font/ttf", &["ttf"]),
-    // These are IANA's names; the general table has older or unregistered ones.
+    // These are the types that IANA has registered; the table of `mime_guess` has older or unregistered ones.
     ("application/mathml+xml", &["mml"]),
     ("application/pem-certificate-chain", &["pem"]),
     ("application/sql", &["sql"]),
@@ -78,23 +78,24 @@ const TYPES: &[(&str, &[&str])] = &[
     ("text/wgsl", &["wgsl"]),
     // A cursor has the format of an icon, except for the number in its second field.
     ("image/vnd.microsoft.icon", &["ico", "cur"]),
-    // Apple's players need this type for playlists; the audio types denote another format.
+    // Apple's players require this type for playlists; the audio types denote another format.
     ("application/vnd.apple.mpegurl", &["m3u8", "m3u"]),
-    // MPEG transport streams, with IANA's name and not DLNA's. `.ts` is also TypeScript, but browsers do not run that,
-    // and players need a video type.
+    // MPEG transport streams, with the type that IANA has registered and not DLNA's. `.ts` is also the extension of
+    // TypeScript, but browsers cannot run that, and players require a video type.
     ("video/mp2t", &["ts", "m2ts", "m2t", "mts", "tts"]),
-    // Formerly used by RealAudio's plugin and Authorware, and today by Linux packages and Android bundles.
+    // These extensions were once used by RealAudio's plugin and by Authorware, but are used today by Linux packages and
+    // Android bundles.
     ("application/x-rpm", &["rpm"]),
     ("application/octet-stream", &["aab"]),
-    // Old versions of Windows and Internet Explorer ran these directly from a site.
+    // Old versions of Windows and Internet Explorer executed these files directly from a site.
     ("application/octet-stream", &["com", "hta", "lnk"]),
-    // Patches, logs, checksums, settings.
+    // Patches, logs, checksums and settings.
     (PLAIN, &["diff", "patch", "rej", "log", "lock", "sum", "md5", "sha1", "sha256", "sha512", "sfv", "nfo"]),
     (PLAIN, &["properties", "conf", "cfg", "cnf", "ini", "inf", "reg", "desktop", "service", "tf", "tfvars", "hcl"]),
     // Records, notebooks and subtitles without a registered type.
     (PLAIN, &["jsonl", "ndjson", "json5", "jsonc", "hjson", "ipynb", "srt", "ass", "ssa", "lrc", "cue"]),
-    // Prose. The registry assigns `.org` to Lotus Organizer, but today it is Org mode; reStructuredText is registered
-    // only in the personal tree.
+    // Prose. The registry assigns `.org` to Lotus Organizer, but today it is used by Org mode. The type for
+    // reStructuredText is registered only in the personal tree.
     (PLAIN, &["text", "org", "rst", "adoc", "asciidoc", "tex", "latex", "ltx", "sty", "bib", "texi", "texinfo", "gmi"]),
     (PLAIN, &["gemini"]),
     // Sources of compiled languages. `.mod` and `.work` are Go's.

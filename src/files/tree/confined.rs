@@ -39,9 +39,9 @@ mod linux {
     /// Opens the file at a path below the root.
     ///
     /// # Errors
-    /// `NotFound` if following a symbolic link in the path is not allowed. The response is the same as for a missing
-    /// file, so it reveals nothing to the client. `Unsupported` if the kernel has no `openat2`. Otherwise the system's
-    /// error.
+    /// Returns `NotFound` if following a symbolic link in the path is not allowed. The response is the same as for a
+    /// missing file, so it reveals nothing to the client. `Unsupported` if the kernel has no `openat2`. Otherwise the
+    /// system's error.
     pub(crate) fn open(root: &Path, path: &Path, symlinks: Symlinks, access: Access) -> io::Result<File> {
         let below = path.strip_prefix(root).map_err(|_| io::ErrorKind::NotFound)?;
         let links = match symlinks {

@@ -37,7 +37,7 @@ impl Decoder {
     /// Consumes the framing at the front of `input`, and finds the body bytes after it.
     ///
     /// # Errors
-    /// The first violation: a malformed chunk, or a body beyond a limit.
+    /// Returns the first violation: a malformed chunk, or a body beyond a limit.
     pub fn decode(&mut self, input: &mut Buffer, limits: &MessageLimits) -> Result<Decoded, Violation> {
         match self {
             Decoder::Length(0) => Ok(Decoded::End),

@@ -22,7 +22,7 @@ impl HeadProgress {
     /// hold the previous request of the connection.
     ///
     /// # Errors
-    /// The first violation. `request` then holds enough of the head to identify the request in a log.
+    /// Returns the first violation. `request` then holds enough of the head to identify the request in a log.
     pub(crate) fn read(
         &mut self,
         bytes: &[u8],

@@ -65,7 +65,7 @@ impl RequestHead<'_> {
     /// Checks all parts and the fields that frame the body.
     ///
     /// # Errors
-    /// The first part that is not allowed.
+    /// Returns the first part that is not allowed.
     pub fn check(&self) -> Result<(), InvalidRequest> {
         self.framing().map(drop)
     }

@@ -63,7 +63,7 @@ impl ServerSide {
     /// that order: such a client has no processor instructions for AES, and another choice would be slow for it.
     ///
     /// # Errors
-    /// If the configuration is invalid, for example because of a `max_fragment_size` out of range.
+    /// Returns an error if the configuration is invalid, for example because of a `max_fragment_size` out of range.
     pub fn new(config: Arc<ServerConfig>) -> Result<ServerSide, rustls::Error> {
         let connection = UnbufferedServerConnection::new(Arc::clone(&config))?;
         Ok(ServerSide { connection, server_name: None, before_hello: Some(config) })

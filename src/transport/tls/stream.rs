@@ -49,7 +49,7 @@ impl<T: Transport> TlsStream<T, ServerSide> {
     /// Creates the server's side of an accepted connection.
     ///
     /// # Errors
-    /// The same as for [`ServerSide::new`].
+    /// Returns the same errors as [`ServerSide::new`].
     pub fn accept(socket: T, config: Arc<ServerConfig>, scratch: Rc<TlsScratch>) -> Result<Self, rustls::Error> {
         Ok(TlsStream::new(socket, ServerSide::new(config)?, scratch))
     }
