@@ -7,7 +7,8 @@ use crate::service::{Reply, Response, Service};
 /// The default port of `https` URLs (RFC 9110 section 4.2.2).
 const DEFAULT_PORT: u16 = 443;
 
-/// Redirects every request to the same host, path and query with the scheme `https`: 308, which keeps the method.
+/// Redirects every request to the same host, path and query with the scheme `https`. The status is 308, so that clients
+/// keep the method.
 ///
 /// The response is 400 for a request without a host, which HTTP/1.0 allows, and for a target without a path.
 ///
@@ -27,7 +28,7 @@ pub struct HttpsRedirect {
 }
 
 impl HttpsRedirect {
-    /// Creates a service that redirects to this port. URLs leave the port out if it is 443.
+    /// Creates a service that redirects to this port. If the port is 443, it is omitted from the URLs.
     pub fn to_port(port: u16) -> HttpsRedirect {
         HttpsRedirect { port }
     }
@@ -41,11 +42,11 @@ impl Service for HttpsRedirect {
     }
 }
 
-/// The URL of the request's resource with the scheme `https`. `None` if the request has no host or no path.
+/// The `https` URL of the resource that the request names. `None` if the request has no host or no path.
 pub(crate) fn location(request: &Request, port: u16) -> Option<String> {
     let authority = request.authority().filter(|authority| !authority.is_empty())?;
     let authority = std::str::from_utf8(authority).ok()?;
-    // A colon within an IPv6 address is still followed by the closing bracket.
+    // A colon within an IPv6 address does not begin the port, because the closing bracket follows it.
     let host = match authority.rsplit_once(':') {
         Some((host, digits)) if digits.bytes().all(|byte| byte.is_ascii_digit()) => host,
         _ => authority,

@@ -72,14 +72,15 @@
 //!
 //! # Panics
 //!
-//! A panic in a handler, in a service or in work that a handler has offloaded is caught: its client gets a 500, or a
-//! cut connection if the response has begun. The panic message is logged, and all other clients are still served. A
-//! handler that has panicked is dropped with its connection.
+//! A panic in a handler, in a service or in work that a handler has offloaded is caught: its client gets a 500
+//! response, or a cut connection if the response has begun. The panic message is logged, and all other clients are
+//! still served. A handler that has panicked is dropped with its connection.
 //!
 //! With `panic = "abort"` in a program's profile, a panic ends the process with all of its connections. The process
 //! also ends if a handler ignores the error that reports a disconnected client and waits again, because the loop then
-//! unwinds the handler's stack. So a client can end the process by disconnecting. The setting makes the program
-//! smaller. Do not use it in a program with handlers, unless a supervisor restarts the program and clients retry.
+//! unwinds the handler's stack. This means that a client can end the process by disconnecting. The setting makes the
+//! program smaller, but do not use it in a program with handlers, unless a supervisor restarts the program and clients
+//! retry.
 //!
 //! # Examples
 //!
@@ -123,8 +124,8 @@
 //! [`http`] has the types of messages, and [`log`](mod@log) a log that does not block. [`HttpServer`] and [`EventLoop`]
 //! connect the modules.
 
-// Without `internals`, items that only tests, fuzz targets and benches use are unused. A build with the feature still
-// reports dead private code.
+// Without `internals`, items that are used only by tests, fuzz targets and benches would be reported as unused. A build
+// with the feature still reports dead private code.
 #![cfg_attr(not(feature = "internals"), allow(dead_code, unused_imports))]
 
 mod buffer;
@@ -211,17 +212,17 @@ pub use server::{HttpServer, Reload};
 pub use tls_info::TlsInfo;
 pub use transport::Pace;
 
-/// Compiles the examples of the README with the other doc tests.
+/// Compiles the examples in the README together with the doc tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-/// Compiles the examples of the document about the client's side.
+/// Compiles the examples in the client documentation.
 #[cfg(all(doctest, feature = "client"))]
 #[doc = include_str!("../docs/client.md")]
 struct ClientDocument;
 
-/// Compiles the example of the document about TLS.
+/// Compiles the example in the TLS documentation.
 #[cfg(all(doctest, feature = "tls"))]
 #[doc = include_str!("../docs/tls.md")]
 struct TlsDocument;

@@ -1,16 +1,16 @@
-//! `Limits`: all limits for the clients of a server. The protocol gets only a part of them, `MessageLimits`.
+//! `Limits`: all limits on the clients of a server. The protocol code receives only some of them, as `MessageLimits`.
 
 use std::time::Duration;
 
 use crate::http1::MessageLimits;
 use crate::session::before_short;
 
-/// The limits for the clients of a server: sizes, times and numbers.
+/// The limits on the clients of a server: sizes, durations and counts.
 ///
-/// A time of zero means no limit for `head_timeout`, `idle_timeout`, `stall_timeout`, `send_timeout`, `body_timeout`,
-/// `answer_timeout` and `half_closed_timeout`. For the other times, zero is a real value: with `linger_timeout` the
-/// server closes without waiting, with `grace` it ends immediately, and with `last_call` it does not wait for further
-/// requests.
+/// A duration of zero means no limit for `head_timeout`, `idle_timeout`, `stall_timeout`, `send_timeout`,
+/// `body_timeout`, `answer_timeout` and `half_closed_timeout`. For the other durations, zero is an actual value: a zero
+/// `linger_timeout` makes the server close without waiting, a zero `grace` makes it stop immediately, and a zero
+/// `last_call` means that it does not wait for further requests.
 ///
 /// ```
 /// use serve_forever::Limits;
@@ -18,85 +18,89 @@ use crate::session::before_short;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// The maximum length of a request line in bytes, including its CRLF. The response to a longer one is 414. Default:
-    /// 65,536, as in CPython.
+    /// The maximum length of a request line in bytes, including its CRLF. The response to a longer line is 414.
+    /// Default: 65,536, as in CPython.
     pub request_line: usize,
-    /// The maximum length of one field line in bytes, including its CRLF. The response to a longer one is 431. Default:
-    /// 65,536, as in CPython.
+    /// The maximum length of one field line in bytes, including its CRLF. The response to a longer line is 431.
+    /// Default: 65,536, as in CPython.
     pub field_line: usize,
-    /// The maximum length of a whole head in bytes. The response to a longer one is 431. Default: 128 KiB, enough for
-    /// one line of the maximum length and an ordinary head.
+    /// The maximum length of a whole head in bytes. The response to a longer head is 431. Default: 128 KiB, which is
+    /// enough for one line of the maximum length and an ordinary head.
     pub head: usize,
-    /// The maximum number of header fields in a request. The response to more is 431. Default: 100, as in CPython.
+    /// The maximum number of header fields in a request. A request with more fields gets a 431 response. Default: 100,
+    /// as in CPython.
     pub fields: usize,
-    /// The maximum length of a request's body in bytes. The response to a longer one is 413. Default: no limit, because
-    /// bodies are not held in memory.
+    /// The maximum length of a request's body in bytes. The response to a longer body is 413. Default: no limit,
+    /// because bodies are not kept in memory.
     pub body: u64,
     /// The maximum total length of chunk extensions and trailer fields in one body, in bytes. The response to more is
-    /// 400. Default: 16 KiB. Clients rarely use either, and without this limit they would bypass the limit for bodies
-    /// (RFC 9112 section 7.1.1).
+    /// 400. Default: 16 KiB. Clients rarely use either, and without this limit such bytes would escape the limit on
+    ///      bodies (RFC 9112 section 7.1.1).
     pub chunk_overhead: usize,
-    /// The maximum number of bytes that are discarded of a body that no service reads, so that the connection persists,
-    /// or so that the client receives the response before the close. Default: 256 KiB, about as much as is in transit
-    /// at a time.
+    /// The maximum number of bytes that are discarded of a body that no service reads, so that the connection can
+    /// persist, or so that the client receives the response before the close. Default: 256 KiB, which is about as much
+    /// as can be in transit at once.
     pub drain: u64,
     /// The longest time from the first byte of a head to its last, even if bytes keep arriving. The response is then
     /// 408. The TLS handshake has the same limit, counted from the accept. Default: 10 s.
     pub head_timeout: Duration,
-    /// The longest time from a response to the first byte of the next request on the same connection. The loop can add
-    /// up to an eighth of a second. Default: 15 s, because browsers usually return within that time or not at all.
+    /// The maximum time from a response to the first byte of the next request on the same connection. The loop may
+    /// close the connection up to an eighth of a second later. Default: 15 s, because browsers usually return within
+    /// that time or not at all.
     pub idle_timeout: Duration,
-    /// The longest time without progress in a request's body; the response is then 408. A client that accepts nothing
-    /// of its response for this time is stalled, and its connection is closed if room is short (see
-    /// [`short`](Limits::short)). Default: 30 s, which is longer than the retransmissions of a lost packet.
+    /// The maximum time without progress in a request's body. When it expires, the response is 408. A client that
+    /// accepts none of its response for this time counts as stalled, and its connection is closed if room is short (see
+    /// [`short`](Limits::short)). Default: 30 s, which is longer than the retransmission of a lost packet takes.
     pub stall_timeout: Duration,
-    /// The longest time without progress in sending a response, even if room is not short. Default: 600 s, because a
+    /// The maximum time without progress in sending a response, even if room is not short. Default: 600 s, because a
     /// client that pauses, such as a background process or a sleeping laptop, costs only a descriptor and little
     /// memory.
     pub send_timeout: Duration,
     /// The percentage of [`connections`](Limits::connections), and of [`buffers`](Limits::buffers), above which room is
     /// short. The server then closes the connections of stalled clients, starting with the one that has been stalled
-    /// longest. Default: 90. The rest is for clients that arrive in the meantime.
+    /// longest. Default: 90. The rest is reserved for clients that arrive in the meantime.
     pub short: u8,
-    /// The longest time for the whole body of a request, not counting time during which the server does not read. Every
-    /// [`body_rate`](Limits::body_rate) bytes extend it by a second. The response is then 408. Default: 30 s.
+    /// The maximum time for the whole body of a request, not counting time during which the server does not read. Every
+    /// [`body_rate`](Limits::body_rate) bytes extend it by one second. When it expires, the response is 408. Default:
+    /// 30 s.
     pub body_timeout: Duration,
     /// The minimum average rate, in bytes per second, of a body that takes longer than
-    /// [`body_timeout`](Limits::body_timeout). 0 means no such limit. Default: 500, which even the slowest lines
-    /// exceed, and which prevents a client that sends single bytes from keeping a connection for long.
+    /// [`body_timeout`](Limits::body_timeout). With 0, a body may take any time. Default: 500, which even the slowest
+    /// lines exceed, but which prevents a client that sends single bytes from occupying a connection for long.
     pub body_rate: u64,
-    /// The longest time from a complete request to the head of its response, if a handler or a child process produces
-    /// it. The response is then 504. Default: 60 s.
+    /// The maximum time from a complete request to the head of its response, if a handler or a child process produces
+    /// the response. When it expires, the response is 504. Default: 60 s.
     pub answer_timeout: Duration,
-    /// The longest time without a part of the response after the client has closed its side. The server then closes the
-    /// connection, and a handler that waits is cancelled. If the response has not begun, it is 504: a client that
-    /// disconnects during a long poll appears in the log as 504 after this time. A closed side can mean that the client
-    /// waits for its response or that it has disconnected, and only sending shows which. Default: 3 s.
+    /// The maximum time between parts of the response once the client has closed its sending side. When it expires, the
+    /// server closes the connection, and a waiting handler is cancelled. If the response has not begun, it is 504, so a
+    /// client that disconnects during a long poll appears in the log as 504 after this time. A closed sending side can
+    /// mean that the client is waiting for its response or that it has disconnected, and only sending shows which.
+    /// Default: 3 s.
     pub half_closed_timeout: Duration,
-    /// The longest time from the end of the last response to the end of its connection, during which the server
+    /// The maximum time from the end of the last response to the close of its connection. During this time, the server
     /// discards the bytes that the client still sends. Default: 2 s.
     pub linger_timeout: Duration,
-    /// The longest time for unfinished responses after the server has been told to stop. Default: 5 s.
+    /// The maximum time for unfinished responses after the server has been told to stop. Default: 5 s.
     pub grace: Duration,
-    /// The time during which an idle connection can still send a request after the server has been told to stop. Set it
-    /// for a service that restarts under load, so that clients do not send requests to connections that are being
-    /// closed. Default: 0 s, which closes idle connections immediately.
+    /// How long a client can still send a request on an idle connection after the server has been told to stop. Set
+    /// this for a service that is restarted under load, so that clients do not send requests on connections that are
+    /// being closed. Default: 0 s, which closes idle connections immediately.
     pub last_call: Duration,
-    /// The maximum number of connections at a time. At the limit the server stops accepting, and closes connections
-    /// that are idle between two requests, starting with the one that has been idle longest. Default: `None`, which
-    /// means the process's limit for descriptors, less a reserve.
+    /// The maximum number of connections at the same time. At the limit, the server stops accepting, and closes
+    /// connections that are idle between two requests, starting with the one that has been idle longest. Default:
+    /// `None`, which means the process's limit on descriptors minus a reserve.
     pub connections: Option<usize>,
-    /// The maximum number of connections per client address at a time. Further ones are closed without a byte. Default:
-    /// no limit, because many clients can share an address.
+    /// The maximum number of connections per client address at the same time. Further connections are closed without
+    /// sending a byte. Default: no limit, because many clients can share an address.
     pub connections_per_peer: Option<usize>,
-    /// The maximum number of bytes of unread input and unsent output that all connections together keep while they
+    /// The maximum number of bytes of unread input and unsent output that all connections together hold while they
     /// wait. A connection that needs more is closed. Default: 256 MiB. The limit is never more than a quarter of the
-    /// address space that `RLIMIT_AS` leaves to the process when the first server is made, or a quarter of the memory
-    /// limit of its control group.
+    /// address space that `RLIMIT_AS` leaves to the process when the first server is created, or a quarter of the
+    /// memory limit of its control group.
     pub buffers: usize,
-    /// The maximum number of TLS handshakes that are computed in one turn of the loop; others wait for the next turn. With
-    /// 0, one is computed. Default: 4. One takes a fifth of a millisecond, or more with RSA, and requests of other clients
-    /// wait for it.
+    /// The maximum number of TLS handshakes that are computed in one turn of the loop; other handshakes wait for the
+    /// next turn. With 0, one is computed. Default: 4. A handshake takes a fifth of a millisecond, or more with RSA,
+    /// and meanwhile the requests of other clients wait.
     pub handshakes: usize,
 }
 
@@ -114,7 +118,7 @@ impl Limits {
         }
     }
 
-    /// The amount, out of `all`, that may be in use before room is short.
+    /// The part of `all` that may be in use before room counts as short.
     pub(crate) fn before_short(&self, all: usize) -> usize {
         before_short(all, self.short)
     }

@@ -1,12 +1,12 @@
-//! Listening sockets: the options that are set before a socket is bound, and the number of connections for which the
-//! process has descriptors.
+//! Listening sockets: the options that are set before a socket is bound, and the number of connections that the process
+//! has descriptors for.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// The options of a listening socket.
+/// Options for listening sockets.
 ///
 /// ```
 /// use serve_forever::{HttpServer, ListenOptions};
@@ -19,21 +19,21 @@ use socket2::{Domain, Protocol, Socket, Type};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "the options listen by `bind`"]
 pub struct ListenOptions {
-    /// The number of connections that the system holds until they are accepted: Python's `request_queue_size`. Default:
-    /// 1024, so that a burst of clients is not refused; Python's default is 5.
+    /// The number of connections that the system queues until they are accepted, like Python's `request_queue_size`.
+    /// Default: 1024, so that a burst of clients is not refused; Python's default is 5.
     pub backlog: i32,
-    /// Allows binding a port while connections of its previous listener are still ending (TIME_WAIT): Python's
+    /// Allows binding a port while connections of its previous listener are still in TIME_WAIT, like Python's
     /// `allow_reuse_address`. True by default. Ignored on Windows, where the option has another meaning.
     pub reuse_address: bool,
-    /// Allows several sockets to be bound to one port. The system distributes the connections among them. Python's
-    /// `allow_reuse_port`. False by default. Only on Unix.
+    /// Allows several sockets to be bound to one port, like Python's `allow_reuse_port`. The system distributes the
+    /// connections among the sockets. False by default. Only on Unix.
     pub reuse_port: bool,
-    /// Makes an IPv6 wildcard address serve IPv4 clients too. True by default.
+    /// Makes a socket that is bound to the IPv6 wildcard address accept IPv4 clients too. True by default.
     pub dual_stack: bool,
     /// Makes the system report a connection only when its client has sent something, or after about a second, so that
     /// one turn of the loop accepts it and reads its request. False by default, because it suits only protocols in
-    /// which the client speaks first. Ignored with `reuse_port`, because when one of several processes ends, the
-    /// connections that it has not accepted are lost. Only on Linux (`TCP_DEFER_ACCEPT`).
+    /// which the client speaks first. Ignored with `reuse_port`, because connections that one of several processes has
+    /// not accepted are lost when that process ends. Only on Linux (`TCP_DEFER_ACCEPT`).
     pub defer_accept: bool,
 }
 
@@ -44,7 +44,7 @@ impl Default for ListenOptions {
 }
 
 impl ListenOptions {
-    /// The default options for HTTP, in which the client speaks first: with `defer_accept`.
+    /// The default options for HTTP. They include `defer_accept`, because in HTTP the client speaks first.
     pub fn http() -> ListenOptions {
         ListenOptions { defer_accept: true, ..ListenOptions::default() }
     }
@@ -87,11 +87,12 @@ impl ListenOptions {
     }
 }
 
-/// Defers the acceptance of connections until they have input. A failure is ignored, because its only effect is that
+/// Defers the acceptance of connections until input has arrived. A failure is ignored, because its only effect is that
 /// the loop wakes earlier.
 #[cfg(target_os = "linux")]
 fn defer_accept(socket: &Socket) {
-    // The kernel rounds this up to the times at which it repeats its SYN-ACK. The first is after a second.
+    // The kernel rounds this up to the times at which it retransmits its SYN-ACK, the first of which is after one
+    // second.
     const SECONDS: u32 = 1;
     _ = nix::sys::socket::setsockopt(socket, option::DeferAccept, &SECONDS);
 }
@@ -104,7 +105,7 @@ mod option {
     use nix::{libc, setsockopt_impl, sockopt_impl};
 
     sockopt_impl!(
-        /// The listener reports a connection only when it has input, or after this number of seconds.
+        /// The value is the number of seconds after which a connection without input is reported anyway.
         DeferAccept,
         SetOnly,
         libc::IPPROTO_TCP,
@@ -113,10 +114,10 @@ mod option {
     );
 }
 
-/// The IPv4 address for an IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2), which a dual-stack socket reports for
-/// an IPv4 client. Every other address is returned unchanged.
+/// Converts an IPv4-mapped IPv6 address to the IPv4 address (RFC 4291 section 2.5.5.2), which a dual-stack socket
+/// reports for an IPv4 client. Every other address is returned unchanged.
 ///
-/// Called wherever an address enters the program, so that other code never sees the mapped form.
+/// This must be called wherever an address enters the program, so that other code never sees the mapped form.
 pub(crate) fn unmapped(address: SocketAddr) -> SocketAddr {
     match address {
         SocketAddr::V6(v6) => match v6.ip().to_ipv4_mapped() {
@@ -127,8 +128,8 @@ pub(crate) fn unmapped(address: SocketAddr) -> SocketAddr {
     }
 }
 
-/// The number of connections for which the process has descriptors. A reserve of an eighth, and at least 16, is kept
-/// for files, children and logs.
+/// The number of connections that the process has descriptors for. An eighth of the descriptors, but at least 16, is
+/// reserved for files, child processes and logs.
 pub(crate) fn descriptor_capacity() -> usize {
     let limit = descriptor_limit();
     limit.saturating_sub((limit / 8).max(16)).max(1)
@@ -153,7 +154,7 @@ mod tests {
 
     use super::*;
 
-    /// Connects a client that sends nothing, and then a client that sends a byte. Returns which of them is accepted
+    /// Connects a client that sends nothing, and then a client that sends a byte. Returns which client is accepted
     /// first.
     fn first_accepted(options: &ListenOptions) -> &'static str {
         let listener = options.bind("127.0.0.1:0").unwrap();

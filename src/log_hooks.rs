@@ -26,7 +26,7 @@ impl TurnHooks for LogHooks<'_> {
         let mut log = self.0.borrow_mut();
         match mode {
             RunMode::UntilStopped => log.finish(),
-            // A program that calls `handle_request` in a loop flushes again later, so there is no need to wait for the
+            // A program that calls `handle_request` in a loop flushes again later, so this need not wait for the
             // reader.
             RunMode::OneSession(_) => _ = log.flush(),
         }

@@ -1,17 +1,17 @@
-//! The limit for the memory of all buffers if the system limits the memory of the process.
+//! The limit on the memory of all buffers, for a process whose memory the system limits.
 //!
-//! A failed allocation ends the process, so the limit must be known before it is reached. It is read once, because a
-//! sandbox or a new root directory can later hide the files from which it is read.
+//! A failed allocation ends the process, so the limit must be known before it is reached. It is read only once, because
+//! a sandbox or a chroot can later hide the files from which it is read.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-/// The divisor of the process's limit: buffers may use a quarter. The rest is for memory that is not counted: sessions,
-/// caches, stacks, copies of growing buffers, and memory that the allocator cannot reuse.
+/// The divisor of the process's memory limit: buffers may use a quarter of it. The rest is for memory that is not
+/// counted: sessions, caches, stacks, copies of growing buffers, and memory that the allocator cannot reuse.
 const PART: u64 = 4;
 
-/// The maximum total size of the buffers of all connections, in bytes. It applies even if
+/// The maximum total size of the buffers of all connections, in bytes. This limit applies even if
 /// [`Limits::buffers`](crate::Limits::buffers) is larger. `usize::MAX` if the system sets no limit.
 pub(crate) fn room_for_buffers() -> usize {
     static ROOM: OnceLock<usize> = OnceLock::new();
@@ -21,7 +21,7 @@ pub(crate) fn room_for_buffers() -> usize {
     })
 }
 
-/// The part of `RLIMIT_AS` (`ulimit -v`) that the process does not use yet, in bytes.
+/// The part of `RLIMIT_AS` (`ulimit -v`) that the process has not used yet, in bytes.
 #[cfg(unix)]
 fn address_space_left() -> Option<u64> {
     use rustix::process::{Resource, getrlimit};
@@ -42,15 +42,16 @@ fn address_space() -> Option<u64> {
     pages.checked_mul(rustix::param::page_size() as u64)
 }
 
-/// The smallest memory limit of the process's control groups, in bytes.
+/// The lowest memory limit of the process's control groups, in bytes.
 fn limit_of_control_group() -> Option<u64> {
     let membership = fs::read_to_string("/proc/self/cgroup").ok()?;
     membership.lines().filter_map(|line| limit_in(line, Path::new("/sys/fs/cgroup"))).min()
 }
 
-/// The smallest memory limit of a control group and its ancestors, in bytes. `line` is a line of `/proc/self/cgroup`:
-/// `0::/GROUP` for version 2, or `4:memory:/GROUP` for the memory controller of version 1. In a container, the group's
-/// files can be in the root directory although its name is not `/`; the root is the last ancestor.
+/// The lowest memory limit of a control group and its ancestors, in bytes. `line` is a line of `/proc/self/cgroup`:
+/// `0::/GROUP` for version 2, or `4:memory:/GROUP` for the memory controller of version 1. In a container, the files of
+/// the group can be in the root directory although the name of the group is not `/`, so the root directory counts as
+/// the last ancestor.
 fn limit_in(line: &str, mounted_at: &Path) -> Option<u64> {
     let mut parts = line.splitn(3, ':').skip(1);
     let (controllers, group) = (parts.next()?, parts.next()?);
@@ -63,7 +64,7 @@ fn limit_in(line: &str, mounted_at: &Path) -> Option<u64> {
     };
     let group = PathBuf::from(group.trim_start_matches('/'));
     let limit = |group: &Path| fs::read_to_string(top.join(group).join(file)).ok()?.trim().parse::<u64>().ok();
-    // The text "max" means no limit. It does not parse as a number, so it is skipped.
+    // The text "max" means no limit. It is skipped, because it does not parse as a number.
     group.ancestors().filter_map(limit).min()
 }
 

@@ -1,10 +1,10 @@
-//! The interface of an observer: the events that the loop and its connections report for traces and counters.
+//! The observer interface: the events that the loop and its connections report, for traces and counters.
 //!
-//! An observer is a type parameter. The methods of [`Unobserved`] are empty, so a loop or a connection with this
-//! observer is compiled without code for it. Values that are expensive to compute are passed as closures, which only a
-//! real observer calls.
+//! An observer is a type parameter. The methods of [`Unobserved`] are empty, so a loop or connection with this observer
+//! contains no code for reporting. Values that are expensive to compute are passed as closures, which only other
+//! observers call.
 //!
-//! Not here: decisions. An observer changes nothing, and nothing depends on it.
+//! An observer makes no decisions: it does not change what it observes, and nothing depends on it.
 
 #[cfg(feature = "harness")]
 mod pair;
@@ -21,29 +21,29 @@ pub struct Unobserved;
 /// Observes a loop. The methods are called in the order of the events, on the loop's thread.
 #[expect(unused_variables, reason = "the default methods ignore their arguments")]
 pub trait LoopObserver {
-    /// A turn begins: the loop sleeps for at most `timeout`. `None` means no limit.
+    /// A turn begins, in which the loop first sleeps for at most `timeout`. `None` means no limit.
     fn turn_begins(&mut self, timeout: Option<Duration>) {}
 
-    /// The sleep has ended.
+    /// The sleep has ended. `tell` returns the reason.
     fn woken(&mut self, tell: impl Fn() -> Awakening) {}
 
-    /// A source of the session with this key has an event, which marks the session. The session may no longer exist.
+    /// A source of the session with this key has an event, so the session is marked to run. It may no longer exist.
     fn event(&mut self, key: usize, ready: Ready) {}
 
-    /// Another thread has woken the session with this key, which marks it. The session may no longer exist.
+    /// Another thread has woken the session with this key, so the session is marked to run. It may no longer exist.
     fn wake_up(&mut self, key: usize) {}
 
-    /// The deadline of the session with this key has passed, which marks it.
+    /// The deadline of the session with this key has passed, so the session is marked to run.
     fn deadline(&mut self, key: usize) {}
 
-    /// The end of the run was requested: immediately, or after the responses in flight. `signal` is the signal that
-    /// requested it, if any.
+    /// A stop was requested. If `at_once` is true, the run ends immediately, and otherwise after the responses in
+    /// flight. `signal` is the signal that requested the stop, if any.
     fn stops(&mut self, at_once: bool, signal: Option<i32>) {}
 
     /// A signal has requested a reload.
     fn reloads(&mut self, signal: i32) {}
 
-    /// The loop is about to accept connections from the acceptor with this number. If `is_ready` is true, a connection
+    /// The loop is about to accept connections from the acceptor with this index. If `is_ready` is true, a connection
     /// may be pending.
     fn accepting_begins(&mut self, acceptor: usize, is_ready: bool) {}
 
@@ -62,13 +62,13 @@ pub trait LoopObserver {
     /// A session is about to run.
     fn step_begins(&mut self, key: usize) {}
 
-    /// The source in this slot of a session was registered with the poll.
+    /// The source in this slot of the session was registered with the poll.
     fn registered(&mut self, key: usize, slot: u8) {}
 
-    /// A session has run. If `next` is [`Next::Close`], it has ended.
+    /// A session has run. If `next` is [`Next::Close`], the session has ended.
     fn step_ends(&mut self, key: usize, next: Next) {}
 
-    /// A session was closed to make room for others.
+    /// The session with this key was closed to make room for others.
     fn evicted(&mut self, key: usize, reason: CloseReason) {}
 
     /// The sessions with these keys are about to be dropped. The list can be empty.
@@ -90,29 +90,29 @@ pub trait LoopObserver {
     fn run_ends(&mut self) {}
 }
 
-/// The end of a sleep.
+/// The data about the end of a sleep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Awakening {
     /// The number of events that the poll has reported.
     pub events: usize,
-    /// The cause. If there are several, this is the first in the order of [`WokenBy`].
+    /// The reason why the sleep ended. If there are several reasons, this is the first in the order of [`WokenBy`].
     pub by: WokenBy,
 }
 
 /// The reason why a sleep ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum WokenBy {
-    /// A signal to the process, or the end of the input that stops the loop.
+    /// The process received a signal, or the input whose end stops the loop has ended.
     Signal,
-    /// Another thread.
+    /// Another thread woke the loop.
     Wake,
-    /// A listener with a pending connection.
+    /// A listener has a pending connection.
     Acceptor,
-    /// A source of a session.
+    /// A source of a session has an event.
     Event,
-    /// The timeout has passed.
+    /// The timeout of the sleep has passed.
     Deadline,
-    /// None of these: the timeout was zero, or the system call was interrupted.
+    /// None of the other reasons applies: the timeout was zero, or the system call was interrupted.
     Nothing,
 }
 
@@ -121,26 +121,27 @@ pub enum WokenBy {
 pub struct LoopState {
     /// The number of sessions.
     pub sessions: usize,
-    /// The number of sessions that run in the next turn without another event.
+    /// The number of sessions that will run in the next turn even without an event.
     pub runnable: usize,
-    /// The number of entries in the heap of deadlines.
+    /// The number of entries in the deadline heap.
     pub deadlines: usize,
 }
 
 /// Observes the protocol of one connection.
 #[expect(unused_variables, reason = "the default methods ignore their arguments")]
 pub trait TransitionObserver {
-    /// The head of a request is complete. The transition for it follows. `line` returns the request line.
+    /// The head of a request is complete. The corresponding transition is reported next. `line` returns the request
+    /// line.
     fn request<'r>(&mut self, line: impl Fn() -> &'r [u8]) {}
 
-    /// The head of a response has been written. The transition for it follows. `length` is the announced length of its
-    /// body; `None` if it is not known.
+    /// The head of a response has been written. The corresponding transition is reported next. `length` is the
+    /// announced length of the response's body; `None` if it is not known.
     fn response(&mut self, status: u16, length: Option<u64>) {}
 
-    /// The state machine for requests changes its state.
+    /// The state machine for requests has changed its state.
     fn receive_transition(&mut self, from: &'static str, to: &'static str) {}
 
-    /// The state machine for responses changes its state.
+    /// The state machine for responses has changed its state.
     fn send_transition(&mut self, from: &'static str, to: &'static str) {}
 }
 
@@ -154,7 +155,7 @@ pub trait ConnectionObserver: TransitionObserver {
     /// A read returned `WouldBlock`.
     fn read_blocked(&mut self) {}
 
-    /// The client has closed its side.
+    /// The client has closed its sending side.
     fn end_of_input(&mut self) {}
 
     /// The result of a write of `wanted` bytes. If `more` is true, other bytes follow immediately.
@@ -163,7 +164,7 @@ pub trait ConnectionObserver: TransitionObserver {
     /// The result of sending `wanted` bytes of a file, starting at `offset`.
     fn sent_file(&mut self, wanted: u64, offset: u64, result: &io::Result<u64>) {}
 
-    /// The result of sending the output that the transport itself holds.
+    /// The result of sending the output that the transport has buffered.
     fn flushed(&mut self, result: &io::Result<()>) {}
 
     /// No output is left: the system has accepted all bytes so far. If `is_in_exchange` is true, more of the response
@@ -171,11 +172,11 @@ pub trait ConnectionObserver: TransitionObserver {
     /// call.
     fn all_sent(&mut self, is_in_exchange: bool) {}
 
-    /// The sending side of the socket has been shut.
+    /// The sending side of the socket has been shut down.
     fn shut_down(&mut self) {}
 
-    /// The session continues in the next turn, because it has used up its budget: rounds of fill, advance and flush, or
-    /// bytes sent in a step.
+    /// The session will continue in the next turn, because it has used up its budget of rounds (fill, advance and
+    /// flush) or of bytes sent in one step.
     fn budget_used_up(&mut self, rounds: usize, sent: u64) {}
 
     /// A handler or a script begins to work on the response.
@@ -184,24 +185,24 @@ pub trait ConnectionObserver: TransitionObserver {
     /// The handler or the script can continue.
     fn upstream_resumed(&mut self) {}
 
-    /// The current wait has lasted too long.
+    /// The current wait has timed out.
     fn deadline_fired(&mut self) {}
 
-    /// The session can do nothing now, or has used up its budget.
+    /// The session has nothing to do at the moment, or has used up its budget. `tell` returns its current wait.
     fn waits(&mut self, tell: impl Fn() -> ObservedWait) {}
 
-    /// The session's buffers own this number of bytes until its next step.
+    /// The session's buffers own this number of bytes until the session's next step.
     fn buffers(&mut self, bytes: usize) {}
 }
 
 /// A wait of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObservedWait {
-    /// The name of its kind.
+    /// The name of the kind of wait.
     pub kind: &'static str,
-    /// The time at which it began.
+    /// The time at which the wait began.
     pub since: Instant,
-    /// The longest duration. `None` means no limit.
+    /// The maximum duration of the wait; `None` means no limit.
     pub limit: Option<Duration>,
 }
 

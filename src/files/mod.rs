@@ -1,9 +1,10 @@
 //! Files and directories as a ready-made [`Service`](crate::service::Service): Python's `SimpleHTTPRequestHandler`.
 //!
-//! Every request goes through the same steps, and each step has its modules:
+//! Every request goes through the same steps, each of which has its own modules:
 //!
 //! 1. `account`, `auth`, `gates` and `cors` decide whether the request is admitted.
-//! 2. `cache` holds the response to most requests. Its entries depend on facts about the tree (`dependency`).
+//! 2. `cache` holds the responses to most requests. Its entries depend on facts about the directory tree
+//!    (`dependency`).
 //! 3. Otherwise `lookup` finds the file or directory for the path in the served directory (`tree`, `stat`).
 //! 4. `loader` reads the file (`content`) or a compressed sibling (`siblings`, `codings`), and adds the header fields
 //!    (`mime`, `representation`). A directory without an index file is listed ([`listing`]).
@@ -12,8 +13,8 @@
 //! An error in any step is a `refusal`. `builder` checks the settings, and `policy` holds them; `reserved` lists the
 //! header fields that settings cannot change directly.
 //!
-//! Not here: sockets, framing, `Date` and `Server`, the server's own error pages, and the access log, which are the
-//! connection's.
+//! Not here: sockets, framing, `Date` and `Server`, the server's own error pages, and the access log, which belong to
+//! the connection.
 //!
 //! Invariant: only regular files are opened for reading; a file outside the root is opened only through a symbolic link, an
 //! operator's error page or `translate_path`; the announced length is the length of the open file, or of the bytes read.

@@ -11,14 +11,14 @@ use crate::service::Source;
 #[derive(Debug)]
 pub(crate) struct Multipart {
     boundary: String,
-    /// The pieces that are still to be sent, in reverse order.
+    /// The pieces that remain to be sent, in reverse order.
     pieces: Vec<MultipartPiece>,
     content: Content,
 }
 
 #[derive(Debug)]
 enum MultipartPiece {
-    /// A boundary with the header fields of a part, and the number of its bytes that have been sent.
+    /// A boundary and the header fields of a part, with the number of these bytes that have been sent.
     Text(Vec<u8>, usize),
     /// A range of the content.
     Bytes(Range<u64>),
@@ -26,7 +26,7 @@ enum MultipartPiece {
 
 impl Multipart {
     /// Creates the body for these ranges of a representation of `length` bytes. The boundary is made from the random
-    /// number `secret`. The author of the file cannot know it, so the content does not contain the boundary.
+    /// number `secret`, which the author of the file cannot know, so the content does not contain the boundary.
     pub(crate) fn new(
         content: Content,
         ranges: &[Range<u64>],
@@ -58,7 +58,7 @@ impl Multipart {
         format!("multipart/byteranges; boundary={}", self.boundary)
     }
 
-    /// The number of bytes that are still to be sent.
+    /// The number of bytes that remain to be sent.
     pub(crate) fn length(&self) -> u64 {
         let length = |piece: &MultipartPiece| match piece {
             MultipartPiece::Text(text, from) => (text.len() - from) as u64,
@@ -69,8 +69,8 @@ impl Multipart {
 }
 
 impl Source for Multipart {
-    /// Reads from the current piece. If the file has become too short, the error is `UnexpectedEof`, and the connection
-    /// must be cut because the length has been announced.
+    /// Reads from the current piece. If the file has become too short, the error is `UnexpectedEof`. The connection
+    /// must then be cut, because the length has already been announced.
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let Some(piece) = self.pieces.last_mut() else { return Ok(0) };
         let (count, done) = match piece {

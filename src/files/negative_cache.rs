@@ -1,12 +1,12 @@
-//! Paths that were not found in this turn of the loop.
+//! A cache of the paths that were not found in this turn of the loop.
 
 use std::time::Instant;
 
-/// The paths that were not found in the current turn, so that requests that arrive together look up a missing file only
-/// once.
+/// The paths that were not found in the current turn, so that a missing file is looked up only once for requests that
+/// arrive together.
 ///
 /// Many clients can request the same missing file at the same time, such as an icon. Nothing is kept beyond the turn,
-/// so a new file is found in the next turn, and clients cannot fill the memory with names.
+/// so a new file is found in the next turn, and clients cannot fill up the memory with names.
 #[derive(Debug, Default)]
 pub(crate) struct NegativeCache {
     turn: Option<Instant>,
@@ -22,7 +22,7 @@ impl NegativeCache {
         self.turn == Some(turn) && self.paths.iter().any(|known| known == path)
     }
 
-    /// Adds a path that was not found in this turn. The paths of an earlier turn are removed.
+    /// Adds a path that was not found in this turn. Paths from an earlier turn are removed.
     pub(crate) fn insert(&mut self, path: &[u8], turn: Instant) {
         if self.turn != Some(turn) {
             self.turn = Some(turn);

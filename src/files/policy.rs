@@ -1,4 +1,4 @@
-//! The checked settings of a file service. Not here: making and checking them (`builder`).
+//! The checked settings of a file service. Not here: setting and checking them (`builder`).
 
 use std::ffi::OsString;
 use std::fmt;
@@ -25,7 +25,7 @@ pub(crate) struct FilePolicy {
     pub(crate) default_type: String,
     pub(crate) guess_type: Option<GuessType>,
     pub(crate) translate_path: Option<TranslatePath>,
-    /// The path under which the tree is served, without leading and trailing slashes; empty for `/`.
+    /// The URL path under which the tree is served, without leading and trailing slashes; empty for `/`.
     pub(crate) base: PathBuf,
     pub(crate) hidden: bool,
     pub(crate) clean_urls: bool,
@@ -35,11 +35,11 @@ pub(crate) struct FilePolicy {
     pub(crate) error_pages: Vec<(Status, PathBuf)>,
     pub(crate) cache_control: Vec<(Pattern, String)>,
     pub(crate) gates: Gates,
-    /// True if scripts from other origins may read responses.
+    /// True if scripts from another origin may read responses.
     pub(crate) cors: bool,
-    /// `None` if directories are not listed.
+    /// The settings for listings; `None` if directories are not listed.
     pub(crate) listing: Option<ListingOptions>,
-    /// Fields that are added to responses that transfer a file or a listing.
+    /// Fields that are added to responses that contain a file or a listing.
     pub(crate) extra: FieldBlock,
     /// Fields that are added to every response.
     pub(crate) everywhere: FieldBlock,
@@ -84,8 +84,8 @@ impl FilePolicy {
         })
     }
 
-    /// The `Cache-Control` of a file, from the last pattern that matches. A pattern without a slash is matched against
-    /// the name, and one with a slash against the path below the root.
+    /// The `Cache-Control` for a file, which comes from the last pattern that matches. A pattern without a slash is
+    /// matched against the name, and a pattern with a slash against the path below the root.
     pub(crate) fn cache_control(&self, root: &Path, path: &Path) -> Option<&str> {
         // Without rules, which is the default, the path need not be split.
         if self.cache_control.is_empty() {
@@ -101,16 +101,17 @@ impl FilePolicy {
         self.cache_control.iter().rev().find(|(pattern, _)| fits(pattern)).map(|(_, value)| value.as_str())
     }
 
-    /// The operator's error page for a status. If there are several, the last one counts.
+    /// The path of the error page that the operator has configured for a status. If there are several, the last one
+    /// counts.
     pub(crate) fn error_page(&self, status: Status) -> Option<&Path> {
         self.error_pages.iter().rev().find(|(other, _)| *other == status).map(|(_, path)| path.as_path())
     }
 
-    /// The time when the turn of the request began, which is also the time in `Date`.
+    /// The time at which the turn of the request began. The `Date` field contains the same time.
     pub(crate) fn now(&self, request: &Request) -> SystemTime {
         let now = (self.clock)();
-        // `arrived` is a monotonic time. Subtracting its age from the wall clock gives the time of day at which the
-        // turn began.
+        // `arrived` is a monotonic time. The wall-clock time at which the turn began is the current wall-clock time
+        // minus the age of `arrived`.
         now.checked_sub(request.arrived().elapsed()).unwrap_or(now)
     }
 }

@@ -1,11 +1,12 @@
-//! Conditional requests (RFC 9110 section 13): pure functions of the request's header fields and the validators.
+//! Conditional requests (RFC 9110 section 13): evaluated by pure functions of the request's header fields and the
+//! validators.
 
 use crate::http::{HttpDate, RequestFields, parse_http_date};
 
 /// The validators of a representation.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Validators<'a> {
-    /// The strong entity tag, with its quotes.
+    /// The strong entity tag, including its quotes.
     pub(crate) etag: &'a str,
     /// The value of `Last-Modified`; `None` if the representation has none.
     pub(crate) modified: Option<HttpDate>,
@@ -36,33 +37,35 @@ pub(crate) fn evaluate(headers: RequestFields<'_>, validators: Validators<'_>) -
     }
 }
 
-/// Section 13.1.1: true if a tag matches by strong comparison, or the value is `*`. `None` without the field.
+/// Evaluates `If-Match` (section 13.1.1). True if a tag matches by strong comparison, or the value is `*`. `None`
+/// without the field.
 fn if_match(headers: RequestFields<'_>, validators: Validators<'_>) -> Option<bool> {
     headers.contains("If-Match").then(|| any_tag(headers.get_all("If-Match"), validators.etag, Comparison::Strong))
 }
 
-/// Section 13.1.2: true if no tag matches by weak comparison. `None` without the field.
+/// Evaluates `If-None-Match` (section 13.1.2). True if no tag matches by weak comparison. `None` without the field.
 fn if_none_match(headers: RequestFields<'_>, validators: Validators<'_>) -> Option<bool> {
     let name = "If-None-Match";
     headers.contains(name).then(|| !any_tag(headers.get_all(name), validators.etag, Comparison::Weak))
 }
 
-/// Section 13.1.3. The field is ignored if it is not a date or occurs twice, or if the representation has no date.
+/// Evaluates `If-Modified-Since` (section 13.1.3). The field is ignored if it is not a date or occurs twice, or if the
+/// representation has no date.
 fn if_modified_since(headers: RequestFields<'_>, validators: Validators<'_>) -> Option<bool> {
     let modified = validators.modified?;
     only_date(headers, "If-Modified-Since").map(|date| modified > date)
 }
 
-/// Section 13.1.4. The field is ignored in the same cases.
+/// Evaluates `If-Unmodified-Since` (section 13.1.4). The field is ignored in the same cases as `If-Modified-Since`.
 fn if_unmodified_since(headers: RequestFields<'_>, validators: Validators<'_>) -> Option<bool> {
     let modified = validators.modified?;
     only_date(headers, "If-Unmodified-Since").map(|date| modified <= date)
 }
 
-/// Section 13.1.5: true if a range may be served, because the client's part comes from this representation. A tag is
-/// compared strongly. A date must equal `Last-Modified`, and that second must have passed, because the file could
-/// change again within it (section 8.8.2.2); `now` returns the `Date` of the response. A date never matches a
-/// representation without a date.
+/// Evaluates `If-Range` (section 13.1.5). True if a range may be served, because the part that the client already has
+/// comes from this representation. A tag is compared strongly. A date must equal `Last-Modified`, and the second that
+/// it denotes must be over, because the file could change again within that second (section 8.8.2.2). `now` returns the
+/// `Date` of the response. A date never matches a representation without a date.
 pub(crate) fn if_range(headers: RequestFields<'_>, validators: Validators<'_>, now: impl FnOnce() -> HttpDate) -> bool {
     let mut values = headers.get_all("If-Range");
     match (values.next(), values.next()) {
@@ -71,7 +74,7 @@ pub(crate) fn if_range(headers: RequestFields<'_>, validators: Validators<'_>, n
         (Some(value), None) => {
             validators.modified.is_some_and(|modified| parse_http_date(value) == Some(modified) && modified < now())
         }
-        // Two fields are malformed. Sending the whole representation is always correct.
+        // Two `If-Range` fields are malformed. Sending the whole representation is always correct.
         (Some(_), Some(_)) => false,
     }
 }
@@ -84,15 +87,15 @@ fn only_date(headers: RequestFields<'_>, name: &str) -> Option<HttpDate> {
     }
 }
 
-/// The comparisons of section 8.8.3.2. The server's own tags are strong, so only the client's tag can be weak.
+/// The comparisons of section 8.8.3.2. The server's own tags are strong, so only a tag from the client can be weak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Comparison {
     Strong,
     Weak,
 }
 
-/// True if one of the lists contains a matching tag or is `*`. A malformed list counts up to its first error, because a
-/// tag that cannot be parsed does not match.
+/// True if one of the lists contains a matching tag or is `*`. A malformed list is evaluated up to its first error,
+/// because a tag that cannot be parsed does not match.
 fn any_tag<'a>(lists: impl Iterator<Item = &'a [u8]>, etag: &str, comparison: Comparison) -> bool {
     lists.into_iter().any(|list| list == b"*" || EntityTags(list).any(|tag| matches(tag, etag, comparison)))
 }

@@ -1,4 +1,4 @@
-//! The weight of an element of `Accept` and `Accept-Encoding` (RFC 9110 section 12.4.2).
+//! The weight of an element in `Accept` and `Accept-Encoding` (RFC 9110 section 12.4.2).
 
 /// Parses a qvalue, `0` or `1` with up to three decimals, and returns it in thousandths.
 ///

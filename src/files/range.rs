@@ -5,17 +5,18 @@ use std::ops::Range;
 
 use crate::http::{RequestFields, list_elements};
 
-/// The maximum number of ranges per request. A client that sends more is probably an attacker (RFC 9110 section 17.15).
+/// The maximum number of ranges per request. A client that sends more ranges is probably an attacker (RFC 9110 section
+/// 17.15).
 const MAX_RANGES: usize = 16;
 
-/// The part of a representation that is sent. Positions are in bytes; the end is exclusive.
+/// The part of a representation to send. Positions are in bytes; the end is exclusive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Selection {
     /// The whole representation (200).
     Whole,
     /// One part (206 with `Content-Range`).
     Part(Range<u64>),
-    /// Two or more parts, in the order of the request (206 with `multipart/byteranges`).
+    /// Two or more parts, in the order in which the request lists them (206 with `multipart/byteranges`).
     Parts(Vec<Range<u64>>),
     /// No requested range exists (416).
     Unsatisfiable,
@@ -31,7 +32,8 @@ pub(crate) fn select(headers: RequestFields<'_>, length: u64) -> Selection {
     let Some(specs) = parse(field) else { return Selection::Whole };
     let mut parts: Vec<Range<u64>> = specs.iter().filter_map(|spec| spec.within(length)).collect();
     match parts.len() {
-        // Checked before 416, because the ranges beyond the limit were not parsed and one of them may be satisfiable.
+        // This is checked before 416, because the ranges beyond the limit were not parsed, and one of them may be
+        // satisfiable.
         _ if specs.len() > MAX_RANGES => Selection::Whole,
         0 => Selection::Unsatisfiable,
         // An empty part exists only in an empty representation; `Content-Range` cannot describe it.
@@ -41,18 +43,19 @@ pub(crate) fn select(headers: RequestFields<'_>, length: u64) -> Selection {
     }
 }
 
-/// One range of the field. A number that does not fit in 64 bits counts as `u64::MAX`, which is past the end of any file.
+/// One range in the field. A number that does not fit into 64 bits saturates to `u64::MAX`, which is past the end of
+/// any file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RangeSpec {
-    /// The first and last position, both inclusive. The last one is `u64::MAX` if the range does not have one.
+    /// The first and last position, both inclusive. If the range has no last position, it is `u64::MAX`.
     From(u64, u64),
-    /// The number of bytes at the end.
+    /// The last bytes of the representation, given by their number.
     Suffix(u64),
 }
 
 impl RangeSpec {
-    /// The range within `length` bytes; `None` if it is unsatisfiable (section 14.1.2). A suffix of an empty
-    /// representation is satisfiable and empty.
+    /// The range of positions within `length` bytes; `None` if it is unsatisfiable (section 14.1.2). A suffix of an
+    /// empty representation is satisfiable and empty.
     fn within(self, length: u64) -> Option<Range<u64>> {
         match self {
             RangeSpec::From(first, _) if first >= length => None,
@@ -82,7 +85,7 @@ fn parse_spec(text: &[u8]) -> Option<RangeSpec> {
         (first, b"") => number(first).map(|first| RangeSpec::From(first, u64::MAX)),
         (first, last) => {
             let spec = RangeSpec::From(number(first)?, number(last)?);
-            // Compared as digits, because both numbers can have become `u64::MAX`.
+            // The digits are compared, because both numbers may have been saturated to `u64::MAX`.
             (magnitude(first) <= magnitude(last)).then_some(spec)
         }
     }
@@ -95,13 +98,13 @@ fn number(digits: &[u8]) -> Option<u64> {
     Some(digits.iter().fold(0u64, |number, digit| number.saturating_mul(10).saturating_add(u64::from(digit - b'0'))))
 }
 
-/// A key that compares strings of digits by their numeric value, even if the number does not fit in 64 bits.
+/// A key that compares strings of digits by their numeric value, even if the numbers do not fit into 64 bits.
 fn magnitude(digits: &[u8]) -> (usize, &[u8]) {
     let zeros = digits.iter().take_while(|digit| **digit == b'0').count();
     (digits.len() - zeros, &digits[zeros..])
 }
 
-/// True if two parts share a byte. Disjoint parts together are never longer than the whole.
+/// True if two parts share a byte. Disjoint parts together are never longer than the whole representation.
 fn overlap(parts: &[Range<u64>]) -> bool {
     let mut sorted: Vec<_> = parts.iter().collect();
     sorted.sort_by_key(|part| part.start);

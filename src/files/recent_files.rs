@@ -1,4 +1,4 @@
-//! Keeps large files open for a short time, for further requests for them.
+//! Keeps large files open for a short time, in case they are requested again.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 /// Files that were opened within the last one to two seconds.
 ///
-/// Opening and closing a file costs about as much as sending a few dozen kilobytes of it. But the file system of an
-/// open file cannot be unmounted, and a deleted file keeps its space while it is open. So each file is held for one to
-/// two seconds, regardless of how often it is requested, and the next request opens it again. An idle server holds no
-/// files.
+/// Opening and closing a file costs about as much as sending a few dozen kilobytes of it. However, while a file is
+/// open, its file system cannot be unmounted, and a deleted file keeps occupying space. Therefore each file is held for
+/// one to two seconds, regardless of how often it is requested, and the next request opens it again. An idle server
+/// holds no files.
 #[derive(Debug, Default)]
 pub(crate) struct RecentFiles {
     /// The files that were opened in the current generation.
@@ -22,8 +22,8 @@ pub(crate) struct RecentFiles {
     enabled: bool,
 }
 
-/// The maximum number of files held per generation. Their descriptors come from the reserve that the limit for
-/// connections leaves.
+/// The maximum number of files held per generation. Their descriptors come from the reserve that the limit on
+/// connections leaves free.
 const MAX_FILES: usize = 8;
 
 /// The duration of a generation.
@@ -37,8 +37,8 @@ impl RecentFiles {
         }
     }
 
-    /// Releases the files that have been held for a whole generation. Must be called at the end of every turn of the
-    /// loop. Returns the longest time until the next call; `None` if no file is held.
+    /// Releases the files that have been held for at least a whole generation. Must be called at the end of every turn
+    /// of the loop. Returns the maximum time until the next call; `None` if no file is held.
     pub(crate) fn release(&mut self, now: Instant) -> Option<Duration> {
         self.enabled = true;
         let since = *self.since.get_or_insert(now);
@@ -48,7 +48,7 @@ impl RecentFiles {
             self.old = std::mem::take(&mut self.young);
             (self.since, left) = (Some(now), GENERATION);
         }
-        // Without files, the loop need not wake up for the next generation.
+        // Without files, the loop need not wake up at the end of the generation.
         if self.young.is_empty() && self.old.is_empty() {
             self.since = None;
             return None;

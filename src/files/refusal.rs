@@ -1,4 +1,4 @@
-//! The reasons why a request gets no file, and the error response for each. Not here: the checks.
+//! The reasons for not sending a file, and the error response for each. Not here: the checks that find them.
 
 use std::io;
 
@@ -8,10 +8,10 @@ use crate::service::Response;
 /// The value of `Allow`: the methods that files support.
 pub(crate) const ALLOW: &str = "GET, HEAD, OPTIONS";
 
-/// The maximum number of characters of an unknown method in the response and the log.
+/// The maximum number of characters of an unknown method that appear in the response and the log.
 const SHOWN_METHOD: usize = 64;
 
-/// The reason why a request gets no file.
+/// The reason for responding to a request with an error instead of a file.
 #[derive(Debug)]
 pub(crate) enum Refusal {
     /// The path is malformed (400).
@@ -26,7 +26,7 @@ pub(crate) enum Refusal {
     Unreadable(io::Error),
     /// Files do not support the method (405), or the method is unknown (501).
     Method(Method),
-    /// The credentials are missing or wrong (401). Contains the challenge for `WWW-Authenticate`.
+    /// The credentials are missing or wrong (401). Contains the value of `WWW-Authenticate`.
     Unauthorized(String),
     /// The directory must not be listed (403).
     NoListing,
@@ -40,7 +40,8 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
-    /// True if a path below the base path was not found. Outside the base path, no fallback is served.
+    /// True if a path below the base path was not found. Outside the base path, the page of a single-page application
+    /// is not served.
     pub(crate) fn is_not_found(&self) -> bool {
         match self {
             Refusal::NotFound => true,
@@ -57,7 +58,7 @@ impl Refusal {
             Refusal::BadPath(bad) => Response::error(Status::BAD_REQUEST).message(bad.to_string()),
             Refusal::NotFound | Refusal::OutsideBase => not_found(),
             Refusal::System(error) => system(&error),
-            // Reading an open file can be forbidden, as in procfs.
+            // Reading may be forbidden even if opening the file was allowed, as in procfs.
             Refusal::Unreadable(error) if error.kind() == io::ErrorKind::PermissionDenied => forbidden(),
             Refusal::Unreadable(_) => Response::error(Status::INTERNAL_SERVER_ERROR),
             Refusal::Method(Method::Other(name)) => {
@@ -84,21 +85,21 @@ impl Refusal {
     }
 }
 
-/// Python's message, with the name quoted like in Python's `repr`: in double quotes if it contains a single quote. A
-/// method is a token, so it cannot contain other characters that `repr` would escape.
+/// Python's message, with the name quoted as by Python's `repr`, which uses double quotes if the name contains a single
+/// quote. A method is a token, so it cannot contain other characters that `repr` would escape.
 fn unsupported(name: &str) -> String {
     let shown = &name[..name.len().min(SHOWN_METHOD)];
     let quote = if shown.contains('\'') { '"' } else { '\'' };
     format!("Unsupported method ({quote}{shown}{quote})")
 }
 
-/// Converts an error of the system to a response. The status is 404 for every error about the path, as in Python, 403
-/// for missing permissions, 503 for exhausted resources and 500 for disk errors.
+/// Converts a system error to a response. The status is 403 for missing permissions, 503 for exhausted resources, 500
+/// for disk errors and, as in Python, 404 for every error that concerns the path.
 fn system(error: &io::Error) -> Response {
     use rustix::io::Errno;
     match Errno::from_io_error(error) {
         Some(Errno::ACCESS | Errno::PERM) => forbidden(),
-        // The request may succeed when descriptors or memory are free again.
+        // The request may succeed when descriptors or memory are available again.
         Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM) => Response::error(Status::SERVICE_UNAVAILABLE),
         Some(Errno::IO) => Response::error(Status::INTERNAL_SERVER_ERROR),
         Some(_) => not_found(),

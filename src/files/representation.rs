@@ -1,4 +1,4 @@
-//! The response to a GET or HEAD for a file: its header fields, and the choice between 200, 206, 304, 412 and 416. Not
+//! The response to a GET or HEAD for a file: its header fields, and the choice among 200, 206, 304, 412 and 416. Not
 //! here: reading the file (`content`).
 
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -13,8 +13,8 @@ use super::stat::Identity;
 use crate::http::{FieldBlock, HttpDate, Method, Request, Status};
 use crate::service::{Body, Response};
 
-/// The representation of one state of a file (RFC 9110 section 3.2): its metadata. Each call gets the content as an
-/// argument.
+/// The representation of one state of a file (RFC 9110 section 3.2): its metadata without the content, which is an
+/// argument of each call that needs it.
 ///
 /// The heads of the most frequent responses, 200 and 304, are built once and shared.
 #[derive(Debug)]
@@ -24,7 +24,8 @@ pub(crate) struct Representation {
     content_type: String,
     etag: String,
     modified: Option<HttpDate>,
-    /// The fields that follow type and length in every response that transfers the content or a part of it.
+    /// The header fields that follow `Content-Type` and `Content-Length` in every response that contains all or part of
+    /// the content.
     fields: FieldBlock,
     /// The head of a 200.
     ok: FieldBlock,
@@ -32,24 +33,24 @@ pub(crate) struct Representation {
     not_modified: FieldBlock,
 }
 
-/// The metadata of a representation that does not come from its file.
+/// The metadata of a representation that is not derived from its file.
 #[derive(Debug)]
 pub(crate) struct RepresentationMetadata {
-    /// A valid field value.
+    /// The value of `Content-Type`, which must be a valid field value.
     pub(crate) content_type: String,
     /// The value of `Content-Encoding`.
     pub(crate) coding: Option<&'static str>,
     /// Fields for 200, 206 and 304, such as `Vary` and `Cache-Control`.
     pub(crate) shared: FieldBlock,
-    /// Fields for 200 and 206. Those in [`FIELDS_OF_304`] are also for 304.
+    /// Fields for 200 and 206. Those in [`FIELDS_OF_304`] are also sent with 304.
     pub(crate) extra: FieldBlock,
-    /// The time of the response. `Last-Modified` must not be later than `Date` (RFC 9110 section 8.8.2.1), so a file with
-    /// a time in the future counts as modified now.
+    /// The time of the response. `Last-Modified` must not be later than `Date` (RFC 9110 section 8.8.2.1), so a file
+    /// whose time is in the future counts as modified now.
     pub(crate) now: HttpDate,
 }
 
 impl RepresentationMetadata {
-    /// The metadata of an error page.
+    /// Creates the metadata for an error page.
     pub(crate) fn of_page(content_type: String, now: HttpDate) -> RepresentationMetadata {
         RepresentationMetadata { content_type, coding: None, shared: FieldBlock::new(), extra: FieldBlock::new(), now }
     }
@@ -123,7 +124,7 @@ impl Representation {
         }
     }
 
-    /// A response with the whole content as an error page, and the status and fields of the error.
+    /// A response that sends the whole content as an error page, with the status and fields of the error.
     pub(crate) fn as_page(&self, content: &Content, status: Status, mut head: FieldBlock) -> Response {
         // This cannot fail, because `FilePolicy::content_type` and `build` have checked the value.
         _ = head.add("Content-Type", &self.content_type);
@@ -171,27 +172,27 @@ impl Representation {
     }
 }
 
-/// The fields of a 200 that its 304 also has (RFC 9110 section 15.4.5). `ETag` is added separately, and `Date` by the
-/// connection.
+/// The fields of a 200 response that the corresponding 304 also has (RFC 9110 section 15.4.5). `ETag` is added
+/// separately, and `Date` by the connection.
 const FIELDS_OF_304: [&str; 4] = ["Cache-Control", "Content-Location", "Expires", "Vary"];
 
 /// Copies the fields whose names satisfy `is_included` from one head to another.
 fn copy_if(from: &FieldBlock, to: &mut FieldBlock, is_included: impl Fn(&str) -> bool) {
     for (name, value) in from.iter().filter(|(name, _)| is_included(name)) {
-        // This cannot fail, because the field is valid in the other head.
+        // This cannot fail, because the field has already been checked in the other head.
         _ = to.add(name, value);
     }
 }
 
-/// A strong entity tag (RFC 9110 section 8.8.3), because two states of a file differ in time stamp, size or inode. If
-/// the time of modification is meaningless, the time of the inode's last change is used.
+/// The entity tag for a file (RFC 9110 section 8.8.3). It is a strong one, because two states of a file differ in
+/// timestamp, size or inode. If the modification time is meaningless, the time of the inode's last change is used.
 fn etag(identity: &Identity) -> String {
     let stamp = identity.modification_time().unwrap_or(identity.changed);
     let nanoseconds = i128::from(stamp.seconds) * 1_000_000_000 + i128::from(stamp.nanoseconds);
     format!("\"{:x}-{:x}-{:x}\"", identity.inode, identity.size, nanoseconds)
 }
 
-/// A strong entity tag for content whose states can have the same time stamp and size. It is made from the bytes.
+/// A strong entity tag for content whose states can have the same timestamp and size. It is made from the bytes.
 fn etag_of_bytes(bytes: &[u8]) -> String {
     let hash = hmac_sha256::Hash::hash(bytes);
     let hex = hash[..16].iter().fold(String::with_capacity(32), |hex, byte| hex + &format!("{byte:02x}"));

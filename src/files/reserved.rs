@@ -1,14 +1,15 @@
-//! The header fields that the server generates, with the settings that change them. Not here: generating the values.
+//! The header fields that the server generates, and the settings that can change each of them. Not here: generating the
+//! values.
 
 /// A field whose value the server derives from the response, so that settings cannot set it directly.
 #[derive(Debug)]
 pub(crate) struct ReservedField {
-    /// The name in the spelling that is sent.
+    /// The name of the field, spelled as it is sent.
     pub(crate) name: &'static str,
-    /// The program's options that change the field. The list can be empty.
+    /// The program's options that affect the field. The list can be empty.
     #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "only the program has options"))]
     pub(crate) switches: &'static [&'static str],
-    /// The library's methods that change the field. The list can be empty.
+    /// The library's methods that affect the field. The list can be empty.
     pub(crate) methods: &'static [&'static str],
 }
 
@@ -37,7 +38,7 @@ const RESERVED: &[ReservedField] = &[
     ReservedField { name: "WWW-Authenticate", switches: &["--auth"], methods: &["FileServiceBuilder::auth"] },
 ];
 
-/// The only reserved field that `--header` may set: all responses of a server have the same value.
+/// The only reserved field that `--header` may set, because it has the same value in every response of a server.
 pub(crate) const SERVER: &str = "Server";
 
 const fn plain(name: &'static str) -> ReservedField {
@@ -50,8 +51,8 @@ pub(crate) fn reserved(name: &str) -> Option<&'static ReservedField> {
 }
 
 impl ReservedField {
-    /// The error message for a setting that tries to set the field. `settings` are its
-    /// [`switches`](ReservedField::switches) or its [`methods`](ReservedField::methods); `value` must be printable.
+    /// The error message for a setting that tries to set the field directly. `settings` are its
+    /// [`switches`](ReservedField::switches) or its [`methods`](ReservedField::methods); `value` must be safe to print.
     pub(crate) fn refusal(&self, value: &str, settings: &[&str]) -> String {
         let change = settings.join(" or ");
         let hint = if settings.is_empty() { String::new() } else { format!(", see {change}") };

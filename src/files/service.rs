@@ -1,5 +1,5 @@
-//! [`FileService`]: selects the response to a request, and keeps the caches. `lookup` finds the file, `loader` reads it,
-//! `representation` builds the response; `policy` holds the settings, and `builder` makes them.
+//! [`FileService`]: selects the response to a request, and keeps the caches. `lookup` finds the file, `loader` reads
+//! it, and `representation` builds the response. `policy` holds the settings, which `builder` checks.
 
 use std::cell::RefCell;
 use std::io;
@@ -29,11 +29,11 @@ use crate::watchdog::Watchdog;
 
 /// Serves the files below a directory.
 ///
-/// GET and HEAD return files, index files and listings; OPTIONS returns the methods; the response to any other method
-/// is 405, or 501 if it is unknown. Paths are decoded and normalised once, by [`UrlPath`].
+/// GET and HEAD return files, index files and listings; OPTIONS returns the supported methods. The response to any
+/// other method is 405, or 501 if the method is unknown. Paths are decoded and normalised once, by [`UrlPath`].
 ///
-/// The directory's absolute path is fixed when the service is built, and files are found by their path below it. If
-/// another directory replaces it at that path, for example after a build, the new one is served.
+/// The directory's absolute path is fixed when the service is built, and files are found by their path below it. If the
+/// directory is replaced by another one at the same path, for example by a build, the new directory is served.
 ///
 /// ```
 /// use serve_forever::files::FileService;
@@ -116,11 +116,12 @@ impl FileService {
         }
     }
 
-    /// The response to a request. It is always available immediately: [`Service::call`] returns it as [`Reply::Now`].
+    /// Returns the response to a request. It is always available immediately, so [`Service::call`] returns it as
+    /// [`Reply::Now`].
     pub fn respond(&self, request: &Request) -> Response {
         let (user, result) = match self.admit(request) {
             Ok(user) => (user, self.dispatch(request)),
-            // The user name in wrong credentials is not verified, so the log must not show it.
+            // The user name in wrong credentials has not been verified, so the log must not show it.
             Err(refusal) => (None, Err(refusal)),
         };
         let mut response = result.unwrap_or_else(|refusal| self.refuse(request, refusal));
@@ -128,9 +129,9 @@ impl FileService {
         response
     }
 
-    /// Makes worker threads verify the bcrypt hashes of the accounts, so that the loop does not wait. Up to 2 threads
-    /// are started on demand and end after 5 idle seconds. Up to 256 requests wait for them; the response to further
-    /// requests is 503 with `Retry-After`.
+    /// Makes worker threads verify the bcrypt hashes of the accounts, so that the loop does not block. Up to 2 threads
+    /// are started on demand, and end after 5 seconds without work. Up to 256 requests can wait for them; the response
+    /// to further requests is 503 with `Retry-After`.
     ///
     /// ```
     /// use serve_forever::HttpServer;
@@ -157,7 +158,8 @@ impl FileService {
         self.policy.gates.for_all().cloned()
     }
 
-    /// The user of the request's credentials; `None` if the request needs none.
+    /// Checks the credentials of the request. Returns the authenticated user, or `None` if the request needs no
+    /// credentials.
     fn admit(&self, request: &Request) -> Result<Option<Arc<str>>, Refusal> {
         match self.policy.gates.of(request) {
             // Browsers send a preflight without credentials (Fetch standard, CORS protocol and credentials).
@@ -184,7 +186,8 @@ impl FileService {
     }
 
     fn get(&self, request: &Request) -> Result<Response, Refusal> {
-        // Without siblings the response is the same for all codings, so one cache entry is enough.
+        // If the server does not look for siblings, the response is the same for all accepted codings, so one cache
+        // entry is enough.
         let precompressed = self.policy.precompressed;
         let accepted = if precompressed { AcceptedCodings::of(request.headers()) } else { AcceptedCodings::default() };
         // In the common case no path is decoded and no file is opened.
@@ -221,8 +224,8 @@ impl FileService {
         self.with_common_fields(response)
     }
 
-    /// The page of a single-page application if one is set, the path below the base path was not found, and the request
-    /// is for a page. Otherwise the refusal.
+    /// Responds with the page of the single-page application if one is configured, the path below the base path was not
+    /// found, and the request is for a page. Otherwise responds with the refusal.
     fn respond_with_fallback(
         &self,
         request: &Request,
@@ -239,7 +242,7 @@ impl FileService {
         representation.respond(&content, request, || self.date(request))
     }
 
-    /// The response to a refused request, with the operator's error page if there is one for its status.
+    /// The response to a refused request, with the error page that the operator has configured for its status, if any.
     fn refuse(&self, request: &Request, refusal: Refusal) -> Response {
         let mut response = self.with_common_fields(refusal.response());
         let path = self.policy.error_page(response.status);
@@ -264,8 +267,8 @@ impl FileService {
     /// Keeps a large file open for the next requests, unless another response or `recent_files` already has it open.
     fn hold(&self, content: &Content) {
         if let Content::File(file) = content
-            // True if only this response holds the file. If another one also does, the next request finds it open
-            // anyway.
+            // A count of one means that only this response holds the file. If another one holds it too, the next
+            // request finds the file open anyway.
             && Arc::strong_count(file) == 1
         {
             self.recent_files.borrow_mut().hold(file);
@@ -292,8 +295,8 @@ impl FileService {
         Loader { tree: &self.tree, policy: &self.policy, now: self.policy.now(request) }
     }
 
-    /// The refusal for a file that cannot be loaded. If a file could be opened but not read, this is logged: its
-    /// permissions are right, so the disk or the file system has an error.
+    /// The refusal for a file that cannot be loaded. The error is logged if the file could be opened but not read,
+    /// because its permissions are then right, and the disk or the file system must have failed.
     fn load_refusal(&self, error: ContentError) -> Refusal {
         match error {
             ContentError::Open(error) => Refusal::System(error),
@@ -319,7 +322,7 @@ impl FileService {
         Ok(self.with_common_fields(response))
     }
 
-    /// Adds the fields of every response of this service. A [`Representation`] already contains them.
+    /// Adds the fields that every response of this service has. A [`Representation`] already contains them.
     fn with_common_fields(&self, mut response: Response) -> Response {
         response.head.append(&self.policy.everywhere);
         response
@@ -330,11 +333,12 @@ impl FileService {
     }
 }
 
-/// The cache key of a single-page application's page. A request's path never contains NUL.
+/// The cache key of a single-page application's page. No request path can be equal to it, because a path never contains
+/// NUL.
 const FALLBACK: &[u8] = b"\0fallback";
 
 /// True if the request is for a page and not for a script or an image: `Accept` contains HTML, as when a browser
-/// navigates, or the last segment of the path has no dot.
+/// navigates to a page, or the last segment of the path has no dot.
 fn wants_page(request: &Request) -> bool {
     let last = request.path().rsplit(|byte| *byte == b'/').next().unwrap_or_default();
     let accepts_html = || {
@@ -345,8 +349,8 @@ fn wants_page(request: &Request) -> bool {
 }
 
 /// A redirect (301). `location` is built from the normalised path and never copied from the request, so that
-/// `//other.example` cannot become a redirect to another host. The query comes from the client. Only its visible ASCII
-/// characters are copied, so it cannot end the field.
+/// `//other.example` cannot become a redirect to another host. The query comes from the client, so only its visible
+/// ASCII characters are copied; it therefore cannot terminate the field.
 fn redirect(mut location: String, query: Option<&[u8]>) -> Response {
     if let Some(query) = query {
         location.push('?');
@@ -358,7 +362,7 @@ fn redirect(mut location: String, query: Option<&[u8]>) -> Response {
     response
 }
 
-/// The refusal for a directory that cannot be listed. For a missing permission it is 403 with Python's text for a
+/// The refusal for a directory that cannot be listed. If permission is missing, it is 403 with Python's text for a
 /// listing.
 fn listing_refusal(error: io::Error) -> Refusal {
     match error.kind() {

@@ -1,5 +1,5 @@
-//! Compressed siblings: `app.js.br`, `app.js.zst` and `app.js.gz` next to `app.js`. The site's build tool makes them;
-//! the server does not compress files. The file service looks for siblings only if it was built with
+//! Compressed siblings: `app.js.br`, `app.js.zst` and `app.js.gz` next to `app.js`. They are created by the site's
+//! build tool; the server does not compress files. The file service looks for siblings only if it was built with
 //! `precompressed(true)`.
 
 use std::ffi::OsString;
@@ -10,14 +10,14 @@ use super::dependency::CacheDependency;
 use super::stat::Identity;
 use super::tree::Tree;
 
-/// The possible siblings of a file, each with the identity of the regular file that exists now.
+/// The possible siblings of a file, each with the identity of its regular file if one exists now.
 #[derive(Debug, Default)]
 pub(crate) struct Siblings {
     candidates: Vec<(Coding, CacheDependency)>,
 }
 
 impl Siblings {
-    /// Looks for the siblings of a file. A file with the suffix of a coding has none.
+    /// Looks for the siblings of a file. A file whose name has the suffix of a coding has no siblings.
     pub(crate) fn of(tree: &Tree, original: &Path) -> Siblings {
         // Build tools do not compress a compressed file again.
         let name = original.as_os_str().as_encoded_bytes();
@@ -31,7 +31,7 @@ impl Siblings {
         Siblings { candidates: Coding::ALL.map(candidate).into() }
     }
 
-    /// The sibling that the client prefers among those that can replace the original.
+    /// The sibling that the client prefers, among those that may be sent in place of the original.
     pub(crate) fn choose(&self, accepted: AcceptedCodings, original: &Identity) -> Option<(Coding, &Path, Identity)> {
         accepted.iter().find_map(|coding| {
             let (_, candidate) = self.candidates.iter().find(|(other, _)| *other == coding)?;
@@ -45,20 +45,20 @@ impl Siblings {
         self.candidates.iter().any(|(_, candidate)| candidate.file.is_some_and(|file| can_replace(&file, original)))
     }
 
-    /// The paths at which siblings were looked for, with the results.
+    /// The paths at which siblings were looked for, with the results, as dependencies of the cached response.
     pub(crate) fn dependencies(self) -> impl Iterator<Item = CacheDependency> {
         self.candidates.into_iter().map(|(_, candidate)| candidate)
     }
 }
 
 /// True unless the sibling is empty or older than the original. No coding produces an empty file, but a compressor that
-/// runs out of disk space leaves one.
+/// runs out of disk space leaves one behind.
 fn can_replace(sibling: &Identity, original: &Identity) -> bool {
     sibling.size > 0 && !is_stale(sibling, original)
 }
 
 /// True if the original changed after its sibling was written. Tools that copy the original's time to the sibling can
-/// drop the fraction of the second, so a sibling without a fraction is compared in whole seconds.
+/// drop the fraction of the second, so if the sibling's time has no fraction, whole seconds are compared.
 fn is_stale(sibling: &Identity, original: &Identity) -> bool {
     let mut changed = original.modified;
     if sibling.modified.nanoseconds == 0 {

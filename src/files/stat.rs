@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 #[cfg(unix)]
 use rustix::fs::FileType;
 
-/// The kind of a file, which decides how a request for it is handled.
+/// The kind of a file, which determines how a request for it is handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FileKind {
     /// A regular file.
@@ -25,7 +25,7 @@ pub(crate) enum FileKind {
     Other,
 }
 
-/// The values that distinguish one state of a file from another.
+/// The identity of one state of a file: the values that distinguish it from other states and other files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Identity {
     pub(crate) device: u64,
@@ -38,14 +38,14 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// The time of modification; `None` if it is one of the first two seconds of 1970. In the Nix store every file has
-    /// the time 1, and reproducible builds use 0 or 1, so such a time does not change with the file.
+    /// The modification time; `None` if it is 0 or 1 second after the beginning of 1970. In the Nix store every file
+    /// has the time 1, and reproducible builds use 0 or 1, so such a time does not change when the file changes.
     pub(crate) fn modification_time(&self) -> Option<Timestamp> {
         Some(self.modified).filter(|modified| !matches!(modified.seconds, 0 | 1))
     }
 }
 
-/// A time stamp of the file system.
+/// A timestamp from the file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Timestamp {
     /// Seconds since 1970; negative for earlier times.
@@ -64,12 +64,12 @@ impl Stat {
     /// The identity of a regular file.
     ///
     /// # Errors
-    /// Returns `NotFound` for every other kind.
+    /// Returns `NotFound` for any other kind of file.
     pub(crate) fn regular(&self) -> io::Result<Identity> {
         if self.kind == FileKind::File { Ok(self.identity) } else { Err(io::ErrorKind::NotFound.into()) }
     }
 
-    /// The state of the file at a path. Symbolic links are followed.
+    /// Reads the state of the file at a path. Symbolic links are followed.
     #[cfg(unix)]
     pub(super) fn at(path: &Path) -> io::Result<Stat> {
         Ok(Stat::from(&rustix::fs::stat(path)?))
@@ -80,7 +80,7 @@ impl Stat {
         Ok(Stat::from(&std::fs::metadata(path)?))
     }
 
-    /// The state of an open file.
+    /// Reads the state of an open file.
     #[cfg(unix)]
     pub(crate) fn of(file: &File) -> io::Result<Stat> {
         Ok(Stat::from(&rustix::fs::fstat(file)?))
@@ -92,15 +92,15 @@ impl Stat {
     }
 }
 
-/// A path in the format of the system call, for a file whose state is read repeatedly. On Unix it ends with NUL, which
-/// a call with a `Path` would add to a copy each time.
+/// A path in the format of the system call, for a file whose state is read repeatedly. On Unix it ends in NUL, so that,
+/// unlike with a `Path`, no call has to copy the path to append the NUL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SystemPath(#[cfg(unix)] CString, #[cfg(not(unix))] PathBuf);
 
 impl From<PathBuf> for SystemPath {
     #[cfg(unix)]
     fn from(path: PathBuf) -> SystemPath {
-        // File names cannot contain NUL. The empty path does not name a file either.
+        // File names cannot contain NUL. The empty path names no file either.
         SystemPath(CString::new(path.into_os_string().into_vec()).unwrap_or_default())
     }
 
@@ -121,7 +121,7 @@ impl SystemPath {
         &self.0
     }
 
-    /// The state of the file at this path. Symbolic links are followed.
+    /// Reads the state of the file at this path. Symbolic links are followed.
     #[cfg(unix)]
     pub(super) fn stat(&self) -> io::Result<Stat> {
         Ok(Stat::from(&rustix::fs::stat(&*self.0)?))
@@ -166,7 +166,7 @@ impl From<&Metadata> for Stat {
         let since = since.unwrap_or_default();
         let modified = Timestamp { seconds: since.as_secs() as i64, nanoseconds: since.subsec_nanos().into() };
         // On this system, the standard library does not provide device, inode and time of the last change, so only the
-        // size and the time of modification distinguish the states of a file.
+        // size and the modification time distinguish the states of a file.
         let identity = Identity { device: 0, inode: 0, size: metadata.len(), modified, changed: modified };
         Stat { kind, identity }
     }
@@ -184,7 +184,7 @@ mod tests {
         let system_path = SystemPath::from(path.clone());
         assert_eq!(system_path.as_path(), path);
         assert_eq!(system_path.stat().unwrap(), Stat::at(&path).unwrap());
-        // If it were cut at the NUL, the path would name the file.
+        // If truncated at the NUL, the path would name an existing file.
         let with_nul = SystemPath::from(PathBuf::from(format!("{}\0.html", path.display())));
         assert_eq!(with_nul.stat().unwrap_err().kind(), io::ErrorKind::NotFound);
     }

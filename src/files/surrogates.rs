@@ -1,15 +1,16 @@
-//! Python's spelling of a file name that is not UTF-8. Not here: the choice between the two spellings (`lookup`).
+//! Python's surrogate-escape form of file names that are not valid UTF-8. Not here: the choice between this form and
+//! the path as it is (`lookup`).
 
 use std::path::{Path, PathBuf};
 
 /// The path with each encoded surrogate from U+DC80 to U+DCFF replaced with the byte that it represents (Python's
-/// `surrogateescape`); `None` if the path contains none.
+/// `surrogateescape`); `None` if the path contains no such surrogate.
 #[cfg(unix)]
 pub(crate) fn decode_surrogates(path: &Path) -> Option<PathBuf> {
     use std::ffi::OsString;
     use std::os::unix::ffi::{OsStrExt, OsStringExt};
     let mut rest = path.as_os_str().as_bytes();
-    // Every surrogate begins with this byte, and few other characters do, so most paths are not copied.
+    // Every encoded surrogate begins with this byte, and few other characters do, so most paths need not be copied.
     memchr::memchr(0xed, rest)?;
     let mut bytes = Vec::with_capacity(rest.len());
     let length = rest.len();
@@ -28,7 +29,7 @@ pub(crate) fn decode_surrogates(path: &Path) -> Option<PathBuf> {
     (bytes.len() < length).then(|| OsString::from_vec(bytes).into())
 }
 
-/// Names are not bytes on this system, so names do not contain such surrogates.
+/// Returns `None`, because file names on this system are not bytes and contain no such surrogates.
 #[cfg(not(unix))]
 pub(crate) fn decode_surrogates(_: &Path) -> Option<PathBuf> {
     None

@@ -1,5 +1,5 @@
 //! The document root. Every access to a file that a request names goes through [`Tree`], which applies the rule for
-//! symbolic links. Not here: the path that a request names (`lookup`).
+//! symbolic links. Not here: deriving a path from a request (`lookup`).
 //!
 //! Invariant: only regular files are opened for reading.
 
@@ -23,9 +23,10 @@ pub enum Symlinks {
     /// Every link is followed, as in Python, even if it leads out of the served directory.
     #[default]
     Follow,
-    /// A relative or absolute link is followed if its target is within the served directory. For a path that leads
-    /// elsewhere, the response is 404, and listings leave it out. The kernel checks the path again when the file is
-    /// opened (`openat2` with `RESOLVE_BENEATH`), so even a link that changes at that moment cannot lead out.
+    /// A link, relative or absolute, is followed if its target is within the served directory. If the target is
+    /// elsewhere, the response is 404, and listings leave the link out. The kernel checks the path again when the file
+    /// is opened (`openat2` with `RESOLVE_BENEATH`), so even a link that changes at that moment cannot lead out of the
+    /// directory.
     Within,
     /// The response for a path that contains a symbolic link is 404, and listings leave symbolic links out. The path of
     /// the served directory itself may contain links.
@@ -34,7 +35,7 @@ pub enum Symlinks {
 
 /// The document root, with the rule for symbolic links below it.
 ///
-/// Files are opened by their path below the root's path, which is fixed at the start, and not relative to an open
+/// Files are opened by their path below the root's path, which is fixed at startup, and not relative to an open
 /// descriptor of the root. A build tool may replace the whole directory while the server runs, and the server must then
 /// serve the new one.
 #[derive(Debug, Clone)]
@@ -47,8 +48,8 @@ impl Tree {
     /// Creates the tree below a directory, which must exist and be readable.
     ///
     /// # Errors
-    /// Returns the system's error for the directory, with its name in the text; `Unsupported` if `symlinks` is not
-    /// [`Symlinks::Follow`] and the system cannot check symbolic links.
+    /// Returns the system's error for the directory, with its name in the message, or `Unsupported` if `symlinks` is
+    /// not [`Symlinks::Follow`] and the system cannot check symbolic links.
     pub(crate) fn new(root: &Path, symlinks: Symlinks) -> io::Result<Tree> {
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", root.display()));
         let absolute = std::path::absolute(root).map_err(named)?;
@@ -58,7 +59,7 @@ impl Tree {
         // A directory can be searchable but not readable. Listings need both permissions.
         _ = std::fs::read_dir(&absolute).map_err(named)?;
         let tree = Tree { root: absolute, symlinks };
-        // This fails immediately if the kernel has no `openat2`.
+        // Opening the root fails immediately if the kernel has no `openat2`.
         tree.stat(&tree.root).map_err(named)?;
         Ok(tree)
     }
@@ -73,7 +74,7 @@ impl Tree {
         Tree { symlinks: Symlinks::Follow, ..self.clone() }
     }
 
-    /// The kind and the identity of the file at a path.
+    /// Looks up the kind and the identity of the file at a path.
     pub(crate) fn stat(&self, path: &Path) -> io::Result<Stat> {
         match self.symlinks {
             Symlinks::Follow => Stat::at(path),
@@ -81,7 +82,8 @@ impl Tree {
         }
     }
 
-    /// A function that applies this tree's rule to the symbolic links of a directory; `None` if every link is followed.
+    /// Returns a function that applies this tree's rule to the symbolic links in a directory; `None` if every link is
+    /// followed.
     pub(crate) fn check_link(&self, directory: &Path) -> Option<Box<CheckLink>> {
         if self.symlinks == Symlinks::Follow {
             return None;
@@ -93,7 +95,7 @@ impl Tree {
     /// The identity of the regular file at a path.
     ///
     /// # Errors
-    /// Returns `NotFound` if the path names another kind of file; otherwise the system's error.
+    /// Returns `NotFound` if the path names another kind of file, and otherwise the system's error.
     pub(crate) fn identify(&self, path: &Path) -> io::Result<Identity> {
         self.stat(path)?.regular()
     }
@@ -107,7 +109,7 @@ impl Tree {
         stat.and_then(|stat| stat.regular()).ok()
     }
 
-    /// The identity of the regular file at a path; `None` for any other kind and on any error.
+    /// The identity of the regular file at a path; `None` for any other kind of file and on any error.
     pub(crate) fn regular_file(&self, path: &Path) -> Option<Identity> {
         self.identify(path).ok()
     }
@@ -125,8 +127,8 @@ impl Tree {
     /// Opens a regular file.
     ///
     /// The caller must have called [`identify`](Tree::identify) for the path in this turn, because opening a FIFO would
-    /// wake its writer and opening a tape would rewind it. The open file is also checked, because another file may have
-    /// replaced it in the meantime.
+    /// wake its writer, and opening a tape would rewind it. The kind of the open file is checked again, because another
+    /// file may have taken its place in the meantime.
     ///
     /// # Errors
     /// Returns `NotFound` if the open file is not a regular file.
@@ -136,8 +138,9 @@ impl Tree {
         Ok((file, identity))
     }
 
-    /// Opens the path of a file that was a regular file in this turn, without blocking. The caller must check the kind
-    /// of the open file before it sends a byte, because another file may have replaced it in the meantime.
+    /// Opens the file at a path without blocking. The file must have been a regular one in this turn. The caller must
+    /// check the kind of the open file before it sends a byte, because another file may have taken its place in the
+    /// meantime.
     pub(crate) fn open_unchecked(&self, path: &Path) -> io::Result<File> {
         match self.symlinks {
             Symlinks::Follow => open_nonblocking(path),
@@ -149,7 +152,8 @@ impl Tree {
     pub(crate) fn open_directory(&self, path: &Path) -> io::Result<OwnedFd> {
         match self.symlinks {
             Symlinks::Follow => {
-                // A FIFO may have replaced the directory. `NONBLOCK` prevents the call from waiting for its writer.
+                // A FIFO may have replaced the directory. `NONBLOCK` prevents the call from waiting for the FIFO's
+                // writer.
                 let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK | OFlags::CLOEXEC;
                 Ok(rustix::fs::open(path, flags, Mode::empty())?)
             }
@@ -164,8 +168,8 @@ fn as_path(name: &[u8]) -> &Path {
     Path::new(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(name))
 }
 
-/// Opens a file without waiting for the writer of a FIFO and without making a terminal the controlling terminal. A FIFO
-/// or a terminal may have replaced the file.
+/// Opens a file without waiting for the writer of a FIFO and without making a terminal the controlling terminal. This
+/// matters if a FIFO or a terminal has taken the place of the file.
 #[cfg(unix)]
 fn open_nonblocking(path: &Path) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
@@ -177,7 +181,8 @@ fn open_nonblocking(path: &Path) -> io::Result<File> {
     File::open(path)
 }
 
-/// Reads at an offset. All responses that send a file share its descriptor, so the file's own position must not move.
+/// Reads at an offset. The file's own position must not move, because all responses that send a file share its
+/// descriptor.
 #[cfg(unix)]
 pub(crate) fn read_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
     std::os::unix::fs::FileExt::read_at(file, buf, offset)

@@ -1,4 +1,4 @@
-//! The body of a response that is streamed while the handler writes it.
+//! A response body that is sent while the handler is still writing it.
 
 use std::cell::RefCell;
 use std::io;
@@ -8,7 +8,7 @@ use super::exchange_state::ExchangeState;
 use crate::coroutine::{TaskOutcome, TaskRunner};
 use crate::service::Source;
 
-/// Reads the bytes that a handler writes, and runs the handler when there are none.
+/// A source that returns the bytes that a handler has written, and runs the handler when there are none.
 pub(super) struct HandlerBody {
     runner: Rc<RefCell<TaskRunner>>,
     state: Rc<ExchangeState>,
@@ -23,7 +23,8 @@ impl HandlerBody {
 impl Source for HandlerBody {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let mut runner = self.runner.borrow_mut();
-        // The second round returns the bytes that the handler wrote in the first, or finds that the handler has ended.
+        // The second round returns the bytes that the handler wrote in the first, or detects that the handler has
+        // ended.
         for _ in 0..2 {
             let count = self.state.channel.state_mut().take_output(buf);
             if count > 0 {
@@ -47,8 +48,8 @@ impl Drop for HandlerBody {
 /// Checks the outcome of a handler that has ended after its head was sent.
 ///
 /// # Errors
-/// Returns an error if the handler failed, or the body does not have its declared length. The connection must then be
-/// cut.
+/// Returns an error if the handler failed, or the body does not have its declared length. The caller must then cut the
+/// connection.
 fn check_end(state: &ExchangeState, name: impl Fn() -> String) -> io::Result<()> {
     let failure = state.channel.state_mut().outcome.take().as_ref().and_then(TaskOutcome::failure);
     let fault = failure.or_else(|| {

@@ -1,6 +1,6 @@
-//! The handler of one connection, as a [`Service`] that starts it on each request.
+//! The handler of one connection, as a [`Service`] that starts it for each request.
 //!
-//! Not here: making the handler and its limits, and its response.
+//! Not here: how the handler and its limits are created (`service`), and how it writes its response (`respond`).
 
 use std::cell::RefCell;
 use std::error::Error;
@@ -17,9 +17,10 @@ use crate::http::{Request, Status};
 use crate::service::{Reply, Response, Service};
 use crate::watchdog::Watchdog;
 
-/// Starts the handler of one connection for each request.
+/// The service of one connection, which starts the connection's handler for each request.
 pub(super) struct ConnectionHandler<H> {
-    /// Reused for the next request, unless an upstream or a body of the last request still exists.
+    /// The handler's task, which is reused for the next request unless an upstream or a body of the last request still
+    /// exists.
     slot: RefCell<HandlerSlot<H>>,
     context: HandlerContext,
 }
@@ -32,7 +33,7 @@ impl<H: RequestHandler<Box<dyn Error>> + 'static> ConnectionHandler<H> {
 }
 
 impl<H: RequestHandler<Box<dyn Error>> + 'static> Service for ConnectionHandler<H> {
-    /// Starts the handler immediately if a stack is free and there is no body to wait for.
+    /// Starts the handler immediately, if a stack is free and there is no body to wait for.
     fn call(&self, request: &Request) -> Reply {
         if !self.slot.borrow().is_free() {
             self.slot.replace_with(|slot| slot.for_same_handler(&self.context));
@@ -51,7 +52,8 @@ impl<H: RequestHandler<Box<dyn Error>> + 'static> Service for ConnectionHandler<
             slot.task.state.channel.log(format!("{}: no handler: {error}", request.name()));
             return Response::error(Status::SERVICE_UNAVAILABLE).into();
         }
-        // A `Reply::Now` cannot carry interim responses, so an upstream returns a complete response that has some.
+        // A `Reply::Now` cannot carry interim responses, so a complete response that is preceded by some is returned
+        // through an upstream.
         match runner.is_over() && slot.task.state.response.borrow().interim.is_empty() {
             true => final_reply(&slot.task.state, || slot.task.describe()),
             false => slot.upstream(),
@@ -59,7 +61,7 @@ impl<H: RequestHandler<Box<dyn Error>> + 'static> Service for ConnectionHandler<
     }
 
     fn call_watched(&self, request: &Request, _: Option<&Watchdog>) -> Reply {
-        // The handler's runner has its own watchdog, which also covers later resumptions.
+        // The handler's runner reports to the watchdog itself, which also covers later resumptions.
         self.call(request)
     }
 
@@ -86,12 +88,12 @@ impl<H: RequestHandler<Box<dyn Error>> + 'static> HandlerSlot<H> {
         HandlerSlot { task, runner: Rc::new(RefCell::new(runner)) }
     }
 
-    /// Creates a slot that shares the handler of this one.
+    /// Creates another slot that shares the handler of this slot.
     fn for_same_handler(&self, context: &HandlerContext) -> HandlerSlot<H> {
         HandlerSlot::new(Rc::clone(&self.task.handler), Rc::clone(&self.task.server_name), context)
     }
 
-    /// True if neither the upstream nor the body of the last request still exists. Both share the runner.
+    /// True if neither the upstream nor the body of the last request still exists. Each of them shares the runner.
     fn is_free(&self) -> bool {
         Rc::strong_count(&self.runner) == 1
     }
@@ -104,7 +106,7 @@ impl<H: RequestHandler<Box<dyn Error>> + 'static> HandlerSlot<H> {
 /// The task on the handler's stack. It calls the handler with one request.
 struct HandlerTask<H> {
     handler: Rc<RefCell<H>>,
-    /// The value of `Server`.
+    /// The value of the `Server` field.
     server_name: Rc<str>,
     request: RefCell<Request>,
     state: Rc<ExchangeState>,
@@ -116,7 +118,7 @@ impl<H: RequestHandler<Box<dyn Error>>> HandlerTask<H> {
     /// it was being cancelled, because its state cannot be trusted.
     fn refuse_after_panic(&self) -> Option<Response> {
         let text = self.state.channel.state_mut().take_panic()?;
-        // `describe` still names the request in which the handler panicked.
+        // `describe` still returns the name of the request in which the handler panicked.
         self.state.channel.log(format!("{}: the handler panicked: {text}", self.describe()));
         Some(Response::error(Status::INTERNAL_SERVER_ERROR).close())
     }

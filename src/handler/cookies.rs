@@ -1,5 +1,5 @@
-//! Reads and writes cookies like Python's `http.cookies`, except where that would allow injection. Texts are Latin-1,
-//! as in all field values. Not here: storing cookies.
+//! Reads and writes cookies like Python's `http.cookies`, except where that would allow injection. Text is Latin-1, as
+//! in all field values. Not here: storing cookies.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
@@ -16,7 +16,7 @@ use crate::http::{FieldValue, HttpDate, latin1, trim_ows};
 pub struct Cookies(Vec<(String, String)>);
 
 impl Cookies {
-    /// The value of the first cookie with this name. A browser sends the one with the most specific path first.
+    /// The value of the first cookie with this name. Browsers send the cookie with the most specific path first.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.iter().find(|(other, _)| *other == name).map(|(_, value)| value)
     }
@@ -35,8 +35,8 @@ impl Exchange<'_> {
         Cookies(fields.flat_map(|field| field.split(|byte| *byte == b';')).filter_map(pair).collect())
     }
 
-    /// Adds a `Set-Cookie` field. A value with characters that are not allowed in a cookie is quoted like in Python:
-    /// each such character is written as its octal code. [`cookies`](Exchange::cookies) decodes it.
+    /// Adds a `Set-Cookie` field. A value with characters that are not allowed in a cookie is quoted as in Python,
+    /// where each such character is written as an octal escape. [`cookies`](Exchange::cookies) decodes such a value.
     ///
     /// ```
     /// # use serve_forever::handler::Exchange;
@@ -51,8 +51,8 @@ impl Exchange<'_> {
     ///
     /// # Errors
     /// Returns an error of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if the name is not a token, the value has
-    /// a control character or a character above U+00FF, or an attribute has a control character or `;`. Also those of
-    /// [`send_header`](Exchange::send_header).
+    /// a control character or a character above U+00FF, or an attribute has a control character or `;`. Also returns
+    /// the errors of [`send_header`](Exchange::send_header).
     pub fn set_cookie<'c>(&self, cookie: impl Into<Cookie<'c>>) -> io::Result<()> {
         let line = write(&cookie.into())?;
         self.send_header("Set-Cookie", line)
@@ -107,8 +107,8 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte == b':' || crate::http::is_token_byte(byte))
 }
 
-/// Formats a value for sending. If it has a byte that is not a cookie-octet, it is quoted, and most such bytes become
-/// octal escapes.
+/// Formats a value for sending. If it has a byte that is not a cookie-octet, it is quoted, and most bytes that are not
+/// cookie-octets become octal escapes.
 struct Quoted<'v>(&'v [u8]);
 
 impl fmt::Display for Quoted<'_> {

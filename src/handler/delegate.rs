@@ -1,14 +1,14 @@
-//! The upstream of a service that a handler has passed its request to.
+//! The upstream of a service to which a handler has passed its request.
 
 use std::io;
 
 use crate::coroutine::Channel;
 use crate::service::Upstream;
 
-/// An upstream that responds in place of the handler. It first gets the input that the handler has not read.
+/// An upstream that responds in place of the handler. It first receives the input that the handler has not read.
 pub(super) struct Delegate {
     pub(super) upstream: Box<dyn Upstream>,
-    /// `Upstream::end` has been called. It must be called only once.
+    /// True once `Upstream::end` has been called, which must happen only once.
     ended: bool,
 }
 
@@ -17,7 +17,7 @@ impl Delegate {
         Delegate { upstream, ended: false }
     }
 
-    /// Passes on the channel's input, and its end. Returns true if no input is left in the channel.
+    /// Passes the channel's input, and its end, to the upstream. Returns true if no input is left in the channel.
     pub(super) fn catch_up(&mut self, channel: &Channel) -> io::Result<bool> {
         let mut state = channel.state_mut();
         while !state.input.is_empty() {

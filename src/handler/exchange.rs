@@ -1,5 +1,5 @@
 //! The methods of [`Exchange`] that read the request or write to the log. Not here: the methods that wait
-//! (`waiting.rs`) and those that make the response (`respond.rs`).
+//! (`waiting.rs`) and the methods that produce the response (`respond.rs`).
 
 use std::fmt;
 use std::io::{self, Read};
@@ -14,11 +14,12 @@ use crate::coroutine::{HandlerIo, Rfile, Wfile, Yielder};
 use crate::http::{BodyLength, HttpError, Request, RequestFields, Status, UrlPath, Version, format_http_date};
 use crate::tls_info::TlsInfo;
 
-/// One request and its response, in Python's vocabulary.
+/// One request and its response, with method names like those of Python's `BaseHTTPRequestHandler`.
 ///
 /// The connection frames the response. With a `Content-Length`, exactly that many bytes are sent: writing more is an
-/// error, and writing fewer cuts the connection. Without one, a response that is complete before the handler first
-/// suspends gets its length. Any other response is chunked, or ends with the connection if the client uses HTTP/1.0.
+/// error, and after fewer the connection is cut. Without a `Content-Length`, it is added to a response that is complete
+/// before the handler first suspends. Any other response is chunked or, if the client uses HTTP/1.0, ended by closing
+/// the connection.
 pub struct Exchange<'y> {
     request: &'y Request,
     server_name: &'y str,
@@ -46,7 +47,7 @@ impl<'y> Exchange<'y> {
         }
     }
 
-    /// The request. It has further methods that have no counterpart in Python.
+    /// The request, which has further methods without a counterpart in Python.
     pub fn request(&self) -> &Request {
         self.request
     }
@@ -66,15 +67,15 @@ impl<'y> Exchange<'y> {
         self.request.method().as_str()
     }
 
-    /// The request target as the client sent it: not decoded, and with the query. Python's `path`.
+    /// The request target as the client sent it: not decoded, and including the query. This is Python's `path`.
     ///
-    /// As in Python, one resource can have many of these paths. Use [`url_path`](Exchange::url_path) to select a
+    /// As in Python, many different paths can name the same resource. Use [`url_path`](Exchange::url_path) to select a
     /// resource or to check access.
     pub fn path(&self) -> &str {
         self.target()
     }
 
-    /// The request target, like [`Request::target`]. The same as [`path`](Exchange::path).
+    /// The request target, as text. The same as [`path`](Exchange::path).
     pub fn target(&self) -> &str {
         text(self.request.target())
     }
@@ -97,7 +98,7 @@ impl<'y> Exchange<'y> {
     /// assert!(answer(Handlers::new(|| Users), b"GET //%75sers/ann?x=y HTTP/1.0\r\n\r\n").ends_with(b"hello ann"));
     /// ```
     ///
-    /// The example `routes` selects by path and method.
+    /// The example `routes` selects a function by path and method.
     ///
     /// # Errors
     /// Returns an [`HttpError`] with status 400 if the path is malformed.
@@ -116,34 +117,35 @@ impl<'y> Exchange<'y> {
         self.request.tls()
     }
 
-    /// Python's `headers`: the header fields of the request. The values are bytes; [`get_str`](RequestFields::get_str) decodes
-    /// one.
+    /// The header fields of the request, like Python's `headers`. Values are bytes; [`get_str`](RequestFields::get_str)
+    /// decodes a value.
     pub fn headers(&self) -> RequestFields<'_> {
         self.request.headers()
     }
 
     /// The pairs of the query in order, decoded like a form: `+` is a space, `%XX` is a byte, and invalid UTF-8 is
-    /// replaced. A name can occur several times. Python's `urllib.parse.parse_qsl` with `keep_blank_values`.
+    /// replaced. A name can occur several times. This is Python's `urllib.parse.parse_qsl` with `keep_blank_values`.
     pub fn query(&self) -> Vec<(String, String)> {
         self.request.query_pairs()
     }
 
-    /// The first value of this name in the query, decoded; see [`query`](Exchange::query).
+    /// The decoded first value with this name in the query; see [`query`](Exchange::query).
     pub fn param(&self, name: &str) -> Option<String> {
         self.request.param(name)
     }
 
-    /// The body of the request. A client can send malformed data, so a parser's error should become an [`HttpError`]
-    /// with status 400. With `?` alone it counts as a failure of the handler, and the status is 500.
+    /// A reader for the body of the request. A client can send malformed data, so a handler should convert a parser's
+    /// error to an [`HttpError`] with status 400. If it only uses `?`, the error counts as a failure of the handler,
+    /// and the status is 500.
     ///
     /// The example `count_upload` reads a body of any length in constant memory, and `addition` parses JSON.
     pub fn rfile(&self) -> Rfile<'_> {
         self.io.rfile()
     }
 
-    /// The body of the response. Writing before [`end_headers`](Exchange::end_headers) is an error.
+    /// A writer for the body of the response. Writing before [`end_headers`](Exchange::end_headers) is an error.
     ///
-    /// The example `generate` writes a body without an end.
+    /// The example `generate` writes an endless body.
     pub fn wfile(&self) -> Wfile<'_> {
         self.io.wfile()
     }
@@ -189,7 +191,7 @@ impl<'y> Exchange<'y> {
     /// The examples `echo` and `upload_form` limit the bodies that they read.
     ///
     /// # Errors
-    /// Returns the same error if the request announces a longer body.
+    /// Returns an [`HttpError`] with status 413 if the request announces a longer body.
     pub fn limit_body(&self, limit: u64) -> io::Result<()> {
         self.io.set_input_limit(limit, too_large);
         match self.request.body_length() {
@@ -198,7 +200,7 @@ impl<'y> Exchange<'y> {
         }
     }
 
-    /// Names the user whose credentials the handler has verified, for the log; see
+    /// Sets the name of the user whose credentials the handler has verified, for the log; see
     /// [`Response::user`](crate::service::Response::user). A name that is set after the head has been sent has no
     /// effect.
     pub fn set_user(&self, name: &str) {
@@ -227,7 +229,7 @@ impl<'y> Exchange<'y> {
         self.server_name
     }
 
-    /// Formats `time`, or the current time for `None`, like the `Date` field.
+    /// Formats `time`, or the current time if it is `None`, in the format of the `Date` field.
     pub fn date_time_string(&self, time: Option<SystemTime>) -> String {
         format_http_date(time.unwrap_or_else(SystemTime::now))
     }
@@ -237,7 +239,7 @@ impl<'y> Exchange<'y> {
         self.state.holds_body_back()
     }
 
-    /// Called when the handler has returned and no longer uses the exchange.
+    /// Must be called when the handler has returned and no longer uses the exchange.
     pub(super) fn close(&self) {
         self.io.return_unread();
     }

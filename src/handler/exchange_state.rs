@@ -9,12 +9,12 @@ use super::response_state::ResponseState;
 use crate::coroutine::{Channel, HandlerOutput};
 use crate::http::Request;
 
-/// The shared state of one exchange, reused for the connection's next request.
+/// The shared state of one exchange, which is reused for the connection's next request.
 #[derive(Default)]
 pub(super) struct ExchangeState {
     pub(super) channel: Channel,
     pub(super) response: RefCell<ResponseState>,
-    /// The client sent `Expect: 100-continue`, and the handler has not requested the body with
+    /// True if the client sent `Expect: 100-continue` and the handler has not requested the body with
     /// `send_response_only(100)`.
     pub(super) expects_continue: Cell<bool>,
 }
@@ -29,14 +29,14 @@ impl ExchangeState {
         self.expects_continue.set(request.expects_continue());
     }
 
-    /// True if the client waits for `100 Continue` before it sends its body. The first read of the body makes the server send it.
+    /// True if the client waits for `100 Continue` before it sends its body. The server sends `100 Continue` when the
+    /// body is first read.
     pub(super) fn holds_body_back(&self) -> bool {
         self.expects_continue.get() && !self.channel.state().read_begun
     }
 }
 
-/// Limits the response's body to its declared length, and keeps the body of a response to HEAD or with 204 out of the
-/// channel.
+/// Limits the response's body to its declared length, and discards the body of a response to HEAD or with status 204.
 impl HandlerOutput for ExchangeState {
     fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         let mut response = self.response.borrow_mut();

@@ -8,8 +8,8 @@ use crate::coroutine::{ChannelState, TaskOutcome};
 use crate::http::{HttpError, Status};
 use crate::service::{Body, Reply, Response, Source};
 
-/// Takes the reply of a handler that has ended, including the user that the handler has named. `name` returns the name
-/// of the request for the log.
+/// Takes the reply of a handler that has ended, including the user name that it has set. `name` returns the request's
+/// name for the log.
 pub(super) fn final_reply(state: &ExchangeState, name: impl Fn() -> String) -> Reply {
     let mut channel = state.channel.state_mut();
     let mut response_state = state.response.borrow_mut();
@@ -21,7 +21,8 @@ pub(super) fn final_reply(state: &ExchangeState, name: impl Fn() -> String) -> R
                 later => return later,
             },
             ResponseStage::Head | ResponseStage::Streaming => {
-                // Usually the handler has begun a response without calling `end_headers`, so the message says so.
+                // The most likely reason is that the handler began a response without calling `end_headers`, so the
+                // message says so.
                 let begun = response_state.status.is_some();
                 let fault = if begun { "end_headers was not called" } else { "the handler sent no response" };
                 channel.log.add(format!("{}: {fault}", name()));
@@ -34,7 +35,7 @@ pub(super) fn final_reply(state: &ExchangeState, name: impl Fn() -> String) -> R
     response.into()
 }
 
-/// The error page for a failure. An [`HttpError`] is a response that the handler chose, so it is not logged as a
+/// The error page for a failure. An [`HttpError`] is a deliberate response of the handler, so it is not logged as a
 /// failure.
 fn failure_response(outcome: &TaskOutcome, channel: &mut ChannelState, name: impl Fn() -> String) -> Response {
     if let TaskOutcome::Failed(error) = outcome
@@ -47,13 +48,13 @@ fn failure_response(outcome: &TaskOutcome, channel: &mut ChannelState, name: imp
     }
     let response = Response::error(Status::INTERNAL_SERVER_ERROR);
     match outcome {
-        // The handler's own state may be broken, so it is dropped with the connection.
+        // The handler's own state may be inconsistent, so the handler is dropped with the connection.
         TaskOutcome::Panicked(_) => response.close(),
         _ => response,
     }
 }
 
-/// A response with a complete head and the body that was written.
+/// Creates a response from a complete head and the body that was written.
 fn with_body(state: &mut ResponseState, channel: &mut ChannelState, name: impl Fn() -> String) -> Response {
     if state.omit_body {
         return without_body(state);
@@ -62,7 +63,7 @@ fn with_body(state: &mut ResponseState, channel: &mut ChannelState, name: impl F
     match state.declared.and_then(|declared| state.length_mismatch(declared)) {
         Some(mismatch) => {
             channel.log.add(format!("{}: {mismatch}", name()));
-            // A stream is not checked against its `Content-Length` before the head is sent.
+            // A body of kind `Stream` is not checked against the `Content-Length` before the head is sent.
             let mut response = state.take_head(Body::Stream(Box::new(FixedBody(io::Cursor::new(body)))));
             response.head.put("Connection", "close");
             response
@@ -71,7 +72,8 @@ fn with_body(state: &mut ResponseState, channel: &mut ChannelState, name: impl F
     }
 }
 
-/// A response to HEAD, or with a status that has no body. It announces the length of the body that was written.
+/// Creates a response to HEAD, or with a status that has no body. Its head announces the length of the body that was
+/// written.
 fn without_body(state: &mut ResponseState) -> Response {
     // `Body::Empty` would announce a length of 0, which the response to GET need not have.
     let mut response = state.take_head(Body::Stream(Box::new(FixedBody::default())));

@@ -1,10 +1,10 @@
 //! Python's request handlers on one thread: code that reads, writes and waits in sequence, while other clients are
 //! served.
 //!
-//! A [`RequestHandler`] runs on a coroutine. When it must wait for its client or for a time, it is suspended, and the
-//! loop serves other connections. When it can continue, it is resumed at the same point. So `rfile` and `wfile` are an
-//! ordinary [`BufRead`](std::io::BufRead) and [`Write`](std::io::Write). Every crate that reads or writes streams works
-//! with them, in constant memory and at the client's pace.
+//! A [`RequestHandler`] runs on a coroutine. When it must wait for its client or until a certain time, it is suspended,
+//! and the loop serves other connections. When it can continue, it is resumed at the same point. `rfile` and `wfile`
+//! are therefore an ordinary [`BufRead`](std::io::BufRead) and [`Write`](std::io::Write). Every crate that reads or
+//! writes streams works with them, using constant memory and running at the client's pace.
 //!
 //! # Shared state
 //!
@@ -12,28 +12,28 @@
 //! is suspended only inside an operation that waits, such as `rfile`, `wfile`, `sleep`, `offload` or `wait_until`.
 //!
 //! * [`Shared`] is for values that handlers change, wait for, or share with other threads.
-//! * Atomics, [`Arc`](std::sync::Arc) and non-blocking operations of `std` channels work as usual. A channel does not
-//!   wake a handler, but a [`Shared`] queue does.
+//! * Atomics, [`Arc`](std::sync::Arc) and the non-blocking operations of `std` channels work as usual. A `std` channel
+//!   does not wake a handler, but a [`Shared`] queue does.
 //! * **Do not hold the guard of a [`Mutex`](std::sync::Mutex) or [`RwLock`](std::sync::RwLock) across an operation that
 //!   waits.** A second handler that locks the mutex would block the thread on which the first handler must be resumed,
 //!   and the server would hang. A guard that is dropped before the next wait is harmless. [`Shared::with`] has no guard
 //!   that could be held, and waiting inside it is an error.
 //!
 //! If a handler occupies the thread for 5 seconds ([`Handlers::stuck_after`]), because of such a lock or a computation,
-//! a message on standard error names it while it runs. The loop cannot stop during that time, but a second SIGINT or
-//! SIGTERM ends the process.
+//! a message on standard error names it while it runs. The loop cannot be stopped during that time, but a second SIGINT
+//! or SIGTERM terminates the process.
 //!
 //! # The source
 //!
-//! `service` makes a `connection_handler` for each connection, which starts its handler on each request. `exchange` and
-//! `respond` are the handler's view of the request and its response, `upstream` and `body` the connection's view of the
-//! handler. Between them is `exchange_state`: the response and the channel of bytes. Not here: running a coroutine (see
-//! `coroutine/`), and the protocol.
+//! `service` creates a `connection_handler` for each connection, which starts its handler for each request. `exchange`
+//! and `respond` are the handler's view of the request and its response; `upstream` and `body` are the connection's
+//! view of the handler. Between them is `exchange_state`: the response and the channel of bytes. Not here: running a
+//! coroutine (see `coroutine/`), and the protocol.
 //!
 //! For the connection, a running handler is an [`Upstream`](crate::service::Upstream) like any other. Dropping the
 //! upstream tells the handler that its client has disconnected.
 //!
-//! Invariant: a handler never leaves its thread, never suspends while it panics, and ends when its client has
+//! Invariant: a handler never moves to another thread, never suspends while it panics, and ends when its client has
 //! disconnected. A handler can block the loop only by running without suspending.
 
 mod body;

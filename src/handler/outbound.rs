@@ -1,4 +1,4 @@
-//! The client's side in handlers: a connector of [`client`](crate::client) whose waits suspend the handler.
+//! The client in handlers: a connector for [`client`](crate::client) whose waits suspend the handler.
 //!
 //! Not here: the protocol, and the socket (`coroutine/outgoing.rs`).
 
@@ -17,9 +17,9 @@ use crate::coroutine::{OutgoingConnector, OutgoingStream, ParkedStream, Shared};
 use crate::http::{HttpError, Status};
 
 impl Exchange<'_> {
-    /// Creates a connection to another server, like [`HttpConnection::new`] for a thread. Its waits suspend only this
-    /// handler. No socket is opened yet. If the handler's client disconnects, the next operation on the connection
-    /// fails, and the connection closes with the handler.
+    /// Creates a connection to another server, as [`HttpConnection::new`] does for a thread. Waits on the connection
+    /// suspend only this handler. No socket is opened yet. If the handler's client disconnects, the next operation on
+    /// the connection fails, and the connection closes with the handler.
     ///
     /// ```
     /// use std::io;
@@ -51,8 +51,8 @@ impl Exchange<'_> {
     /// after the first handler has ended. The settings are those of [`Handlers::pool`](super::Handlers::pool).
     ///
     /// The loop closes connections that have been idle for too long. A connection that the other server has closed is
-    /// detected when it is next used; see [`Pool::fetch`] for a request that fails for this reason. When this server
-    /// stops, idle connections are closed.
+    /// detected when it is next used; see [`Pool::fetch`] for what happens to a request that fails for this reason.
+    /// When this server stops, idle connections are closed.
     ///
     /// ```
     /// use std::io;
@@ -108,7 +108,8 @@ impl HandlerPool {
 
     /// The default settings of the pool.
     pub(super) fn default_settings() -> PoolSettings {
-        // A proxy needs as many connections as it has clients, so that a few slow clients do not delay all others.
+        // The number of connections to a host is not limited, because a proxy may need one for each of its clients;
+        // otherwise a few slow clients would delay all others.
         PoolSettings { max_per_host: usize::MAX, ..PoolSettings::default() }
     }
 
@@ -140,11 +141,11 @@ impl<'h> Connector for OutgoingConnector<'h> {
     }
 }
 
-/// The queue of a [`Pool`](crate::client::Pool) for handlers.
+/// The queue in which handlers wait for a connection of a [`Pool`](crate::client::Pool).
 #[derive(Debug, Default)]
 pub struct HandlerQueue {
     number: AtomicU64,
-    /// Announces a change of the number. `with` is called only after a change, because it resumes the waiting handlers.
+    /// Signals a change of the counter. `with` is called only after a change, because it resumes the waiting handlers.
     changed: Shared<()>,
 }
 
@@ -175,7 +176,7 @@ impl<'h> PoolConnector for OutgoingConnector<'h> {
         let look = |(): &mut ()| (queue.number() != seen).then_some(());
         match self.wait_until(&queue.changed, until, look)? {
             None if until.is_some_and(|until| until <= self.now()) => Err(io::ErrorKind::TimedOut.into()),
-            // The wait also ends when the server begins to stop. The pool then waits again.
+            // The wait also ends when the server begins to stop, and the pool then waits again.
             _ => Ok(()),
         }
     }
@@ -207,7 +208,7 @@ impl ClientStream for OutgoingStream<'_> {
     }
 }
 
-/// The stream of an idle connection. It is only checked for whether it is still usable.
+/// The stream of an idle connection. The pool uses it only to check whether the connection is still usable.
 impl ClientStream for ParkedStream {
     fn try_read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         ParkedStream::try_read(self, into)
@@ -217,7 +218,7 @@ impl ClientStream for ParkedStream {
         ParkedStream::try_write(self, bytes)
     }
 
-    /// Returns an error, because no handler exists that could be suspended.
+    /// Returns an error, because there is no handler that could be suspended.
     fn wait(&mut self, _: Readiness, _: Option<Instant>) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
@@ -228,8 +229,8 @@ impl ClientStream for ParkedStream {
 }
 
 impl From<Error> for HttpError {
-    /// Converts the error of another server to the status of a gateway: 504 after a timeout, otherwise 502 (RFC 9110
-    /// sections 15.6.3 and 15.6.5). The error is the [`cause`](HttpError::cause), so the log names it.
+    /// Converts an error from another server to the status that a gateway sends: 504 after a timeout, otherwise 502
+    /// (RFC 9110 sections 15.6.3 and 15.6.5). The error is the [`cause`](HttpError::cause), so the log names it.
     fn from(error: Error) -> Self {
         let is_late = error.kind() == io::ErrorKind::TimedOut;
         HttpError::new(if is_late { Status::GATEWAY_TIMEOUT } else { Status::BAD_GATEWAY }).cause(error)

@@ -1,4 +1,4 @@
-//! `Upgraded::relay`: passes bytes between a connection that has left HTTP and another connection.
+//! `Upgraded::relay`: passes bytes between an upgraded connection and another connection.
 //!
 //! Not here: the protocol of these bytes, and the two handshakes that precede them.
 
@@ -16,16 +16,17 @@ const PIECE: usize = 16 * 1024;
 enum Passed {
     /// Some bytes were passed on.
     Some,
-    /// No bytes were passed on: none have arrived, or the receiver accepts none now.
+    /// No bytes were passed on: none have arrived, or the receiver does not accept any at the moment.
     Nothing,
     /// The sender has ended, and all of its bytes have been passed on.
     End,
 }
 
 impl Upgraded<'_> {
-    /// Passes bytes between the client and `other`, in both directions at the same time, until `other` ends its side or the
-    /// server stops. `early` holds bytes that have already been read from `other`. They go to the client first. A side
-    /// that accepts no bytes stops only the direction towards it, and at most a few buffers of bytes wait for it.
+    /// Passes bytes between the client and `other`, in both directions at the same time, until `other` ends its side or
+    /// the server stops. `early` contains bytes that have already been read from `other`, which are sent to the client
+    /// first. A side that accepts no bytes stops only the direction towards it, and at most a few buffers of bytes are
+    /// held for it.
     ///
     /// When the client ends its side, `relay` ends the output to `other` ([`ClientStream::end_output`]) and continues
     /// to pass on the bytes that `other` sends. `other` has
@@ -36,8 +37,8 @@ impl Upgraded<'_> {
     /// [`HttpResponse::into_upgraded`](crate::client::HttpResponse::into_upgraded). The example `reverse_proxy` does that.
     ///
     /// # Errors
-    /// Returns the errors of `other`; of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client
-    /// disconnects.
+    /// Returns the errors of `other`, and an error of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if
+    /// the client disconnects.
     pub fn relay<S: ClientStream>(mut self, mut other: S, early: &[u8]) -> io::Result<()> {
         self.set_nonblocking(true);
         let mut held = Buffer::default();
@@ -61,7 +62,7 @@ impl Upgraded<'_> {
                     if held.is_empty() {
                         held = Buffer::default();
                     }
-                    // This wait ends immediately. It makes a TLS stream send the records that it still holds.
+                    // This wait ends immediately, but makes a TLS stream send the records that it still holds.
                     _ = other.wait(Readiness::Either, Some(other.now()));
                     self.io.wait_for_source(None)?;
                 }
@@ -102,7 +103,8 @@ impl Upgraded<'_> {
     }
 }
 
-/// Converts an error of the other connection to a result.
+/// Maps an error on the other connection: an error that only means "not now" becomes `Passed::Nothing`, and any other
+/// is returned.
 fn later(error: io::Error) -> io::Result<Passed> {
     match error.kind() {
         io::ErrorKind::WouldBlock => Ok(Passed::Nothing),

@@ -10,9 +10,9 @@ use crate::service::{ByInto, IntoError};
 
 /// Responds to the requests of one connection, in code that reads and writes as if it had its own thread.
 ///
-/// Python's `BaseHTTPRequestHandler`: a trait method for each request method, and one instance for each connection,
-/// which keeps its fields from one request to the next. A method that is not implemented responds with 501. That
-/// includes HEAD, which is not derived from GET.
+/// Modelled on Python's `BaseHTTPRequestHandler`: there is a trait method for each request method. There is one
+/// instance for each connection, and its fields keep their values from one request to the next. A method that is not
+/// implemented responds with 501. This includes HEAD, which is not derived from GET.
 ///
 /// While a method is suspended in `rfile`, `wfile`, [`sleep`](Exchange::sleep) or [`offload`](Exchange::offload), other
 /// clients are served. While a method computes, no other client is served and nothing can interrupt the method, so long
@@ -131,9 +131,10 @@ pub trait RequestHandler<E: From<io::Error> = io::Error> {
 
     /// Responds to every other method. `name` is any token, such as `TRACE` or `RICKROLL`, and is case-sensitive.
     ///
-    /// The example `rickroll` adds its own method. As in Python, the response to a method without an implementation is
-    /// 501. A resource that knows the method but does not allow it responds with 405 and the field `Allow` (RFC 9110
-    /// section 15.5.6): `x.send_header("Allow", "GET, POST")?` and then `x.error(405)`.
+    /// The example `rickroll` implements a method of its own. As in Python, the response to a method without an
+    /// implementation is
+    /// 501. A resource for which a known method is not allowed should respond with 405 and the field `Allow` (RFC 9110
+    ///      section 15.5.6): `x.send_header("Allow", "GET, POST")?` and then `x.error(405)`.
     ///
     /// # Errors
     /// See [`RequestHandler`].
@@ -143,7 +144,7 @@ pub trait RequestHandler<E: From<io::Error> = io::Error> {
     }
 
     /// Returns true if a client that sent `Expect: 100-continue` may send its body. Before a handler returns false, it
-    /// must send a response, for example with `x.error(417)?`. No other method is called in this case.
+    /// must send a response, for example with `x.error(417)?`. No other method is then called.
     ///
     /// `100 Continue` is sent when the body is first read, not by this method.
     ///
@@ -178,18 +179,18 @@ pub trait RequestHandler<E: From<io::Error> = io::Error> {
     }
 }
 
-/// The error of a handler's methods. `?` converts an [`io::Error`] of the exchange to this type, and the type provides
-/// a text and sources for the log.
+/// The error type that a handler's methods return. `?` converts an [`io::Error`] from the exchange to this type, and
+/// the type provides a message and sources for the log.
 ///
-/// Every type with these two conversions implements this trait, such as [`io::Error`], `Box<dyn Error>`, `Box<dyn Error
-/// + Send + Sync>` and `anyhow::Error`. The compiler infers `M`.
+/// Every type with these two conversions implements this trait, for example [`io::Error`], `Box<dyn Error>`, `Box<dyn
+/// Error + Send + Sync>` and `anyhow::Error`. The compiler infers `M`.
 pub trait HandlerError<M = ByInto>: From<io::Error> + IntoError<M> + 'static {}
 
 impl<M, E: From<io::Error> + IntoError<M> + 'static> HandlerError<M> for E {}
 
 /// Sends Python's error page for a method that the handler does not implement.
 fn unsupported<E: From<io::Error>>(x: &mut Exchange<'_>) -> Result<(), E> {
-    // The method becomes part of the reason phrase, and a client can send a long one, so it is cut.
+    // The method becomes part of the reason phrase, and a client can send a long one, so it is truncated.
     let method: String = x.command().chars().take(64).collect();
     Ok(x.send_error(Status::NOT_IMPLEMENTED, Some(&format!("Unsupported method ('{method}')")), None)?)
 }

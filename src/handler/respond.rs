@@ -1,4 +1,4 @@
-//! The methods of an exchange that make the response: status, fields, and complete responses.
+//! The methods of an exchange that produce the response: status, fields, and complete responses.
 //!
 //! Not here: framing, `Server` and `Date`, which the connection adds.
 
@@ -13,8 +13,8 @@ use crate::http::{FieldBlock, FieldValue, IntoStatus, Method, Status, StatusClas
 use crate::service::{Body, ErrorText, FileSlice, Reply, Response, Service};
 
 impl Exchange<'_> {
-    /// Begins the response. The connection adds `Server` and `Date`. The reason phrase is the usual one for the status.
-    /// The request is logged after the response has been sent, with the number of bytes.
+    /// Begins the response. The connection adds `Server` and `Date`. The reason phrase is the standard one for the
+    /// status. The request is logged after the response has been sent, with the number of bytes sent.
     ///
     /// # Errors
     /// Returns an error of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if the number is not a status, the status
@@ -26,12 +26,12 @@ impl Exchange<'_> {
     }
 
     /// Begins an interim response (RFC 9110 section 15.2) for a status from 102 to 199, such as 103 with links that the
-    /// client may already fetch (RFC 8297). [`end_headers`](Exchange::end_headers) ends it, and the response must
+    /// client can already fetch (RFC 8297). [`end_headers`](Exchange::end_headers) ends it, and the response must
     /// follow. An interim response is sent when the handler suspends or returns. It is dropped if the client uses
-    /// HTTP/1.0, or if too many are waiting because the client does not read.
+    /// HTTP/1.0, or if too many are queued because the client does not read.
     ///
-    /// With 100, the client is told immediately to send its body, and not only when the body is first read. Any other
-    /// status is passed to [`send_response`](Exchange::send_response).
+    /// With 100, the server tells the client immediately to send its body, and not only when the body is first read.
+    /// Any other status is passed to [`send_response`](Exchange::send_response).
     ///
     /// ```
     /// use serve_forever::handler::{Exchange, Handlers, RequestHandler};
@@ -53,7 +53,7 @@ impl Exchange<'_> {
     /// ```
     ///
     /// # Errors
-    /// Returns the same errors as [`send_response`](Exchange::send_response). 101 is refused; see
+    /// Returns the same errors as [`send_response`](Exchange::send_response). The status 101 is an error; see
     /// [`upgrade`](Exchange::upgrade).
     pub fn send_response_only(&self, status: impl IntoStatus) -> io::Result<()> {
         let status = status.into_status()?;
@@ -68,15 +68,15 @@ impl Exchange<'_> {
     /// Adds a header field to the response. Fields can be set before [`send_response`](Exchange::send_response) or
     /// [`send_error`](Exchange::send_error). Text is sent as Latin-1, and bytes are sent unchanged; see [`FieldValue`].
     ///
-    /// `Content-Length` and `Connection` take effect. After `close`, the connection is closed after this response.
-    /// `keep-alive` is sent, and keeps the connection open even if the server [uses
+    /// `Content-Length` and `Connection` affect the connection. With `Connection: close`, the connection is closed
+    /// after this response. `keep-alive` is sent, and keeps the connection open even if the server [uses
     /// HTTP/1.0](crate::HttpServer::protocol). `close` is sent instead if the connection must be closed after this
-    /// response: because the client does not allow another request (RFC 9112 section 9.3), the body ends with the
-    /// connection, the client still waits to send its own body, or the server is stopping.
+    /// response: for example because the client does not allow another request (RFC 9112 section 9.3), the body is
+    /// close-delimited, the client still waits to send its own body, or the server is stopping.
     ///
     /// # Errors
-    /// Returns an error of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if name and value do not form exactly one
-    /// field, a text has a character above U+00FF, the field contradicts the framing (see
+    /// Returns an error of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if `name` and `value` do not form exactly
+    /// one field, a text has a character above U+00FF, the field contradicts the framing (see
     /// [`FieldBlock::add`](crate::http::FieldBlock::add)), or the head has ended.
     pub fn send_header(&self, name: &str, value: impl FieldValue) -> io::Result<()> {
         let mut state = self.state.response.borrow_mut();
@@ -108,12 +108,13 @@ impl Exchange<'_> {
         Ok(())
     }
 
-    /// Does nothing: the head is sent with the first bytes of the body, or when the handler suspends or returns.
+    /// Does nothing, because the head is sent with the first bytes of the body, or when the handler suspends or
+    /// returns.
     pub fn flush_headers(&self) {}
 
-    /// Responds with the server's error page. The default for `message` is the phrase of the status, and the default
-    /// for `explain` is its description. The reason phrase is `message` in Latin-1, with `?` for other characters; the
-    /// page shows them unchanged.
+    /// Responds with the server's error page. The default for `message` is the reason phrase of the status, and the
+    /// default for `explain` is the description of the status. The reason phrase is `message` in Latin-1, with `?` for
+    /// other characters; the page shows them unchanged.
     ///
     /// The connection is kept open, unless the client is still sending or `Connection: close` was set.
     ///
@@ -128,8 +129,8 @@ impl Exchange<'_> {
         Ok(())
     }
 
-    /// Responds with the server's error page. The same as [`send_error`](Exchange::send_error) with the texts of the
-    /// status.
+    /// Responds with the server's error page. Equivalent to [`send_error`](Exchange::send_error) with the default texts
+    /// for the status.
     ///
     /// ```
     /// use serve_forever::handler::{Exchange, Handlers, RequestHandler};
@@ -150,10 +151,10 @@ impl Exchange<'_> {
         self.send_error(status, None, None)
     }
 
-    /// Passes the request to a service, such as one for files or CGI, like a Python program that subclasses
+    /// Passes the request to a service, such as one for files or CGI, as in a Python program that subclasses
     /// `SimpleHTTPRequestHandler`. The handler should then return.
     ///
-    /// Fields that have been set are added to the response, unless the service returns an
+    /// Fields that have already been set are added to the response, unless the service returns an
     /// [`Upstream`](crate::service::Upstream). If the response has a field with the same name, such as `Content-Type`,
     /// only the field of the response is sent. `Set-Cookie`, `Vary`, `Link` and `WWW-Authenticate` may occur several
     /// times, so all of them are sent.
@@ -166,7 +167,8 @@ impl Exchange<'_> {
         self.complete_with(service.call(self.request()), &fields)
     }
 
-    /// Responds with a complete response. Fields that have been set are added to it, as by [`serve`](Exchange::serve).
+    /// Responds with a complete response. Fields that have already been set are added to it, as by
+    /// [`serve`](Exchange::serve).
     ///
     /// ```
     /// use serve_forever::handler::{Exchange, Handlers, RequestHandler};
@@ -193,8 +195,8 @@ impl Exchange<'_> {
     ///
     /// # Errors
     /// Returns an error of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if the file is not a regular file, does
-    /// not have the declared length, or the head has not ended. Also errors of reading the file, and those of writing
-    /// to [`wfile`](Exchange::wfile).
+    /// not have the declared length, or the head has not ended. Also returns errors from reading the file and from
+    /// writing to [`wfile`](Exchange::wfile).
     pub fn send_file(&self, file: File) -> io::Result<()> {
         let metadata = file.metadata()?;
         if !metadata.is_file() {
@@ -209,7 +211,7 @@ impl Exchange<'_> {
     }
 
     /// Makes the file the body of the response. Returns false if the file must be copied instead: for HEAD its bytes
-    /// are only counted, and bytes that were written earlier must be sent first.
+    /// must only be counted, and bytes that were written earlier must be sent first.
     fn complete_with_file(&self, slice: &FileSlice) -> io::Result<bool> {
         let mut state = self.state.response.borrow_mut();
         state.check_body()?;
@@ -225,7 +227,7 @@ impl Exchange<'_> {
         Ok(true)
     }
 
-    /// Closes the connection after this response. Python's `close_connection = True`.
+    /// Closes the connection after this response, like Python's `close_connection = True`.
     ///
     /// # Errors
     /// Returns an error of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if the head has ended.
@@ -233,7 +235,7 @@ impl Exchange<'_> {
         self.send_header("Connection", "close")
     }
 
-    /// The state of a response that has not begun.
+    /// Borrows the state of the response, which must not have begun.
     #[inline]
     pub(super) fn unbegun(&self) -> io::Result<RefMut<'_, ResponseState>> {
         let state = self.state.response.borrow_mut();
@@ -241,7 +243,7 @@ impl Exchange<'_> {
         Ok(state)
     }
 
-    /// Completes the response with a reply. The fields are added if the reply already has its head.
+    /// Completes the response with a reply. `fields` are added if the reply already contains a response.
     fn complete_with(&self, mut reply: Reply, fields: &FieldBlock) -> io::Result<()> {
         if let Reply::Now(response) = &mut reply {
             add_missing_fields(&mut response.head, fields)?;
@@ -255,13 +257,13 @@ impl Exchange<'_> {
     }
 }
 
-/// The error of a call that would change a complete head.
+/// The error for a call that would change a complete head.
 const HEAD_ENDED: &str = "the head of the response has ended";
 
 /// Queues an interim response.
 ///
 /// # Errors
-/// Returns an error if it has fields that would change the framing of the connection.
+/// Returns an error if it has fields that would affect the framing on the connection.
 fn end_interim(state: &mut ResponseState, status: Status, head: FieldBlock) -> io::Result<()> {
     if head.content_length().is_some() || head.keep_alive().is_some() {
         return Err(misuse(format!("{status} has no body and ends no connection")));
@@ -282,8 +284,8 @@ fn final_status(status: impl IntoStatus) -> io::Result<Status> {
 /// The fields that a response may repeat.
 const REPEATABLE: [&str; 4] = ["Set-Cookie", "Vary", "Link", "WWW-Authenticate"];
 
-/// Adds the fields of `more` that may be repeated, and those whose names `head` does not have. `Connection: close` in one
-/// takes precedence over `keep-alive` in the other.
+/// Adds the fields of `more` that may be repeated, and those whose names `head` does not have. `Connection: close` in
+/// one head takes precedence over `keep-alive` in the other.
 fn add_missing_fields(head: &mut FieldBlock, more: &FieldBlock) -> io::Result<()> {
     // `FieldBlock::add` combines the two values of `Connection`, which `iter` leaves out.
     if let Some(keep_alive) = more.keep_alive() {

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use crate::http::{FieldBlock, Status};
 use crate::service::{Body, Reply, Response};
 
-/// The maximum number of interim responses that are kept until the connection takes them. Further ones are dropped.
+/// The maximum number of interim responses that are kept until the connection takes them. Further interim responses are
+/// dropped.
 const MAX_INTERIM: usize = 16;
 
 /// The state of a response.
@@ -18,15 +19,15 @@ pub(super) struct ResponseState {
     pub(super) stage: ResponseStage,
     /// The status, once `send_response` has set it.
     pub(super) status: Option<Status>,
-    /// The fields that have been set, until the connection takes them with the complete head.
+    /// The fields that have been set. The connection takes them with the complete head.
     pub(super) head: FieldBlock,
-    /// The body is counted but not sent, as for HEAD or 204.
+    /// True if the body is counted but not sent, as for HEAD or 204.
     pub(super) omit_body: bool,
     /// The `Content-Length` of a body that is sent.
     pub(super) declared: Option<u64>,
     /// The number of bytes of the body that the handler has written.
     pub(super) written: u64,
-    /// The handler has tried to write more bytes than it declared.
+    /// True if the handler has tried to write more bytes than it declared.
     pub(super) overran: bool,
     /// The user that the handler has named for the log.
     pub(super) user: Option<Arc<str>>,
@@ -37,14 +38,14 @@ pub(super) struct ResponseState {
 /// The stage of a response.
 #[derive(Default)]
 pub(super) enum ResponseStage {
-    /// The handler can set status and fields.
+    /// The handler can set the status and fields.
     #[default]
     Head,
     /// The head is complete and the handler writes the body.
     Body,
     /// Like `Body`, but the connection has taken the head and sends the body while it is written.
     Streaming,
-    /// The handler has given a complete reply and cannot add a body.
+    /// The handler has provided a complete reply and cannot add a body.
     Complete(Box<Reply>),
 }
 
@@ -57,7 +58,7 @@ impl ResponseState {
         self.user = None;
         self.stage = ResponseStage::Head;
         self.status = None;
-        // A handler that failed may have left fields that were not sent.
+        // A handler that failed may have left behind fields that were not sent.
         self.head = FieldBlock::default();
         (self.omit_body, self.overran) = (false, false);
         (self.declared, self.written) = (None, 0);
@@ -81,7 +82,7 @@ impl ResponseState {
     }
 
     /// # Errors
-    /// Returns an error if no body may be written, because the head is not complete or the reply was given as a whole.
+    /// Returns an error if no body may be written, because the head is not complete or a complete reply was provided.
     #[inline]
     pub(super) fn check_body(&self) -> io::Result<()> {
         match self.stage {
@@ -121,13 +122,13 @@ impl ResponseState {
             .then(|| format!("the handler wrote {more}{written} bytes with a Content-Length of {declared}"))
     }
 
-    /// True if the handler has requested to leave HTTP.
+    /// True if the handler has requested an upgrade to another protocol.
     #[inline]
     pub(super) fn is_upgrade(&self) -> bool {
         self.status == Some(Status::SWITCHING_PROTOCOLS)
     }
 
-    /// The response with this body. The head must be complete.
+    /// Creates the response with this body. The head must be complete.
     #[inline]
     pub(super) fn take_head(&mut self, body: Body) -> Response {
         // The default is never used, because `send_response` has been called in every stage after `Head`.
@@ -135,7 +136,7 @@ impl ResponseState {
         Response { head: std::mem::take(&mut self.head), body, ..Response::new(status) }
     }
 
-    /// Names the user in the response, unless the service that made the response has named one.
+    /// Sets the user name in the response, unless the service that created the response has set one.
     #[inline]
     pub(super) fn set_user(&mut self, response: &mut Response) {
         if response.user.is_none() {
@@ -143,8 +144,8 @@ impl ResponseState {
         }
     }
 
-    /// Queues an interim response, unless too many are waiting, because a handler can make them faster than its client
-    /// reads.
+    /// Queues an interim response, unless too many are waiting, because a handler can produce them faster than its
+    /// client reads.
     pub(super) fn add_interim(&mut self, status: Status, head: FieldBlock) {
         if self.interim.len() < MAX_INTERIM {
             self.interim.push_back((status, head));

@@ -1,4 +1,4 @@
-//! The public service that makes a handler for each connection, and its limits.
+//! The public service that creates a handler for each connection, and the limits on handlers.
 
 #[cfg(feature = "client")]
 use std::cell::Cell;
@@ -25,9 +25,9 @@ use crate::http::Request;
 use crate::service::LogCallback;
 use crate::service::{ByInto, IntoError, Reply, Service};
 
-/// A service that responds with [`RequestHandler`]s. A factory makes one for each connection.
+/// A service that responds with [`RequestHandler`]s. A factory creates one for each connection.
 ///
-/// [`HttpServer::handler`](crate::HttpServer::handler) makes a `Handlers` with the default settings.
+/// [`HttpServer::handler`](crate::HttpServer::handler) creates a `Handlers` with the default settings.
 ///
 /// ```
 /// use serve_forever::{HttpServer, handler::{Handlers, RequestHandler}};
@@ -64,7 +64,8 @@ where
     E: HandlerError<M>,
     M: 'static,
 {
-    /// Creates a service that gives each connection a handler. `factory` makes the handler before the first request.
+    /// Creates a service in which each connection has its own handler. `factory` creates the handler before the first
+    /// request.
     pub fn new(factory: F) -> Handlers<F, E, M> {
         Handlers {
             factory,
@@ -78,19 +79,19 @@ where
         }
     }
 
-    /// Sets the maximum number of handlers that run or are suspended at a time. Default: 1024. Further requests wait
-    /// until a handler ends.
+    /// Sets the maximum number of handlers that are running or suspended at the same time. Default: 1024. Further
+    /// requests wait until a handler ends.
     pub fn most(mut self, most: usize) -> Handlers<F, E, M> {
         self.settings.max_handlers = most;
         self
     }
 
-    /// Sets the size of a handler's stack in bytes. Default: 1 MiB, with a guard page below. Only pages that a handler
-    /// has touched use memory.
+    /// Sets the size of a handler's stack in bytes. Default: 1 MiB, with a guard page below the stack. Only pages that
+    /// a handler has touched use memory.
     ///
     /// A handler that overflows its stack ends the process with SIGSEGV, without the message that `std` prints for a
-    /// thread, because `std` knows only the guard pages of threads, and this crate would need unsafe code to handle the
-    /// signal. Recursion over a client's data, such as nested JSON, must have a limit, as on a thread.
+    /// thread, because `std` recognises only the guard pages of threads, and this crate would need unsafe code to
+    /// handle the signal. Recursion over a client's data, such as nested JSON, must be limited, as on a thread.
     pub fn stack_size(mut self, bytes: usize) -> Handlers<F, E, M> {
         self.settings.stack_size = bytes;
         self
@@ -103,9 +104,9 @@ where
         self
     }
 
-    /// Sets the maximum number of open connections that all handlers together have made with
-    /// [`Exchange::connect_tcp`](super::Exchange::connect_tcp). Default: 1024. Each needs a descriptor. Opening more is
-    /// an error.
+    /// Sets the maximum number of connections that all handlers together may have open through
+    /// [`Exchange::connect_tcp`](super::Exchange::connect_tcp). Default: 1024. Each connection needs a descriptor.
+    /// Opening more is an error.
     pub fn outgoing(mut self, most: usize) -> Handlers<F, E, M> {
         self.settings.max_outgoing = most;
         self
@@ -129,17 +130,17 @@ where
         self
     }
 
-    /// Sets the time that a handler may run without suspending before its method and path are logged. Default: 100 ms.
-    /// No other client is served during that time, and the handler cannot be interrupted.
+    /// Sets how long a handler may run without suspending before its method and path are logged. Default: 100 ms. No
+    /// other client is served during that time, and the handler cannot be interrupted.
     pub fn slow_after(mut self, time: Duration) -> Handlers<F, E, M> {
         self.settings.slow_after = time;
         self
     }
 
-    /// Sets the time that a handler may run without suspending before its request line is written to standard error
-    /// while it still runs. Default: 5 seconds. Such a handler may be waiting for a lock that only a suspended handler
-    /// could release; see [*Shared state*](super#shared-state). The check is done by a thread that exists only while
-    /// handlers run.
+    /// Sets how long a handler may run without suspending before its request line is written to standard error, while
+    /// the handler is still running. Default: 5 seconds. Such a handler may be waiting for a lock that only a suspended
+    /// handler could release; see [*Shared state*](super#shared-state). The check is done by a thread that exists only
+    /// while handlers run.
     pub fn stuck_after(mut self, time: Duration) -> Handlers<F, E, M> {
         self.settings.stuck_after = time;
         self
@@ -165,7 +166,7 @@ where
     E: HandlerError<M>,
     M: 'static,
 {
-    /// Responds with a handler that is made for this request alone.
+    /// Responds with a handler that is created for this request alone.
     fn call(&self, request: &Request) -> Reply {
         self.connection_handler(concat!("serve-forever/", env!("CARGO_PKG_VERSION"))).call(request)
     }

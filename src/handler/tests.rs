@@ -1,4 +1,4 @@
-//! Tests of handlers on a connection in memory, from request bytes to response bytes. Tests of header fields are in
+//! Tests of handlers on an in-memory connection, from request bytes to response bytes. Tests of header fields are in
 //! `tests/fields.rs`.
 
 mod fields;
@@ -651,8 +651,8 @@ fn no_state_of_a_request_reaches_the_next() {
 
 #[test]
 fn a_handler_that_returned_after_a_timeout_serves_the_next_request() {
-    /// True if the first request ignores the error for a disconnected client; the number of requests; the number of
-    /// sleeps in the first request.
+    /// A handler that sleeps. The fields are: true if the first request ignores the error for a disconnected client;
+    /// the number of requests; the number of sleeps in the first request.
     struct Late(bool, u32, u32);
     impl RequestHandler for Late {
         fn do_get(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
@@ -662,7 +662,7 @@ fn a_handler_that_returned_after_a_timeout_serves_the_next_request() {
                     self.2 += 1;
                 }
                 assert!(self.2 < TOO_OFTEN, "the handler gets no error and is not unwound");
-                // The request has timed out, so these responses must not be sent for the next one.
+                // The request has timed out, so these responses must not be sent as responses to the next one.
                 x.send_response_only(102)?;
                 x.end_headers()?;
             }
@@ -683,7 +683,7 @@ fn a_handler_that_returned_after_a_timeout_serves_the_next_request() {
         let next = get(&mut client);
         match stubborn {
             false => assert!(next.starts_with("HTTP/1.1 200 ") && body(&next) == "2", "{next}"),
-            // The handler was unwound, so its state may be broken.
+            // The handler was unwound, so its state may be inconsistent.
             true => assert!(next.starts_with("HTTP/1.1 500 ") && next.contains("Connection: close"), "{next}"),
         }
     }

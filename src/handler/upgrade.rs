@@ -1,4 +1,4 @@
-//! A connection that leaves HTTP: the response 101 and the following stream of bytes in both directions.
+//! Upgrading a connection to another protocol: the response 101, and then a stream of bytes in both directions.
 //!
 //! Not here: moving the bytes, which the connection does.
 
@@ -12,12 +12,12 @@ use crate::coroutine::{HandlerIo, Rfile, Shared};
 use crate::http::{HttpError, Status};
 
 impl Exchange<'_> {
-    /// Changes to another protocol on this connection, such as `websocket`: sends 101 with the fields that have been
-    /// set, and returns the stream of bytes. When the handler returns, the connection closes after all written bytes
-    /// have been sent.
+    /// Switches this connection to another protocol, such as `websocket`: sends 101 with the fields that have been set,
+    /// and returns the stream of bytes. When the handler returns, the connection closes after all written bytes have
+    /// been sent.
     ///
-    /// Bytes that the client has already sent after its request are not lost. When the client closes its side or the
-    /// server stops, reading returns 0 bytes. When the connection ends, the log gets one line for the request, with
+    /// Bytes that the client has already sent after its request are not lost. When the client closes its sending side
+    /// or the server stops, reading returns EOF. When the connection ends, the log gets one line for the request, with
     /// status 101.
     ///
     /// ```
@@ -43,11 +43,11 @@ impl Exchange<'_> {
     /// assert!(bytes.starts_with(b"HTTP/1.1 101 Switching Protocols\r\n") && bytes.ends_with(b"\r\n\r\nhELLO"));
     /// ```
     ///
-    /// The example `websocket_echo` performs the WebSocket handshake and runs the crate tungstenite on the stream.
+    /// The example `websocket_echo` performs the WebSocket handshake and runs the `tungstenite` crate on the stream.
     ///
     /// # Errors
     /// Returns an [`HttpError`] with status 426, which names the protocol to the client, if the request does not ask
-    /// for it (see [`Request::asks_for_upgrade`](crate::http::Request::asks_for_upgrade)). Of kind
+    /// for it (see [`Request::asks_for_upgrade`](crate::http::Request::asks_for_upgrade)). Returns an error of kind
     /// [`InvalidInput`](io::ErrorKind::InvalidInput) if a response has already begun, or a `Content-Length` was set.
     pub fn upgrade(&self, protocol: &str) -> io::Result<Upgraded<'_>> {
         if !self.request().asks_for_upgrade(protocol) {
@@ -63,27 +63,27 @@ impl Exchange<'_> {
             state.status = Some(Status::SWITCHING_PROTOCOLS);
             state.begin_body(false);
         }
-        // The limit for the request's body does not apply to the bytes of the other protocol.
+        // The limit on the request's body does not apply to the bytes of the other protocol.
         self.io.set_input_limit(u64::MAX, || io::ErrorKind::InvalidData.into());
-        // The connection leaves HTTP while the handler is suspended. From here on the stream carries the other
-        // protocol.
+        // The connection switches protocols while the handler is suspended, so from here on the stream carries the
+        // other protocol.
         self.io.yield_now()?;
         Ok(Upgraded { io: &self.io, rfile: self.io.rfile() })
     }
 }
 
-/// The bytes of another protocol in both directions, after [`Exchange::upgrade`].
+/// A stream for the bytes of another protocol in both directions, after [`Exchange::upgrade`].
 ///
 /// It reads and writes as [`Rfile`] and [`Wfile`](super::Wfile) do: both can suspend the handler, and other clients are
 /// then served. Small writes are collected until the handler suspends or returns. As with a
-/// [`TcpStream`](std::net::TcpStream), reading can be limited in time.
+/// [`TcpStream`](std::net::TcpStream), reads can have a timeout.
 pub struct Upgraded<'x> {
     pub(super) io: &'x HandlerIo<'x>,
     pub(super) rfile: Rfile<'x>,
 }
 
 impl Upgraded<'_> {
-    /// Limits the time that a read waits for bytes. A read that has waited for `timeout` fails with an error of kind
+    /// Sets the maximum time for which a read waits for bytes. A read that times out fails with an error of kind
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) and can be tried again. `None`, the default, means no limit.
     pub fn set_read_timeout(&self, timeout: Option<Duration>) {
         self.io.set_read_timeout(timeout);
@@ -91,14 +91,14 @@ impl Upgraded<'_> {
 
     /// With `true`, a read never waits: it fails with an error of kind [`WouldBlock`](io::ErrorKind::WouldBlock) if
     /// there are no bytes. Writing still waits for the client. `true` is the same as a read timeout of zero, and
-    /// `false` the same as `None`.
+    /// `false` is the same as no read timeout.
     pub fn set_nonblocking(&self, nonblocking: bool) {
         self.io.set_read_timeout(nonblocking.then_some(Duration::ZERO));
     }
 
     /// Waits for a change of a shared value like [`Exchange::wait_until`], and at the same time for the client: the
-    /// result is also `None` when bytes have arrived, the client has closed its side, or the server begins to stop.
-    /// Together with [`set_nonblocking`](Upgraded::set_nonblocking), a handler can send the messages of other handlers
+    /// result is also `None` when bytes have arrived or the client has closed its side. Together with
+    /// [`set_nonblocking`](Upgraded::set_nonblocking), this lets a handler send the messages of other handlers
     /// immediately and also read from its client. The example `websocket_chat` does this.
     ///
     /// # Errors

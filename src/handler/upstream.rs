@@ -1,4 +1,4 @@
-//! A running handler from its connection's side: an [`Upstream`] that takes a body and makes a response.
+//! A running handler as its connection sees it: an [`Upstream`] that accepts a body and produces a response.
 
 use std::cell::RefCell;
 use std::io;
@@ -14,11 +14,11 @@ use crate::coroutine::{CHANNEL_CAPACITY, TaskRunner, WaitReason};
 use crate::http::{FieldBlock, Status};
 use crate::service::{Body, Registrar, Reply, Response, Upstream};
 
-/// A handler that is queued, running or suspended. Dropping it cancels the handler.
+/// A handler that is queued, running or suspended. Dropping this cancels the handler.
 pub(super) struct HandlerUpstream {
     runner: Rc<RefCell<TaskRunner>>,
     state: Rc<ExchangeState>,
-    /// Set once the handler has ended and passed its request to the upstream of a service.
+    /// The upstream of a service, once the handler has ended and passed its request to that service.
     delegate: Option<Delegate>,
 }
 
@@ -27,16 +27,16 @@ impl HandlerUpstream {
         HandlerUpstream { runner, state, delegate: None }
     }
 
-    /// The response head, once the handler has ended it and suspended while still writing the body.
+    /// Returns the response head once the handler has completed it and suspended while still writing the body.
     fn begin_streaming(&self, registrar: &dyn Registrar) -> Option<Response> {
         let mut state = self.state.response.borrow_mut();
-        // A response without a body waits for the handler to end, because the response to HEAD announces the number of
-        // written bytes.
+        // A response without a body is not sent before the handler has ended, because the response to HEAD announces
+        // the number of bytes written.
         if !matches!(state.stage, ResponseStage::Body) || state.omit_body || state.declared == Some(0) {
             return None;
         }
         state.stage = ResponseStage::Streaming;
-        // `Source::read` has no registrar, so the handle for later waits is made now.
+        // The handle for later waits is created now, because `Source::read` has no registrar.
         self.state.channel.state_mut().handle.get_or_insert_with(|| registrar.handle());
         let body = Box::new(HandlerBody::new(Rc::clone(&self.runner), Rc::clone(&self.state)));
         let body = match state.is_upgrade() {
@@ -63,7 +63,7 @@ impl Upstream for HandlerUpstream {
         }
     }
 
-    /// A handler that has begun to read is expected to continue reading until it ends.
+    /// True if the handler has begun to read, because it is then expected to continue reading until it ends.
     fn reads_on(&self) -> bool {
         match &self.delegate {
             Some(delegate) => delegate.upstream.reads_on(),
@@ -90,7 +90,7 @@ impl Upstream for HandlerUpstream {
     fn poll(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>> {
         let delegate = match &mut self.delegate {
             Some(delegate) => delegate,
-            // The handler stays suspended until its connection has left HTTP.
+            // The handler stays suspended until its connection has switched to the other protocol.
             None if self.state.response.borrow().is_upgrade() => return Ok(self.begin_streaming(registrar)),
             None => {
                 let mut runner = self.runner.borrow_mut();
@@ -105,7 +105,7 @@ impl Upstream for HandlerUpstream {
                 }
             }
         };
-        // The delegate gets the body before its first poll, like an upstream that began with the request.
+        // The delegate gets the body before its first poll, as it would if it had handled the request from the start.
         delegate.catch_up(&self.state.channel)?;
         let mut response = delegate.upstream.poll(registrar)?;
         if let Some(response) = &mut response {
@@ -114,7 +114,8 @@ impl Upstream for HandlerUpstream {
         Ok(response)
     }
 
-    /// Resumes a handler that waits for its own connections. All other waits end only when the source is read.
+    /// Resumes a handler that waits for its own connections. A handler that waits for anything else is resumed only
+    /// when the source is read.
     fn step_upgraded(&mut self) -> io::Result<()> {
         if let Some(delegate) = &mut self.delegate {
             return delegate.upstream.step_upgraded();

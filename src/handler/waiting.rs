@@ -8,9 +8,9 @@ use super::exchange::Exchange;
 use crate::coroutine::{OutgoingConnector, OutgoingStream, Shared};
 
 impl Exchange<'_> {
-    /// Suspends the handler for `time`. Other clients are served during that time.
+    /// Suspends the handler for the duration `time`. Other clients are served meanwhile.
     ///
-    /// The example `deferred` delays a response this way.
+    /// The example `deferred` delays a response in this way.
     ///
     /// # Errors
     /// Returns an error of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects
@@ -24,17 +24,17 @@ impl Exchange<'_> {
     /// [`Handlers::workers`](super::Handlers::workers)) are busy, `work` waits for one of them.
     ///
     /// # Errors
-    /// Returns an error if `work` panics; the error contains the panic message. Of kind
-    /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects first: `work` then runs to its
-    /// end, and its result is dropped.
+    /// Returns an error with the panic message if `work` panics. Returns an error of kind
+    /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects first; `work` then still runs
+    /// to completion, and its result is dropped.
     pub fn offload<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
         self.io.offload(work)
     }
 
     /// Suspends the handler until `look` returns `Some` for the value of `shared`, and returns that result, or `None`
-    /// after `timeout`. `look` is called immediately, and again after each [`Shared::with`] on any thread. No change is
-    /// missed, and waiting costs nothing while nothing changes. Waiting handlers are called in the order in which they
-    /// began to wait.
+    /// when `timeout` has passed. `look` is called immediately, and again after each [`Shared::with`] on any thread. No
+    /// change is missed, and waiting costs nothing while the value does not change. The `look` functions of waiting
+    /// handlers are called in the order in which the handlers began to wait.
     ///
     /// A wait that is in progress when the server begins to stop also ends with `None`, so that a handler that waits
     /// repeatedly can check [`is_stopping`](Self::is_stopping) between two waits.
@@ -60,15 +60,15 @@ impl Exchange<'_> {
         self.io.wait_until(shared, timeout, false, look)
     }
 
-    /// True if the server is stopping: it finishes the responses in flight, and closes their connections after
+    /// True if the server is stopping: it is finishing the responses in flight, and will close their connections after
     /// [`Limits::grace`](crate::Limits::grace). Also true if the client has disconnected.
     pub fn is_stopping(&self) -> bool {
         self.io.is_stopping()
     }
 
-    /// Suspends the handler until the server is stopping, and then returns true, or until `timeout` has passed, and
-    /// then returns false. A handler that never ends by itself can wait like this between two parts of its response, so
-    /// that it does not delay a server that is stopping:
+    /// Suspends the handler until the server is stopping, in which case this returns true, or until `timeout` has
+    /// passed, in which case this returns false. A handler that would never end by itself can wait in this way between
+    /// two parts of its response, so that it does not delay a server that is stopping:
     ///
     /// ```
     /// use std::io::{self, Write};
@@ -100,10 +100,10 @@ impl Exchange<'_> {
 
     /// Connects to `HOST:PORT`. The returned connection is used in blocking style and suspends only this handler. A
     /// name is resolved on a worker thread, and its addresses are tried in turn. `timeout` limits all of this together,
-    /// and later each wait for the connection ([`OutgoingStream::set_timeout`]); `None` means no limit.
+    /// and later each wait on the connection ([`OutgoingStream::set_timeout`]); `None` means no limit.
     ///
-    /// All handlers of a server together have at most as many connections at a time as
-    /// [`Handlers::outgoing`](super::Handlers::outgoing) says.
+    /// The number of connections that all handlers of a server together have open is limited by
+    /// [`Handlers::outgoing`](super::Handlers::outgoing).
     ///
     /// ```
     /// use std::io::{self, BufRead, BufReader, Write};
@@ -127,8 +127,8 @@ impl Exchange<'_> {
     /// ```
     ///
     /// # Errors
-    /// Returns the errors of the operating system; of kind [`TimedOut`](io::ErrorKind::TimedOut) after `timeout`, of
-    /// kind [`QuotaExceeded`](io::ErrorKind::QuotaExceeded) at that limit, and of kind
+    /// Returns the errors of the operating system, and errors of kind [`TimedOut`](io::ErrorKind::TimedOut) after
+    /// `timeout`, of kind [`QuotaExceeded`](io::ErrorKind::QuotaExceeded) at the limit on connections, and of kind
     /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects first.
     pub fn connect_tcp(&self, address: impl fmt::Display, timeout: Option<Duration>) -> io::Result<OutgoingStream<'_>> {
         self.io.connect_tcp(&address, timeout)

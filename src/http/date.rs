@@ -1,4 +1,4 @@
-//! Dates in the three forms of HTTP (RFC 9110 section 5.6.7). Not here: clocks, and the local time of the access log.
+//! Dates in the three forms of HTTP (RFC 9110 section 5.6.7). Not here: clocks, and the local time in the access log.
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -10,21 +10,21 @@ const FIRST_SECOND: i64 = -62_167_219_200;
 const LAST_SECOND: i64 = 253_402_300_799;
 
 /// The Gregorian calendar repeats every 400 years, including the days of the week. `httpdate` does not support dates
-/// before 1970, so earlier dates are moved this number of years later.
+/// before 1970, so earlier dates are moved into the future by this number of years.
 const SHIFT_YEARS: u16 = 2000;
 
-/// The number of seconds in [`SHIFT_YEARS`], which are 5 times the 146,097 days of 400 years.
+/// The number of seconds in [`SHIFT_YEARS`], which contain 5 times the 146,097 days of 400 years.
 const SHIFT_SECONDS: i64 = 5 * 146_097 * 86_400;
 
 /// A time in whole seconds from year 0 to year 9999, the range of an IMF-fixdate (RFC 9110 section 5.6.7).
 ///
-/// A time outside these years becomes the nearest second within them. Without this, a file with such a modification
-/// time could not be sent.
+/// A time outside these years is clamped to them, because otherwise a file with such a modification time could not be
+/// sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HttpDate(i64);
 
 impl HttpDate {
-    /// The date this number of seconds after 1970-01-01 00:00:00 UTC; a negative number means an earlier date.
+    /// The date that is `seconds` after 1970-01-01 00:00:00 UTC. A negative number means an earlier date.
     pub fn from_unix(seconds: i64) -> HttpDate {
         HttpDate(seconds.clamp(FIRST_SECOND, LAST_SECOND))
     }
@@ -88,7 +88,7 @@ pub fn format_http_date(time: SystemTime) -> String {
 
 /// Parses any of the three date forms of RFC 9110 section 5.6.7; `None` for anything else.
 ///
-/// A two-digit year, which occurs only in the RFC 850 form, means a year from 1970 to 2069.
+/// A two-digit year, which occurs only in the RFC 850 form, stands for a year from 1970 to 2069.
 pub fn parse_http_date(value: &[u8]) -> Option<HttpDate> {
     let text = std::str::from_utf8(value).ok()?;
     let date = httpdate::parse_http_date(text).map(HttpDate::from);
@@ -96,8 +96,8 @@ pub fn parse_http_date(value: &[u8]) -> Option<HttpDate> {
 }
 
 fn parse_before_1970(text: &str, at: std::ops::Range<usize>) -> Option<HttpDate> {
-    // `httpdate` refuses years before 1970, so the year is shifted. The calendar repeats every 400 years, so the
-    // weekday is the same 2000 years later, and `httpdate` still checks it.
+    // `httpdate` rejects years before 1970, so the year is shifted. The calendar repeats every 400 years, so the day of
+    // the week is the same 2000 years later, and `httpdate` can still check it.
     let digits = text.get(at.clone()).filter(|year| year.bytes().all(|byte| byte.is_ascii_digit()))?;
     let year = digits.parse::<u16>().ok().filter(|year| *year < 1970)?;
     let shifted = format!("{}{}{}", &text[..at.start], year + SHIFT_YEARS, &text[at.end..]);

@@ -4,14 +4,14 @@
 
 use super::{HeaderList, RequestFields, list_elements};
 
-/// Fields for only the next recipient, in addition to those that `Connection` names (RFC 9110 section 7.6.1). Fields
-/// whose names begin with `Proxy-` are also for one recipient only.
+/// The hop-by-hop fields, in addition to those that `Connection` names (RFC 9110 section 7.6.1) and to all fields whose
+/// names begin with `Proxy-`.
 const HOP_BY_HOP: [&str; 6] = ["Connection", "Keep-Alive", "TE", "Trailer", "Transfer-Encoding", "Upgrade"];
 
 impl RequestFields<'_> {
-    /// The fields that a proxy passes on. Fields for only this connection are left out: `Connection` and the fields
-    /// that it names, `Keep-Alive`, `TE`, `Trailer`, `Transfer-Encoding`, `Upgrade` and `Proxy-...` (RFC 9110 section
-    /// 7.6.1). `Content-Length` is left out if there is a `Transfer-Encoding`, because it does not frame the body (RFC
+    /// The fields that a proxy passes on. Hop-by-hop fields are left out: `Connection` and the fields that it names,
+    /// `Keep-Alive`, `TE`, `Trailer`, `Transfer-Encoding`, `Upgrade` and `Proxy-...` (RFC 9110 section 7.6.1).
+    /// `Content-Length` is left out if there is a `Transfer-Encoding`, because it then does not frame the body (RFC
     /// 9112 section 6.3).
     pub fn end_to_end(self) -> HeaderList {
         let named: Vec<&[u8]> = list_elements(self.get_all("Connection")).collect();

@@ -1,33 +1,33 @@
-//! The pages in the bodies of error responses: the interface for a program's own pages, and the default page.
+//! The pages that error responses have as their bodies: the interface for a program's own pages, and the default page.
 //!
 //! Not here: the fields and the framing of the response, which the connection adds.
 
 use super::{FieldBlock, Request, Status, escape_html};
 
-/// The input of an error page.
+/// The data for rendering an error page.
 #[derive(Debug, Clone, Copy)]
 pub struct ErrorInfo<'a> {
-    /// The status of the response, such as 404.
+    /// The status that the page is about, such as 404.
     pub status: Status,
     /// The short text, which is also the reason phrase; not yet escaped.
     pub message: &'a str,
     /// The long text; not yet escaped.
     pub explain: &'a str,
-    /// The parsed part of the request. A rejected request may have no fields, or no target.
+    /// The parsed part of the request. If the request was rejected early, it may lack header fields or a target.
     pub request: &'a Request,
 }
 
-/// Renders the bodies of all error responses: those of the protocol (400, 431), of a service (404) and of the server
-/// itself (500). Replaces Python's `error_message_format` and `error_content_type`.
+/// Renders the bodies of all error responses: those from the protocol (400, 431), from a service (404) and from the
+/// server itself (500). Replaces Python's `error_message_format` and `error_content_type`.
 ///
 /// An implementation must escape all text that comes from the request.
 ///
-/// The example `error_page` has its own page.
+/// The example `error_page` uses a page of its own.
 pub trait ErrorPage: Send {
     /// The value of `Content-Type`.
     fn content_type(&self) -> &str;
 
-    /// The value of `Content-Security-Policy`. `None` leaves the field out. The value must be a valid field value.
+    /// The value of `Content-Security-Policy`. `None` omits the field. The value must be a valid field value.
     fn content_security_policy(&self) -> Option<&str> {
         None
     }
@@ -38,12 +38,12 @@ pub trait ErrorPage: Send {
         false
     }
 
-    /// Appends the page to `page`, which may already contain other bytes.
+    /// Renders the page and appends it to `page`, which may already contain other bytes.
     fn render(&self, error: &ErrorInfo<'_>, page: &mut Vec<u8>);
 }
 
-/// An error page made from a text in which `%(code)d`, `%(message)s` and `%(explain)s` are replaced with values,
-/// escaped as HTML. `%%` means `%`. The default is the page of CPython 3.14.
+/// An error page made from a text in which `%(code)d`, `%(message)s` and `%(explain)s` are replaced with values that
+/// are escaped for HTML. `%%` means `%`. The default is the page of CPython 3.14.
 ///
 /// ```
 /// use serve_forever::http::ErrorTemplate;
@@ -65,7 +65,7 @@ enum TemplatePart {
     Explain,
 }
 
-/// Allows only the style sheet in the default page.
+/// The default content security policy, which allows only the style sheet in the default page.
 const DEFAULT_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
 const DEFAULT_FORMAT: &str = r#"<!DOCTYPE HTML>

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 
-/// The bytes that are encoded: all except letters, digits and `_.-~`, as in Python's `urllib.parse.quote` with
+/// The bytes that are percent-encoded: all except letters, digits and `_.-~`, as in Python's `urllib.parse.quote` with
 /// `safe=''`.
 const PATH_SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'.').remove(b'-').remove(b'~');
 
@@ -37,7 +37,7 @@ pub fn percent_decode(text: &[u8]) -> Option<Cow<'_, [u8]>> {
 ///
 /// If `quotes` is false, `"` and `'` are not escaped, as in Python's `html.escape(quote=False)`.
 pub fn escape_html(text: &str, quotes: bool) -> Cow<'_, str> {
-    // Names and messages are short: a loop over the bytes costs less than starting a vectorised search.
+    // Names and messages are so short that a loop over the bytes is cheaper than setting up a vectorised search.
     let special = |byte: &u8| matches!(byte, b'&' | b'<' | b'>') || (quotes && matches!(byte, b'"' | b'\''));
     if !text.as_bytes().iter().any(special) {
         return Cow::Borrowed(text);

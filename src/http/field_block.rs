@@ -13,9 +13,9 @@ use super::{FieldValue, NotLatin1, is_token, list_elements};
 
 /// The header fields of a response, stored as the bytes that will be sent.
 ///
-/// Names and values are checked when they are added. Three fields affect the connection and are treated differently.
-/// The connection compares `Content-Length` with the length of the body. `Connection` can be `close` or `keep-alive`;
-/// it decides whether the connection persists and is not stored as a line. The connection adds its option `upgrade` if
+/// Names and values are checked when they are added. Some fields affect the connection and are treated differently. The
+/// connection compares `Content-Length` with the length of the body. `Connection` can be `close` or `keep-alive`; it
+/// decides whether the connection persists and is not stored as a line. The connection adds its option `upgrade` if
 /// there is a field `Upgrade`. `Transfer-Encoding` is refused, because the connection chooses the framing.
 ///
 /// Many responses can [share](FieldBlock::share) the bytes, so that a clone costs only a reference count.
@@ -42,7 +42,7 @@ impl Default for Lines {
     }
 }
 
-/// The number of bytes that are reserved for a value. Most values fit.
+/// The number of bytes to reserve for a value. Most values fit into them.
 const VALUE: usize = 48;
 
 /// The reason why a header field was refused.
@@ -56,9 +56,9 @@ pub enum InvalidHeader {
     /// The text value of the named field contains this character, which is above U+00FF and therefore not in Latin-1. A
     /// value in another encoding can be given as bytes.
     NotLatin1(String, char),
-    /// `Content-Length` is not a decimal number, or is set a second time.
+    /// The value of `Content-Length` is not a decimal number, or the field is set a second time.
     ContentLength(String),
-    /// `Transfer-Encoding`, or a `Connection` option other than `close` and `keep-alive`.
+    /// The field is `Transfer-Encoding`, or a `Connection` with an option other than `close` and `keep-alive`.
     Framing(String),
 }
 
@@ -87,8 +87,8 @@ impl From<InvalidHeader> for std::io::Error {
 /// True if all of the bytes are allowed in a field value: visible characters, SP, HTAB and bytes above 0x7f (RFC 9110
 /// section 5.5).
 pub(crate) fn is_field_value(value: &[u8]) -> bool {
-    // The loop does not stop at the first invalid byte. Without an early exit it is vectorised, and nearly all values
-    // are valid.
+    // The loop does not stop at the first invalid byte. Without an early exit the loop is vectorised, and nearly all
+    // values are valid.
     value.iter().fold(true, |valid, byte| valid & ((*byte >= 0x20) & (*byte != 0x7f) | (*byte == b'\t')))
 }
 
@@ -103,8 +103,8 @@ impl FieldBlock {
     ///
     /// # Errors
     /// Returns an error if the name is not a token, if the value contains a control character or a character above
-    /// U+00FF, or if the field would contradict the framing of the message; see [`InvalidHeader`]. In these cases the
-    /// fields are unchanged.
+    /// U+00FF, or if the field would contradict the framing of the message; see [`InvalidHeader`]. The fields are then
+    /// unchanged.
     pub fn add(&mut self, name: &str, value: impl FieldValue) -> Result<(), InvalidHeader> {
         if !is_token(name.as_bytes()) {
             return Err(InvalidHeader::Name(name.to_owned()));
@@ -127,13 +127,13 @@ impl FieldBlock {
         added.map(drop)
     }
 
-    /// Checks the field whose line begins at `start`. Returns true if it is kept as a line.
+    /// Checks the field whose line begins at `start`. Returns true if the line is to be kept.
     fn check_added(&mut self, start: usize, name: &str) -> Result<bool, InvalidHeader> {
         let at = start + name.len() + 2;
         if !is_field_value(&self.lines()[at..]) {
             return Err(InvalidHeader::Value(name.to_owned()));
         }
-        // The length of the name is compared first, because most names do not have one of these lengths.
+        // The length of the name is compared first, because most names have none of these lengths.
         match name.len() {
             17 if name.eq_ignore_ascii_case("transfer-encoding") => Err(InvalidHeader::Framing(name.to_owned())),
             10 if name.eq_ignore_ascii_case("connection") => {
@@ -164,14 +164,14 @@ impl FieldBlock {
     /// Adds a field whose value consists of numbers, dates and constant texts, and is therefore always valid.
     ///
     /// # Panics
-    /// Panics if the name or the formatted value is invalid, which is an error of the caller.
+    /// Panics if the name or the formatted value is invalid, which is a bug in the caller.
     pub(crate) fn put(&mut self, name: &str, value: impl fmt::Display) {
         if let Err(error) = self.add(name, format_args!("{value}")) {
             panic!("{error}");
         }
     }
 
-    /// Appends all fields of `other`, except its `Connection`.
+    /// Appends all fields in `other` except `Connection`.
     pub(crate) fn append(&mut self, other: &FieldBlock) {
         // If `other` is shared, cloning it copies no bytes.
         if self.lines().is_empty() {
@@ -218,7 +218,7 @@ impl FieldBlock {
         })
     }
 
-    /// Makes clones cheap: they share the bytes until one of them is changed.
+    /// Makes clones cheap, because they share the bytes until one of them is changed.
     pub fn share(mut self) -> FieldBlock {
         if let Lines::Owned(lines) = self.lines {
             self.lines = Lines::Shared(lines.into());
@@ -239,7 +239,7 @@ impl FieldBlock {
         self.content_length
     }
 
-    /// The value of `Connection`: `close` is `Some(false)`, `keep-alive` is `Some(true)`.
+    /// The value of `Connection`, if it was set: `Some(false)` for `close`, `Some(true)` for `keep-alive`.
     pub fn keep_alive(&self) -> Option<bool> {
         self.keep_alive
     }
@@ -270,7 +270,7 @@ impl FieldBlock {
         }
     }
 
-    /// Notes the options of a `Connection` field. `close` takes precedence over `keep-alive`, regardless of their
+    /// Stores the options of a `Connection` field. `close` takes precedence over `keep-alive`, regardless of their
     /// order.
     fn set_connection(&mut self, value: &[u8]) -> Result<(), InvalidHeader> {
         for option in list_elements([value].into_iter()) {

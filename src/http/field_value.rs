@@ -1,15 +1,15 @@
 //! The conversion between field values and `str`. Both directions use Latin-1, like Python's `http.server`.
 //!
-//! Not here: the check of the bytes in a field value (`field_block`).
+//! Not here: checking the bytes in a field value (`field_block`).
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
 
-/// A type that can be the value of a header field: text, bytes, a whole number, or `format_args!` of any displayable
-/// type.
+/// A type that can be the value of a header field: text, bytes, an integer, or `format_args!` with any displayable
+/// values.
 ///
-/// Text is written as Latin-1, one byte per character, like in Python's `send_header`. Bytes are written unchanged, so
-/// a value in another encoding must be given as bytes.
+/// Text is written as Latin-1, one byte per character, as in Python's `send_header`. Bytes are written unchanged, so a
+/// value in another encoding must be given as bytes.
 ///
 /// ```
 /// use serve_forever::http::FieldBlock;
@@ -53,11 +53,12 @@ impl FieldValue for str {
     }
 }
 
-/// A separate function, so that the common case, ASCII, is inlined as a simple copy.
+/// Appends text that is not ASCII. This is a separate function, so that the common case, ASCII, is inlined as a simple
+/// copy.
 #[cold]
 fn append_latin1(text: &str, line: &mut Vec<u8>) -> Result<(), NotLatin1> {
     text.chars().try_for_each(|character| {
-        // The conversion is checked: if truncated to eight bits, U+010D and U+010A would become CR and LF.
+        // The conversion must be checked, because if truncated to eight bits, U+010D and U+010A would become CR and LF.
         line.push(u8::try_from(character).map_err(|_| NotLatin1(character))?);
         Ok(())
     })
@@ -122,7 +123,7 @@ macro_rules! numbers {
 
 numbers! { i32 i64 u16 u32 u64 usize }
 
-/// Appends formatted text as Latin-1. It stores a refused character, because `fmt::Error` cannot contain one.
+/// Appends formatted text as Latin-1. The writer stores a rejected character, because `fmt::Error` cannot contain one.
 struct Latin1Writer<'l> {
     line: &'l mut Vec<u8>,
     refused: Option<NotLatin1>,
@@ -137,7 +138,7 @@ impl Write for Latin1Writer<'_> {
     }
 }
 
-/// Decodes bytes as Latin-1, where every byte is a character. Does not allocate if all bytes are ASCII.
+/// Decodes bytes as Latin-1, in which every byte is a character. Does not allocate if all bytes are ASCII.
 pub(crate) fn latin1(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {
         Ok(text) if text.is_ascii() => Cow::Borrowed(text),

@@ -6,10 +6,11 @@
 
 use super::Span;
 
-/// The positions of the header fields in the head of a request, in order, and a filter of their names.
+/// The positions of the header fields in the head of a request, in order, and a filter that contains their names.
 ///
-/// Most lookups are for fields that a request does not have, such as `Range` or `If-None-Match`. So each name sets one
-/// bit of a word (a Bloom filter with one hash function), and if the bit of a name is not set, no search is needed.
+/// Most lookups are for fields that a request does not have, such as `Range` or `If-None-Match`. Therefore each name
+/// sets one bit in a word (a Bloom filter with one hash function), and if the bit of a name is not set, no search is
+/// needed.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Fields {
     places: Vec<Field>,
@@ -30,8 +31,7 @@ impl Fields {
         self.places.push(field);
     }
 
-    /// The fields among which to search for this name: all of them, or none if the filter shows that the name is
-    /// absent.
+    /// The fields to search for this name: all fields, or none if the filter shows that the name is absent.
     #[inline]
     pub(super) fn candidates(&self, name: &str) -> &[Field] {
         if self.marks & mark(name.as_bytes()) == 0 { &[] } else { &self.places }
@@ -41,8 +41,8 @@ impl Fields {
         &self.places
     }
 
-    /// Keeps the fields for which `wanted` is true. The filter keeps all of its bits, which can only cause unnecessary
-    /// searches.
+    /// Keeps the fields for which `wanted` returns true. The filter keeps all of its bits, which can only cause
+    /// unnecessary searches.
     pub(super) fn retain(&mut self, wanted: impl FnMut(&Field) -> bool) {
         self.places.retain(wanted);
     }
@@ -54,15 +54,15 @@ impl Fields {
         self.marks = other.marks;
     }
 
-    /// Removes all fields and keeps the capacity.
+    /// Removes all fields, but keeps the capacity.
     pub(super) fn clear(&mut self) {
         self.places.clear();
         self.marks = 0;
     }
 }
 
-/// The bit of a name, computed from its length, its first and its last letter; case is ignored. The factors are chosen
-/// so that no field that browsers usually send shares a bit with a field that the services look up.
+/// The filter bit for a name, computed from its length, its first letter and its last letter; case is ignored. The
+/// factors are chosen so that no field that browsers usually send shares a bit with a field that the services look up.
 #[inline]
 fn mark(name: &[u8]) -> u64 {
     let letter = |byte: Option<&u8>| byte.map_or(0, |byte| usize::from(byte | 0x20));

@@ -1,5 +1,5 @@
-//! `HeaderList`: an owned list of header fields: those of a request that a client sends, those of a response that it
-//! has received, and trailer fields.
+//! `HeaderList`: an owned list of header fields. It is used for requests that a client sends, for responses that it has
+//! received, and for trailer fields.
 //!
 //! Not here: the meaning of a field, and the fields of a response that a server sends (`field_block`).
 //!
@@ -10,7 +10,7 @@ use std::fmt;
 
 use super::{Field, FieldValue, Fields, InvalidHeader, NotLatin1, RequestFields, Span, is_field_value, is_token};
 
-/// Header fields in order, with duplicates and the original spelling of their names. Values are bytes.
+/// Header fields in order, including duplicates, and with names in their original spelling. Values are bytes.
 ///
 /// ```
 /// use serve_forever::http::HeaderList;
@@ -38,7 +38,7 @@ impl HeaderList {
     ///
     /// # Errors
     /// Returns an error if the name is not a token, or if the value contains a control character or a character above
-    /// U+00FF. In these cases the list is unchanged.
+    /// U+00FF. The list is then unchanged.
     pub fn add(&mut self, name: &str, value: impl FieldValue) -> Result<(), InvalidHeader> {
         if !is_token(name.as_bytes()) {
             return Err(InvalidHeader::Name(name.to_owned()));
@@ -97,7 +97,7 @@ impl HeaderList {
         self.fields.push(name, Field { name: Span::new(start, start + name.len()), value });
     }
 
-    /// Removes all fields and keeps the capacity.
+    /// Removes all fields, but keeps the capacity.
     pub(crate) fn clear(&mut self) {
         self.lines.clear();
         self.fields.clear();
@@ -108,7 +108,7 @@ impl HeaderList {
         self.view().get(name)
     }
 
-    /// The value of the first field with this name as Latin-1 text: each byte is a character.
+    /// The value of the first field with this name as Latin-1 text, in which each byte is a character.
     pub fn get_str(&self, name: &str) -> Option<Cow<'_, str>> {
         self.view().get_str(name)
     }
@@ -150,7 +150,7 @@ impl HeaderList {
 
 impl PartialEq for HeaderList {
     fn eq(&self, other: &HeaderList) -> bool {
-        // The positions and the filter of names are derived from the lines.
+        // Only the lines are compared, because the positions and the filter are derived from them.
         self.lines == other.lines
     }
 }

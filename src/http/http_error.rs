@@ -11,9 +11,9 @@ use super::{BadPath, FieldBlock, FieldValue, IntoStatus, InvalidHeader, Status};
 
 /// An error with the status of its error page.
 ///
-/// A service or a handler returns it, alone or as the source of another error. If it is returned before the head of the
-/// response has been sent, the client gets the server's error page with that status. For any other error, the client
-/// gets a 500.
+/// A service or a handler can return it, alone or as the source of another error. If it is returned before the head of
+/// the response has been sent, the client gets the server's error page with this status. For any other error, the
+/// client gets a 500.
 ///
 /// ```
 /// use serve_forever::http::HttpError;
@@ -30,9 +30,9 @@ pub struct HttpError {
     page: HttpErrorPage,
 }
 
-/// The status and the message of an [`HttpError`]. It is also the source of that error. Wrappers such as
-/// `anyhow::Error` hide the type of the wrapped error but not its source, so [`HttpError::find`] can find this through
-/// them.
+/// The status and the message of an [`HttpError`], and at the same time the source of that error. Wrappers such as
+/// `anyhow::Error` hide the type of the wrapped error but not its source, so [`HttpError::find`] can find this type
+/// through such wrappers.
 #[derive(Debug, Clone)]
 struct HttpErrorPage {
     status: Status,
@@ -53,8 +53,8 @@ pub(crate) struct HttpErrorParts {
 }
 
 impl HttpError {
-    /// Creates an error with this status and without a message, so that the status's phrase is used. A number outside
-    /// 100 to 999 becomes 500.
+    /// Creates an error with this status and without a message, so that the reason phrase of the status is used. A
+    /// number outside 100 to 999 becomes 500.
     pub fn new(status: impl IntoStatus) -> HttpError {
         let status = status.into_status().unwrap_or(Status::INTERNAL_SERVER_ERROR);
         let fields = FieldBlock::new();
@@ -95,7 +95,7 @@ impl HttpError {
     /// ```
     ///
     /// # Errors
-    /// Returns an error if name and value do not form one valid field; see [`FieldBlock::add`].
+    /// Returns an error if `name` and `value` do not form one valid field; see [`FieldBlock::add`].
     pub fn header(mut self, name: &str, value: impl FieldValue) -> Result<HttpError, InvalidHeader> {
         self.page.fields.add(name, value)?;
         Ok(self)
@@ -166,7 +166,7 @@ impl From<HttpError> for io::Error {
     }
 }
 
-/// Converts to status 400 with the text of the error.
+/// Converts the error to status 400, with the text of the error as the message.
 impl From<BadPath> for HttpError {
     fn from(bad: BadPath) -> Self {
         HttpError::new(Status::BAD_REQUEST).message(bad.to_string())

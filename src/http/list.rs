@@ -1,8 +1,9 @@
 //! Comma-separated lists in field values (RFC 9110 section 5.6.1).
 //!
-//! Not here: lists whose elements can be quoted strings, because a comma within quotes would split an element here.
+//! Not here: lists whose elements can be quoted strings, because the code here would split an element at a comma within
+//! quotes.
 
-/// The elements of a list, which can be spread over several field lines. White space (SP, HTAB) around an element is
+/// The elements of a list, which may be spread over several field lines. White space (SP, HTAB) around an element is
 /// removed, and empty elements are skipped (RFC 9110 section 5.6.1.2).
 pub fn list_elements<'a>(values: impl Iterator<Item = &'a [u8]>) -> impl Iterator<Item = &'a [u8]> {
     values.flat_map(|value| value.split(|byte| *byte == b',')).map(trim_ows).filter(|element| !element.is_empty())

@@ -1,4 +1,4 @@
-//! Request methods, and tokens, which form the names of methods and fields.
+//! Request methods, and tokens, which are the syntax of method and field names.
 //!
 //! Not here: the methods that a resource supports, which a service decides.
 
@@ -13,24 +13,24 @@ use std::fmt;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub enum Method {
-    /// Transfer a current representation of the target.
+    /// Transfers a current representation of the target.
     #[default]
     Get,
     /// The same as GET, but without the body.
     Head,
-    /// Resource-specific processing of the request body.
+    /// Processes the request body in a resource-specific way.
     Post,
-    /// Replace the target with the request body.
+    /// Replaces the target with the request body.
     Put,
-    /// Remove the target.
+    /// Removes the target.
     Delete,
-    /// Establish a tunnel, which origin servers do not support.
+    /// Establishes a tunnel, which origin servers do not support.
     Connect,
-    /// Describe the communication options of the target.
+    /// Describes the communication options of the target.
     Options,
-    /// A message loop-back test.
+    /// Performs a message loop-back test.
     Trace,
-    /// Apply a partial modification.
+    /// Applies a partial modification to the target.
     Patch,
     /// Any other token, such as `RICKROLL`, or `get` in lower case.
     Other(Box<str>),
@@ -100,7 +100,7 @@ pub const fn is_token_byte(byte: u8) -> bool {
         | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z')
 }
 
-/// The values of [`is_token_byte`] as a table, because the names of every request are checked.
+/// The results of [`is_token_byte`] as a table, because the names of every request are checked.
 const TOKEN_BYTES: [bool; 256] = {
     let (mut table, mut byte) = ([false; 256], 0);
     while byte < 256 {

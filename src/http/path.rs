@@ -10,9 +10,9 @@ use super::{percent_decode, percent_encode_segment};
 
 /// The path of a request target, decoded and normalised. No other code in this crate normalises paths.
 ///
-/// Percent-escapes are decoded exactly once, so an encoded slash is a slash. Then empty segments and `.` are removed,
-/// and `..` removes the preceding segment, if any (RFC 3986 section 5.2.4). The result can be joined to a directory and
-/// stays below it, except through a symbolic link.
+/// Percent-escapes are decoded exactly once, so an encoded slash becomes a slash. Then empty segments and `.` are
+/// removed, and `..` removes the preceding segment, if any (RFC 3986 section 5.2.4). The result can be joined to a
+/// directory and stays below it, except through a symbolic link.
 ///
 /// ```
 /// use serve_forever::http::UrlPath;
@@ -27,7 +27,8 @@ pub struct UrlPath {
     /// The segments, joined by single slashes, without leading and trailing slashes.
     joined: Vec<u8>,
     trailing_slash: bool,
-    /// The segments of [`UrlPath::route`], joined by NUL, which no path contains. `None` if they are those of `joined`.
+    /// The segments of [`UrlPath::route`], joined by NUL, which no path contains. `None` if they are the same as the
+    /// segments of `joined`.
     route: Option<String>,
 }
 
@@ -53,7 +54,7 @@ impl fmt::Display for BadPath {
 impl std::error::Error for BadPath {}
 
 impl UrlPath {
-    /// Decodes and normalises the path of a target, without its query.
+    /// Decodes and normalises the path of a target. `raw` must not contain the query.
     ///
     /// # Errors
     /// Returns an error if an escape is malformed, or if the decoded path contains NUL.
@@ -63,7 +64,7 @@ impl UrlPath {
             return Err(BadPath::Nul);
         }
         let mut joined = Vec::with_capacity(decoded.len());
-        // Always overwritten: even an empty path is split into one segment, which is empty.
+        // This is always overwritten, because even an empty path is split into one (empty) segment.
         let mut trailing_slash = true;
         for segment in decoded.split(|byte| *byte == b'/') {
             // A path that ends in a dot segment names a directory, like one that ends in a slash.
@@ -93,7 +94,7 @@ impl UrlPath {
     ///
     /// A program that passes other requests on to a file service must check access with
     /// [`starts_with`](UrlPath::starts_with) and not with these segments: `/private%2Fa` is a file in `private`, but
-    /// has one segment here.
+    /// has only one segment here.
     ///
     /// ```
     /// use serve_forever::http::UrlPath;
@@ -160,7 +161,7 @@ impl UrlPath {
         self.trailing_slash
     }
 
-    /// The path with a trailing slash, percent-encoded, for the field `Location`. It begins with exactly one slash, and
+    /// The percent-encoded path with a trailing slash, for the field `Location`. It begins with exactly one slash, and
     /// contains no characters that a browser could parse as part of a scheme or a host.
     pub fn location(&self) -> String {
         let mut location = String::from("/");
@@ -172,7 +173,7 @@ impl UrlPath {
     }
 }
 
-/// Normalises a path like [`UrlPath::parse`], but splits it before decoding.
+/// Normalises a path like [`UrlPath::parse`], but splits it into segments before it decodes them.
 fn route(raw: &[u8]) -> String {
     let mut kept: Vec<String> = Vec::new();
     for segment in raw.split(|byte| *byte == b'/') {
@@ -187,8 +188,8 @@ fn route(raw: &[u8]) -> String {
     kept.join("\0")
 }
 
-/// Writes the decoded path with a leading slash and no trailing slash, for a `match`. Bytes that are not UTF-8 are
-/// replaced with U+FFFD.
+/// Writes the decoded path with a leading slash and no trailing slash, for use in a `match`. Bytes that are not UTF-8
+/// are replaced with U+FFFD.
 impl fmt::Display for UrlPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "/{}", String::from_utf8_lossy(&self.joined))
@@ -201,7 +202,7 @@ fn bytes_path(bytes: &[u8]) -> &Path {
     Path::new(OsStr::from_bytes(bytes))
 }
 
-/// On systems where names are not bytes, a path that is not UTF-8 cannot name a file, so it becomes U+FFFD.
+/// On systems where names are not bytes, a path that is not UTF-8 cannot name a file, so it is converted to U+FFFD.
 #[cfg(not(unix))]
 fn bytes_path(bytes: &[u8]) -> &Path {
     Path::new(OsStr::new(std::str::from_utf8(bytes).unwrap_or("\u{fffd}")))

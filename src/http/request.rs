@@ -14,8 +14,8 @@ use crate::tls_info::TlsInfo;
 
 /// A request: its line, its header fields, the address of its client and the time at which it was read.
 ///
-/// It owns a copy of its head, so it can outlive the input buffer. The connection reuses one `Request`, so that the
-/// requests of a persistent connection need no allocation. The body is not part of the request: a service gets it
+/// It owns a copy of its head, so it can outlive the input buffer. Connections reuse one `Request`, so that the
+/// requests on a persistent connection need no allocation. The body is not part of the request: a service gets it
 /// through [`Upstream::feed`](crate::service::Upstream::feed).
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -40,12 +40,12 @@ pub struct Request {
 /// The length of a request body according to its framing fields (RFC 9112 section 6.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum BodyLength {
-    /// Neither `Content-Length` nor `Transfer-Encoding`: the request has no body.
+    /// The request has neither `Content-Length` nor `Transfer-Encoding`, and therefore no body.
     #[default]
     None,
-    /// `Content-Length`, which may be 0.
+    /// The request has a `Content-Length`, which may be 0.
     Known(u64),
-    /// `Transfer-Encoding: chunked`: the length is not known before the last chunk.
+    /// The request has `Transfer-Encoding: chunked`, so the length is not known before the last chunk.
     Chunked,
 }
 
@@ -57,7 +57,7 @@ impl BodyLength {
 }
 
 impl Default for Request {
-    /// An empty request from an unspecified address, to be filled by a connection. Its time of arrival is the current
+    /// An empty request from an unspecified address, to be filled by a connection. Its arrival time is the current
     /// time.
     fn default() -> Self {
         let unspecified = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
@@ -82,12 +82,12 @@ impl Default for Request {
 }
 
 impl Request {
-    /// Begins to build a request, for tests and for services that are called without a connection.
+    /// Returns a builder for a request, for tests and for services that are called without a connection.
     pub fn builder(method: &str, target: &str) -> RequestBuilder {
         RequestBuilder { method: method.to_owned(), target: target.to_owned(), head: Vec::new() }
     }
 
-    /// The method. Python's `command`.
+    /// The method, like Python's `command`.
     pub fn method(&self) -> &Method {
         &self.method
     }
@@ -97,14 +97,14 @@ impl Request {
         self.version
     }
 
-    /// The request line without its CRLF, as the client sent it. Python's `requestline`.
+    /// The request line without its CRLF, as the client sent it, like Python's `requestline`.
     ///
     /// Empty if the line was longer than the limit.
     pub fn request_line(&self) -> &[u8] {
         self.line.slice(&self.head)
     }
 
-    /// The request target as the client sent it: not decoded, and with the query. Python's `path`.
+    /// The request target as the client sent it: not decoded, and including the query. This is Python's `path`.
     pub fn target(&self) -> &[u8] {
         self.target.slice(&self.head)
     }
@@ -112,8 +112,8 @@ impl Request {
     /// The path of the target, not decoded and without the query. It is `*` for the target `*`, and empty for CONNECT.
     /// For an absolute-form target it is the path of the URI (RFC 9112 section 3.2.2), or `/` if that path is empty.
     ///
-    /// One resource can have many of these paths: `/private`, `/%70rivate`, `//private` and `/x/../private`. An access
-    /// check of this path can be bypassed. [`Request::url_path`] is the same for all of them.
+    /// Many different paths can name the same resource: `/private`, `/%70rivate`, `//private` and `/x/../private`. An
+    /// access check of this path could therefore be bypassed. [`Request::url_path`] is the same for all of these.
     pub fn path(&self) -> &[u8] {
         let path = self.path.slice(&self.head);
         if path.is_empty() && self.method != Method::Connect { b"/" } else { path }
@@ -155,7 +155,7 @@ impl Request {
     /// ```
     ///
     /// # Errors
-    /// With status 400 if an escape is malformed, or if the decoded path contains NUL.
+    /// Returns an error with status 400 if an escape is malformed, or if the decoded path contains NUL.
     pub fn url_path(&self) -> Result<UrlPath, HttpError> {
         Ok(UrlPath::parse(self.path())?)
     }
@@ -166,12 +166,12 @@ impl Request {
     }
 
     /// The pairs of the query in order, decoded like a form: `+` is a space, `%XX` is a byte, and invalid UTF-8 is
-    /// replaced. A name can occur several times. Python's `urllib.parse.parse_qsl` with `keep_blank_values`.
+    /// replaced. A name can occur several times. This is Python's `urllib.parse.parse_qsl` with `keep_blank_values`.
     pub fn query_pairs(&self) -> Vec<(String, String)> {
         query_pairs(self.query().unwrap_or_default())
     }
 
-    /// The first value with this name in the query, decoded like in [`query_pairs`](Request::query_pairs).
+    /// The first value with this name in the query, decoded as in [`query_pairs`](Request::query_pairs).
     ///
     /// ```
     /// use serve_forever::http::Request;
@@ -184,7 +184,7 @@ impl Request {
         self.query_pairs().into_iter().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
-    /// The host and port of the request: from an absolute-form target, otherwise from `Host`.
+    /// The host and port of the request, which come from an absolute-form target or else from `Host`.
     pub fn authority(&self) -> Option<&[u8]> {
         self.authority.map(|span| span.slice(&self.head))
     }
@@ -210,7 +210,7 @@ impl Request {
         self.body
     }
 
-    /// The method and target, with which log messages identify the request.
+    /// The method and target, which identify the request in log messages.
     pub(crate) fn name(&self) -> String {
         format!("{} {}", self.method, String::from_utf8_lossy(self.target()))
     }
@@ -220,18 +220,18 @@ impl Request {
         !self.body.is_empty() && self.constraints.is_some_and(|constraints| constraints.expect == Expect::Continue)
     }
 
-    /// The address of the client. Python's `client_address`.
+    /// The address of the client, like Python's `client_address`.
     pub fn client_address(&self) -> SocketAddr {
         self.peer
     }
 
-    /// The address of the listener. The IP address is unspecified if the listener accepts connections to all addresses.
+    /// The address of the listener. The IP address is unspecified if the listener is bound to all addresses.
     pub fn server_address(&self) -> SocketAddr {
         self.local
     }
 
-    /// The beginning of the turn of the loop in which this request was read. All requests of a turn have the same time,
-    /// so a service can reuse the result of a check with the same time.
+    /// The time at which the turn of the loop began in which this request was read. All requests in a turn have the
+    /// same time, so a service that performs a check once per turn can compare this time.
     pub fn arrived(&self) -> Instant {
         self.arrived
     }
@@ -246,7 +246,7 @@ impl Request {
         self.tls.as_deref()
     }
 
-    /// The request after a redirect within the server (RFC 3875 section 6.2.2): a GET, or a HEAD if this is a HEAD, for
+    /// The request after a local redirect (RFC 3875 section 6.2.2): a GET, or a HEAD if this request is a HEAD, for
     /// another path and query, without a body and without the fields that describe a body. It keeps the client's
     /// request line, for the log.
     #[cfg_attr(not(any(feature = "cgi", test)), expect(dead_code, reason = "only scripts redirect within the server"))]
@@ -276,7 +276,7 @@ impl Request {
 
     /// Becomes a copy of `other`, without allocating if the capacity is large enough.
     pub(crate) fn copy_from(&mut self, other: &Request) {
-        // All fields are named here, so that the code does not compile if a new field is not copied.
+        // All fields are named here, so that forgetting to copy a new field is a compile error.
         let Request {
             method,
             version,
@@ -294,7 +294,7 @@ impl Request {
             arrived,
             tls,
         } = other;
-        // Cloning an unknown method allocates, so an equal method is kept.
+        // Cloning an unknown method allocates, so the method is kept if it is equal.
         if self.method != *method {
             self.method = method.clone();
         }
@@ -308,7 +308,7 @@ impl Request {
         self.tls.clone_from(tls);
     }
 
-    /// Clears the request and keeps its capacity. The addresses are kept, because they are those of the connection.
+    /// Clears the request, but keeps its capacity. The addresses are kept too, because they belong to the connection.
     pub(crate) fn clear(&mut self) {
         self.method = Method::Get;
         self.version = Version::Http11;
@@ -323,7 +323,7 @@ impl Request {
         self.constraints = None;
     }
 
-    /// Sets `path` and `query`. Both are between `start` and `end` in the head.
+    /// Sets `path` and `query`, which are between `start` and `end` in the head.
     pub(crate) fn split_path(&mut self, start: usize, end: usize) {
         let question = memchr::memchr(b'?', &self.head[start..end]).map(|at| start + at);
         self.path = Span::new(start, question.unwrap_or(end));
@@ -351,7 +351,7 @@ impl RequestBuilder {
     /// Adds a header field.
     ///
     /// # Panics
-    /// In [`RequestBuilder::build`], if the name is not a token.
+    /// [`RequestBuilder::build`] panics if the name is not a token.
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> RequestBuilder {
         self.head.push((name.to_owned(), value.as_ref().to_vec()));
         self

@@ -6,10 +6,10 @@ use std::borrow::Cow;
 
 use super::{Fields, latin1};
 
-/// The header fields of a request, in order, with duplicates, and with raw bytes as values.
+/// The header fields of a request, in order, including duplicates, with raw bytes as values.
 ///
-/// As in Python's `MessageClass`, [`get`](RequestFields::get) returns the first field with a name and
-/// [`get_all`](RequestFields::get_all) all of them. Names are case-insensitive (RFC 9110 section 5.1).
+/// As in Python's `MessageClass`, [`get`](RequestFields::get) returns the first field with a name, and
+/// [`get_all`](RequestFields::get_all) returns all of them. Names are case-insensitive (RFC 9110 section 5.1).
 #[derive(Debug, Clone, Copy)]
 pub struct RequestFields<'a> {
     pub(super) head: &'a [u8],
@@ -23,8 +23,8 @@ impl<'a> RequestFields<'a> {
         self.get_all(name).next()
     }
 
-    /// The value of the first field with this name, decoded as Latin-1: each byte is a character, as in Python's
-    /// `headers[name]`. For another encoding, decode the bytes that [`get`](RequestFields::get) returns.
+    /// The value of the first field with this name, decoded as Latin-1, in which each byte is a character, as in
+    /// Python's `headers[name]`. For another encoding, decode the bytes that [`get`](RequestFields::get) returns.
     pub fn get_str(&self, name: &str) -> Option<Cow<'a, str>> {
         self.get(name).map(latin1)
     }

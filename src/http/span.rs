@@ -3,7 +3,7 @@
 //! A request owns its head as one buffer. Its line, target and fields are ranges in that buffer, so reading a head
 //! copies it once and does not allocate for its parts.
 
-/// A range of bytes in a request's head. Each end takes four bytes, because a head is never longer than 4 GiB.
+/// A range of bytes in a request's head. Each end is stored in four bytes, because a head is never longer than 4 GiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Span {
     start: u32,
@@ -20,7 +20,7 @@ impl Span {
         self.start as usize
     }
 
-    /// The bytes of the head in this range. Empty if the head is shorter.
+    /// The bytes of the head in this range. Empty if the head is too short.
     pub(crate) fn slice(self, head: &[u8]) -> &[u8] {
         head.get(self.start as usize..self.end as usize).unwrap_or_default()
     }

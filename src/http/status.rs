@@ -1,12 +1,12 @@
 //! Status codes with the names, phrases and descriptions of Python's `http.HTTPStatus`.
 //!
-//! Not here: other reason phrases, which a single response can set.
+//! Not here: other reason phrases, which an individual response can set.
 
 use std::fmt;
 use std::io;
 
-/// A status code of a response: any number from 100 to 999. 62 of them have the name, phrase and description from
-/// Python's `http.HTTPStatus`.
+/// The status code of a response: any number from 100 to 999. Of these codes, 62 have the name, phrase and description
+/// from Python's `http.HTTPStatus`.
 ///
 /// ```
 /// use serve_forever::http::Status;
@@ -27,7 +27,7 @@ pub enum StatusClass {
     Success,
     /// 3xx: further action is needed.
     Redirection,
-    /// 4xx: the request is wrong or cannot be fulfilled.
+    /// 4xx: the request is invalid or cannot be fulfilled.
     ClientError,
     /// 5xx: the server failed to fulfil a valid request.
     ServerError,
@@ -41,7 +41,7 @@ impl Status {
         if code >= 100 && code <= 999 { Some(Status(code)) } else { None }
     }
 
-    /// The number.
+    /// The code as a number.
     pub const fn code(self) -> u16 {
         self.0
     }
@@ -187,9 +187,9 @@ impl TryFrom<u16> for Status {
     }
 }
 
-/// A status, or its number.
+/// A status, given as a [`Status`] or as a number.
 pub trait IntoStatus {
-    /// Converts to a [`Status`].
+    /// Converts the value to a [`Status`].
     ///
     /// # Errors
     /// Returns an error of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if the number is below 100 or above 999.

@@ -6,11 +6,12 @@ use std::fmt;
 
 /// A version of HTTP/1, from a request line or a status line.
 ///
-/// Every minor version above 1 is served as [`Version::Http11`] (RFC 9110 section 6.2). There is no `Version` for other
-/// major versions; the response to them is 505.
+/// Every minor version above 1 is treated as [`Version::Http11`] (RFC 9110 section 6.2). There is no `Version` for
+/// other major versions; the response to them is 505.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Version {
-    /// HTTP/1.0: one request per connection unless both sides ask for more, no chunked coding, and no 1xx responses.
+    /// HTTP/1.0: one request per connection, unless both sides agree to keep the connection open, no chunked coding,
+    /// and no 1xx responses.
     Http10,
     /// HTTP/1.1: connections persist, and bodies of unknown length are chunked.
     #[default]
@@ -18,7 +19,7 @@ pub enum Version {
 }
 
 impl Version {
-    /// The name in the form that is sent: `HTTP/1.0` or `HTTP/1.1`.
+    /// The name as it appears in messages: `HTTP/1.0` or `HTTP/1.1`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Version::Http10 => "HTTP/1.0",
@@ -36,7 +37,7 @@ impl fmt::Display for Version {
 impl std::str::FromStr for Version {
     type Err = String;
 
-    /// Parses `HTTP/1.0` or `HTTP/1.1`. The error text contains any other input.
+    /// Parses `HTTP/1.0` or `HTTP/1.1`. For any other input, the error message contains the input.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "HTTP/1.0" => Ok(Version::Http10),

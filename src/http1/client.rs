@@ -1,4 +1,4 @@
-//! `ClientMachine`: the client's side of a connection. It decides how a request is framed, whether a head or a body is
+//! `ClientMachine`: the client side of a connection. It determines how a request is framed, whether a head or a body is
 //! read next, where a response ends, and whether the connection persists. It performs no IO.
 
 use std::collections::VecDeque;
@@ -10,10 +10,10 @@ use super::{
 };
 use crate::http::{BodyLength, HeaderList, Status, StatusClass};
 
-/// The client's side of the protocol on one connection.
+/// The client side of the protocol on one connection.
 ///
 /// Two state machines run side by side, because a response can arrive before its request has been sent completely, and
-/// because the next request can be sent before the last response has been read. Responses come in the order of their
+/// because the next request can be sent before the last response has been read. Responses arrive in the order of their
 /// requests (RFC 9112 section 9.3.2).
 ///
 /// ```
@@ -39,17 +39,17 @@ pub struct ClientMachine {
     response: Incoming,
     /// The requests whose responses are not complete, oldest first.
     awaited: VecDeque<ResponseFor>,
-    /// The number of interim responses so far to the oldest of these requests.
+    /// The number of interim responses that have arrived for the oldest awaited request.
     interim: usize,
-    /// The first violation. Afterwards nothing is read, and no request is sent.
+    /// The first violation. After a violation, nothing more is read and no request is sent.
     violation: Option<Violation>,
-    /// False if either side ends the connection after the awaited responses.
+    /// False if either side will end the connection after the awaited responses.
     persists: bool,
-    /// The bytes after the last response are not HTTP.
+    /// True if the bytes after the last response are not HTTP.
     has_left_http: bool,
-    /// The server has ended the connection: no more bytes arrive.
+    /// True once the server has ended the connection and no more bytes will arrive.
     has_ended: bool,
-    /// True if the end of the connection completes a body without a length.
+    /// True if the end of the connection completes a close-delimited body.
     ends_bodies: bool,
     trailers: HeaderList,
 }
@@ -57,33 +57,33 @@ pub struct ClientMachine {
 /// The part of a request that the client has not sent yet.
 #[derive(Debug, PartialEq, Eq)]
 enum Outgoing {
-    /// Nothing: the next request may begin.
+    /// Nothing is left to send, so the next request may begin.
     Idle,
-    /// The rest of a body.
+    /// The rest of a request body must be sent.
     Body,
-    /// No further request is sent.
+    /// No further request may be sent.
     Closed,
 }
 
 /// The part of a response that the server has not sent yet.
 #[derive(Debug)]
 enum Incoming {
-    /// Waits for the first byte of a response.
+    /// The first byte of a response is expected.
     Idle,
-    /// Waits for the rest of a head.
+    /// The rest of a head is expected.
     Head(ResponseProgress),
-    /// Waits for the rest of a body.
+    /// The rest of a body is expected.
     Body(Decoder),
-    /// No further byte is read as a response.
+    /// No further byte is parsed as a response.
     Closed,
 }
 
-/// The kind of request, which decides whether its response has a body.
+/// The kind of request, which determines whether its response has a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ResponseFor {
-    /// HEAD: the response announces a body that is not sent (RFC 9110 section 9.3.2).
+    /// A HEAD request, whose response announces a body that is not sent (RFC 9110 section 9.3.2).
     Head,
-    /// CONNECT: after a successful response, the connection is a tunnel (RFC 9110 section 9.3.6).
+    /// A CONNECT request. After a successful response, the connection is a tunnel (RFC 9110 section 9.3.6).
     Connect,
     Other,
 }
@@ -103,7 +103,7 @@ impl ResponseFor {
 pub enum ResponseEvent {
     /// More bytes are needed.
     More,
-    /// The head of an interim response. A final one follows.
+    /// The head of an interim response. A final response follows.
     Interim,
     /// The head of the final response.
     Head,
@@ -128,7 +128,7 @@ impl Default for ClientMachine {
 }
 
 impl ClientMachine {
-    /// The state of a new connection.
+    /// Creates a machine for a new connection.
     pub fn new() -> ClientMachine {
         ClientMachine {
             request: Outgoing::Idle,
@@ -150,8 +150,8 @@ impl ClientMachine {
         self.request == Outgoing::Idle && self.persists
     }
 
-    /// True if no response is awaited, no byte of `input` is unread, and the connection persists. Unrequested bytes
-    /// would be read as the response to the next request.
+    /// True if no response is awaited, no byte of `input` is unread, and the connection persists. Unread bytes would be
+    /// parsed as the response to the next request.
     pub fn is_reusable(&self, input: &Buffer) -> bool {
         self.awaited.is_empty() && self.can_request() && input.is_empty()
     }
@@ -161,8 +161,8 @@ impl ClientMachine {
         self.persists
     }
 
-    /// True if the connection has become a tunnel, or has switched to another protocol: the bytes after the last response are
-    /// not HTTP.
+    /// True if the connection has become a tunnel, or has switched to another protocol, so that the bytes after the
+    /// last response are not HTTP.
     pub fn has_left_http(&self) -> bool {
         self.has_left_http
     }
@@ -172,7 +172,7 @@ impl ClientMachine {
         self.awaited.len()
     }
 
-    /// True if a byte of the awaited response has been read, or an interim response before it.
+    /// True if a byte of the awaited response, or of an interim response before it, has been read.
     pub fn has_begun(&self) -> bool {
         self.interim > 0 || matches!(self.response, Incoming::Head(_) | Incoming::Body(_))
     }
@@ -192,7 +192,8 @@ impl ClientMachine {
         matches!(self.response, Incoming::Body(_))
     }
 
-    /// The number of bytes of the response's body that are still to come; `None` if it is not known in advance.
+    /// The number of bytes of the response's body that have not been consumed; `None` if the length is not known in
+    /// advance.
     pub fn body_left(&self) -> Option<u64> {
         match &self.response {
             Incoming::Body(decoder) => decoder.remaining(),
@@ -210,8 +211,9 @@ impl ClientMachine {
         &self.trailers
     }
 
-    /// Appends the head of a request to `out`. Returns the encoder for its body, or `None` if it has none. The caller
-    /// then reports the end of the body with [`ClientMachine::body_sent`] or [`ClientMachine::abandon_body`].
+    /// Appends the head of a request to `out`. Returns the encoder for its body, or `None` if the request has no body.
+    /// The caller then reports the end of the body with [`ClientMachine::body_sent`] or
+    /// [`ClientMachine::abandon_body`].
     ///
     /// # Errors
     /// Returns an error if a part of the head is not allowed. The machine and `out` are then unchanged.
@@ -219,7 +221,7 @@ impl ClientMachine {
     /// # Panics
     /// Panics if [`ClientMachine::can_request`] is false.
     pub fn request(&mut self, head: &RequestHead<'_>, out: &mut Buffer) -> Result<Option<Encoder>, InvalidRequest> {
-        // The server would not read such a request, and the client would wait for its response forever.
+        // The server would ignore such a request, and the client would wait forever for the response.
         assert!(self.can_request(), "the connection takes another request");
         let SentFraming { encoder, closes } = head.framing()?;
         // Everything has been checked, so an error leaves both `out` and the machine unchanged.
@@ -233,8 +235,8 @@ impl ClientMachine {
         Ok(encoder)
     }
 
-    /// Notes that the caller sends the bytes of an earlier [`ClientMachine::request`] again, which included the whole
-    /// body. `closes` is true if [`ClientMachine::can_request`] was false after that call.
+    /// Records that the caller sends the bytes of an earlier [`ClientMachine::request`], including the whole body,
+    /// again. `closes` must be true if [`ClientMachine::can_request`] was false after that earlier call.
     ///
     /// # Panics
     /// Panics if [`ClientMachine::can_request`] is false.
@@ -244,22 +246,22 @@ impl ClientMachine {
         self.persists &= !closes;
     }
 
-    /// Notes that the whole body of the request has been sent or is in the output.
+    /// Records that the whole body of the request has been sent or is in the output.
     pub fn body_sent(&mut self) {
         if self.request == Outgoing::Body {
             self.request = Outgoing::Idle;
         }
     }
 
-    /// Notes that the body of the request stays incomplete. The response can still be read, and is the last one,
-    /// because the server would read another request as the rest of the body.
+    /// Records that the body of the request stays incomplete. The response can still be read, but is the last one,
+    /// because the server would parse another request as the rest of the body.
     pub fn abandon_body(&mut self) {
         self.request = Outgoing::Closed;
         self.persists = false;
     }
 
     /// Reads the next part of a response from `input`. Consumes a head and the framing of a body, but leaves the bytes
-    /// of a body to [`ClientMachine::take`]. The head is read into `head`, even that of an interim response.
+    /// of a body to [`ClientMachine::take`]. `head` receives each head, including that of an interim response.
     ///
     /// # Errors
     /// Returns the first violation, and the same one in every later call. Nothing more is read, and no further request
@@ -271,11 +273,13 @@ impl ClientMachine {
         head: &mut ReceivedHead,
     ) -> Result<ResponseEvent, Violation> {
         if let Some(violation) = &self.violation {
-            // The position in the input is lost after a violation, so no later byte may be read as a response.
+            // After a violation it is unknown where the next message begins, so no later byte may be parsed as a
+            // response.
             return Err(violation.clone());
         }
         match self.next_event(input, limits, head) {
-            // Bytes that arrived before the end are read first. The response is cut only if they are not enough.
+            // Bytes that arrived before the end are read first. The response is incomplete only if these bytes do not
+            // complete it.
             Ok(ResponseEvent::More) if self.has_ended => Ok(ResponseEvent::Cut),
             Ok(event) => Ok(event),
             Err(violation) => {
@@ -288,15 +292,15 @@ impl ClientMachine {
         }
     }
 
-    /// Consumes the first `count` of the bytes that the last [`ResponseEvent::Data`] has announced.
+    /// Consumes the first `count` of the bytes that the last [`ResponseEvent::Data`] has reported.
     pub fn take(&mut self, input: &mut Buffer, count: usize) {
         if let Incoming::Body(decoder) = &mut self.response {
             decoder.take(input, count);
         }
     }
 
-    /// Notes that the server has ended the connection: no more bytes follow those in `input`. No further request may be
-    /// sent.
+    /// Records that the server has ended the connection, so that no bytes follow those in `input`. No further request
+    /// may be sent.
     pub fn end_of_input(&mut self, input: &Buffer) {
         self.cut_input();
         self.ends_bodies = true;
@@ -305,8 +309,8 @@ impl ClientMachine {
         }
     }
 
-    /// Notes that no more bytes arrive, and that the end may not be intended, so it does not complete a body that ends
-    /// with the connection. This is how a TLS connection without `close_notify` ends.
+    /// Records that no more bytes will arrive, but that the server may not have intended the end. Such an end does not
+    /// complete a close-delimited body. Used for a TLS connection that ends without `close_notify`.
     pub fn cut_input(&mut self) {
         self.persists = false;
         self.has_ended = true;
@@ -318,12 +322,12 @@ impl ClientMachine {
         limits: &MessageLimits,
         head: &mut ReceivedHead,
     ) -> Result<ResponseEvent, Violation> {
-        // Unrequested bytes stay in the input, where `is_reusable` finds them.
+        // Bytes that belong to no request stay in the input, where `is_reusable` detects them.
         if self.awaited.is_empty() {
             return Ok(ResponseEvent::Paused);
         }
         match &mut self.response {
-            // The state changes with the first byte, so that `has_begun` stays false on a connection that the server
+            // The state changes with the first byte, so that `has_begun` is false on a connection that the server
             // closes without responding.
             Incoming::Idle if input.is_empty() => Ok(ResponseEvent::More),
             Incoming::Idle => {
@@ -353,11 +357,11 @@ impl ClientMachine {
         };
         input.consume(length);
         let is_interim = head.status().class() == StatusClass::Informational;
-        // 101 is final although its class is that of interim responses, because no other response follows it.
+        // A 101 is final although it is in the class of interim responses, because no other response follows it.
         if is_interim && head.status() != Status::SWITCHING_PROTOCOLS {
             self.interim += 1;
             self.response = Incoming::Idle;
-            // Another head follows, for the same request.
+            // Another head follows for the same request.
             return if self.interim > MOST_INTERIM {
                 Err(Violation::ManyInterim(MOST_INTERIM))
             } else {
@@ -368,7 +372,7 @@ impl ClientMachine {
         Ok(ResponseEvent::Head)
     }
 
-    /// Decides the framing of a response's body, and whether the connection persists after it.
+    /// Determines the framing of a response's body, and whether the connection persists after it.
     fn begin_body(
         &mut self,
         controls: &ResponseControls,
@@ -378,11 +382,11 @@ impl ClientMachine {
     ) -> Result<(), Violation> {
         let awaited = self.awaited.front().copied();
         let is_tunnel = awaited == Some(ResponseFor::Connect) && head.status().class() == StatusClass::Success;
-        // The request matters too: the response to HEAD announces a body that does not follow, and a tunnel has no
-        // body.
+        // The framing depends on the request too, because the response to HEAD announces a body that does not follow,
+        // and a tunnel has no body.
         let body = controls.body(head.status(), is_tunnel || awaited == Some(ResponseFor::Head), limits)?;
         let mut decoder = match body {
-            // A caller may want the trailer fields. A server has no use for them and uses the other constructor.
+            // The trailer fields are kept, because a client may want them. A server has no use for them.
             ResponseBody::Framed(BodyLength::Chunked) => Decoder::Chunked(Box::new(ChunkedDecoder::keeping_trailers())),
             ResponseBody::Framed(length) => Decoder::new(length),
             ResponseBody::UntilClose => Decoder::until_close(),
@@ -392,16 +396,17 @@ impl ClientMachine {
             decoder.end_of_input(input);
         }
         self.response = Incoming::Body(decoder);
-        // After these two, the bytes on the connection are no longer HTTP.
+        // After a tunnel or a change of the protocol, the bytes on the connection are no longer HTTP.
         self.has_left_http = is_tunnel || head.status() == Status::SWITCHING_PROTOCOLS;
-        // Never reset to true: once either side has announced the end, no later response revokes it.
+        // `persists` never becomes true again, because once either side has announced the end of the connection, no
+        // later response revokes it.
         self.persists &= !self.has_left_http && controls.persists(head.version(), body);
         Ok(())
     }
 
     /// Marks the current response as complete.
     fn complete(&mut self) -> ResponseEvent {
-        // Requests that were sent before the end was known get no responses.
+        // Requests that were sent before the end of the connection was known will get no responses.
         let next = if self.persists { Incoming::Idle } else { Incoming::Closed };
         self.trailers = match std::mem::replace(&mut self.response, next) {
             Incoming::Body(Decoder::Chunked(decoder)) => decoder.into_trailers(),

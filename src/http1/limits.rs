@@ -1,13 +1,13 @@
-//! The size limits of one message. Time limits and all other limits of a server's clients are in `src/limits.rs`.
+//! The size limits of one message. Time limits and all other limits on a server's clients are in `src/limits.rs`.
 
 /// The size limits of one message. The protocol checks them for requests and for responses.
 ///
-/// A server takes them from its [`Limits`](crate::Limits), which explains the defaults.
+/// A server copies them from its [`Limits`](crate::Limits), whose documentation explains the defaults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MessageLimits {
-    /// The maximum length of the start line in bytes, with its CRLF.
+    /// The maximum length of the start line in bytes, including its CRLF.
     pub start_line: usize,
-    /// The maximum length of one field line in bytes, with its CRLF.
+    /// The maximum length of one field line in bytes, including its CRLF.
     pub field_line: usize,
     /// The maximum length of the whole head in bytes, from the start line to the empty line that ends it.
     pub head: usize,
@@ -15,18 +15,18 @@ pub struct MessageLimits {
     pub fields: usize,
     /// The maximum length of the body in bytes, without chunk framing.
     pub body: u64,
-    /// The maximum total length of chunk extensions and trailer fields of one body, in bytes (RFC 9112 section 7.1.1).
+    /// The maximum total length of chunk extensions and trailer fields in one body, in bytes (RFC 9112 section 7.1.1).
     pub chunk_overhead: usize,
 }
 
 impl MessageLimits {
-    /// True if a body of `length` bytes is within the limit. A length above `i64::MAX` never is, because some programs
-    /// that receive the length cannot represent it.
+    /// True if a body of `length` bytes is within the limit. A length above `i64::MAX` is never within it, because some
+    /// programs that receive the length cannot represent it.
     pub(super) fn allow_body(&self, length: u64) -> bool {
         length <= self.longest_body()
     }
 
-    /// The number of bytes that a body may still have after `taken`.
+    /// The number of bytes that a body may still have after `taken` bytes.
     pub(super) fn body_left(&self, taken: u64) -> u64 {
         self.longest_body().saturating_sub(taken)
     }

@@ -5,12 +5,11 @@ use std::borrow::Cow;
 use super::Violation;
 use crate::http::Status;
 
-/// Why the server stops reading a client's request. The client receives an error response, and then the connection is
-/// closed.
+/// Why the server stops reading a client's request. The server sends an error response and then closes the connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Rejection {
-    /// The request breaks a rule of the protocol or exceeds a limit.
+    /// The request violates the protocol or exceeds a limit.
     Violation(Violation),
     /// The rest of the request did not arrive in time (RFC 9110 section 15.5.9).
     Timeout,
@@ -31,8 +30,8 @@ impl Rejection {
         }
     }
 
-    /// The reason phrase and short text of the error response, with CPython's wording if CPython also refuses the
-    /// request. `None` means the usual phrase of the status.
+    /// The reason phrase and short text of the error response, with CPython's wording if CPython also rejects the
+    /// request. `None` means the standard phrase of the status.
     pub fn message(&self) -> Option<Cow<'static, str>> {
         match self {
             Rejection::Violation(violation) => message(violation),
@@ -40,10 +39,10 @@ impl Rejection {
         }
     }
 
-    /// The long text of the error page. `None` means the usual description of the status.
+    /// The long text of the error page. `None` means the standard description of the status.
     pub fn explanation(&self) -> Option<String> {
         match self {
-            // The first two texts are those of CPython's `http.client`, which parses the fields for `http.server`.
+            // The first two texts come from CPython's `http.client`, which parses the fields for `http.server`.
             Rejection::Violation(Violation::LongField(limit)) => {
                 Some(format!("got more than {limit} bytes when reading header line"))
             }
@@ -81,7 +80,7 @@ fn message(violation: &Violation) -> Option<Cow<'static, str>> {
         Violation::LongRequestLine | Violation::LargeBody => return None,
         // CPython accepts the remaining cases; these texts follow its style.
         Violation::EmptyLines => "Empty lines before the request line",
-        // These three violations occur only in responses, which only a client reads.
+        // These three violations occur only in responses, which only a client parses.
         Violation::StatusLine(_) | Violation::LongStatusLine(_) | Violation::ManyInterim(_) => return None,
         Violation::BareLf => "Line end without CR",
         Violation::Field => "Bad header line",

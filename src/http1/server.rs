@@ -1,5 +1,5 @@
-//! `ServerMachine`: the server's side of a connection. It decides whether a head or a body is read next, how a response
-//! is framed, and whether the connection persists. Not here: IO and services.
+//! `ServerMachine`: the server side of a connection. It determines whether a head or a body is read next, how a
+//! response is framed, and whether the connection persists. Not here: I/O and services.
 
 mod state;
 
@@ -9,12 +9,12 @@ use crate::http::{Expect, FieldBlock, Persistence, Request, ResponseConstraints,
 use crate::observer::{TransitionObserver, Unobserved};
 pub use state::{ReceiveState, SendState};
 
-/// The server's side of the protocol on one connection.
+/// The server side of the protocol on one connection.
 ///
 /// Two state machines run side by side, because a response can begin before its request is complete. [`ReceiveState`]
-/// is the part of the request that is still to come, [`SendState`] the part of the response that is still to be sent.
-/// Only `settle` moves both: when a request and its response are both complete, the next request may begin, or the
-/// connection ends.
+/// represents the part of the request that is still expected, and [`SendState`] the part of the response that remains
+/// to be sent. Only `settle` changes both: when a request and its response are both complete, the next request may
+/// begin, or the connection ends.
 ///
 /// ```
 /// use serve_forever::http::{FieldBlock, Request, Status, Version};
@@ -38,9 +38,10 @@ pub use state::{ReceiveState, SendState};
 pub struct ServerMachine<O = Unobserved> {
     receive_state: ReceiveState,
     send_state: SendState,
-    /// The constraints of the current request. They forbid keep-alive once either side ends the connection.
+    /// The constraints of the current request. They forbid keep-alive once either side has announced the end of the
+    /// connection.
     constraints: ResponseConstraints,
-    /// The version that is sent in status lines.
+    /// The HTTP version that is sent in status lines.
     protocol: Version,
     observer: O,
 }
@@ -50,21 +51,21 @@ pub struct ServerMachine<O = Unobserved> {
 pub enum RequestEvent {
     /// More bytes are needed.
     More,
-    /// A head has been read into the request, and a response is due.
+    /// A head has been parsed into the request, and a response is due.
     Head,
     /// The number of body bytes at the front of the input. [`ServerMachine::take`] consumes them, or some of them.
     Data(usize),
     /// The body is complete. This event occurs once for every request that has a body.
     End,
-    /// No input is read until the response is complete. If [`ServerMachine::is_closed`], no input is read after that
-    /// either.
+    /// No input is read until the response is complete. If [`ServerMachine::is_closed`] is true, no further input is
+    /// ever read.
     Paused,
 }
 
 impl ServerMachine {
-    /// Creates the state of a new connection. With [`Version::Http10`] every response is sent as HTTP/1.0, even to an
-    /// HTTP/1.1 client. It then ends the connection, unless the response itself has `Connection: keep-alive` and the
-    /// client allows it.
+    /// Creates a machine for a new connection. With [`Version::Http10`], every response is sent as HTTP/1.0, even to an
+    /// HTTP/1.1 client. The connection then ends after each response, unless the response itself has `Connection:
+    /// keep-alive` and the client allows it.
     pub fn new(protocol: Version) -> ServerMachine {
         ServerMachine::observed(protocol, Unobserved)
     }
@@ -82,7 +83,7 @@ impl<O: TransitionObserver> ServerMachine<O> {
         }
     }
 
-    /// The observer.
+    /// Mutable access to the observer.
     pub fn observer(&mut self) -> &mut O {
         &mut self.observer
     }
@@ -117,8 +118,8 @@ impl<O: TransitionObserver> ServerMachine<O> {
         matches!(self.receive_state, ReceiveState::Body(_))
     }
 
-    /// The number of bytes of the request's body that are still to come: 0 once it is complete, `None` for a chunked
-    /// body.
+    /// The number of bytes of the request's body that have not been consumed: 0 once the body is complete, `None` for a
+    /// chunked body.
     pub fn body_left(&self) -> Option<u64> {
         match &self.receive_state {
             ReceiveState::Body(decoder) => decoder.remaining(),
@@ -126,7 +127,7 @@ impl<O: TransitionObserver> ServerMachine<O> {
         }
     }
 
-    /// True if the method is HEAD: the response announces a body and does not send it.
+    /// True if the method is HEAD, so that the response announces a body but does not contain it.
     pub fn is_head(&self) -> bool {
         self.constraints.is_head
     }
@@ -136,7 +137,7 @@ impl<O: TransitionObserver> ServerMachine<O> {
         self.constraints.persistence == Persistence::LastRequest
     }
 
-    /// True if the response may be 101: the request is complete, and both sides speak HTTP/1.1 (RFC 9110 section 7.8).
+    /// True if the response may be 101: the request is complete, and both sides use HTTP/1.1 (RFC 9110 section 7.8).
     pub fn may_switch_protocols(&self) -> bool {
         let both_http11 = !self.constraints.is_http10 && self.protocol == Version::Http11;
         both_http11 && !self.constraints.is_head && matches!(self.receive_state, ReceiveState::Done)
@@ -147,8 +148,9 @@ impl<O: TransitionObserver> ServerMachine<O> {
         self.constraints.expect
     }
 
-    /// Reads the next part of a request from `input`. Consumes a head and the framing of a body, but leaves the bytes of a
-    /// body to [`ServerMachine::take`]. A head is read into `request`, which holds the previous request until then.
+    /// Reads the next part of a request from `input`. Consumes a head and the framing of a body, but leaves the bytes
+    /// of a body to [`ServerMachine::take`]. A head is parsed into `request`, which contains the previous request until
+    /// then.
     ///
     /// # Errors
     /// Returns the first violation. Nothing more is read; a response is due ([`SendState::Due`]) unless it has already
@@ -163,7 +165,7 @@ impl<O: TransitionObserver> ServerMachine<O> {
             if input.is_empty() {
                 return Ok(RequestEvent::More);
             }
-            // A request counts from its first byte: it gets a response even if the server is stopping.
+            // A request counts as begun from its first byte, so it gets a response even if the server is stopping.
             self.enter_receive(ReceiveState::Head(HeadProgress::default()));
         }
         match self.receive_state {
@@ -175,7 +177,7 @@ impl<O: TransitionObserver> ServerMachine<O> {
     /// Reads the next part of a body, as [`ServerMachine::receive`] does, for callers that have read the head.
     ///
     /// # Errors
-    /// As for [`ServerMachine::receive`].
+    /// Returns the same errors as [`ServerMachine::receive`].
     pub fn receive_body(&mut self, input: &mut Buffer, limits: &MessageLimits) -> Result<RequestEvent, Violation> {
         let ReceiveState::Body(decoder) = &mut self.receive_state else { return Ok(RequestEvent::Paused) };
         match decoder.decode(input, limits) {
@@ -193,17 +195,17 @@ impl<O: TransitionObserver> ServerMachine<O> {
         }
     }
 
-    /// Consumes the first `count` of the bytes that the last [`RequestEvent::Data`] has announced.
+    /// Consumes the first `count` of the bytes that the last [`RequestEvent::Data`] has reported.
     pub fn take(&mut self, input: &mut Buffer, count: usize) {
         if let ReceiveState::Body(decoder) = &mut self.receive_state {
             decoder.take(input, count);
         }
     }
 
-    /// Notes that the client has shut its sending side. A complete request still gets its response (RFC 9112 section
-    /// 9.6).
+    /// Records that the client has shut down its sending side. A complete request still gets its response (RFC 9112
+    /// section 9.6).
     pub fn end_of_input(&mut self) {
-        // The rest of an incomplete request can no longer arrive.
+        // The rest of an incomplete request cannot arrive any more.
         if !matches!(self.receive_state, ReceiveState::Done) {
             self.constraints.forbid_keep_alive();
         }
@@ -219,7 +221,7 @@ impl<O: TransitionObserver> ServerMachine<O> {
         self.settle();
     }
 
-    /// Ends the connection after the response that is due, or immediately between two requests.
+    /// Ends the connection, after the response that is due or, between two requests, immediately.
     pub fn stop(&mut self) {
         self.constraints.forbid_keep_alive();
         // If a request has begun, the connection ends after its response.
@@ -233,11 +235,11 @@ impl<O: TransitionObserver> ServerMachine<O> {
     /// Stops reading the current request permanently. A response is due, and the connection ends after it.
     pub fn refuse(&mut self) {
         self.constraints.forbid_keep_alive();
-        // A complete request keeps its state, because only its response is missing.
+        // If the request is complete, its state is not changed, because only the response is missing.
         if matches!(self.receive_state, ReceiveState::Idle | ReceiveState::Head(_) | ReceiveState::Body(_)) {
             self.enter_receive(ReceiveState::Closed);
         }
-        // If the response has begun, it is sent to its end, because the client cannot receive another one.
+        // A response that has begun is completed, because the client cannot receive another one.
         if self.send_state == SendState::Idle {
             self.enter_send(SendState::Due);
         }
@@ -245,7 +247,7 @@ impl<O: TransitionObserver> ServerMachine<O> {
     }
 
     /// Copies the request line into `request` as far as it has arrived, so that a log can name a request that timed
-    /// out, and so that the error response to it has a body unless the method is HEAD.
+    /// out, and so that the error response has a body unless the method is HEAD.
     pub fn note_line(&mut self, input: &Buffer, request: &mut Request) {
         request.clear();
         if let ReceiveState::Head(progress) = &self.receive_state {
@@ -254,31 +256,31 @@ impl<O: TransitionObserver> ServerMachine<O> {
         }
     }
 
-    /// Sets the constraints on the error response to a request whose head is incomplete or malformed. Without this,
-    /// they would be those of the request before it.
+    /// Sets the constraints on the error response to a request whose head is incomplete or malformed. Without this, the
+    /// constraints of the previous request would apply.
     fn constrain_by_line(&mut self, request: &Request) {
         // The response to a HEAD request must not have a body, even if the rest of the head is unknown.
         let is_head = request.head.starts_with(b"HEAD ");
         self.constraints = ResponseConstraints { is_head, ..ResponseConstraints::default() };
     }
 
-    /// Appends `100 Continue` to `out` if the client waits for it before it sends its body (RFC 9110 section 10.1.1). Does so
-    /// once for a request.
+    /// Appends `100 Continue` to `out` if the client waits for it before sending its body (RFC 9110 section 10.1.1).
+    /// Does so at most once per request.
     pub fn send_continue(&mut self, out: &mut Buffer) {
         if self.constraints.expect == Expect::Continue && self.send_state == SendState::Due {
             self.constraints.expect = Expect::None;
-            // An HTTP/1.0 server does not send 1xx responses. After a while the client sends the body anyway.
+            // An HTTP/1.0 server does not send 1xx responses. The client will send the body anyway after a while.
             if matches!(self.receive_state, ReceiveState::Body(_)) && self.protocol == Version::Http11 {
                 out.extend(b"HTTP/1.1 100 Continue\r\n\r\n");
             }
         }
     }
 
-    /// Appends an interim response to `out`, if the final response is still due and `status` is interim.
+    /// Appends an interim response to `out`, if the final response is still due and `status` is an interim one.
     pub fn interim(&mut self, status: Status, fields: &FieldBlock, out: &mut Buffer) {
         // 101 ends HTTP on this connection, so it cannot precede another response.
         let is_interim = status.class() == StatusClass::Informational && status != Status::SWITCHING_PROTOCOLS;
-        // HTTP/1.0 has no 1xx (RFC 9110 section 15.2): its clients would take it for the final response.
+        // HTTP/1.0 has no 1xx responses (RFC 9110 section 15.2), so a client would treat one as the final response.
         let both_know_1xx = !self.constraints.is_http10 && self.protocol == Version::Http11;
         if is_interim && both_know_1xx && self.send_state == SendState::Due {
             write_interim(self.protocol, status, fields, out);
@@ -286,7 +288,8 @@ impl<O: TransitionObserver> ServerMachine<O> {
     }
 
     /// Appends the head of the response that is due to `out`. Returns the encoder for its body, or `None` if no body is
-    /// sent. The framing and `Connection` follow from the request, the status and the length (RFC 9112 section 6.3).
+    /// sent. The framing and `Connection` are derived from the request, the status and the length (RFC 9112 section
+    /// 6.3).
     pub fn respond(&mut self, response: &ResponseHead<'_>, out: &mut Buffer) -> Option<Encoder> {
         let length = response.fields.content_length().or(response.length);
         let switches = response.status == Status::SWITCHING_PROTOCOLS;
@@ -297,7 +300,7 @@ impl<O: TransitionObserver> ServerMachine<O> {
         let wanted = response.fields.keep_alive();
         self.decide_keep_alive(wanted, (needs_framing && !chunked) || switches);
         if switches {
-            // The client continues in the other protocol, even if its request had `Connection: close`.
+            // The client continues with the other protocol, even if its request had `Connection: close`.
             self.constraints.persistence = Persistence::Close;
         }
 
@@ -319,7 +322,7 @@ impl<O: TransitionObserver> ServerMachine<O> {
         let encoder = match length {
             // The response to HEAD announces a body that is not sent (RFC 9110 section 9.3.2).
             _ if self.constraints.is_head => None,
-            // The other protocol continues until the connection ends.
+            // The bytes of the other protocol continue until the connection ends.
             _ if switches => Some(Encoder::UntilClose),
             _ if response.status.is_bodiless() => None,
             Some(0) => None,
@@ -332,7 +335,7 @@ impl<O: TransitionObserver> ServerMachine<O> {
         encoder
     }
 
-    /// Notes that the whole body of the response has been sent or is in the output.
+    /// Records that the whole body of the response has been sent or is in the output.
     pub fn body_sent(&mut self) {
         if let SendState::Body(_) = self.send_state {
             self.enter_send(SendState::Done);
@@ -340,11 +343,11 @@ impl<O: TransitionObserver> ServerMachine<O> {
         }
     }
 
-    /// Decides whether the connection persists after this response (RFC 9112 section 9.3). `wanted` is the option in the
-    /// response's own `Connection`.
+    /// Determines whether the connection persists after this response (RFC 9112 section 9.3). `wanted` is the option in
+    /// the response's own `Connection`.
     fn decide_keep_alive(&mut self, wanted: Option<bool>, until_close: bool) {
-        // A client that waits for `100 Continue` may leave out the body after a final response. The server then cannot
-        // tell whether the next bytes are the body or a request (RFC 9110 section 10.1.1).
+        // A client that waits for `100 Continue` may omit the body after a final response. The server then cannot tell
+        // whether the next bytes are the body or a request (RFC 9110 section 10.1.1).
         let body_may_be_left_out =
             matches!(self.receive_state, ReceiveState::Body(_)) && self.constraints.expect != Expect::None;
         // An HTTP/1.0 server closes the connection unless the response says otherwise (RFC 9112 section 9.3).
@@ -386,7 +389,7 @@ impl<O: TransitionObserver> ServerMachine<O> {
         }
     }
 
-    // Inlined because a state is large, and moving it into a call costs more than the transition.
+    // Inlined, because a state is large, and passing it to a function costs more than the transition.
     #[inline(always)]
     fn enter_receive(&mut self, next: ReceiveState) {
         self.observer.receive_transition(self.receive_state.name(), next.name());
@@ -399,7 +402,8 @@ impl<O: TransitionObserver> ServerMachine<O> {
         self.send_state.enter(next);
     }
 
-    /// Moves both states if each has reached its end. Called after every change of either state.
+    /// Changes both states if the request and the response are both complete. Called after every change of either
+    /// state.
     fn settle(&mut self) {
         match (&self.receive_state, self.send_state, self.constraints.keep_alive()) {
             (ReceiveState::Done, SendState::Done, true) => {
@@ -410,7 +414,7 @@ impl<O: TransitionObserver> ServerMachine<O> {
                 self.enter_receive(ReceiveState::Closed);
                 self.enter_send(SendState::Closed);
             }
-            // No request follows, so the rest of this one is not needed.
+            // No other request follows, so the rest of this one is not needed.
             (ReceiveState::Closed | ReceiveState::Body(_), SendState::Done, false) => {
                 self.enter_send(SendState::Closed);
             }

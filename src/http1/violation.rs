@@ -1,61 +1,65 @@
-//! `Violation`: the fault of a message, for requests and responses. Not here: the response of a server
+//! `Violation`: what is wrong with a message, for requests and responses. Not here: a server's response to a violation
 //! (`rejection.rs`).
 
-/// A rule of the protocol that a message breaks, or a limit that it exceeds. The reader of the message cannot know where the
-/// next one begins, so it reads nothing more from the connection.
+/// A rule of the protocol that a message violates, or a limit that it exceeds. The recipient of the message cannot know
+/// where the next one begins, so it reads nothing more from the connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Violation {
-    /// Too many empty lines before the start line (RFC 9112 section 2.2).
+    /// There are too many empty lines before the start line (RFC 9112 section 2.2).
     EmptyLines,
-    /// The request line is not method SP target SP version; contains the line (RFC 9112 section 3).
+    /// The request line does not have the form `method SP target SP version` (RFC 9112 section 3). The variant contains
+    /// the line.
     RequestLine(String),
-    /// The version is not `HTTP/` digit `.` digit; contains the text in its place (RFC 9112 section 2.3).
+    /// The version does not have the form `HTTP/` digit `.` digit (RFC 9112 section 2.3). The variant contains the text
+    /// in its place.
     Version(String),
-    /// A major version other than 1; contains the two numbers (RFC 9110 section 15.6.6).
+    /// The major version is not 1 (RFC 9110 section 15.6.6). The variant contains the major and minor version.
     UnsupportedVersion(String),
     /// The request line is longer than its limit (RFC 9112 section 3).
     LongRequestLine,
-    /// The status line is not version SP status SP reason, or is missing; contains the line (RFC 9112 section 4).
+    /// The status line does not have the form `version SP status SP reason`, or is missing (RFC 9112 section 4). The
+    /// variant contains the line.
     StatusLine(String),
-    /// The status line is longer than its limit (RFC 9112 section 4); contains the limit.
+    /// The status line is longer than its limit (RFC 9112 section 4). The variant contains the limit.
     LongStatusLine(usize),
-    /// More interim responses before a final one than the limit (RFC 9110 section 15.2); contains the limit.
+    /// There are more interim responses before a final one than the limit allows (RFC 9110 section 15.2). The variant
+    /// contains the limit.
     ManyInterim(usize),
-    /// A line of the head ends in LF without CR (RFC 9112 section 2.2).
+    /// A line in the head ends in LF without CR (RFC 9112 section 2.2).
     BareLf,
-    /// A malformed field line: without a colon, with white space before it, with a bare CR or another control character,
-    /// or folded (RFC 9112 section 5).
+    /// A field line is malformed: it has no colon, white space before the colon, a bare CR or another control
+    /// character, or is folded (RFC 9112 section 5).
     Field,
-    /// One field line is longer than its limit (RFC 6585 section 5); contains the limit.
+    /// A field line is longer than its limit (RFC 6585 section 5). The variant contains the limit.
     LongField(usize),
-    /// More header fields than the limit (RFC 6585 section 5); contains the limit.
+    /// There are more header fields than the limit allows (RFC 6585 section 5). The variant contains the limit.
     ManyFields(usize),
-    /// The whole head is longer than its limit (RFC 6585 section 5); contains the limit.
+    /// The whole head is longer than its limit (RFC 6585 section 5). The variant contains the limit.
     LongHead(usize),
-    /// No `Host` or several in HTTP/1.1, or several in HTTP/1.0 (RFC 9112 section 3.2).
+    /// An HTTP/1.1 request has no `Host` field or several, or an HTTP/1.0 request has several (RFC 9112 section 3.2).
     HostCount,
-    /// A `Host`, or the authority of a target, that is not a host with an optional port (RFC 9110 section 7.2).
+    /// `Host`, or the authority of a target, is not a host with an optional port (RFC 9110 section 7.2).
     Host,
-    /// A target whose form its method does not allow (RFC 9112 section 3.2).
+    /// The target has a form that the method does not allow (RFC 9112 section 3.2).
     Target,
-    /// An `https` target on a connection that is not TLS (RFC 9110 section 7.4).
+    /// The target is an `https` URL, but the connection does not use TLS (RFC 9110 section 7.4).
     Misdirected,
     /// `Content-Length` is not a single decimal number (RFC 9112 section 6.3).
     ContentLength,
-    /// `Content-Length` together with `Transfer-Encoding` (RFC 9112 section 6.1).
+    /// The message has both `Content-Length` and `Transfer-Encoding` (RFC 9112 section 6.1).
     TwoFramings,
-    /// `Transfer-Encoding` in an HTTP/1.0 message (RFC 9112 section 6.1).
+    /// An HTTP/1.0 message has `Transfer-Encoding` (RFC 9112 section 6.1).
     TransferEncodingInHttp10,
-    /// `Transfer-Encoding` that does not end in a single, plain `chunked` (RFC 9112 section 6.3).
+    /// `Transfer-Encoding` does not end in a single `chunked` without parameters (RFC 9112 section 6.3).
     TransferEncoding,
-    /// A transfer coding other than `chunked` (RFC 9112 section 6.1).
+    /// There is a transfer coding other than `chunked` (RFC 9112 section 6.1).
     UnknownCoding,
     /// The body is longer than the limit (RFC 9110 section 15.5.14).
     LargeBody,
-    /// A malformed chunk size, chunk extension or end of a chunk (RFC 9112 section 7.1).
+    /// A chunk size, a chunk extension or the end of a chunk is malformed (RFC 9112 section 7.1).
     Chunk,
-    /// Chunk extensions or trailer fields beyond their limit (RFC 9112 section 7.1.1).
+    /// Chunk extensions and trailer fields together exceed their limit (RFC 9112 section 7.1.1).
     ChunkOverhead,
 }
 

@@ -1,11 +1,11 @@
-//! `--assert 'p99<2ms'`: a bound for a figure.
+//! `--assert 'p99<2ms'`: a bound on a measured value.
 
 use std::fmt;
 
 use super::figures::LoadSummary;
 use super::units::{parse_time, time_text};
 
-/// A bound for one figure of a run.
+/// A bound on one measured value of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Assertion {
     text: String,
@@ -14,17 +14,17 @@ pub(super) struct Assertion {
     bound: f64,
 }
 
-/// A figure for which a bound can be set.
+/// A measured value for which a bound can be set.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Metric {
-    /// A percentile of the latency in microseconds; of the corrected latency if the flag is set.
+    /// A percentile of the latency in microseconds. If the flag is true, it is that of the corrected latency.
     Percentile(f64, bool),
     Mean,
     /// Responses per second.
     Rate,
-    /// Requests without a complete response.
+    /// The number of requests without a complete response.
     Errors,
-    /// Responses with a status of 400 or above.
+    /// The number of responses with a status of 400 or above.
     Refused,
 }
 
@@ -36,7 +36,8 @@ enum Relation {
     MoreOrEqual,
 }
 
-/// The relations and their spellings. Longer ones come first, because a shorter one can be their prefix.
+/// The relations and their spellings. Longer spellings come first, because a shorter one can be a prefix of a longer
+/// one.
 const RELATIONS: [(&str, Relation); 4] =
     [("<=", Relation::LessOrEqual), (">=", Relation::MoreOrEqual), ("<", Relation::Less), (">", Relation::More)];
 
@@ -75,7 +76,7 @@ impl Assertion {
         Ok(Assertion { text: text.to_owned(), metric, relation, bound })
     }
 
-    /// Compares the figure of a run with the bound.
+    /// Compares the measured value with the bound.
     pub(super) fn check(&self, summary: &LoadSummary<'_>) -> Checked {
         let value = self.metric.value(summary);
         let holds = match self.relation {

@@ -1,5 +1,5 @@
-//! One connection of the generator: sends prepared requests, reads responses, and reports how each ended. Not here: a
-//! clock.
+//! One connection of the generator: sends prepared requests, reads responses, and reports the outcome of each request.
+//! Not here: a clock.
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
@@ -11,11 +11,11 @@ use super::plan::PreparedRequest;
 use super::stream::LoadStream;
 use crate::http1::{Buffer, ClientMachine, MessageLimits, ReceivedHead, ResponseEvent, Violation};
 
-/// The maximum size of one read in bytes. The responses of most benchmarks are shorter.
+/// The maximum size of one read in bytes. The responses in most benchmarks are shorter.
 const READ_SIZE: usize = 64 * 1024;
 
-/// The maximum number of reads per turn. The other connections run then, even if the server sends faster than this one
-/// reads.
+/// The maximum number of reads per turn. After that, the other connections run, even if the server sends faster than
+/// this connection reads.
 const MOST_READS: usize = 16;
 
 /// A connection to the server.
@@ -34,9 +34,10 @@ pub(super) struct LoadConnection {
     /// True until a read or a write has returned `WouldBlock`.
     readable: bool,
     writable: bool,
-    /// The server has closed its side. A read after the last bytes returns the end, and no further event follows.
+    /// True once the server has closed its side. A read after the last bytes returns EOF, and no further event follows.
     read_closed: bool,
-    /// The numbers of bytes that may be read and written until the allowances are renewed. `usize::MAX` means no limit.
+    /// The numbers of bytes that may be read and written until the next tick renews the allowances. `usize::MAX` means
+    /// no limit.
     pub(super) read_allowance: usize,
     pub(super) write_allowance: usize,
     /// The time at which the connection became free for another request.
@@ -46,7 +47,7 @@ pub(super) struct LoadConnection {
 /// A request whose response is not complete.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct InFlight {
-    /// The time from which its latency counts: the time at which it was due or was sent.
+    /// The time from which the latency of the request is counted: the time at which the request was due or was sent.
     pub(super) counts_from: Instant,
     pub(super) sent: Instant,
 }
@@ -54,7 +55,7 @@ pub(super) struct InFlight {
 /// An event on a connection, for the generator to count.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum LoadEvent {
-    /// The connection is established. The attempt began at this time.
+    /// The connection has been established. The attempt began at this time.
     Connected(Instant),
     /// Bytes were read.
     Read(usize),
@@ -71,17 +72,17 @@ pub(super) enum LoadEnd {
     Failed(&'static str),
 }
 
-/// The parts of the generator that a running connection uses.
+/// The parts of the generator that a connection uses while it runs.
 #[derive(Debug)]
 pub(super) struct StepParts<'g> {
     pub(super) limits: &'g MessageLimits,
     pub(super) head: &'g mut ReceivedHead,
-    /// The events of the running connection.
+    /// The events that the running connection has reported.
     pub(super) events: &'g mut Vec<LoadEvent>,
 }
 
 impl LoadConnection {
-    /// Registers a stream that has begun to connect.
+    /// Creates a connection from a stream that has begun to connect, and registers the stream.
     pub(super) fn new(
         mut stream: LoadStream,
         registry: &Registry,
@@ -108,7 +109,7 @@ impl LoadConnection {
         })
     }
 
-    /// Notes the readiness that the poll has reported.
+    /// Stores the readiness that the poll has reported.
     pub(super) fn mark(&mut self, readable: bool, writable: bool, read_closed: bool) {
         self.read_closed |= read_closed;
         // During a TLS handshake, a write can wait for bytes from the server, and a read for space in the socket.
@@ -117,7 +118,7 @@ impl LoadConnection {
         self.writable |= writable || both;
     }
 
-    /// The number of requests that may be added, up to `pipeline` requests in flight.
+    /// The number of requests that can be added before there are `pipeline` requests in flight.
     pub(super) fn room(&self, pipeline: usize) -> usize {
         if self.connecting.is_some() || !self.machine.can_request() {
             0
@@ -165,7 +166,7 @@ impl LoadConnection {
         Ok(true)
     }
 
-    /// Writes output until it is empty, the socket is full, or the allowance is used up.
+    /// Writes until the output is empty, the socket is full, or the allowance is used up.
     pub(super) fn flush(&mut self) -> Result<(), LoadEnd> {
         while self.writable && !self.output.is_empty() && self.write_allowance > 0 {
             let most = self.output.len().min(self.write_allowance);
@@ -181,7 +182,7 @@ impl LoadConnection {
                 Err(error) => return Err(self.failed(&error)),
             }
         }
-        // Records that the socket did not accept wait in the TLS connection.
+        // Records that the socket did not accept are still in the TLS connection.
         if self.writable && !self.stream.short_read_is_all() {
             match self.stream.flush() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable = false,
@@ -192,7 +193,7 @@ impl LoadConnection {
         Ok(())
     }
 
-    /// Reads until the socket is empty or the allowance is used up, and takes responses from the input.
+    /// Reads until the socket is empty or the allowance is used up, and processes the responses in the input.
     fn read(&mut self, shared: &mut StepParts<'_>) -> Result<(), LoadEnd> {
         for _ in 0..MOST_READS {
             if !self.readable || self.read_allowance == 0 {
@@ -222,7 +223,7 @@ impl LoadConnection {
         Ok(())
     }
 
-    /// Takes responses from the input.
+    /// Processes the responses in the input.
     fn receive(&mut self, shared: &mut StepParts<'_>) -> Result<(), LoadEnd> {
         loop {
             match self.machine.receive(&mut self.input, shared.limits, shared.head) {
@@ -249,7 +250,7 @@ impl LoadConnection {
         }
     }
 
-    /// The end of a connection that the server has closed.
+    /// The reason for the end of a connection that the server has closed.
     fn ended(&self) -> LoadEnd {
         match (self.in_flight.is_empty(), self.machine.has_begun()) {
             (true, _) => LoadEnd::Closed,
@@ -258,8 +259,8 @@ impl LoadConnection {
         }
     }
 
-    /// The end of a connection after a system error. A reset without requests in flight is not an error, because a
-    /// server may close an idle connection at any time.
+    /// The reason for the end of a connection after a system error. A reset without requests in flight is not an error,
+    /// because a server may close an idle connection at any time.
     fn failed(&self, error: &io::Error) -> LoadEnd {
         match error_name(error) {
             "ConnectionReset" if self.in_flight.is_empty() => LoadEnd::Closed,
@@ -274,7 +275,7 @@ fn error_name(error: &io::Error) -> &'static str {
         io::ErrorKind::ConnectionRefused => "ConnectionRefused",
         io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => "ConnectionReset",
         io::ErrorKind::TimedOut => "Timeout",
-        // rustls reports its errors, such as an untrusted certificate, with this kind.
+        // rustls uses this kind for its errors, such as an untrusted certificate.
         io::ErrorKind::InvalidData => "TlsError",
         io::ErrorKind::UnexpectedEof => "IncompleteRead",
         io::ErrorKind::NotFound => "NotFound",

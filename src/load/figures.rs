@@ -5,54 +5,55 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-/// The longest latency that a histogram distinguishes, in microseconds. Longer ones count as this one.
+/// The maximum latency in a histogram, in microseconds. Longer latencies are clamped to it.
 const LONGEST: u64 = 60_000_000;
 
-/// The number of significant digits that a histogram keeps of a latency.
+/// The number of significant digits that a histogram keeps for a latency.
 const DIGITS: u8 = 3;
 
-/// The percentiles of reports.
+/// The percentiles that the reports show.
 pub(super) const PERCENTILES: [f64; 6] = [50.0, 90.0, 99.0, 99.9, 99.99, 100.0];
 
-/// A histogram of times in microseconds.
+/// Creates a histogram of durations in microseconds.
 pub(super) fn histogram() -> Histogram<u64> {
     // NOTE(unwrap): the bounds are constants that the histogram accepts.
     Histogram::new_with_bounds(1, LONGEST, DIGITS).expect("the bounds of a histogram")
 }
 
-/// Counts a time.
+/// Adds a duration to a histogram.
 pub(super) fn record(histogram: &mut Histogram<u64>, time: Duration) {
     let micros = u64::try_from(time.as_micros()).unwrap_or(LONGEST);
     histogram.saturating_record(micros.clamp(1, LONGEST));
 }
 
-/// The counts of a run.
+/// The measurements of a run.
 #[derive(Debug)]
 pub(super) struct Figures {
-    /// Latencies of responses that were complete after the warm-up and before the end.
+    /// The latencies of responses that were completed after the warm-up and before the end of the run.
     pub(super) latency: Histogram<u64>,
-    /// The times from the beginning of a connection attempt until the connection is established, in the whole run.
+    /// How long connection attempts took until the connection was established, in the whole run.
     pub(super) connect: Histogram<u64>,
-    /// Responses in the measured time, by status.
+    /// Responses during the measurement, by status.
     pub(super) statuses: BTreeMap<u16, u64>,
-    /// Requests without a complete response in the whole run, by the kind of the error.
+    /// Requests without a complete response in the whole run, by kind of error.
     pub(super) errors: BTreeMap<&'static str, u64>,
-    /// Responses in the measured time.
+    /// The number of responses during the measurement.
     pub(super) responses: u64,
-    /// Bytes of those responses' bodies.
+    /// The number of body bytes in responses during the measurement.
     pub(super) body_bytes: u64,
-    /// Bytes read in the whole run.
+    /// The number of bytes read in the whole run.
     pub(super) read_bytes: u64,
-    /// Requests that were sent in the whole run, and the number of them that got a response.
+    /// The number of requests sent in the whole run, and the number of those that received a response (`answered`).
     pub(super) sent: u64,
     pub(super) answered: u64,
-    /// Connections that were established.
+    /// The number of connections that were established.
     pub(super) connections: u64,
-    /// Requests that were sent more than a millisecond after they were due although a connection was free.
+    /// The number of requests that were sent more than a millisecond after they were due, although a connection was
+    /// free.
     pub(super) late: u64,
-    /// The measured time.
+    /// The duration of the measurement.
     pub(super) measured: Duration,
-    /// The processor time of this thread in the measured time.
+    /// The CPU time of this thread during the measurement.
     pub(super) cpu: Duration,
     /// The maximum number of requests in flight on all connections together.
     pub(super) slots: u64,
@@ -61,7 +62,7 @@ pub(super) struct Figures {
 }
 
 impl Figures {
-    /// Creates figures with all counts at zero.
+    /// Creates figures in which all counts are zero.
     pub(super) fn new(slots: u64, is_open: bool) -> Figures {
         Figures {
             latency: histogram(),
@@ -90,38 +91,38 @@ impl Figures {
     }
 }
 
-/// The figures, as the reports contain them.
+/// The figures in the form in which the reports show them.
 #[derive(Debug)]
 pub(super) struct LoadSummary<'f> {
     pub(super) figures: &'f Figures,
-    /// The corrected latencies of a closed loop: a response that took longer than the sending interval of its
-    /// connection also counts for the requests that could not be sent during that time. `None` in an open loop, which
-    /// needs no correction.
+    /// The corrected latencies of a closed loop: a response that took longer than the expected interval between
+    /// requests is also counted for the requests that could not be sent meanwhile. `None` in an open loop, which needs
+    /// no correction.
     pub(super) corrected: Option<Histogram<u64>>,
-    /// The interval of the correction, in microseconds.
+    /// The expected interval between requests in microseconds, for correcting coordinated omission.
     pub(super) expected_interval: u64,
     pub(super) responses: u64,
     /// Responses per second.
     pub(super) rate: f64,
     pub(super) errors: u64,
-    /// The fraction of the measured time during which this thread ran, from 0 to 1.
+    /// The fraction of the measurement during which this thread was running, from 0 to 1.
     pub(super) cpu_share: f64,
     /// The fraction of the requests that this program sent late, from 0 to 1.
     pub(super) late_share: f64,
 }
 
-/// The share of the processor above which the generator itself may limit the rate.
+/// The share of CPU time above which the generator itself may limit the rate.
 const BUSY: f64 = 0.9;
 
-/// The share of late requests above which the generator does not keep its schedule.
+/// The share of late requests above which the generator counts as behind its schedule.
 const LATE: f64 = 0.01;
 
 impl LoadSummary<'_> {
     /// Computes the summary.
     pub(super) fn new(figures: &Figures) -> LoadSummary<'_> {
         let seconds = figures.measured.as_secs_f64().max(f64::MIN_POSITIVE);
-        // A slot sends again when its response is complete, so this is the mean interval between the requests of a
-        // slot.
+        // A slot sends its next request when a response is complete, so this is the mean interval between the requests
+        // of a slot.
         let expected_interval = (seconds * 1e6 * figures.slots as f64 / figures.responses.max(1) as f64) as u64;
         let corrected = (!figures.is_open).then(|| figures.latency.clone_correct(expected_interval.max(1)));
         LoadSummary {
@@ -136,7 +137,7 @@ impl LoadSummary<'_> {
         }
     }
 
-    /// A warning about the figures if the generator itself was the bottleneck.
+    /// Returns a warning about the figures if the generator itself was the bottleneck.
     pub(super) fn bottleneck(&self) -> Option<String> {
         if self.late_share > LATE {
             return Some(format!(
@@ -148,7 +149,7 @@ impl LoadSummary<'_> {
             .then(|| format!("load-forever was the bottleneck: it used {:.0} % of a processor", self.cpu_share * 100.0))
     }
 
-    /// The number of responses in the measured time with a status of 400 or above.
+    /// The number of responses during the measurement with a status of 400 or above.
     pub(super) fn refused(&self) -> u64 {
         self.figures.statuses.range(400..).map(|(_, count)| count).sum()
     }

@@ -15,7 +15,7 @@ use super::stream::{LoadConnector, LoadStream};
 use super::timer::LoadTimer;
 use crate::http1::{MessageLimits, ReceivedHead};
 
-/// The interval for handling time-outs, allowances, failed connections and the progress line.
+/// The interval for handling timeouts, allowances, failed connections and the progress line.
 const TICK: Duration = Duration::from_millis(100);
 
 /// The delay above which a request counts as sent late.
@@ -24,10 +24,10 @@ const LATE: Duration = Duration::from_millis(1);
 /// The maximum number of events per turn.
 const EVENTS: usize = 1024;
 
-/// The maximum number of requests that one turn adds in the open loop, before it polls again.
+/// The maximum number of requests that are added in one turn of the open loop before the next poll.
 const MOST_DUE: usize = 1024;
 
-/// The generator while it runs.
+/// The state of a running generator.
 #[derive(Debug)]
 pub(super) struct Generator<'p> {
     plan: &'p Plan,
@@ -35,20 +35,20 @@ pub(super) struct Generator<'p> {
     connector: LoadConnector,
     poll: Poll,
     timer: LoadTimer,
-    /// `None` after an attempt to connect has failed; the next tick tries again.
+    /// The connections. `None` after an attempt to connect has failed; the next tick tries again.
     connections: Vec<Option<LoadConnection>>,
     figures: Figures,
     head: ReceivedHead,
     limits: MessageLimits,
     events: Vec<LoadEvent>,
-    /// The number of the next request.
+    /// The index of the next request.
     next: u64,
     /// The index at which the search for a free connection begins, so that connections take turns.
     cursor: usize,
     /// The number of requests in flight on all connections together.
     in_flight: usize,
     start: Instant,
-    /// The processor time of this thread at the beginning of the measured time; `None` before that.
+    /// The CPU time of this thread at the start of the measurement; `None` before that.
     cpu_before: Option<Duration>,
     next_tick: Instant,
     shows_progress: bool,
@@ -57,7 +57,7 @@ pub(super) struct Generator<'p> {
 }
 
 impl<'p> Generator<'p> {
-    /// Prepares a run. Nothing is connected yet.
+    /// Prepares a run, without opening connections.
     pub(super) fn new(plan: &'p Plan, options: &'p LoadOptions) -> io::Result<Generator<'p>> {
         let poll = Poll::new()?;
         let timer = LoadTimer::new(poll.registry(), Token(options.connections))?;
@@ -85,7 +85,7 @@ impl<'p> Generator<'p> {
         })
     }
 
-    /// Runs until the time has passed or the last request has its response, and returns the figures.
+    /// Runs until the time has passed or the last request has received its response, and returns the figures.
     pub(super) fn run(mut self) -> io::Result<Figures> {
         let mut events = Events::with_capacity(EVENTS);
         self.start = Instant::now();
@@ -118,17 +118,17 @@ impl<'p> Generator<'p> {
         Ok(self.figures)
     }
 
-    /// The end of the measured time.
+    /// The time at which the measurement ends.
     fn end(&self) -> Instant {
         self.start + self.options.warm_up + self.options.duration
     }
 
-    /// True if no further requests are sent.
+    /// True if no further requests are to be sent.
     fn is_stopping(&self, now: Instant) -> bool {
         now >= self.end() || self.options.requests.is_some_and(|requests| self.next >= requests)
     }
 
-    /// True if no further requests are sent, and all responses have arrived or timed out.
+    /// True if no further requests are to be sent, and all responses have arrived or timed out.
     fn is_over(&self, now: Instant) -> bool {
         self.is_stopping(now) && (self.in_flight == 0 || now >= self.end() + self.options.timeout)
     }
@@ -144,21 +144,21 @@ impl<'p> Generator<'p> {
         self.connections.iter().flatten().any(|connection| connection.room(self.options.pipeline) > 0)
     }
 
-    /// Begins the measured time after the warm-up.
+    /// Begins the measurement after the warm-up.
     fn measure(&mut self, now: Instant) {
         if self.cpu_before.is_none() && now >= self.start + self.options.warm_up {
             self.cpu_before = Some(thread_time());
         }
     }
 
-    /// Closes the measured time.
+    /// Ends the measurement.
     fn finish(&mut self, now: Instant) {
         self.figures.fail("Timeout", self.in_flight as u64);
         let begin = self.start + self.options.warm_up;
         self.figures.measured = now.min(self.end()).saturating_duration_since(begin);
         self.figures.cpu = self.cpu_before.map_or(Duration::ZERO, |before| thread_time().saturating_sub(before));
         if self.shows_progress {
-            // This clears the progress line before the report.
+            // The progress line is cleared before the report.
             _ = write!(io::stderr(), "\r\x1b[K");
         }
     }
@@ -177,7 +177,7 @@ impl<'p> Generator<'p> {
         }
     }
 
-    /// Runs a connection, fills it in the closed loop, and replaces it when it has ended.
+    /// Runs a connection, adds requests to it in the closed loop, and replaces it if it has ended.
     fn run_connection(&mut self, index: usize, now: Instant) {
         let Some(connection) = &mut self.connections[index] else { return };
         let was_full = connection.room(self.options.pipeline) == 0;
@@ -195,7 +195,7 @@ impl<'p> Generator<'p> {
         }
     }
 
-    /// Adds requests to a connection until it is full, and sends them in one write.
+    /// Adds requests to a connection until it has the maximum number in flight, and sends them in one write.
     fn fill(&mut self, index: usize, now: Instant) -> Result<(), LoadEnd> {
         let stopping = self.is_stopping(now);
         let Some(connection) = &mut self.connections[index] else { return Ok(()) };
@@ -209,7 +209,7 @@ impl<'p> Generator<'p> {
         if added { connection.flush() } else { Ok(()) }
     }
 
-    /// Sends the requests that are due in the open loop. Requests for which no connection is free stay due.
+    /// Sends the requests that are due in the open loop. Requests for which no connection is free remain due.
     fn send_due(&mut self) {
         let now = Instant::now();
         for _ in 0..MOST_DUE {
@@ -279,7 +279,7 @@ impl<'p> Generator<'p> {
         }
     }
 
-    /// Handles the things that events do not report: time-outs, allowances and failed connections.
+    /// Handles what no event reports: timeouts, allowances and failed connections.
     fn tick(&mut self, now: Instant) {
         self.next_tick = now + TICK;
         for index in 0..self.connections.len() {
@@ -318,13 +318,13 @@ impl<'p> Generator<'p> {
         let rate = (self.figures.answered - self.shown.0) as f64 / since;
         let errors: u64 = self.figures.errors.values().sum();
         let p99 = super::units::time_text(self.figures.latency.value_at_percentile(99.0) as f64);
-        // NOTE: the line is not essential, so an error of the terminal is ignored.
+        // NOTE: the line is not essential, so an error is ignored.
         _ = write!(io::stderr(), "\r\x1b[K{elapsed} s: {rate:.0} responses/s, p99 {p99}, {errors} errors");
         self.shown = (self.figures.answered, now);
     }
 }
 
-/// The processor time of this thread.
+/// The CPU time of this thread.
 fn thread_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))

@@ -1,4 +1,4 @@
-//! The report as JSON, with the whole histogram.
+//! The report as JSON, including the whole histogram.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -58,7 +58,7 @@ fn counts(pairs: impl Iterator<Item = (String, u64)>) -> Value {
     Value::Object(pairs.map(|(name, count)| (name, json!(count))).collect::<Map<_, _>>())
 }
 
-/// Percentiles, and every counted value with its count.
+/// The percentiles of a histogram, and every counted value with its count.
 fn distribution(histogram: &Histogram<u64>) -> Value {
     let percentile = |percentile: f64| (format!("p{percentile}"), json!(histogram.value_at_percentile(percentile)));
     let mut all: Map<String, Value> = PERCENTILES.into_iter().map(percentile).collect();

@@ -1,10 +1,10 @@
-//! `load-forever`: a load generator with the client's protocol machine and one poll. It uses one thread.
+//! `load-forever`: a load generator that uses the client's protocol state machine and one poll, on one thread.
 //!
 //! In the *closed loop*, a connection sends its next request when a response is complete, so a slow server receives
-//! less load, and the figures hide its stalls. In the *open loop* (`--rate`), request `k` is due at `start + k / rate`
-//! regardless of the server, and its latency counts from that time. So a stall of a second is visible in the latency of
-//! every request that was due during it. For closed loops, the report therefore also contains figures corrected by the
-//! expected interval.
+//! less load, and its stalls do not show in the figures. In the *open loop* (`--rate`), request `k` is due at `start +
+//! k / rate` regardless of the server, and its latency counts from that time. A stall of one second is thus visible in
+//! the latency of every request that was due during it. For closed loops, the report also contains figures that are
+//! corrected with the expected interval.
 //!
 //! Not here: handlers, and the server's reactor, which accepts connections.
 

@@ -31,7 +31,7 @@ pub(super) struct LoadOptions {
     fields: Vec<(String, String)>,
     body: Vec<u8>,
     unix: Option<PathBuf>,
-    /// The numbers of bytes per second that a connection reads or writes.
+    /// The maximum number of bytes per second that a connection reads (`slow_read`) or writes (`slow_head`).
     pub(super) slow_read: Option<f64>,
     pub(super) slow_head: Option<f64>,
     pub(super) cacert: Option<PathBuf>,
@@ -42,14 +42,14 @@ pub(super) struct LoadOptions {
     pub(super) quiet: bool,
 }
 
-/// The duration of a run for which neither a duration nor a number of requests is set.
+/// The default duration of a run for which no number of requests is set either.
 const DURATION: Duration = Duration::from_secs(10);
 
-/// The duration of a run that ends only by its number of requests. It is longer than any run, and does not overflow the
-/// clock.
+/// The duration of a run that ends only after a number of requests. It is longer than any run, but does not overflow
+/// the clock.
 const ENDLESS: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// The maximum number of connections, so that the poll's tokens and the process's descriptors are sufficient.
+/// The maximum number of connections, so that the poll's tokens and the process's descriptors do not run out.
 const MOST_CONNECTIONS: u64 = 1_000_000;
 
 /// The maximum number of requests in flight on one connection.

@@ -10,7 +10,7 @@ use crate::http1::{Buffer, ClientMachine, Encoder, RequestHead};
 #[derive(Debug)]
 pub(super) struct Plan {
     requests: Vec<PreparedRequest>,
-    /// Indices into `requests`: the order in which they are sent. It is repeated.
+    /// The order in which requests are sent, as indices into `requests`. It is repeated.
     order: Vec<u16>,
     pub(super) server: LoadAddress,
     /// The name that the server's certificate must contain; `None` for unencrypted HTTP.
@@ -51,13 +51,13 @@ impl PreparedRequest {
         Ok(PreparedRequest { bytes: out.bytes().to_vec(), method: method.to_owned(), closes: !machine.can_request() })
     }
 
-    /// The method.
+    /// The method of the request.
     pub(super) fn method(&self) -> &str {
         &self.method
     }
 }
 
-/// Appends a body in the framing that the head has announced.
+/// Appends a body with the framing that the head announces.
 fn append_body(mut encoder: Encoder, body: &[u8], out: &mut Buffer) -> io::Result<()> {
     if let Encoder::Counted(length) = encoder
         && length != body.len() as u64
@@ -89,21 +89,21 @@ impl Plan {
         Ok(Plan { requests, order, server, tls_name: first.is_https.then(|| first.host.clone()) })
     }
 
-    /// The request with this number, counted from 0.
+    /// The request with this 0-based index in the run.
     pub(super) fn request(&self, number: u64) -> &PreparedRequest {
         &self.requests[usize::from(self.order[(number % self.order.len() as u64) as usize])]
     }
 }
 
-/// An order in which each index appears according to its weight. Equal indices are spread evenly.
+/// An order in which each index appears as often as its weight says, and is spread evenly.
 fn in_turns(weights: impl Iterator<Item = u32>) -> Vec<u16> {
     let weights: Vec<i64> = weights.map(i64::from).collect();
     let total: i64 = weights.iter().sum();
     let mut credits = vec![0; weights.len()];
     let mut order = Vec::new();
     for _ in 0..total {
-        // In each round, every index gains its weight. The index with the largest sum is next, and loses the total of
-        // all weights.
+        // In each round, every index gains its weight. The index with the largest sum is next, and the total of all
+        // weights is subtracted from its sum.
         credits.iter_mut().zip(&weights).for_each(|(credit, weight)| *credit += weight);
         let richest = (0..credits.len()).rev().max_by_key(|index| credits[*index]).unwrap_or(0);
         credits[richest] -= total;

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-/// The rule for sending requests.
+/// The rule that determines when requests are sent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum SendSchedule {
-    /// A connection sends its next request when it is free for one.
+    /// A connection sends its next request as soon as it is free.
     Closed,
     /// Request `k` is due at `start + k / rate`, even if earlier responses have not arrived.
     Open { rate: f64 },
@@ -16,7 +16,7 @@ impl SendSchedule {
     pub(super) fn due(self, start: Instant, number: u64) -> Option<Instant> {
         match self {
             SendSchedule::Closed => None,
-            // Computed from the start each time, because a sum of intervals would accumulate rounding errors.
+            // The time is always computed from the start, because a sum of intervals would accumulate rounding errors.
             SendSchedule::Open { rate } => Some(start + Duration::from_secs_f64(number as f64 / rate)),
         }
     }

@@ -1,4 +1,4 @@
-//! The connection of a client: TCP, a Unix socket, or TLS over TCP. It never blocks.
+//! The byte stream of a connection: TCP, a Unix socket, or TLS over TCP. Its calls never block.
 
 use std::io::{self, Read, Write};
 
@@ -19,7 +19,7 @@ pub(super) enum LoadStream {
     Tls(Box<rustls::StreamOwned<rustls::ClientConnection, TcpStream>>),
 }
 
-/// Makes connections to one server.
+/// Opens connections to one server.
 #[derive(Debug)]
 pub(super) struct LoadConnector {
     #[cfg(feature = "tls")]
@@ -89,7 +89,7 @@ impl LoadStream {
         }
     }
 
-    /// Registers the stream, edge-triggered, for both directions.
+    /// Registers the stream for both directions (edge-triggered).
     pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         self.source().register(registry, token, Interest::READABLE | Interest::WRITABLE)
     }

@@ -1,4 +1,4 @@
-//! A URL of the command line: its weight, its address and the bytes of its request.
+//! A URL from the command line: its weight, its address and the bytes of its request.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -13,7 +13,7 @@ pub(super) struct TargetUrl {
     /// The host without brackets.
     pub(super) host: String,
     pub(super) port: u16,
-    /// The path and the query in the form that is sent.
+    /// The path and the query, as they are sent.
     pub(super) target: String,
 }
 
@@ -53,7 +53,7 @@ impl TargetUrl {
     }
 }
 
-/// The largest weight of a URL.
+/// The maximum weight of a URL.
 const MOST_WEIGHT: u32 = 1000;
 
 /// Splits `HOST[:PORT]`; an IPv6 address is in brackets. `None` if the host is empty or the port is not a number.
@@ -71,7 +71,7 @@ fn split_authority(authority: &str) -> Option<(String, Option<u16>)> {
     is_host.then(|| (host.to_owned(), port))
 }
 
-/// The address to which connections are made.
+/// The address to connect to.
 #[derive(Debug, Clone)]
 pub(super) enum LoadAddress {
     Tcp(SocketAddr),

@@ -86,13 +86,13 @@ fn in_the_open_loop_a_request_is_sent_when_it_is_due() {
     let (server, requests) = server();
     let figures = run(&["-n", "100", "--rate", "2000", "-c", "2", "-p", "100"], server.address(), &["/"]);
     assert_eq!((figures.answered, requests.load(Ordering::Relaxed)), (100, 100));
-    // Request 99 is due 49.5 ms after the start, so the run cannot be shorter.
+    // Request 99 is due 49.5 ms after the start, so the run cannot end earlier.
     assert!(figures.measured >= Duration::from_micros(49_500), "{:?}", figures.measured);
     assert!(LoadSummary::new(&figures).corrected.is_none());
 }
 
-/// The server accepts the only connection when the last request is due, so earlier responses do not arrive before that.
-/// In the open loop, all latencies except the last include that wait.
+/// Tests a server that does not accept the only connection before the last request is due. No response arrives before
+/// that, so in the open loop all latencies except the last include the wait.
 #[test]
 fn in_the_open_loop_the_wait_for_a_stalled_server_counts_for_every_request_that_was_due() {
     const REQUESTS: u64 = 50;
@@ -100,7 +100,7 @@ fn in_the_open_loop_the_wait_for_a_stalled_server_counts_for_every_request_that_
     let address = listener.local_addr().unwrap();
     let server = std::thread::spawn(move || {
         let mut stream = listener.accept().unwrap().0;
-        // 50 requests of at least 40 bytes each. All of them have arrived by the time the last one is due.
+        // 50 requests of at least 40 bytes each. The server accepts once all of them have arrived.
         let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
         let mut heads = 0;
         while heads < REQUESTS {
@@ -113,7 +113,7 @@ fn in_the_open_loop_the_wait_for_a_stalled_server_counts_for_every_request_that_
     });
     let figures = run(&["-n", "50", "--rate", "1000", "-c", "1", "-p", "50"], address, &["/"]);
     assert_eq!(figures.answered, REQUESTS);
-    // The first request was due 49 ms before the last one, and all responses arrive after that.
+    // The first request was due 49 ms before the last one, and all responses arrive after the last one was due.
     assert!(figures.latency.max() >= 48_000, "{}", figures.latency.max());
     assert!(figures.latency.value_at_percentile(50.0) >= 23_000);
     server.join().unwrap();
@@ -170,7 +170,7 @@ fn a_slow_head_arrives_in_pieces() {
     let figures = run(&["-n", "1", "-c", "1", "--slow-head", "200"], address, &["/"]);
     assert_eq!(figures.answered, 1);
     let sizes = server.join().unwrap();
-    // The head has about 40 bytes, and 20 bytes per tick are sent. The bytes of two ticks can arrive together.
+    // The head has about 40 bytes, and 20 bytes per tick are sent. The bytes sent in two ticks can arrive together.
     assert!(sizes[0] <= 20 && sizes.len() >= 2, "{sizes:?}");
 }
 
@@ -191,6 +191,6 @@ fn a_request_makes_no_allocation() {
     };
     allocations("100");
     let (few, many) = (allocations("1000"), allocations("5000"));
-    // Buffers grow at the beginning of a run, depending on how the responses arrive.
+    // At the beginning of a run, buffers grow by an amount that depends on how the responses arrive.
     assert!(many <= few + 20, "{few} allocations for 1000 requests, {many} for 5000");
 }

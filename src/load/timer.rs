@@ -1,4 +1,4 @@
-//! A timer for the poll with a resolution below that of the poll's time-out, which is a millisecond.
+//! A timer for the poll whose resolution is finer than the millisecond of the poll timeout.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -33,9 +33,9 @@ mod kernel {
             Ok(LoadTimer { descriptor, target: None })
         }
 
-        /// Sets the timer to wake the poll at `target`. Returns `None`, because the poll needs no time-out.
+        /// Sets the timer to wake the poll at `target`. Returns `None`, because the poll needs no timeout.
         pub(in super::super) fn set(&mut self, target: Instant, now: Instant) -> io::Result<Option<Duration>> {
-            // In the closed loop, most turns wait for the same tick, which then costs one system call in total.
+            // In the closed loop, many turns wait for the same tick, for which the timer is set only once.
             if self.target == Some(target) && target > now {
                 return Ok(None);
             }
@@ -54,7 +54,7 @@ mod kernel {
 mod kernel {
     use super::*;
 
-    /// Uses the poll's own time-out, because other systems have no timer descriptors.
+    /// A replacement that uses the poll's timeout, for systems without timer descriptors.
     #[derive(Debug)]
     pub(in super::super) struct LoadTimer;
 
@@ -64,7 +64,7 @@ mod kernel {
             Ok(LoadTimer)
         }
 
-        /// Returns the time-out for the poll.
+        /// Returns the timeout for the poll.
         pub(in super::super) fn set(&mut self, target: Instant, now: Instant) -> io::Result<Option<Duration>> {
             Ok(Some(target.saturating_duration_since(now)))
         }

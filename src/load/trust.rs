@@ -1,4 +1,4 @@
-//! TLS to the server: the trusted certificates, and the connection.
+//! TLS connections to the server, and the certificates that they trust.
 
 use std::io;
 use std::path::Path;
@@ -14,7 +14,7 @@ use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStor
 use super::options::LoadOptions;
 use super::units::named;
 
-/// The client's side of TLS.
+/// The client side of TLS.
 #[derive(Debug)]
 pub(super) struct TlsClient {
     config: Arc<ClientConfig>,
@@ -22,8 +22,8 @@ pub(super) struct TlsClient {
 }
 
 impl TlsClient {
-    /// Creates a client for a server with this name. It trusts the certificates of `--cacert`, or with `--insecure` all
-    /// certificates.
+    /// Creates a client for a server with this name. It trusts the certificates in the `--cacert` file or, with
+    /// `--insecure`, all certificates.
     ///
     /// # Errors
     /// Returns an error if neither option is given, the name is invalid, or the file cannot be read.
@@ -52,7 +52,7 @@ impl TlsClient {
     }
 }
 
-/// The certificates of a PEM file.
+/// Reads the certificates in a PEM file.
 fn roots(file: &Path) -> io::Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
     let wrong = |error: &dyn std::fmt::Display| named(io::Error::other(error.to_string()), file);

@@ -1,13 +1,13 @@
-//! Times and numbers on the command line and in reports.
+//! Durations and numbers on the command line and in reports.
 
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-/// The suffixes of times, with their lengths in seconds. `us` and `ms` come before `s`, because both end in `s`.
+/// The suffixes of durations, with their values in seconds. `us` and `ms` come before `s`, because both end in `s`.
 const TIME_UNITS: [(&str, f64); 6] = [("us", 1e-6), ("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("", 1.0)];
 
-/// Parses a time such as `10`, `1.5s`, `200ms`, `250us`, `2m` or `1h`. Without a suffix it is in seconds.
+/// Parses a duration such as `10`, `1.5s`, `200ms`, `250us`, `2m` or `1h`. Without a suffix it is in seconds.
 pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
     let found = TIME_UNITS.iter().find_map(|(suffix, unit)| Some((text.strip_suffix(suffix)?, unit)));
     let (number, unit) = found.unwrap_or((text, &1.0));
@@ -23,7 +23,7 @@ pub(super) fn parse_positive(text: &str) -> Result<f64, String> {
     number.ok_or_else(|| format!("{text:?} is not a number above 0"))
 }
 
-/// A time in microseconds, with three significant digits.
+/// Formats a duration, given in microseconds, with three significant digits.
 pub(super) fn time_text(micros: f64) -> String {
     match micros {
         micros if micros < 1e3 => format!("{micros:.0} us"),

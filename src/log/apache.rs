@@ -1,4 +1,4 @@
-//! Apache's formats *common* and *combined*, which log analysers read.
+//! Apache's formats *common* and *combined*, which log analysers understand.
 //!
 //! Not here: buffering and writing lines.
 //!
@@ -33,8 +33,8 @@ pub(super) fn write_combined(out: &mut Vec<u8>, stamp: &[u8], record: &Record<'_
     }
 }
 
-/// Writes the third field: the user, with spaces escaped so that they do not end the field. `""` means an empty name,
-/// and `-` no user.
+/// Writes the third field: the user, with spaces escaped so that they do not end the field. An empty name is written as
+/// `""`, and the lack of a user as `-`.
 fn write_user(out: &mut Vec<u8>, user: Option<&str>) {
     match user {
         None => out.push(b'-'),

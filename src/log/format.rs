@@ -1,7 +1,7 @@
-//! Python's format, and the parts that the other formats share with it: times, addresses and escaping.
+//! Python's log format, and the parts that other formats share with it: times, addresses and escaping.
 //!
-//! The functions append to a buffer, so a line needs no allocation once the buffer has grown. Not here: buffering and writing
-//! lines.
+//! The functions append to a buffer, so that writing a line needs no allocation once the buffer has grown. Not here:
+//! buffering and writing lines.
 //!
 //! Invariant: control characters from a client never get into a line, so a line cannot send commands to a terminal.
 
@@ -15,10 +15,10 @@ use jiff::tz::TimeZone;
 use super::record::Record;
 use crate::http::Status;
 
-/// The names of the months, in English in every locale, as in Python.
+/// The abbreviated names of the months, which are in English in every locale, as in Python.
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// The form of a time.
+/// The format of a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Style {
     /// `20/Nov/2026 10:45:20`, the local time without its zone.
@@ -35,7 +35,7 @@ pub(super) enum Style {
 pub(super) struct Clock {
     zone: TimeZone,
     style: Style,
-    /// The second, since 1970, that `text` shows.
+    /// The second that `text` represents, counted from 1970.
     second: Option<u64>,
     text: Vec<u8>,
 }
@@ -56,7 +56,7 @@ impl Clock {
         self.second = None;
     }
 
-    /// The text of a time. A time outside the years 1970 to 9999 becomes the first second of 1970.
+    /// The text of a time. A time outside the years 1970 to 9999 is shown as the first second of 1970.
     pub(super) fn stamp(&mut self, now: SystemTime) -> &[u8] {
         let second = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         if self.second != Some(second) {
@@ -94,10 +94,10 @@ impl Clock {
     }
 }
 
-/// The zone that libc would use: `TZ`, or else `/etc/localtime`.
+/// The time zone that libc would use: `TZ`, or else `/etc/localtime`.
 ///
 /// The file is read directly, because `TimeZone::system` also searches the whole zone database for the name of the
-/// zone. That search would take most of the server's start time, and the name is not used.
+/// zone. That search would take up most of the server's startup time, and the name is not used.
 fn local_zone() -> TimeZone {
     if std::env::var_os("TZ").is_some() {
         return TimeZone::system();
@@ -154,7 +154,7 @@ fn write_number(out: &mut Vec<u8>, number: u64) {
 /// Writes `"LINE" STATUS SIZE`. The size is `-` unless [`Record::is_counted`] is true: Python writes `-` for an error
 /// and for a response whose length was not known in advance, and programs that parse its log expect this.
 pub(super) fn write_request(out: &mut Vec<u8>, record: &Record<'_>) {
-    // A quote within the line is not escaped, as in Python. A parser can find the end of the request line by the last
+    // A quote within the line is not escaped, as in Python. A parser can find the end of the request line at the last
     // quote.
     out.push(b'"');
     write_escaped(out, record.request.line);
@@ -186,7 +186,7 @@ pub(super) fn write_error(out: &mut Vec<u8>, status: Status, message: &str) {
     write_message(out, message);
 }
 
-/// Writes a message, which can quote bytes from a client. Only control characters and backslashes are escaped.
+/// Writes a message, which may contain bytes from a client. Only control characters and backslashes are escaped.
 pub(super) fn write_message(out: &mut Vec<u8>, text: &str) {
     let mut utf8 = [0; 4];
     for character in text.chars() {
@@ -201,7 +201,7 @@ pub(super) fn write_message(out: &mut Vec<u8>, text: &str) {
 /// that an escape differs from the same text sent by a client.
 ///
 /// Python escapes only 0x00 to 0x1f and 0x7f to 0x9f, and shows higher bytes as Latin-1 characters. Here they are
-/// escaped too, because the bytes can be in another encoding, and the terminal can use yet another.
+/// escaped too, because the bytes may be in another encoding, and the terminal may use yet another one.
 pub(super) fn write_escaped(out: &mut Vec<u8>, bytes: &[u8]) {
     // Nearly all texts need no escape. A loop that does not stop at the first byte that does is vectorised.
     if !bytes.iter().fold(false, |needed, byte| needed | needs_escape(*byte)) {

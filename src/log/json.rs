@@ -11,9 +11,9 @@ use super::record::Record;
 use crate::tls_info::TlsInfo;
 
 /// Writes `{"time":...,"address":...,"request":...,"status":...,"bytes":...,"duration":...}`. `user` follows the
-/// address if the request was authenticated. At the end, `cut` contains the reason if the response was cut short,
-/// `referer` and `user_agent` are present if the client sent them, and `tls` if the connection is encrypted. The
-/// duration is in seconds.
+/// address if the request was authenticated. At the end of the object, `cut` contains the reason if the response was
+/// cut short, `referer` and `user_agent` are present if the client sent them, and `tls` if the connection is encrypted.
+/// The duration is in seconds.
 pub(super) fn write_request(out: &mut Vec<u8>, stamp: &[u8], record: &Record<'_>) {
     write_start(out, stamp, record.at, Some(record.peer));
     if let Some(user) = record.user {
@@ -77,7 +77,7 @@ fn write_number(out: &mut Vec<u8>, name: &str, number: impl Display) {
     _ = write!(out, ",\"{name}\":{number}");
 }
 
-/// Writes a text field. Characters that are not printable ASCII are escaped, so that they have no effect on a terminal.
+/// Writes a text field. Characters that are not printable ASCII are escaped, so that they cannot affect a terminal.
 /// Bytes that are not UTF-8 become U+FFFD, because a JSON text cannot contain them.
 fn write_text(out: &mut Vec<u8>, name: &str, bytes: &[u8]) {
     _ = write!(out, ",\"{name}\":\"");
@@ -96,7 +96,7 @@ fn write_character(out: &mut Vec<u8>, character: char) {
     match character {
         '"' | '\\' => out.extend_from_slice(&[b'\\', character as u8]),
         ' '..='~' => out.push(character as u8),
-        // JSON escapes are UTF-16: a character above U+FFFF needs two of them.
+        // JSON escapes represent UTF-16 code units, so a character above U+FFFF needs two escapes.
         _ => {
             for unit in character.encode_utf16(&mut [0; 2]) {
                 _ = write!(out, "\\u{unit:04x}");

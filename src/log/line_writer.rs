@@ -5,7 +5,7 @@ use std::io::{self, Write};
 /// Calls a function with each line that is written to it, without its newline.
 pub(super) struct LineWriter<F> {
     pub(super) receive: F,
-    /// The beginning of a line whose end has not been written.
+    /// The beginning of a line whose end has not been written yet.
     pub(super) begun: Vec<u8>,
 }
 

@@ -1,11 +1,11 @@
 //! The access log: lines are collected in memory and written between two turns of the loop.
 //!
-//! `record` is the content of a line; `format`, `apache` and `json` write it in one of the four formats. `sink` buffers
-//! lines and counts dropped ones. `target` writes to a descriptor without blocking. Not here: connections.
+//! `record` defines the content of a line; `format`, `apache` and `json` write it in one of the four formats. `sink`
+//! buffers lines and counts the dropped ones. `target` writes to a descriptor without blocking. Not here: connections.
 //!
 //! Invariant: methods that add lines never fail or block, so the log never fails or delays a request. Only
-//! [`AccessLog::finish`] waits, for up to a second after the last request. Dropped lines are counted, and the log
-//! itself reports their number.
+//! [`AccessLog::finish`] waits, at most one second after the last request. Dropped lines are counted, and their number
+//! is reported in the log.
 
 mod apache;
 mod format;
@@ -28,24 +28,23 @@ pub use record::{LoggedRequest, OwnedLoggedRequest, Record};
 use sink::Sink;
 use target::Target;
 
-/// The longest time that [`AccessLog::finish`] waits for the target to accept the last lines.
+/// The maximum time that [`AccessLog::finish`] waits for the target to accept the last lines.
 const LAST: Duration = Duration::from_secs(1);
 
-/// The maximum number of buffered bytes while the target accepts none. It is enough for the lines of about two thousand
-/// requests.
+/// The maximum number of buffered bytes while the target accepts none. This is enough for about two thousand requests.
 const LIMIT: usize = 256 * 1024;
 
 /// The format of a log's lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum LogFormat {
-    /// The format of Python's `http.server`: `ADDR - - [DATE] "LINE" STATUS SIZE`. An error has an additional line
-    /// before it.
+    /// The format of Python's `http.server`: `ADDR - - [DATE] "LINE" STATUS SIZE`. An additional line precedes the line
+    /// of an error.
     #[default]
     Python,
-    /// Apache's *common*: the date has a time zone, and every request has exactly one line.
+    /// Apache's *common* format, in which dates have a time zone and every request has exactly one line.
     Common,
-    /// Apache's *combined*: *common* with the referer and the user agent.
+    /// Apache's *combined* format: *common* with the referer and the user agent.
     Combined,
     /// One JSON object per line.
     Json,
@@ -78,9 +77,9 @@ pub enum LogFormat {
 /// ```
 #[derive(Debug)]
 pub struct AccessLog {
-    /// `None` if the log is off.
+    /// The open log; `None` if the log is off.
     open: Option<OpenLog>,
-    /// True for the log of a server for which the program has not set a log.
+    /// True if the program has not set a log for the server, so that this is the default log.
     is_default: bool,
 }
 
@@ -89,7 +88,7 @@ struct OpenLog {
     sink: Sink,
     clock: Clock,
     format: LogFormat,
-    /// The name of the file, if the log was opened by name. [`AccessLog::reopen`] opens it again.
+    /// The name of the file, if the log was opened by name. [`AccessLog::reopen`] opens this file again.
     path: Option<PathBuf>,
     /// The name of the file before the process changed its root, if the file is not below the new root.
     left_behind: Option<PathBuf>,
@@ -101,12 +100,12 @@ impl AccessLog {
         std::io::stderr().as_fd().try_clone_to_owned().map_or_else(|_| AccessLog::off(), AccessLog::to)
     }
 
-    /// The log of a server until the program sets one.
+    /// Creates the default log, which a server uses until the program sets one.
     pub(crate) fn unless_set() -> AccessLog {
         AccessLog { is_default: true, ..AccessLog::stderr() }
     }
 
-    /// Turns the log off, unless the program has set it.
+    /// Turns logging off, unless the program has configured a log.
     pub(crate) fn quieten(&mut self) {
         if self.is_default {
             *self = AccessLog::off();
@@ -114,7 +113,7 @@ impl AccessLog {
     }
 
     /// Creates a log that calls a function with each line, without its newline. The function could pass lines to the
-    /// crate `tracing`. It is called between two turns of the loop, so it should not block.
+    /// `tracing` crate. It is called between two turns of the loop, so it should not block.
     ///
     /// ```
     /// use std::sync::{Arc, Mutex};
@@ -131,8 +130,8 @@ impl AccessLog {
     }
 
     /// Creates a log that is written to a writer, and flushed after each write. The writer is used between two turns of
-    /// the loop, so no client is served while it blocks. After an error, the waiting lines are lost. For a descriptor,
-    /// use [`to`](AccessLog::to), which writes without blocking.
+    /// the loop, so no client is served while it blocks. If a write fails, the buffered lines are lost. For a
+    /// descriptor, use [`to`](AccessLog::to), which writes without blocking.
     pub fn to_writer(writer: impl Write + Send + 'static) -> AccessLog {
         AccessLog::on(Target::writer(writer), None)
     }
@@ -143,7 +142,7 @@ impl AccessLog {
     }
 
     /// Creates a log on a descriptor: a file, a pipe, a terminal or a socket. The flags of the descriptor are not
-    /// changed, because other processes may share them.
+    /// changed, because other processes may share the open file.
     pub fn to(fd: OwnedFd) -> AccessLog {
         AccessLog::on(Target::new(fd), None)
     }
@@ -172,7 +171,7 @@ impl AccessLog {
         self
     }
 
-    /// Continues with the target and the format of another log. Lines that are still buffered are written to the new
+    /// Switches to the target and the format of another log. Lines that are still buffered are written to the new
     /// target, in their old format. The time zone stays the same.
     pub fn become_like(&mut self, other: AccessLog) {
         self.flush();
@@ -192,15 +191,15 @@ impl AccessLog {
         self.open.as_ref()?.path.as_deref()
     }
 
-    /// Prepares the log for a process that is about to make a directory its root. The path of a file below it becomes
-    /// relative to that root. Any other file is still written to, but cannot be reopened, because its path means
-    /// another file below the new root.
+    /// Prepares the log for a chroot to the directory `root`. The path of a log file in this directory becomes relative
+    /// to the new root. A log file elsewhere is still written to, but cannot be reopened, because its path would name
+    /// another file after the chroot.
     #[cfg_attr(not(any(feature = "cli", test)), expect(dead_code, reason = "only the program changes its root"))]
     pub(crate) fn below(mut self, root: &Path) -> AccessLog {
         if let Some(open) = &mut self.open
             && let Some(path) = open.path.take()
         {
-            // Both paths are resolved, because a path can also lead into the root through a symbolic link.
+            // Both paths are resolved, because a path may also lead into `root` through a symbolic link.
             let real = |path: &Path| path.canonicalize().ok();
             let inside =
                 real(&path).zip(real(root)).and_then(|(path, root)| Some(path.strip_prefix(root).ok()?.into()));
@@ -212,8 +211,8 @@ impl AccessLog {
         self
     }
 
-    /// Opens the file again by its name, after it has been renamed for rotation. Has no effect on a log that was not
-    /// opened by name.
+    /// Opens the log file again by its name, after the file has been renamed for rotation. Has no effect on a log that
+    /// was not opened by name.
     ///
     /// # Errors
     /// Returns an error if the file cannot be opened. Lines are then still written to the old file.
@@ -224,13 +223,13 @@ impl AccessLog {
         }
         let Some(path) = path else { return Ok(()) };
         let target = Target::open(path)?;
-        // Lines from before the rotation go to the old file if it accepts them now.
+        // Lines from before the rotation are written to the old file, if it accepts them now.
         sink.flush();
         sink.redirect(target);
         Ok(())
     }
 
-    /// True unless the log is off. If it is off, the caller need not prepare lines.
+    /// True unless the log is off. If the log is off, the caller need not prepare lines.
     pub fn is_on(&self) -> bool {
         self.open.is_some()
     }
@@ -253,8 +252,8 @@ impl AccessLog {
         described
     }
 
-    /// Adds the line of one exchange, like Python's `log_request`. If the response was cut short, it is preceded by a
-    /// line with the reason; the JSON format has a field for the reason instead.
+    /// Adds the line of one exchange, like Python's `log_request`. If the response was cut short, the line is preceded
+    /// by another one with the reason; the JSON format has a field for the reason instead.
     pub fn request(&mut self, record: &Record<'_>) {
         if let (Some(reason), Some(format)) = (record.cut, self.open.as_ref().map(|open| open.format))
             && format != LogFormat::Json
@@ -278,7 +277,8 @@ impl AccessLog {
     }
 
     /// Adds the line of an error response, like Python's `log_error`: `ADDR - - [DATE] code STATUS, message MESSAGE`.
-    /// The line of the request follows it. The other formats have exactly one line per request, so they omit this one.
+    /// The line of the request follows it. The other formats have exactly one line per request, so they omit the line
+    /// of the error.
     pub fn error(&mut self, peer: SocketAddr, status: Status, message: &str, now: SystemTime) {
         if self.open.as_ref().is_some_and(|open| open.format == LogFormat::Python) {
             self.line(Some(peer), now, |out| write_error(out, status, message));
@@ -298,7 +298,7 @@ impl AccessLog {
 
     /// Writes as many lines as the target accepts without blocking. The loop calls this at the end of each turn.
     ///
-    /// Returns the time after which to try again if lines are left. `None` if all have been written, so that an idle
+    /// Returns the time after which to try again if lines are left, or `None` if all have been written, so that an idle
     /// server does not wake up for its log.
     pub fn flush(&mut self) -> Option<Duration> {
         self.open.as_mut().and_then(|open| open.sink.flush())

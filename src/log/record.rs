@@ -12,9 +12,9 @@ use crate::tls_info::TlsInfo;
 /// One exchange: the client, its request, and the response.
 #[derive(Debug, Clone, Copy)]
 pub struct Record<'r> {
-    /// The address of the client.
+    /// The client's address.
     pub peer: SocketAddr,
-    /// The verified user, as set by the service; see [`Response::user`](crate::service::Response::user). Python's
+    /// The authenticated user, as set by the service; see [`Response::user`](crate::service::Response::user). Python's
     /// format does not show it.
     pub user: Option<&'r str>,
     /// The request.
@@ -24,7 +24,7 @@ pub struct Record<'r> {
     /// The number of body bytes that were sent.
     pub sent: u64,
     /// True if the length of the body was known when the response began, and the body is not the server's error page.
-    /// Otherwise Python's format shows `-` instead of the number, which programs that parse it expect. The other
+    /// Otherwise Python's format shows `-` instead of the number of bytes, as programs that parse it expect. The other
     /// formats always show the number.
     pub is_counted: bool,
     /// The reason why the response was cut short, if it was.
@@ -44,7 +44,7 @@ pub struct LoggedRequest<'r> {
     pub referer: Option<&'r [u8]>,
     /// The value of `User-Agent`.
     pub user_agent: Option<&'r [u8]>,
-    /// The result of the TLS handshake. It is also `None` if the connection is not encrypted.
+    /// The result of the TLS handshake. `None` if the connection is not encrypted, or if the format does not show it.
     pub tls: Option<&'r Arc<TlsInfo>>,
     /// The time at which the request was read.
     pub arrived: Instant,
@@ -74,7 +74,7 @@ impl LoggedRequest<'_> {
 }
 
 impl OwnedLoggedRequest {
-    /// The copied parts.
+    /// Borrows the copied parts.
     pub fn as_logged(&self) -> LoggedRequest<'_> {
         let (referer, user_agent) = (self.referer.as_deref(), self.user_agent.as_deref());
         LoggedRequest { line: &self.line, referer, user_agent, tls: self.tls.as_ref(), arrived: self.arrived }

@@ -1,9 +1,9 @@
 //! A bounded buffer of lines in front of a target. Lines that do not fit are dropped and counted.
 //!
-//! Not here: the format of lines, and the methods of writing (`target`).
+//! Not here: the format of lines, and how a target is written to (`target`).
 //!
-//! Invariant: the target gets whole lines. Only a failed write can cut a line, and then a newline precedes the next
-//! line.
+//! Invariant: only whole lines are written to the target. Only a failed write can truncate a line, and then a newline
+//! is written before the next line.
 
 use std::time::{Duration, Instant};
 
@@ -11,53 +11,54 @@ use rustix::io::Errno;
 
 use super::target::Target;
 
-/// The time after which a full target is tried again. The poll cannot be used for this: registering the descriptor
-/// fails for files, and a shared descriptor would be reported although other processes fill it again.
+/// How long to wait before a write to a full target is tried again. The poll cannot be used for this, because
+/// registering the descriptor fails for files, and a shared descriptor would be reported as writable although other
+/// processes keep filling it.
 const RETRY: Duration = Duration::from_millis(100);
 
 /// A bounded buffer of lines in front of a target.
 ///
 /// Once a line does not fit, all lines are dropped until the buffer has been written. This results in a few long gaps
-/// instead of many short ones, and each gap is announced in its place.
+/// instead of many short ones. A line in the place of each gap reports the number of dropped lines.
 #[derive(Debug)]
 pub(super) struct Sink {
     target: Target,
     limit: usize,
-    /// Writes the announcement of a gap. The argument is the number of dropped lines.
+    /// Writes the line that reports how many lines were dropped. The second argument is that number.
     announce: fn(&mut Vec<u8>, u64),
-    /// Whole lines. The first `written` bytes have already been written.
+    /// The buffered lines, all of them complete. The first `written` bytes have already been written.
     lines: Vec<u8>,
     written: usize,
-    /// The number of lines that have been dropped since the last announcement.
+    /// The number of lines that have been dropped since the last gap was reported.
     gap: u64,
-    /// The announcement in `lines`, until it has been written.
+    /// The line in `lines` that reports a gap, until it has been written.
     notice: Option<Notice>,
-    /// True if the last written byte is within a line whose rest was dropped.
+    /// True if the last byte that was written belongs to a line whose rest was dropped.
     torn: bool,
     dropped: u64,
 }
 
 #[derive(Debug)]
 struct Notice {
-    /// The number of dropped lines in the announcement.
+    /// The number of dropped lines that the line reports.
     gap: u64,
-    /// The position in the buffer at which the announcement ends.
+    /// The position in the buffer at which the line ends.
     end: usize,
 }
 
 impl Sink {
-    /// Creates a sink that buffers up to `limit` bytes. A line that is alone in the buffer can be longer.
+    /// Creates a sink that buffers up to `limit` bytes. A single line in an empty buffer may be longer.
     pub(super) fn new(target: Target, limit: usize) -> Sink {
         let announce = super::format::write_gap;
         Sink { target, limit, announce, lines: Vec::new(), written: 0, gap: 0, notice: None, torn: false, dropped: 0 }
     }
 
-    /// Sets the function that writes the announcement of a gap.
+    /// Sets the function that writes the line reporting how many lines were dropped.
     pub(super) fn announce_with(&mut self, announce: fn(&mut Vec<u8>, u64)) {
         self.announce = announce;
     }
 
-    /// Replaces the target. Lines that have not been written yet go to the new one.
+    /// Replaces the target. Lines that have not been written yet go to the new target.
     pub(super) fn redirect(&mut self, target: Target) {
         self.target = target;
     }
@@ -68,8 +69,8 @@ impl Sink {
 
     /// Buffers the line that `append` writes, which ends in a newline, or drops it.
     pub(super) fn line(&mut self, append: impl FnOnce(&mut Vec<u8>)) {
-        // Until a gap has been announced, even lines that would fit are dropped, so that there is one gap and not many
-        // short ones.
+        // Until a gap has been reported, even lines that would fit are dropped, so that there is one long gap and not
+        // many short ones.
         if self.gap > 0 && !self.is_empty() {
             return self.lose(1);
         }
@@ -91,13 +92,14 @@ impl Sink {
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => return Some(RETRY),
                 Ok(_) | Err(_) => {
-                    // The lines are lost. Their announcement waits for the next line, because retrying now would keep
-                    // an idle server busy with a broken target.
+                    // The lines are lost. Reporting the gap waits for the next line, because retrying now would keep an
+                    // idle server busy with a broken target.
                     self.give_up();
                     return None;
                 }
             }
-            // The announcement replaces the dropped lines, after all earlier lines.
+            // The line that reports the gap takes the place of the dropped lines, so it is written after all earlier
+            // lines.
             if self.is_empty() {
                 self.announce_gap();
             }
@@ -110,7 +112,7 @@ impl Sink {
         let began = Instant::now();
         while self.flush().is_some() {
             let left = within.saturating_sub(began.elapsed());
-            // After an error of poll, such as a signal, it tries again within the time.
+            // If poll fails, for example because of a signal, it is tried again until the time is up.
             if left.is_zero() || matches!(self.target.has_room(left), Ok(false)) {
                 return;
             }
@@ -131,12 +133,12 @@ impl Sink {
         self.dropped += lines;
     }
 
-    /// Puts the announcement of a gap, if there is one, into the empty buffer.
+    /// If there is a gap, puts the line that reports it into the buffer, which must be empty.
     fn announce_gap(&mut self) {
         if self.gap == 0 {
             return;
         }
-        // This ends the line whose rest was dropped, because otherwise the announcement would continue it.
+        // The newline ends the line whose rest was dropped, so that the report does not continue that line.
         if self.torn {
             self.lines.push(b'\n');
         }
@@ -147,8 +149,8 @@ impl Sink {
         self.gap = 0;
     }
 
-    /// Notes that bytes have been written. The rest is moved to the front only once half of the limit has been written,
-    /// because moving it after every write would be slow.
+    /// Records that bytes have been written. The rest is moved to the front only once half of the limit has been
+    /// written, because moving it after every write would be slow.
     fn advance(&mut self, count: usize) {
         self.written += count;
         if self.notice.as_ref().is_some_and(|notice| notice.end <= self.written) {
@@ -171,7 +173,7 @@ impl Sink {
         self.torn |= self.written > 0 && self.lines[self.written - 1] != b'\n';
         let mut left = self.written;
         if let Some(notice) = self.notice.take() {
-            // The gap must be announced again. The announcement itself does not count as a dropped line.
+            // The gap must be reported again. The line that reports it does not itself count as a dropped line.
             self.gap += notice.gap;
             left = notice.end;
         }

@@ -1,10 +1,11 @@
-//! The target of the log: a descriptor with a non-blocking method of writing, or a writer from the program.
+//! The target of the log: a descriptor with a way to write to it without blocking, or a writer that the program has
+//! supplied.
 //!
-//! The open file description of standard error is shared with the shell or the supervisor that started the server.
-//! `O_NONBLOCK` is a flag of that description, so setting it would also affect those processes. Therefore each kind of
-//! descriptor has its own method of writing, and no method changes a shared flag.
+//! The open file description of standard error is shared with the shell or supervisor that started the server.
+//! `O_NONBLOCK` is a flag of that description, so setting it would affect those processes too. Therefore each kind of
+//! descriptor is written to in its own way, none of which changes a shared flag.
 //!
-//! Not here: waiting lines (`sink`).
+//! Not here: buffered lines (`sink`).
 
 use std::fmt;
 use std::io::{ErrorKind, Write};
@@ -18,14 +19,14 @@ use rustix::io::{Errno, Result, write};
 use rustix::net::{SendFlags, send};
 
 /// The maximum size of one write in bytes. A write of up to this size to a pipe is atomic, and does not block if poll
-/// reports the pipe as writable. POSIX guarantees 512 bytes; on Linux it is a page.
+/// reports the pipe as writable. POSIX guarantees at least 512 bytes; on Linux the limit is a page.
 pub(super) const PIPE_BUF: usize = 4096;
 
-/// The destination of the log.
+/// The destination that log lines are written to.
 pub(super) enum Target {
-    /// A descriptor and the method of writing to it.
+    /// A descriptor, and how to write to it.
     Descriptor { fd: OwnedFd, method: WriteMethod },
-    /// A writer from the program. It may block.
+    /// A writer that the program has supplied. It may block.
     Writer(Box<dyn Write + Send>),
 }
 
@@ -40,20 +41,21 @@ impl fmt::Debug for Target {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WriteMethod {
-    /// `write` on a regular file. The kernel has no non-blocking writes for files.
+    /// Call `write` on a regular file. The kernel has no non-blocking writes for files.
     File,
-    /// Non-blocking `write` on a pipe or device that was opened a second time and therefore has its own flags.
+    /// Call `write` without blocking, on a pipe or device that was opened a second time and therefore has flags of its
+    /// own.
     Own,
-    /// `send` on a socket, with a flag that makes only this call non-blocking.
+    /// Call `send` on a socket, with a flag that makes only this call non-blocking.
     Socket,
-    /// `poll`, then `write`, on a pipe or device that cannot be opened again, for instance because it belongs to
-    /// another user. The write blocks if another process fills the pipe between the two calls, or if a terminal has
-    /// space for only a part. The kernel offers no better method for this case.
+    /// Call `poll` and then `write`, on a pipe or device that cannot be opened again, for instance because it belongs
+    /// to another user. The write blocks if another process fills the pipe between the two calls, or if a terminal has
+    /// space for only some of the bytes. The kernel offers no better method for this case.
     Polled,
 }
 
 impl Target {
-    /// Chooses the method by the kind of the descriptor. A descriptor of unknown kind is polled.
+    /// Chooses how to write by the kind of the descriptor. A descriptor of unknown kind is polled.
     pub(super) fn new(fd: OwnedFd) -> Target {
         match fstat(&fd).map(|stat| FileType::from_raw_mode(stat.st_mode)) {
             Ok(FileType::RegularFile) => Target::Descriptor { fd, method: WriteMethod::File },
@@ -74,7 +76,7 @@ impl Target {
         open(path, how, Mode::from_raw_mode(0o644)).map(Target::new)
     }
 
-    /// Creates a target from a writer of the program.
+    /// Creates a target from a writer that the program has supplied.
     pub(super) fn writer(writer: impl Write + Send + 'static) -> Target {
         Target::Writer(Box::new(writer))
     }
@@ -85,17 +87,18 @@ impl Target {
         Target::Descriptor { fd, method: WriteMethod::Polled }
     }
 
-    /// Writes some of the bytes and returns their number.
+    /// Writes some of the bytes and returns their count.
     ///
     /// # Errors
-    /// Returns `AGAIN` if the target is full now; otherwise an error of the target.
+    /// Returns `AGAIN` if the target is currently full, or any other error that the target returns.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<usize> {
         let (fd, method) = match self {
             Target::Descriptor { fd, method } => (&*fd, *method),
             Target::Writer(writer) => return write_and_flush(writer, bytes),
         };
         match method {
-            // A regular file accepts any number of bytes in one call, so the write is not limited to a few whole lines.
+            // A write to a regular file need not be limited to a few whole lines, because a file accepts any number of
+            // bytes in one call.
             WriteMethod::File => write(fd, bytes),
             WriteMethod::Own => write(fd, whole_lines(bytes)),
             WriteMethod::Socket => send(fd, whole_lines(bytes), SendFlags::DONTWAIT | SendFlags::NOSIGNAL),
@@ -106,14 +109,14 @@ impl Target {
         }
     }
 
-    /// Waits up to `within` until there is space for a write. Returns true if there is.
+    /// Waits for up to `within` until there is space for a write. Returns true if there is.
     ///
     /// # Errors
     /// Returns `INTR` if a signal arrived first.
     pub(super) fn has_room(&self, within: Duration) -> Result<bool> {
         match self {
             Target::Descriptor { fd, .. } => has_room(fd, within),
-            // A writer cannot be polled; its own write waits.
+            // A writer cannot be polled, but its own `write` waits.
             Target::Writer(_) => Ok(true),
         }
     }
@@ -125,7 +128,7 @@ fn has_room(fd: &OwnedFd, within: Duration) -> Result<bool> {
     Ok(poll(&mut fds, Some(&within))? > 0)
 }
 
-/// Writes to a writer from the program. An error without a system error number counts as an I/O error.
+/// Writes to a writer that the program has supplied. An error without a system error number is treated as an I/O error.
 fn write_and_flush(writer: &mut impl Write, bytes: &[u8]) -> Result<usize> {
     let written = writer.write(bytes).and_then(|count| writer.flush().map(|()| count));
     written.map_err(|error| match error.kind() {
@@ -142,8 +145,8 @@ fn reopen(fd: &OwnedFd) -> Result<OwnedFd> {
     open(path, OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())
 }
 
-/// As many whole lines as fit into one atomic write, or the beginning of a longer line. So the output of other
-/// processes on the same pipe appears between two lines and not within one.
+/// Returns as many whole lines as fit into one atomic write, or the beginning of a longer line. In this way, the output
+/// of other processes on the same pipe appears between two lines and not within one.
 fn whole_lines(bytes: &[u8]) -> &[u8] {
     if bytes.len() <= PIPE_BUF {
         return bytes;

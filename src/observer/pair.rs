@@ -1,4 +1,4 @@
-//! A pair of observers that both observe the same loop or connection.
+//! A pair of observers that observe the same loop or connection.
 
 use std::io;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Awakening, ConnectionObserver, LoopObserver, LoopState, ObservedWait, TransitionObserver};
 use crate::session::{CloseReason, Next, Ready};
 
-/// Passes each call on to the first observer, and to the second one if present.
+/// Passes each call on to the first observer, and to the second one if there is one.
 macro_rules! pass_on {
     ($($method:ident($($argument:ident: $type:ty),*);)*) => {
         $(fn $method(&mut self, $($argument: $type),*) {

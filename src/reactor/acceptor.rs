@@ -1,4 +1,4 @@
-//! Acceptors: sources of new sessions, each with its state in the loop: ready, empty, or backing off.
+//! Acceptors: sources of new sessions, each of which is in one of three states: ready, empty, or backing off.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,10 +10,10 @@ use mio::{Interest, Registry, Token};
 use crate::listen::unmapped;
 use crate::session::Session;
 
-/// The maximum number of connections that an acceptor accepts in one turn.
+/// The maximum number of connections that are accepted from one acceptor in one turn.
 pub(super) const ACCEPT_BATCH: usize = 64;
 
-/// How long an acceptor waits after the system has had no descriptor or memory for another connection (`EMFILE` and
+/// How long an acceptor backs off after the system had no descriptor or memory for another connection (`EMFILE` and
 /// similar errors).
 pub(super) const BACK_OFF: Duration = Duration::from_millis(100);
 
@@ -28,10 +28,11 @@ pub trait Accept<'s> {
     /// Undoes [`Accept::register`].
     fn deregister(&mut self, registry: &Registry);
 
-    /// Accepts one connection and makes its session. `None` refuses the connection: it is closed without a byte.
+    /// Accepts one connection and creates its session. `None` means that the connection was refused and closed without
+    /// sending a byte.
     ///
     /// # Errors
-    /// Returns `WouldBlock` if no connection is pending; otherwise those of the operating system.
+    /// Returns `WouldBlock` if no connection is pending; otherwise returns the error of the operating system.
     fn accept(&mut self, now: Instant) -> io::Result<Option<Box<dyn Session + 's>>>;
 
     /// True if a connection is pending, as far as the source can tell without accepting it. Called only when the table
@@ -40,16 +41,16 @@ pub trait Accept<'s> {
         true
     }
 
-    /// Called once when the run begins to drain. [`accept`](Accept::accept) is not called afterwards.
+    /// Called once when the run begins to drain. After that, [`accept`](Accept::accept) is not called any more.
     fn close(&mut self) {}
 }
 
-/// A source of sessions and its state in the loop.
+/// A source of sessions, and its state in the loop.
 pub struct Acceptor<'s> {
     source: Box<dyn Accept<'s> + 's>,
-    /// A connection may be pending. An event sets this, and `WouldBlock` clears it.
+    /// True if a connection may be pending. An event sets this, and `WouldBlock` clears it.
     ready: bool,
-    /// No connection is accepted before this time.
+    /// The time before which no connection is accepted, after an error.
     retry_at: Option<Instant>,
 }
 

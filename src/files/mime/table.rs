@@ -98,7 +98,7 @@ const TYPES: &[(&str, &[&str])] = &[
     // reStructuredText is registered only in the personal tree.
     (PLAIN, &["text", "org", "rst", "adoc", "asciidoc", "tex", "latex", "ltx", "sty", "bib", "texi", "texinfo", "gmi"]),
     (PLAIN, &["gemini"]),
-    // Sources of compiled languages. `.mod` and `.work` are Go's.
+    // Sources of compiled languages. `.mod` and `.work` belong to Go.
     (PLAIN, &["go", "mod", "work", "kt", "kts", "java", "scala", "sbt", "groovy", "gradle", "swift", "m", "mm", "rs"]),
     (PLAIN, &["cu", "cuh", "d", "zig", "nim", "hs", "lhs", "ml", "mli", "fs", "fsi", "fsx", "erl", "hrl", "ex", "exs"]),
     (PLAIN, &["v", "sv", "vhdl", "asm", "wat", "wit", "glsl", "vert", "frag", "hlsl", "metal", "proto", "thrift"]),
@@ -107,7 +107,7 @@ const TYPES: &[(&str, &[&str])] = &[
     (PLAIN, &["cljs", "cljc", "edn", "tcl", "tk", "awk", "sed", "vim", "sh", "bash", "zsh", "fish", "csh", "ksh"]),
     (PLAIN, &["bat", "cmd", "ps1", "psm1", "psd1", "vbs", "sct", "wsc", "nix", "cmake", "bzl", "dockerfile", "gql"]),
     (PLAIN, &["graphql", "gd"]),
-    // Sources of pages and styles that a build tool translates or another kind of server executes.
+    // Sources of pages and style sheets that a build tool translates or another kind of server executes.
     (PLAIN, &["vue", "svelte", "astro", "tsx", "cts", "coffee", "litcoffee", "less", "styl", "stylus", "slim", "slm"]),
     (PLAIN, &["pug", "jade", "haml", "ejs", "erb", "j2", "njk", "liquid", "mustache", "tpl", "tmpl", "twig"]),
     (PLAIN, &["asp", "aspx", "ascx", "asa", "asax", "ashx", "asmx", "cshtml", "jsp", "htt", "dlm"]),

@@ -1,5 +1,5 @@
-//! Tests of the whole service, by topic. This file has the shared helpers: a directory with a service, and a response
-//! in the form that a client receives.
+//! Tests of the whole service, by topic. This file contains the shared helpers: a directory with a service, and a
+//! response as a client receives it.
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -36,7 +36,7 @@ impl TestSite {
             write(&dir, name, content);
         }
         let mut files = build(FileService::builder(dir.path())).build().unwrap();
-        // A file that has just been written is not cached. This clock is ten seconds ahead, so the file is cached.
+        // A file that has just been written is not cached. This clock is ten seconds ahead, so that the file is cached.
         files.policy.clock = || SystemTime::now() + Duration::from_secs(10);
         TestSite { dir, files }
     }
@@ -49,7 +49,7 @@ impl TestSite {
         self.dir.path().join(name)
     }
 
-    /// Sets a file's time of modification, in seconds since 1970.
+    /// Sets a file's modification time, in seconds since 1970.
     fn date(&self, name: &str, seconds: i64) {
         let stamp = rustix::fs::Timespec { tv_sec: seconds, tv_nsec: 0 };
         let times = rustix::fs::Timestamps { last_access: stamp, last_modification: stamp };
@@ -78,7 +78,7 @@ fn write(dir: &tempfile::TempDir, name: &str, content: &str) {
     fs::write(path, content).unwrap();
 }
 
-/// A response in the form that a client receives.
+/// A response as a client receives it.
 #[derive(Debug)]
 struct TestResponse {
     status: u16,

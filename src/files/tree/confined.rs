@@ -1,5 +1,5 @@
-//! Opens files below the root under [`Symlinks::Within`] and [`Symlinks::Deny`]: the kernel refuses a path that leaves
-//! the root during its resolution. Systems other than Linux have no such call, so these rules are `Unsupported` there.
+//! Opens files below the root under [`Symlinks::Within`] and [`Symlinks::Deny`], with a system call that rejects a path
+//! if it leaves the root during its resolution. Only Linux has such a call, so these rules are `Unsupported` elsewhere.
 
 use std::fs::File;
 use std::io;
@@ -9,14 +9,14 @@ use super::Symlinks;
 #[cfg(target_os = "linux")]
 pub(super) use linux::open;
 
-/// The use of a descriptor.
+/// The kind of access for which a file is opened.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Access {
-    /// Only `fstat` (`O_PATH`), which opens the file without side effects.
+    /// Only for `fstat` (`O_PATH`). The file is opened without side effects.
     Stat,
-    /// Reads the bytes of a file.
+    /// For reading the bytes of a file.
     Read,
-    /// Reads the names in a directory.
+    /// For reading the names in a directory.
     List,
 }
 
@@ -40,8 +40,8 @@ mod linux {
     ///
     /// # Errors
     /// Returns `NotFound` if following a symbolic link in the path is not allowed. The response is the same as for a
-    /// missing file, so it reveals nothing to the client. `Unsupported` if the kernel has no `openat2`. Otherwise the
-    /// system's error.
+    /// missing file, so it reveals nothing to the client. Returns `Unsupported` if the kernel has no `openat2`, and
+    /// otherwise the system's error.
     pub(crate) fn open(root: &Path, path: &Path, symlinks: Symlinks, access: Access) -> io::Result<File> {
         let below = path.strip_prefix(root).map_err(|_| io::ErrorKind::NotFound)?;
         let links = match symlinks {
@@ -49,7 +49,7 @@ mod linux {
             Symlinks::Follow | Symlinks::Within => ResolveFlags::empty(),
         };
         match open_below(root, below, access, links) {
-            // `RESOLVE_BENEATH` refuses absolute links, and paths that leave the root and come back.
+            // `RESOLVE_BENEATH` also rejects absolute links, and paths that leave the root and come back.
             Err(Errno::XDEV) if symlinks == Symlinks::Within => resolve_and_open(root, path, access),
             Err(Errno::NOSYS) => Err(io::ErrorKind::Unsupported.into()),
             Err(Errno::XDEV | Errno::LOOP) => Err(io::ErrorKind::NotFound.into()),
@@ -64,12 +64,12 @@ mod linux {
     /// outside the root is never opened.
     fn resolve_and_open(root: &Path, path: &Path, access: Access) -> io::Result<File> {
         for _ in 0..ATTEMPTS {
-            // The error can be about a directory outside the root, which must not be revealed to the client, so it
+            // The error may concern a directory outside the root, about which the client must not learn anything, so it
             // becomes a 404.
             let (Ok(real_root), Ok(real)) = (root.canonicalize(), path.canonicalize()) else { break };
             let Ok(below) = real.strip_prefix(&real_root) else { break };
             match open_below(&real_root, below, access, ResolveFlags::NO_SYMLINKS) {
-                // The resolved path had no links, so the tree has changed since then.
+                // The resolved path contained no links, so the tree must have changed since then.
                 Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV) => {}
                 result => return Ok(File::from(result?)),
             }

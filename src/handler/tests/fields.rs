@@ -41,7 +41,7 @@ fn of_fields_that_were_set_before_a_whole_response_all_values_are_sent() {
     }
 }
 
-/// Sends a response after `Connection` has been set.
+/// A function that sends a response after `Connection` has been set.
 type SendResponse = fn(&Exchange<'_>) -> io::Result<()>;
 
 /// Every way of sending a response with fields that have been set.
@@ -83,7 +83,7 @@ fn connection_keep_alive_of_a_handler_is_sent() {
             assert!(answer.contains("\r\nConnection: keep-alive\r\n"), "{name}: {answer}");
             assert!(get(&mut client).starts_with("HTTP/1.1 "), "{name}: the connection is open");
         }
-        // A client can request the end of the connection. An HTTP/1.0 client does so unless it asks for keep-alive.
+        // A client can request that the connection be closed. An HTTP/1.0 client does so unless it asks for keep-alive.
         for request in [&b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"[..], b"GET / HTTP/1.0\r\n\r\n"] {
             let mut client = bench.connect();
             client.send(request);
@@ -169,7 +169,7 @@ fn a_field_with_a_character_above_latin1_is_an_error_and_is_not_sent() {
         let refused = x.send_header("X-Price", "5 \u{20ac}").unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::InvalidInput);
         assert_eq!(refused.to_string(), "invalid value for header \"X-Price\": '\u{20ac}' is not in Latin-1");
-        // If cut to eight bits, U+010D and U+010A would become CR and LF, and U+0100 would become NUL.
+        // If truncated to eight bits, U+010D and U+010A would become CR and LF, and U+0100 would become NUL.
         for value in ["a\u{10d}\u{10a}X-Split: 1", "\u{100}", "a\r\nX-Split: 1", "a\nX-Split: 1", "a\rb", "a\0b"] {
             assert!(x.send_header("X-Refused", value).is_err(), "{value:?}");
             assert!(x.send_header("X-Refused", format_args!("{value}")).is_err(), "{value:?}");

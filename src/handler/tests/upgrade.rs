@@ -1,11 +1,11 @@
-//! Tests of handlers that leave HTTP, on a connection in memory.
+//! Tests of handlers that switch to another protocol, on an in-memory connection.
 
 use super::*;
 
 const SWAP: &str =
     "GET /swap HTTP/1.1\r\nHost: localhost\r\nUpgrade: other, Swap\r\nConnection: keep-alive, upgrade\r\n\r\n";
 
-/// Sends every byte back with its case swapped, until `.` or the end of the input, for which it sends `!`.
+/// A handler that sends every byte back with its case swapped, until it receives `.`, or EOF, for which it sends `!`.
 fn swap(x: &mut Exchange<'_>) -> io::Result<()> {
     x.send_header("X-Set", "before")?;
     let mut stream = x.upgrade("swap")?;

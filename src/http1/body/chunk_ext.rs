@@ -1,6 +1,6 @@
-//! The grammar of chunk extensions (RFC 9112 section 7.1.1). Extensions are checked and then ignored: a parser that
-//! accepts arbitrary bytes here may find the end of the line in a different place than the proxy in front of it. The
-//! size of a chunk and the limit on extensions are in `chunked.rs`.
+//! The grammar of chunk extensions (RFC 9112 section 7.1.1). Extensions are checked and then ignored. The check is
+//! needed because a parser that accepts arbitrary bytes here may find the end of the line in a different place than the
+//! proxy in front of it. The size of a chunk and the limit on extensions are in `chunked.rs`.
 
 use crate::http::is_token;
 
@@ -8,8 +8,8 @@ use crate::http::is_token;
 pub(super) fn is_chunk_ext(mut bytes: &[u8]) -> bool {
     while !bytes.is_empty() {
         let Some(rest) = after_name(bytes) else { return false };
-        // Blanks after a name are allowed only before "=" or ";". Otherwise the blanks are refused as the next
-        // extension.
+        // Blanks after a name are allowed only before "=" or ";". Any other blanks are rejected when they are parsed as
+        // the next extension.
         bytes = match after_blanks(rest).strip_prefix(b"=") {
             Some(value) => match after_value(after_blanks(value)) {
                 Some(rest) => rest,
@@ -43,7 +43,7 @@ fn after_token(bytes: &[u8]) -> Option<&[u8]> {
 
 /// The bytes after the closing quote of a quoted string (RFC 9110 section 5.6.4). Its opening quote precedes `bytes`.
 fn after_quoted(mut bytes: &[u8]) -> Option<&[u8]> {
-    // qdtext and quoted-pair allow the same bytes, except `"` and `\`.
+    // qdtext and quoted-pair allow the same bytes, except for `"` and `\`.
     let is_text = |byte: u8| matches!(byte, b'\t' | b' '..=b'~' | 0x80..);
     loop {
         // A backslash escapes one byte, so an escaped quote does not end the string.

@@ -1,5 +1,5 @@
-//! `ChunkedDecoder`: decodes a body in chunked transfer coding (RFC 9112 section 7.1). It is strict, because a chunk
-//! size that two parsers read differently allows request smuggling.
+//! `ChunkedDecoder`: decodes a body in chunked transfer coding (RFC 9112 section 7.1). The decoder is strict, because a
+//! chunk size that two parsers interpret differently allows request smuggling.
 
 use memchr::memchr;
 
@@ -8,11 +8,11 @@ use super::decoded::Decoded;
 use crate::http::{HeaderList, is_field_value, is_token, trim_ows};
 use crate::http1::{Buffer, MessageLimits, Violation};
 
-/// Decodes a chunked body and holds the state between two calls.
+/// Decodes a chunked body, and keeps the state between two calls.
 #[derive(Debug, Default)]
 pub struct ChunkedDecoder {
     state: ChunkState,
-    /// The number of bytes of the current line that have been searched for its end.
+    /// The number of bytes of the current line that have already been searched for its end.
     scanned: usize,
     /// The number of bytes in chunk extensions and trailer fields so far.
     overhead: usize,
@@ -22,19 +22,19 @@ pub struct ChunkedDecoder {
     trailers: Option<HeaderList>,
 }
 
-/// The part of a chunked body that comes next.
+/// The part of a chunked body that is expected next.
 #[derive(Debug, Default, Clone, Copy)]
 enum ChunkState {
     /// The line with the size of a chunk.
     #[default]
     Size,
-    /// The data of a chunk, with the number of bytes that are still to come.
+    /// The data of a chunk, with the number of bytes that have not been consumed.
     Data(u64),
     /// The CRLF after the data of a chunk.
     DataEnd,
     /// A trailer field, or the empty line that ends the body.
     Trailer,
-    /// Nothing: the body is complete.
+    /// The body is complete, so nothing is expected.
     End,
 }
 
@@ -48,7 +48,7 @@ impl ChunkedDecoder {
         ChunkedDecoder { trailers: Some(HeaderList::new()), ..ChunkedDecoder::default() }
     }
 
-    /// The trailer fields that have arrived, in order. They are complete when the body is.
+    /// The trailer fields that have arrived, in order. The list is complete once the body is.
     pub(crate) fn into_trailers(self) -> HeaderList {
         self.trailers.unwrap_or_default()
     }
@@ -81,7 +81,7 @@ impl ChunkedDecoder {
         }
     }
 
-    /// Notes that the caller has consumed `count` bytes of data.
+    /// Records that the caller has consumed `count` bytes of data.
     pub(crate) fn took(&mut self, count: usize) {
         if let ChunkState::Data(left) = &mut self.state {
             *left -= count as u64;
@@ -94,11 +94,12 @@ impl ChunkedDecoder {
     /// The length of the line at the front of `bytes` without its CRLF; `None` if its end has not arrived.
     fn line(&mut self, bytes: &[u8], limits: &MessageLimits) -> Result<Option<usize>, Violation> {
         let newline = memchr(b'\n', &bytes[self.scanned..]).map(|at| self.scanned + at);
-        // A line that cannot be a size is refused at its first byte, without waiting for its end.
+        // A line that cannot be a size is rejected at its first byte, without waiting for its end.
         if matches!(self.state, ChunkState::Size) && bytes.first().is_some_and(|byte| !byte.is_ascii_hexdigit()) {
             return Err(Violation::Chunk);
         }
-        // The digits and the CR of a size line are not overhead, so a line may be longer than the rest of the limit.
+        // The digits and the CR of a size line do not count as overhead, so a line may be longer than the rest of the
+        // limit.
         let most = limits.chunk_overhead.saturating_sub(self.overhead) + MOST_DIGITS + 1;
         if newline.unwrap_or(bytes.len()) > most {
             return Err(Violation::ChunkOverhead);
@@ -107,7 +108,7 @@ impl ChunkedDecoder {
             self.scanned = bytes.len();
             return Ok(None);
         };
-        // The caller consumes this line, so the next one is at the front.
+        // The caller will consume this line, so the next line will be at the front.
         self.scanned = 0;
         match bytes[..newline] {
             [.., b'\r'] => Ok(Some(newline - 1)),
@@ -121,8 +122,8 @@ impl ChunkedDecoder {
             ChunkState::Trailer => self.trailer(line)?,
             _ => self.size(line, limits)?,
         };
-        // Here the limit is exact. `line` allows a few more bytes, because it cannot tell which bytes of a size line
-        // are digits.
+        // This check of the limit is exact. The check in `line` allows a few more bytes, because it does not know which
+        // bytes of a size line are digits.
         self.overhead += overhead;
         if self.overhead > limits.chunk_overhead { Err(Violation::ChunkOverhead) } else { Ok(()) }
     }
@@ -137,7 +138,7 @@ impl ChunkedDecoder {
         }
         let size = std::str::from_utf8(number).ok().and_then(|text| u64::from_str_radix(text, 16).ok());
         let size = size.ok_or(Violation::Chunk)?;
-        // The limit counts a chunk before its data arrives, so that no byte beyond the limit is passed on.
+        // A chunk counts towards the limit before its data arrives, so that no byte beyond the limit is passed on.
         self.body = self.body.saturating_add(size);
         if !limits.allow_body(self.body) {
             return Err(Violation::LargeBody);
@@ -146,15 +147,16 @@ impl ChunkedDecoder {
         Ok(extensions.len())
     }
 
-    /// Checks a trailer field, and stores it separately if trailer fields are kept: a trailer field must not be merged
-    /// into the header fields (RFC 9110 section 6.5.1). Returns its length.
+    /// Checks a trailer field, and stores it if trailer fields are kept. They are stored separately, because a trailer
+    /// field must not be merged into the header fields (RFC 9110 section 6.5.1). Returns its length.
     fn trailer(&mut self, line: &[u8]) -> Result<usize, Violation> {
         // The empty line ends the trailer section, and with it the body.
         if line.is_empty() {
             self.state = ChunkState::End;
             return Ok(0);
         }
-        // White space around the name is not part of a token, so it is refused here. This also refuses folded lines.
+        // White space around the name is not allowed in a token, so it is rejected here. This also rejects folded
+        // lines.
         let colon = memchr(b':', line).ok_or(Violation::Field)?;
         let (name, value) = (&line[..colon], &line[colon + 1..]);
         if !is_token(name) || !is_field_value(value) {

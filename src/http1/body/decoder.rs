@@ -8,18 +8,18 @@ use crate::http1::{Buffer, MessageLimits, Violation};
 /// Removes the framing from the body of a message (RFC 9112 section 6), for requests and for responses.
 #[derive(Debug)]
 pub enum Decoder {
-    /// A body of known length, with the number of bytes that are still to come.
+    /// A body of known length, with the number of bytes that have not been consumed.
     Length(u64),
-    /// A chunked body. Boxed, because few bodies are chunked and every connection reserves space for a decoder.
+    /// A chunked body. It is boxed, because few bodies are chunked, but every connection reserves space for a decoder.
     Chunked(Box<ChunkedDecoder>),
-    /// A body that ends with the connection, with the number of bytes taken so far. Only a response may have one (RFC
-    /// 9112 section 6.3).
+    /// A close-delimited body (RFC 9112 section 6.3), with the number of its bytes consumed so far. Only a response may
+    /// have one.
     UntilClose(u64),
 }
 
 impl Decoder {
-    /// Creates a decoder for a body whose length is given in the head. [`BodyLength::None`] means an empty body; for a
-    /// body that ends with the connection, see [`Decoder::until_close`].
+    /// Creates a decoder for a body whose framing is given in the head. [`BodyLength::None`] means an empty body. For a
+    /// close-delimited body, use [`Decoder::until_close`].
     pub fn new(length: BodyLength) -> Decoder {
         match length {
             BodyLength::None => Decoder::Length(0),
@@ -28,8 +28,7 @@ impl Decoder {
         }
     }
 
-    /// Creates a decoder for the body of a response whose head gives no length. The end of the connection ends the
-    /// body.
+    /// Creates a decoder for a close-delimited body of a response.
     pub fn until_close() -> Decoder {
         Decoder::UntilClose(0)
     }
@@ -42,11 +41,11 @@ impl Decoder {
         match self {
             Decoder::Length(0) => Ok(Decoded::End),
             Decoder::Length(_) | Decoder::UntilClose(_) if input.is_empty() => Ok(Decoded::More),
-            // If `usize` has 32 bits, the length can exceed it, but the input cannot.
+            // If `usize` has 32 bits, the length can exceed its range, but the input cannot.
             Decoder::Length(left) => Ok(Decoded::Data(input.len().min(usize::try_from(*left).unwrap_or(usize::MAX)))),
             Decoder::Chunked(chunked) => chunked.decode(input, limits),
-            // The head does not announce the length, so it is checked as the bytes arrive. Bytes within the limit are
-            // passed on first, so that the result does not depend on the sizes of the reads.
+            // The length is not known in advance, so the limit is checked as the bytes arrive. Bytes within the limit
+            // are passed on first, so that the result does not depend on the sizes of the reads.
             Decoder::UntilClose(taken) => match limits.body_left(*taken) {
                 0 => Err(Violation::LargeBody),
                 left => Ok(Decoded::Data(input.len().min(usize::try_from(left).unwrap_or(usize::MAX)))),
@@ -54,7 +53,7 @@ impl Decoder {
         }
     }
 
-    /// Consumes the first `count` of the bytes that the last call of [`Decoder::decode`] found.
+    /// Consumes the first `count` of the bytes that the last call to [`Decoder::decode`] found.
     pub fn take(&mut self, input: &mut Buffer, count: usize) {
         input.consume(count);
         match self {
@@ -64,16 +63,16 @@ impl Decoder {
         }
     }
 
-    /// Notes that the connection has ended: no bytes come after those in `input`. A body that ends with the connection is
-    /// complete with them. Any other body is cut short if [`Decoder::decode`] still returns [`Decoded::More`].
+    /// Records that the connection has ended, so that no bytes follow those in `input`. A close-delimited body ends
+    /// with these bytes. Any other body is incomplete if [`Decoder::decode`] still returns [`Decoded::More`].
     pub fn end_of_input(&mut self, input: &Buffer) {
         if let Decoder::UntilClose(_) = self {
-            // The input holds the rest of the body, so its length is now known.
+            // The input contains the rest of the body, so the length of the rest is now known.
             *self = Decoder::Length(input.len() as u64);
         }
     }
 
-    /// The number of bytes of the body that are still to come; `None` if the length is not known in advance.
+    /// The number of bytes of the body that have not been consumed; `None` if the length is not known in advance.
     pub fn remaining(&self) -> Option<u64> {
         match self {
             Decoder::Length(left) => Some(*left),

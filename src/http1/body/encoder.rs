@@ -6,20 +6,20 @@ use crate::http1::Buffer;
 /// Adds the framing to the body of a message (RFC 9112 section 6), for requests and for responses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoder {
-    /// A body of known length, with the number of bytes that are still to be sent.
+    /// A body of known length, with the number of bytes that remain to be sent.
     Counted(u64),
-    /// A chunked body. An empty chunk ends it.
+    /// A chunked body. The end of the body is marked by an empty chunk.
     Chunked,
-    /// The end of the connection ends the body.
+    /// A close-delimited body.
     UntilClose,
 }
 
 impl Encoder {
-    /// Appends a part of the body to `out`. Returns the number of bytes taken, which is less than the length of `data`
-    /// if the body would exceed its known length.
+    /// Appends a part of the body to `out`. Returns the number of bytes appended, which is less than the length of
+    /// `data` if the body would otherwise exceed its known length.
     pub fn write(&mut self, data: &[u8], out: &mut Buffer) -> usize {
         match self {
-            // The peer would read bytes beyond the announced length as the next message.
+            // The peer would parse bytes beyond the announced length as the next message.
             Encoder::Counted(left) => {
                 let count = data.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
                 *left -= count as u64;
@@ -43,7 +43,8 @@ impl Encoder {
         }
     }
 
-    /// Notes that `count` bytes of the body were sent without [`Encoder::write`]. Chunks must not be sent this way.
+    /// Records that `count` bytes of the body were sent without [`Encoder::write`]. This must not be used for a chunked
+    /// body.
     pub fn sent(&mut self, count: u64) {
         if let Encoder::Counted(left) = self {
             *left -= count;
@@ -51,16 +52,16 @@ impl Encoder {
     }
 
     /// Appends the end of the body to `out`. Returns false if a body of known length is incomplete. The connection must
-    /// then be closed, because the peer cannot otherwise notice that bytes are missing.
+    /// then be closed, because the peer cannot otherwise detect that bytes are missing.
     pub fn finish(self, out: &mut Buffer) -> bool {
         self.finish_with(&FieldBlock::new(), out)
     }
 
-    /// Appends the end of the body with trailer fields (RFC 9112 section 7.1.2). Only a chunked body can have them;
-    /// other bodies leave them out.
+    /// Appends the end of the body with trailer fields (RFC 9112 section 7.1.2). Only a chunked body can have trailer
+    /// fields; for other bodies they are omitted.
     pub fn finish_with(self, trailers: &FieldBlock, out: &mut Buffer) -> bool {
         match self {
-            // The length in the head has already announced the end.
+            // The end needs no marking, because the head has announced the length.
             Encoder::Counted(left) => left == 0,
             Encoder::Chunked => {
                 out.extend(b"0\r\n");
@@ -73,8 +74,8 @@ impl Encoder {
     }
 }
 
-/// The size line of a chunk: hexadecimal digits, in capitals as CPython's client sends them, and CRLF. Written
-/// backwards, because the number of digits is not known in advance.
+/// The size line of a chunk: hexadecimal digits, in upper case as CPython's client sends them, and CRLF. The line is
+/// written backwards, because the number of digits is not known in advance.
 fn hex_line(mut size: usize, line: &mut [u8; 18]) -> &[u8] {
     let mut at = line.len() - 2;
     line[at..].copy_from_slice(b"\r\n");

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A machine, its input, and the last head.
+/// A client machine, its input, and the last head.
 #[derive(Default)]
 struct Client {
     machine: ClientMachine,
@@ -16,7 +16,7 @@ impl Client {
         Client::default()
     }
 
-    /// A client that has sent a request of this method without a body.
+    /// A client that has sent a request with this method and without a body.
     fn sent(method: &str) -> Client {
         let mut client = Client::new();
         assert_eq!(client.request(method, &[]), Ok(None));

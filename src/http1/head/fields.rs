@@ -1,4 +1,4 @@
-//! `FramingFields`: the fields of a request or response that frame the message and decide whether its connection
+//! `FramingFields`: the fields of a request or response that frame the message and determine whether the connection
 //! persists.
 
 use crate::http::{BodyLength, Persistence, Version, is_token, list_elements};
@@ -8,10 +8,10 @@ use crate::http1::Violation;
 #[derive(Default)]
 pub(crate) struct FramingFields {
     length: Option<u64>,
-    /// `Transfer-Encoding` is present, possibly with an empty list.
+    /// True if `Transfer-Encoding` is present, even with an empty list.
     has_coding: bool,
     codings: usize,
-    /// The number of `chunked` codings.
+    /// The number of times that the list of codings contains `chunked`.
     chunked: usize,
     ends_chunked: bool,
     close: bool,
@@ -19,10 +19,10 @@ pub(crate) struct FramingFields {
 }
 
 impl FramingFields {
-    /// Notes a field, if it is one of the three.
+    /// Stores the value of a field if it is one of these three.
     #[inline]
     pub(crate) fn note(&mut self, name: &str, value: &[u8]) -> Result<(), Violation> {
-        // The length of the name excludes nearly all other fields without a comparison.
+        // Comparing the lengths first rules out nearly all other fields without comparing names.
         match name.len() {
             10 if name.eq_ignore_ascii_case("connection") => {
                 for option in list_elements([value].into_iter()) {
@@ -37,8 +37,8 @@ impl FramingFields {
         }
     }
 
-    /// The length of the body. [`BodyLength::None`] if no field gives it. A request then has no body. A response has a
-    /// body that ends with the connection, unless its status or its request excludes a body (RFC 9112 section 6.3).
+    /// The length of the body. [`BodyLength::None`] if no field frames the body: a request then has no body, and a
+    /// response has a close-delimited body, unless its status or its request excludes a body (RFC 9112 section 6.3).
     pub(crate) fn body_length(&self, version: Version) -> Result<BodyLength, Violation> {
         match (self.length, self.has_coding) {
             (None, false) => Ok(BodyLength::None),
@@ -52,14 +52,15 @@ impl FramingFields {
                 (1, 1, true) => Ok(BodyLength::Chunked),
                 (_, 1, true) => Err(Violation::UnknownCoding),
                 (1.., 0, _) => Err(Violation::UnknownCoding),
-                // An empty list, `chunked` twice, or `chunked` before another coding (RFC 9112 section 6.3).
+                // The list is empty, contains `chunked` twice, or has `chunked` before another coding (RFC 9112 section
+                // 6.3).
                 _ => Err(Violation::TransferEncoding),
             },
         }
     }
 
-    /// The framing of a body that this side sends, according to its own fields. The caller may have encoded the body
-    /// before chunking it, so other codings may precede `chunked` (RFC 9112 section 6.1).
+    /// The framing of a body that this side sends, according to the fields that it sends. The caller may have encoded
+    /// the body before chunking it, so other codings may precede `chunked` (RFC 9112 section 6.1).
     pub(crate) fn body_to_send(&self) -> Result<BodyLength, Violation> {
         match (self.length, self.has_coding) {
             (Some(_), true) => Err(Violation::TwoFramings),
@@ -70,7 +71,7 @@ impl FramingFields {
         }
     }
 
-    /// Whether the sender of the message allows the connection to persist (RFC 9112 section 9.3).
+    /// Determines whether the sender of the message allows the connection to persist (RFC 9112 section 9.3).
     pub(crate) fn persistence(&self, version: Version, body: BodyLength) -> Persistence {
         match self.close {
             true if body.is_empty() => Persistence::LastRequest,
@@ -89,21 +90,21 @@ impl FramingFields {
         self.keep_alive
     }
 
-    /// Notes one line of `Content-Length`, which is `1*DIGIT` (RFC 9110 section 8.6).
+    /// Stores the value of a `Content-Length` line, which is `1*DIGIT` (RFC 9110 section 8.6).
     fn content_length(&mut self, value: &[u8]) -> Result<(), Violation> {
         // RFC 9110 section 8.6 allows a second line or a list with the same number. Both are refused, because they
         // indicate a broken sender, and another parser could choose a different number.
         if value.is_empty() || !value.iter().all(u8::is_ascii_digit) || self.length.is_some() {
             return Err(Violation::ContentLength);
         }
-        // A number that does not fit into `u64` becomes its maximum, which exceeds every limit.
+        // A number that is too large saturates to `u64::MAX`, which exceeds every limit.
         let length =
             value.iter().fold(0_u64, |sum, digit| sum.saturating_mul(10).saturating_add(u64::from(digit - b'0')));
         self.length = Some(length);
         Ok(())
     }
 
-    /// Notes one line of `Transfer-Encoding`. Several lines are one list (RFC 9110 section 5.2).
+    /// Stores the value of a `Transfer-Encoding` line. Several lines form one list (RFC 9110 section 5.2).
     fn transfer_encoding(&mut self, value: &[u8]) -> Result<(), Violation> {
         self.has_coding = true;
         for coding in list_elements([value].into_iter()) {
@@ -120,14 +121,14 @@ impl FramingFields {
 }
 
 /// Parses the field lines of a head that [`HeadScan`](super::scan::HeadScan) has found, including the empty line after
-/// them. `room` has one element for each line.
+/// them. `room` must have one element for each line.
 pub(crate) fn parse_fields<'h, 'b>(
     lines: &'b [u8],
     room: &'h mut [httparse::Header<'b>],
 ) -> Result<&'h [httparse::Header<'b>], Violation> {
     match httparse::parse_headers(lines, room) {
-        // The scan has counted the fields, so the array is long enough. If httparse finds the end of the head in a
-        // different place than the scan, one of the lines is malformed.
+        // The scan has counted the fields, so `room` is large enough. If httparse does not find the end of the head in
+        // the same place as the scan, one of the lines must be malformed.
         Ok(httparse::Status::Complete((length, headers))) if length == lines.len() => Ok(headers),
         _ => Err(Violation::Field),
     }

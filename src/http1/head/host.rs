@@ -8,7 +8,7 @@ pub(crate) fn is_authority(authority: &[u8]) -> bool {
     // Fast path: nearly every host is a plain name or an IPv4 address, without brackets or percent-encoding.
     let plain = authority.iter().position(|byte| !is_name_byte(*byte)).unwrap_or(authority.len());
     let (host, port) = match authority {
-        // An address in brackets contains colons, so the port begins after the bracket.
+        // An address in brackets contains colons, so the port can begin only after the closing bracket.
         [b'[', ..] => match memchr::memchr(b']', authority) {
             Some(end) => authority.split_at(end + 1),
             None => return false,
@@ -33,7 +33,7 @@ fn is_host(host: &[u8]) -> bool {
     match host {
         [b'[', b'v' | b'V', future @ .., b']'] => is_ip_future(future),
         [b'[', address @ .., b']'] => {
-            // std's parser refuses a zone (`%eth0`), and so does RFC 3986 section 3.2.2.
+            // std's parser rejects a zone (`%eth0`), which RFC 3986 section 3.2.2 does not allow either.
             std::str::from_utf8(address).is_ok_and(|address| address.parse::<Ipv6Addr>().is_ok())
         }
         name => !name.is_empty() && is_reg_name(name),
@@ -62,9 +62,9 @@ fn is_reg_name(mut name: &[u8]) -> bool {
     }
 }
 
-/// True at the index of each byte in `unreserved` and `sub-delims` (RFC 3986 sections 2.2 and 2.3).
+/// A table that is true at the index of each byte in `unreserved` and `sub-delims` (RFC 3986 sections 2.2 and 2.3).
 const NAME_BYTES: [bool; 256] = {
-    // `for` and iterators are not allowed in a constant.
+    // `for` loops and iterators are not allowed in a constant.
     let (mut table, others, mut at) = ([false; 256], b"-._~!$&'()*+,;=", 0);
     while at < 128 {
         table[at] = (at as u8).is_ascii_alphanumeric();

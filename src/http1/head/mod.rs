@@ -1,10 +1,10 @@
-//! The head of a message: finds its end, parses it and writes it. The scan and the framing fields are the same for
+//! Finds the end of a message's head, parses heads and writes them. The scan and the framing fields are the same for
 //! requests and responses.
 //!
 //! | | a request | a response |
 //! |---|---|---|
 //! | first line | `request_line`, `target`, `host` | `status_line` |
-//! | fields that the protocol obeys | `request_fields` | `response_fields` |
+//! | fields that affect the protocol | `request_fields` | `response_fields` |
 //! | read | `request` | `received` |
 //! | written | `sent` | `response` |
 

@@ -19,7 +19,7 @@ pub struct ReceivedHead {
 }
 
 impl Default for ReceivedHead {
-    /// A head to be filled: 200 without a reason phrase and without fields.
+    /// A head to be filled by the parser: 200, without a reason phrase and without fields.
     fn default() -> Self {
         let (reason, headers) = (Vec::new(), HeaderList::new());
         ReceivedHead { version: Version::Http11, status: Status::OK, reason, headers }
@@ -27,7 +27,7 @@ impl Default for ReceivedHead {
 }
 
 impl ReceivedHead {
-    /// The version of the status line. Every minor version above 1 counts as [`Version::Http11`].
+    /// The HTTP version in the status line. Every minor version above 1 counts as [`Version::Http11`].
     pub fn version(&self) -> Version {
         self.version
     }
@@ -50,7 +50,7 @@ impl ReceivedHead {
     /// Parses a head that the scan has found in `bytes`.
     fn read(&mut self, bytes: &[u8], found: &FoundHead<StatusLine>) -> Result<ResponseControls, Violation> {
         let head = &bytes[found.start..found.end];
-        // The scan has accepted the line, so it is at least as long as its version and status, and ends in CRLF.
+        // The scan has accepted the line, so the line contains at least a version and a status, and ends in CRLF.
         let line_end = head.iter().position(|byte| *byte == b'\r').unwrap_or(head.len());
         (self.version, self.status) = (found.line.version, found.line.status);
         self.reason.clear();
@@ -76,23 +76,23 @@ impl ReceivedHead {
     }
 }
 
-/// Most responses have at most 32 fields, and are parsed without an allocation for their positions.
+/// The number of fields that can be parsed without an allocation for their positions. Most responses have no more.
 const FEW_FIELDS: usize = 32;
 
-/// The state of the scan of a response's head.
+/// The state of scanning a response's head.
 #[derive(Debug, Default)]
 pub(crate) struct ResponseProgress(HeadScan<StatusLine>);
 
 impl ResponseProgress {
     /// Reads the head at the front of `bytes` into `head`. Returns its length and its controls, or `None` if its end
-    /// has not arrived. `bytes` begins with the bytes of the last call.
+    /// has not arrived. `bytes` must begin with the bytes of the last call.
     pub(crate) fn read(
         &mut self,
         bytes: &[u8],
         limits: &MessageLimits,
         head: &mut ReceivedHead,
     ) -> Result<Option<(usize, ResponseControls)>, Violation> {
-        // Responses have no fast path, because a client reads few of them and the network takes far longer.
+        // There is no fast path for responses, because a client parses few of them and the network takes far longer.
         let Some(found) = self.0.advance(bytes, limits)? else { return Ok(None) };
         head.read(bytes, &found).map(|controls| Some((found.end, controls)))
     }

@@ -1,4 +1,4 @@
-//! Parses the head of a request into a [`Request`], in the fastest of three ways that applies.
+//! Parses the head of a request into a [`Request`], in the fastest applicable way out of three.
 
 use std::mem::MaybeUninit;
 
@@ -10,28 +10,29 @@ use super::target;
 use crate::http::{BodyLength, Field, Method, Request, ResponseConstraints, Span, Version, trim_ows};
 use crate::http1::{MessageLimits, Violation};
 
-/// The scan of a request head that did not arrive in one piece. It holds `None` until such a scan begins.
+/// The scan of a request head that did not arrive in one piece. It contains `None` until such a scan begins.
 ///
-/// Boxed, because most heads arrive in one piece, and every connection reserves space for this.
+/// The scan is boxed, because most heads arrive in one piece, but every connection reserves space for this field.
 #[derive(Debug, Default)]
 pub struct HeadProgress(Option<Box<HeadScan<RequestLine>>>);
 
 impl HeadProgress {
     /// Reads the head at the front of `bytes` into `request`. Returns its length and its constraints on the response,
-    /// or `None` if its end has not arrived. `bytes` begins with the bytes of the last call, and `request` may still
-    /// hold the previous request of the connection.
+    /// or `None` if its end has not arrived. `bytes` must begin with the bytes of the last call, and `request` may
+    /// still contain the previous request of the connection.
     ///
     /// # Errors
-    /// Returns the first violation. `request` then holds enough of the head to identify the request in a log.
+    /// Returns the first violation. `request` then contains enough of the head to identify the request in a log.
     pub(crate) fn read(
         &mut self,
         bytes: &[u8],
         limits: &MessageLimits,
         request: &mut Request,
     ) -> Result<Option<(usize, ResponseConstraints)>, Violation> {
-        // Once a scan has begun it continues, because the two faster ways have already declined this head.
+        // Once a scan has begun it continues, because the two faster ways have already failed for this head.
         if self.0.is_none() {
-            // Comparing bytes is the cheapest way, and clients such as browsers and benchmarks repeat their heads.
+            // Comparing bytes is the cheapest way, and it often succeeds, because browsers, benchmarks and other
+            // clients repeat their heads.
             if let Some(repeated) = read_again(bytes, limits, request) {
                 return Ok(Some(repeated));
             }
@@ -42,7 +43,8 @@ impl HeadProgress {
         match self.0.get_or_insert_default().advance(bytes, limits) {
             Ok(None) => Ok(None),
             Ok(Some(found)) => {
-                // Cleared only here, because until the head is complete `request` is needed to recognise a repeat.
+                // `request` is cleared only here, because it is needed to recognise a repeat until the head is
+                // complete.
                 request.clear();
                 read(bytes, &found, limits, request).map(|constraints| Some((found.end, constraints)))
             }
@@ -53,7 +55,7 @@ impl HeadProgress {
         }
     }
 
-    /// Copies the request line into `request` for the log, because the head is refused before its end.
+    /// Copies the request line into `request` for the log, because the head is rejected before it is complete.
     #[cold]
     fn name_refused(&self, violation: &Violation, bytes: &[u8], request: &mut Request) {
         self.copy_request_line(bytes, request);
@@ -73,15 +75,15 @@ impl HeadProgress {
     }
 }
 
-/// Most requests have at most 32 fields, and are parsed without an allocation.
+/// The number of fields that can be parsed without an allocation. Most requests have no more.
 const FEW_FIELDS: usize = 32;
 
-/// Recognises an exact repeat of the head that `request` was read from, because programs repeat their requests.
+/// Recognises an exact repeat of the head that `request` was read from, because many clients repeat their requests.
 /// `request` is not changed. Returns the length of the head and its constraints.
 fn read_again(bytes: &[u8], limits: &MessageLimits, request: &Request) -> Option<(usize, ResponseConstraints)> {
-    // A refused head has no constraints. A repeat of it is parsed in full and refused again.
+    // A rejected head has no constraints, so a repeat of it is parsed in full and rejected again.
     let constraints = request.constraints.filter(|_| bytes.starts_with(&request.head))?;
-    // The limits may have changed since the head was read.
+    // The limits may have changed since that head was read.
     let length = request.head.len();
     let fits = is_short(length, request.headers().len(), limits) && check_body(request.body, limits).is_ok();
     fits.then_some((length, constraints))
@@ -90,14 +92,14 @@ fn read_again(bytes: &[u8], limits: &MessageLimits, request: &Request) -> Option
 /// Parses a head that has arrived completely, as most do, in one pass. Returns its length and its constraints.
 ///
 /// Returns `None` without changing `request` if the head is incomplete, may exceed a limit, or has a malformed line.
-/// [`HeadScan`] then determines the violation. If both accept a head, they give the same result.
+/// [`HeadScan`] then determines the violation. If both accept a head, their results are the same.
 fn read_whole(
     bytes: &[u8],
     limits: &MessageLimits,
     request: &mut Request,
 ) -> Option<(usize, Result<ResponseConstraints, Violation>)> {
-    // httparse fails if there are more fields than this. The scan then handles the head and allocates for the number of
-    // fields that it has counted.
+    // httparse fails if there are more fields than this. The scan then reads the head, and allocates room for the
+    // number of fields that it has counted.
     let mut room = [const { MaybeUninit::uninit() }; FEW_FIELDS];
     let mut parsed = httparse::Request::new(&mut []);
     let Ok(httparse::Status::Complete(length)) = parsed.parse_with_uninit_headers(bytes, &mut room) else {
@@ -108,11 +110,12 @@ fn read_whole(
     let target_end = method.len() + 1 + target.len();
     let version = if parsed.version? == 1 { Version::Http11 } else { Version::Http10 };
     let line = RequestLine { method_end: method.len() as u32, target_end: target_end as u32, version };
-    // httparse accepts a bare LF as a line end, and skips empty lines before the request line. The scan decides whether
-    // to refuse them, so here each field line must follow a CRLF.
+    // httparse accepts a bare LF as a line end, and skips empty lines before the request line. Only the scan decides
+    // whether these are violations, so here each field line must follow a CRLF.
     let crlf = |at: usize| head.get(at..at + 2) == Some(b"\r\n");
     let is_strict = place(head, method.as_bytes()).start() == 0
-        // A field name begins directly after the previous line, so the two bytes before it end that line.
+        // A field name begins directly after the previous line, so the two bytes before the name must be the CRLF of
+        // that line.
         && headers.iter().all(|header| crlf(place(head, header.name.as_bytes()).start() - 2))
         && head.ends_with(b"\r\n\r\n");
     if !is_strict || !is_short(length, headers.len(), limits) || !is_target(target) {
@@ -127,7 +130,7 @@ fn is_short(length: usize, fields: usize, limits: &MessageLimits) -> bool {
     length <= limits.head.min(limits.start_line).min(limits.field_line) && fields <= limits.fields
 }
 
-/// Parses a head that [`HeadScan`] has found in `bytes`. `request` is empty.
+/// Parses a head that [`HeadScan`] has found in `bytes`. `request` must be empty.
 fn read(
     bytes: &[u8],
     found: &FoundHead<RequestLine>,
@@ -136,7 +139,7 @@ fn read(
 ) -> Result<ResponseConstraints, Violation> {
     let head = &bytes[found.start..found.end];
     let lines = &head[found.line.target_end as usize + HTTP_1_1.len() + 2..];
-    // The scan has checked the number of fields against the limit, so a client cannot make this allocation large.
+    // The scan has checked the number of fields against the limit, so a client cannot make this allocation too large.
     let mut room = vec![httparse::EMPTY_HEADER; found.fields];
     match parse_fields(lines, &mut room) {
         Ok(headers) => take_apart(head, found.line, headers, limits, request),
@@ -152,7 +155,7 @@ const HTTP_1_1: &[u8] = b" HTTP/1.1";
 
 /// Fills `request` from a head whose lines have been parsed.
 ///
-/// A head may have several violations. The order of the checks decides the status that the client gets: fields,
+/// A head may have several violations. The order of the checks determines the status that the client gets: fields,
 /// framing, host, target, length of the body.
 fn take_apart(
     head: &[u8],
@@ -169,7 +172,7 @@ fn take_apart(
         controls.note(header.name, value, field.value)?;
         request.fields.push(name, field);
     }
-    // The target may replace the authority from `Host`, so it is read after `Host`.
+    // An absolute-form target replaces the authority from `Host`, so the target is parsed after `Host`.
     request.body = controls.body_length(line.version)?;
     request.authority = controls.host(&request.head, line.version)?;
     target::read(request, line.method_end as usize + 1, line.target_end as usize)?;
@@ -179,7 +182,7 @@ fn take_apart(
     Ok(constraints)
 }
 
-/// Checks an announced length. The length of a chunked body is checked chunk by chunk.
+/// Checks a length that the head announces. The length of a chunked body is checked chunk by chunk.
 fn check_body(body: BodyLength, limits: &MessageLimits) -> Result<(), Violation> {
     match body {
         BodyLength::Known(length) if !limits.allow_body(length) => Err(Violation::LargeBody),
@@ -199,7 +202,7 @@ fn copy_head(head: &[u8], line: RequestLine, request: &mut Request) {
 
 /// The position of `part` within `head`.
 fn place(head: &[u8], part: &[u8]) -> Span {
-    // httparse returns slices of its input, not positions.
+    // The position must be computed, because httparse returns slices of its input.
     let start = part.as_ptr() as usize - head.as_ptr() as usize;
     Span::new(start, start + part.len())
 }
@@ -209,7 +212,7 @@ pub(in crate::http1::head) mod tests {
     use super::*;
     use crate::http::{Expect, Persistence};
 
-    /// Parses a head in the slow way: with `HeadScan`, then `read`.
+    /// Parses a head in the slow way, with `HeadScan` and then `read`.
     pub(in crate::http1::head) fn head(text: &str) -> Result<(Request, ResponseConstraints), Violation> {
         let limits = MessageLimits { body: 1000, ..MessageLimits::default() };
         let found = HeadScan::<RequestLine>::default().advance(text.as_bytes(), &limits)?.expect("a whole head");
@@ -238,7 +241,7 @@ pub(in crate::http1::head) mod tests {
         );
     }
 
-    /// All values that are parsed from a head, for comparisons.
+    /// All values that were parsed from a head, for comparing two requests.
     fn known(request: &Request) -> impl PartialEq + std::fmt::Debug + use<> {
         let headers: Vec<_> = request.headers().iter().map(|(name, value)| (name.to_owned(), value.to_vec())).collect();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -330,7 +333,7 @@ pub(in crate::http1::head) mod tests {
         assert_eq!(again(text, MessageLimits { body: 2, ..MessageLimits::default() }), None);
         assert_eq!(again(text, MessageLimits { fields: 1, ..MessageLimits::default() }), None);
         assert_eq!(again(text, MessageLimits { head: text.len() - 1, ..MessageLimits::default() }), None);
-        // A repeat of a refused head must not be accepted.
+        // A repeat of a rejected head must not be accepted.
         let mut refused = Request::default();
         let text = text.replace("Host", "Most");
         assert!(read_whole(text.as_bytes(), &MessageLimits::default(), &mut refused).unwrap().1.is_err());

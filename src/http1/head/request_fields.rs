@@ -1,11 +1,11 @@
-//! `RequestControls`: the fields of a request that the protocol obeys.
+//! `RequestControls`: the fields of a request that affect the protocol.
 
 use super::fields::FramingFields;
 use super::host::is_authority;
 use crate::http::{BodyLength, Expect, Method, Request, ResponseConstraints, Span, Version};
 use crate::http1::Violation;
 
-/// The values of `Host`, `Expect` and the fields that frame a message, in the part of a head that has been read.
+/// The values of `Host`, of `Expect` and of the fields that frame a message, as far as the head has been read.
 #[derive(Default)]
 pub(crate) struct RequestControls {
     framing: FramingFields,
@@ -15,7 +15,7 @@ pub(crate) struct RequestControls {
 }
 
 impl RequestControls {
-    /// Notes a field, if it is one of these. `place` is the position of its value in the head.
+    /// Stores the value of a field if it is one of these. `place` is the position of its value in the head.
     pub(crate) fn note(&mut self, name: &str, value: &[u8], place: Span) -> Result<(), Violation> {
         match name.len() {
             4 if name.eq_ignore_ascii_case("host") => {
@@ -23,8 +23,8 @@ impl RequestControls {
                 self.host = Some(place);
             }
             6 if name.eq_ignore_ascii_case("expect") => {
-                // An unknown expectation counts even if a known one is present, because the server would have to meet
-                // both (RFC 9110 section 10.1.1).
+                // An unknown expectation counts even if a known one is also present, because the server would have to
+                // meet both (RFC 9110 section 10.1.1).
                 let known = value.eq_ignore_ascii_case(b"100-continue") && self.expect != Expect::Unknown;
                 self.expect = if known { Expect::Continue } else { Expect::Unknown };
             }
@@ -33,15 +33,15 @@ impl RequestControls {
         Ok(())
     }
 
-    /// The length of the body.
+    /// The length of the body according to `Content-Length` and `Transfer-Encoding`.
     pub(crate) fn body_length(&self, version: Version) -> Result<BodyLength, Violation> {
         self.framing.body_length(version)
     }
 
-    /// The position of the value of `Host`. HTTP/1.1 requires exactly one `Host`, HTTP/1.0 allows at most one (RFC 9112
-    /// section 3.2).
+    /// The position of the value of `Host`. HTTP/1.1 requires exactly one `Host`, and HTTP/1.0 allows at most one (RFC
+    /// 9112 section 3.2).
     pub(crate) fn host(&self, head: &[u8], version: Version) -> Result<Option<Span>, Violation> {
-        // Required even if the target is in absolute form (RFC 9112 section 3.2.2).
+        // `Host` is required even if the target is in absolute form (RFC 9112 section 3.2.2).
         if self.hosts > 1 || (self.hosts == 0 && version == Version::Http11) {
             return Err(Violation::HostCount);
         }
@@ -51,7 +51,7 @@ impl RequestControls {
         }
     }
 
-    /// The constraints on the response to `request`. The other parts of `request` must have been parsed.
+    /// The constraints on the response to `request`. The other parts of `request` must already have been parsed.
     pub(crate) fn constraints(&self, request: &Request) -> ResponseConstraints {
         let is_http10 = request.version == Version::Http10;
         ResponseConstraints {

@@ -1,10 +1,10 @@
-//! `RequestLine`: the first line of a request, and the checks that refuse a line before it is complete.
+//! `RequestLine`: the first line of a request, and the checks that reject a line before it is complete.
 
 use super::start_line::{StartLine, will_exceed};
 use crate::http::{Version, is_token};
 use crate::http1::{MessageLimits, Violation};
 
-/// The ends of the parts of a request line: `method SP target SP version` (RFC 9112 section 3).
+/// The positions at which the parts of a request line end: `method SP target SP version` (RFC 9112 section 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RequestLine {
     pub(crate) method_end: u32,
@@ -13,16 +13,16 @@ pub(crate) struct RequestLine {
 }
 
 impl StartLine for RequestLine {
-    /// Some clients send a CRLF after a body that is not included in its length. RFC 9112 section 2.2 asks servers to
-    /// ignore at least one.
+    /// Some clients send an extra CRLF after a body. RFC 9112 section 2.2 asks servers to ignore at least one such
+    /// empty line.
     const MOST_EMPTY_LINES: u8 = 4;
 
     /// Requires exactly one SP between the parts, and a target of visible ASCII without `#`. A line without a version,
-    /// which would be HTTP/0.9, is refused.
+    /// which would be HTTP/0.9, is rejected.
     fn parse(line: &[u8]) -> Result<RequestLine, Violation> {
         let malformed = || Violation::RequestLine(Violation::quote(line));
         let method_end = line.iter().position(|byte| *byte == b' ').ok_or_else(malformed)?;
-        // The last SP ends the target. Any further SP is then part of the target, where it is refused.
+        // The last SP ends the target. Any further SP is then part of the target, for which it is rejected.
         let target_end =
             line.iter().rposition(|byte| *byte == b' ').filter(|at| *at > method_end + 1).ok_or_else(malformed)?;
         if !is_token(&line[..method_end]) || !is_target(&line[method_end + 1..target_end]) {
@@ -32,12 +32,13 @@ impl StartLine for RequestLine {
         Ok(RequestLine { method_end: method_end as u32, target_end: target_end as u32, version })
     }
 
-    /// Refuses a ClientHello of TLS or other binary data at its first byte, instead of waiting for a line end. Only the
-    /// bytes after `checked` are checked, so that a line that arrives byte by byte does not cost quadratic time.
+    /// Rejects a TLS ClientHello or other binary data at its first byte, instead of waiting for the end of the line.
+    /// Only the bytes after `checked` are checked, so that a line that arrives byte by byte does not take quadratic
+    /// time.
     fn check_start(partial: &[u8], checked: usize, limits: &MessageLimits) -> Result<(), Violation> {
         let limit = limits.start_line;
         // An invalid byte within the limit takes precedence over the length, because a line that arrives byte by byte
-        // is refused for that byte. Bytes beyond the limit are not checked.
+        // would also be rejected for that byte. Bytes beyond the limit are not checked.
         let within = &partial[..partial.len().min(limit.saturating_sub(1))];
         check_text(within, checked, limit)?;
         if within.len() < partial.len() { check_text(&partial[..limit], checked, limit) } else { Ok(()) }
@@ -50,10 +51,10 @@ impl StartLine for RequestLine {
 
 /// Checks the bytes of a partial line after the first `checked`, and its length.
 fn check_text(partial: &[u8], checked: usize, limit: usize) -> Result<(), Violation> {
-    // A CR at the end can be the first half of the CRLF.
+    // A CR at the end may be the first half of the CRLF.
     let text = partial.strip_suffix(b"\r").unwrap_or(partial);
     // The input of the earlier call may have ended with the CR of a CRLF. The CR is valid only before an LF, so it is
-    // checked again. `#` is accepted here because a method can contain it. A target with `#` is refused later.
+    // checked again. `#` is accepted here because a method can contain it. A target with `#` is rejected later.
     let unchecked = &text[checked.saturating_sub(1).min(text.len())..];
     if !unchecked.iter().all(|byte| is_target_byte(*byte) || matches!(byte, b' ' | b'#')) {
         return Err(Violation::RequestLine(Violation::quote(text)));
@@ -63,7 +64,8 @@ fn check_text(partial: &[u8], checked: usize, limit: usize) -> Result<(), Violat
 
 /// True if every byte is allowed in a request target.
 pub(crate) fn is_target(target: &[u8]) -> bool {
-    // `fold` instead of `all`: nearly all targets are valid, and without an early exit the loop is vectorised.
+    // This uses `fold` instead of `all`, because nearly all targets are valid, and without an early exit the loop is
+    // vectorised.
     target.iter().fold(true, |valid, byte| valid & is_target_byte(*byte))
 }
 
@@ -72,7 +74,7 @@ fn is_target_byte(byte: u8) -> bool {
     matches!(byte, 0x21..=0x7e) && byte != b'#'
 }
 
-/// `HTTP/` DIGIT `.` DIGIT (RFC 9112 section 2.3).
+/// Parses `HTTP/` DIGIT `.` DIGIT (RFC 9112 section 2.3).
 fn version(text: &[u8]) -> Result<Version, Violation> {
     match text {
         b"HTTP/1.1" => Ok(Version::Http11),

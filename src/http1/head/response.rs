@@ -5,13 +5,13 @@ use std::borrow::Cow;
 use crate::http::{FieldBlock, Status, Version, is_field_value};
 use crate::http1::Buffer;
 
-/// The parts of a response's head. The machine adds the framing fields.
+/// The parts of a response's head. The state machine adds the framing fields.
 #[derive(Debug, Clone, Copy)]
 pub struct ResponseHead<'a> {
     /// The status.
     pub status: Status,
-    /// The reason phrase; `None` for the usual phrase of the status. It is sent as Latin-1, with `?` for each character
-    /// that is not in Latin-1 or is not allowed in a reason phrase.
+    /// The reason phrase; `None` for the standard phrase of the status. It is sent as Latin-1, with `?` for each
+    /// character that is not in Latin-1 or is not allowed in a reason phrase.
     pub reason: Option<&'a str>,
     /// The fields of this response.
     pub fields: &'a FieldBlock,
@@ -22,9 +22,9 @@ pub struct ResponseHead<'a> {
     pub common: &'a CommonHeaders,
 }
 
-/// The field lines of `Server` and `Date` as bytes, with further lines between them. Each of the two is sent unless the
-/// response has its own field of that name. The further lines are always sent. The bytes are prepared once a second,
-/// because all responses in a second share them.
+/// The field lines of `Server` and `Date` as bytes, with the other common lines between them. `Server` and `Date` are
+/// each left out if the response has its own field with that name. The other lines are always sent. The bytes are
+/// prepared once per second, because all responses within a second share them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CommonHeaders {
     lines: Vec<u8>,
@@ -35,18 +35,18 @@ pub struct CommonHeaders {
 }
 
 impl CommonHeaders {
-    /// Creates the block. Each argument is a whole line with its CRLF, or empty to leave the line out.
+    /// Creates the block. Each argument is a whole line with its CRLF, or empty to omit the line.
     pub fn new(server: &[u8], date: &[u8]) -> CommonHeaders {
         CommonHeaders::with_more(server, b"", date)
     }
 
-    /// Like [`CommonHeaders::new`], with further lines.
+    /// Like [`CommonHeaders::new`], with other common lines between `Server` and `Date`.
     pub fn with_more(server: &[u8], more: &[u8], date: &[u8]) -> CommonHeaders {
         CommonHeaders { lines: [server, more, date].concat(), server: server.len(), date: server.len() + more.len() }
     }
 
-    /// The lines whose names are not in `fields`. This is always one slice, because the further lines are in the
-    /// middle.
+    /// The common lines without a `Server` or `Date` line that `fields` replaces. The result is always one slice,
+    /// because only the first or the last line can be left out.
     fn beside(&self, fields: &FieldBlock) -> &[u8] {
         match (fields.has_server(), fields.has_date()) {
             (false, false) => &self.lines,
@@ -57,14 +57,14 @@ impl CommonHeaders {
     }
 }
 
-/// The version and the fields that the machine adds to a response.
+/// The version and the fields that the state machine adds to a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ResponseFraming {
-    /// The version of the status line.
+    /// The HTTP version in the status line.
     pub(crate) protocol: Version,
-    /// The value of `Content-Length`; `None` if the response has no such field, or sets the field itself.
+    /// The value of `Content-Length`; `None` if the response needs no such field, or sets the field itself.
     pub(crate) length: Option<u64>,
-    /// `Transfer-Encoding: chunked`.
+    /// True to add `Transfer-Encoding: chunked`.
     pub(crate) chunked: bool,
     /// The value of `Connection`.
     pub(crate) connection: Option<&'static str>,
@@ -96,8 +96,8 @@ pub(crate) fn write_head(response: &ResponseHead<'_>, added: ResponseFraming, ou
     out.extend(b"\r\n");
 }
 
-/// Appends an interim response to `out`. `Server` and `Date` are left out: RFC 9110 section 6.6.1 makes `Date` optional
-/// in a 1xx response.
+/// Appends an interim response to `out`. `Server` and `Date` are left out, which is allowed because RFC 9110 section
+/// 6.6.1 makes `Date` optional in a 1xx response.
 pub(crate) fn write_interim(protocol: Version, status: Status, fields: &FieldBlock, out: &mut Buffer) {
     write_status_line(protocol, status, None, out);
     out.extend(fields.lines());
@@ -119,8 +119,8 @@ fn write_status_line(protocol: Version, status: Status, reason: Option<&str>, ou
     out.extend(b"\r\n");
 }
 
-/// The bytes of a reason phrase: Latin-1, as Python sends it. A character outside Latin-1 becomes `?`. A control
-/// character also becomes `?`, because it could end the line and begin a field.
+/// Converts a reason phrase to Latin-1, as Python does. A character outside Latin-1 becomes `?`. A control character
+/// also becomes `?`, because it could end the line and begin a header field.
 fn one_line(text: &str) -> Cow<'_, [u8]> {
     // Nearly all reason phrases can be sent unchanged.
     if text.is_ascii() && is_field_value(text.as_bytes()) {

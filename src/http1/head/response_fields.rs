@@ -1,15 +1,15 @@
-//! `ResponseControls`: the fields of a response that a client's side of the protocol obeys.
+//! `ResponseControls`: the fields of a response that affect the client side of the protocol.
 
 use super::fields::FramingFields;
 use crate::http::{BodyLength, Status, Version, list_elements};
 use crate::http1::{MessageLimits, Violation};
 
-/// The values of the fields that frame a response and decide whether its connection persists, in the part of a head
-/// that has been read.
+/// The values of the fields that frame a response and determine whether the connection persists, as far as the head has
+/// been read.
 #[derive(Default)]
 pub(crate) struct ResponseControls {
     framing: FramingFields,
-    /// An HTTP/1.0 server has offered to keep the connection open, in a field other than `Connection`.
+    /// True if an HTTP/1.0 server has offered to keep the connection open, in a field other than `Connection`.
     keeps_alive: bool,
 }
 
@@ -18,15 +18,15 @@ pub(crate) struct ResponseControls {
 pub(crate) enum ResponseBody {
     /// The response ends with its head, has a known length, or is chunked.
     Framed(BodyLength),
-    /// The end of the connection ends the body.
+    /// The body is close-delimited.
     UntilClose,
 }
 
 impl ResponseControls {
-    /// Notes a field, if it is one of these.
+    /// Stores the value of a field if it is one of these.
     pub(crate) fn note(&mut self, name: &str, value: &[u8]) -> Result<(), Violation> {
         match name.len() {
-            // HTTP/1.0 servers use these fields, and CPython obeys them too (RFC 9112 appendix C.2.2).
+            // HTTP/1.0 servers use these fields, and CPython honours them too (RFC 9112 appendix C.2.2).
             10 if name.eq_ignore_ascii_case("keep-alive") => self.keeps_alive = true,
             16 if name.eq_ignore_ascii_case("proxy-connection") => {
                 self.keeps_alive |= list_elements([value].into_iter()).any(|o| o.eq_ignore_ascii_case(b"keep-alive"));
@@ -43,12 +43,12 @@ impl ResponseControls {
         without_body: bool,
         limits: &MessageLimits,
     ) -> Result<ResponseBody, Violation> {
-        // These responses end with their head, even if their fields announce a body.
+        // Such responses end with their head, even if their fields announce a body.
         if without_body || matches!(status.code(), 100..=199 | 204 | 304) {
             return Ok(ResponseBody::Framed(BodyLength::None));
         }
-        // A chunked HTTP/1.0 response is a mistake of the server. RFC 9112 section 6.1 lets a client process the
-        // message and close the connection, so the version is not checked here.
+        // A chunked HTTP/1.0 response is an error on the part of the server, but RFC 9112 section 6.1 lets a client
+        // process it and then close the connection, so the version is not checked here.
         match self.framing.body_length(Version::Http11)? {
             BodyLength::None => Ok(ResponseBody::UntilClose),
             BodyLength::Known(length) if !limits.allow_body(length) => Err(Violation::LargeBody),

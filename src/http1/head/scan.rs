@@ -1,18 +1,19 @@
-//! `HeadScan`: finds the end of a head that arrives in pieces, and checks its limits. It does not parse fields, and
-//! works for requests and for responses.
+//! `HeadScan`: finds the end of a head that arrives in pieces, and checks its limits. The scan does not parse fields,
+//! and is used for requests and for responses.
 
 use memchr::{memchr, memchr_iter};
 
 use super::start_line::StartLine;
 use crate::http1::{MessageLimits, Violation};
 
-/// The search for the end of a head.
+/// A scan for the end of a head.
 ///
-/// Each call continues where the last one stopped, so a head that arrives byte by byte costs linear time. The start line
-/// is parsed as soon as it is complete, so a malformed one is refused without waiting for the rest of the head.
+/// Each call continues where the last one stopped, so a head that arrives byte by byte costs linear time. The start
+/// line is parsed as soon as it is complete, so that a malformed one is rejected without waiting for the rest of the
+/// head.
 #[derive(Debug)]
 pub(crate) struct HeadScan<L> {
-    /// The number of bytes that have been searched for line ends.
+    /// The number of bytes that have been searched for the ends of lines.
     scanned: usize,
     /// The start of the current line.
     line_start: usize,
@@ -42,7 +43,7 @@ impl<L> Default for HeadScan<L> {
 }
 
 impl<L: StartLine> HeadScan<L> {
-    /// Continues the search. `bytes` begins with the bytes of the last call; new ones may follow.
+    /// Continues the search. `bytes` must begin with the bytes of the last call; new bytes may follow.
     pub(crate) fn advance(&mut self, bytes: &[u8], limits: &MessageLimits) -> Result<Option<FoundHead<L>>, Violation> {
         let from = self.scanned;
         for newline in memchr_iter(b'\n', &bytes[from..]).map(|at| from + at) {
@@ -52,14 +53,15 @@ impl<L: StartLine> HeadScan<L> {
             }
             self.line_start = self.scanned;
         }
-        // The rest is an incomplete line. If it already exceeds a limit, it is refused without waiting for its end.
+        // The remaining bytes are an incomplete line. If it already exceeds a limit, it is rejected without waiting for
+        // its end.
         let checked = self.scanned - self.line_start;
         self.scanned = bytes.len();
         self.partial_line(&bytes[self.line_start..], checked, limits)?;
         Ok(None)
     }
 
-    /// The part of the start line that has arrived, without its CRLF. The log identifies a refused message by it.
+    /// The part of the start line that has arrived, without its CRLF. It identifies a rejected message in the log.
     pub(crate) fn start_line<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
         let line = &bytes[self.head_start.min(bytes.len())..];
         let line = memchr(b'\n', line).map_or(line, |end| &line[..end]);
@@ -76,18 +78,18 @@ impl<L: StartLine> HeadScan<L> {
         let with_end = &bytes[self.line_start..=newline];
         let without_lf = &with_end[..with_end.len() - 1];
         let Some(start_line) = self.start_line else {
-            // A line that arrives in pieces can be refused before its end arrives. The same line must cause the same
-            // violation if it arrives in one piece, so the check of partial lines takes precedence.
+            // A line that arrives in pieces can be rejected before its end arrives. The same line must cause the same
+            // violation when it arrives in one piece, so the check for partial lines takes precedence.
             return self
                 .first_line(with_end, limits)
                 .map_err(|violation| L::check_start(without_lf, 0, limits).err().unwrap_or(violation))
                 .map(|()| None);
         };
-        // As above: the check of partial lines takes precedence.
+        // As above, the check for partial lines takes precedence.
         self.partial_line(without_lf, 0, limits)?;
         match with_end.strip_suffix(b"\r\n") {
-            // RFC 9112 section 2.2 allows a recipient to accept a bare LF. Two parsers that disagree on it allow
-            // request smuggling.
+            // A bare LF is rejected, although RFC 9112 section 2.2 allows a recipient to accept it, because two parsers
+            // that disagree on it allow request smuggling.
             None => Err(Violation::BareLf),
             Some([]) => {
                 let (start, end) = (self.head_start, self.scanned);
@@ -131,12 +133,12 @@ impl<L: StartLine> HeadScan<L> {
         if end - self.head_start > limits.head { Err(Violation::LongHead(limits.head)) } else { Ok(()) }
     }
 
-    /// Checks a line without its LF. An earlier call has accepted the first `checked` bytes.
+    /// Checks a line without its LF. The first `checked` bytes were accepted by an earlier call.
     fn partial_line(&self, line: &[u8], checked: usize, limits: &MessageLimits) -> Result<(), Violation> {
         if self.start_line.is_none() {
             return L::check_start(line, checked, limits);
         }
-        // A line can exceed two limits. It is refused for the one that it reaches first, so that the status does not
+        // A line can exceed two limits. It is rejected for the limit that it reaches first, so that the status does not
         // depend on the sizes of the reads.
         let left_of_head = limits.head.saturating_sub(self.line_start - self.head_start);
         if line.len() >= limits.field_line && limits.field_line <= left_of_head + 1 {

@@ -7,21 +7,21 @@ use super::request_line::is_target;
 use crate::http::{BodyLength, HeaderList, is_token};
 use crate::http1::{Buffer, Encoder, Violation};
 
-/// The parts of a request's head that a client sends. Nothing is added to them.
+/// The parts of a request's head that a client sends. Nothing else is added to the head.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestHead<'a> {
-    /// The method, which is a token.
+    /// The method, which must be a token.
     pub method: &'a str,
-    /// The target, sent unchanged: visible ASCII without `#`.
+    /// The target, which is sent unchanged. It must consist of visible ASCII characters without `#`.
     pub target: &'a str,
-    /// All fields. `Content-Length` or `Transfer-Encoding` frame the body.
+    /// All fields, including the `Content-Length` or `Transfer-Encoding` that frames the body.
     pub fields: &'a HeaderList,
     /// True if `Transfer-Encoding` announces chunks and the caller passes the body without them. False if the caller
     /// has already chunked the body.
     pub encode_chunked: bool,
 }
 
-/// Why a request was refused before a byte of it was sent.
+/// Why a request was rejected before any byte of it was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidRequest {
@@ -30,7 +30,7 @@ pub enum InvalidRequest {
     /// The target is empty or contains a control character, a space, a `#` or a non-ASCII character (RFC 9112 section
     /// 3.2).
     Target(String),
-    /// The fields contradict each other on the length or the encoding of the body (RFC 9112 section 6).
+    /// The fields contradict each other about the length or the encoding of the body (RFC 9112 section 6).
     Framing(Violation),
 }
 
@@ -55,9 +55,9 @@ impl std::error::Error for InvalidRequest {}
 /// The effects of a request's head on the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SentFraming {
-    /// `None` if the request has no body.
+    /// The encoder for the body; `None` if the request has no body.
     pub(crate) encoder: Option<Encoder>,
-    /// The request announces that it is the last one (RFC 9112 section 9.6).
+    /// True if the request announces that it is the last one on its connection (RFC 9112 section 9.6).
     pub(crate) closes: bool,
 }
 
@@ -70,7 +70,7 @@ impl RequestHead<'_> {
         self.framing().map(drop)
     }
 
-    /// Like [`RequestHead::check`], and returns the framing of the body.
+    /// Like [`RequestHead::check`], but also returns the framing of the body.
     pub(crate) fn framing(&self) -> Result<SentFraming, InvalidRequest> {
         if !is_token(self.method.as_bytes()) {
             return Err(InvalidRequest::Method(self.method.to_owned()));
@@ -84,11 +84,11 @@ impl RequestHead<'_> {
             framing.note(name, value).map_err(InvalidRequest::Framing)?;
         }
         let encoder = match framing.body_to_send().map_err(InvalidRequest::Framing)? {
-            // There is nothing to encode, so the request ends with its head.
+            // There is no body to encode, so the request ends with its head.
             BodyLength::None | BodyLength::Known(0) => None,
             BodyLength::Known(length) => Some(Encoder::Counted(length)),
             BodyLength::Chunked if self.encode_chunked => Some(Encoder::Chunked),
-            // The caller frames the body, so its end is not visible here.
+            // The caller frames the body, so the encoder cannot detect its end.
             BodyLength::Chunked => Some(Encoder::UntilClose),
         };
         Ok(SentFraming { encoder, closes: framing.closes() })

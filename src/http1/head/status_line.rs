@@ -17,16 +17,16 @@ impl StatusLine {
     pub(crate) const WITHOUT_REASON: usize = "HTTP/1.1 200".len();
 }
 
-/// The beginning of every status line. Anything else, such as the body of an HTTP/0.9 response, is refused at its first
-/// byte.
+/// The beginning of every status line. Anything else, such as the body of an HTTP/0.9 response, is rejected at its
+/// first byte.
 const PREFIX: &[u8] = b"HTTP/";
 
 impl StartLine for StatusLine {
-    /// Responses must not begin with an empty line. CPython refuses it too.
+    /// A response must not begin with an empty line. CPython rejects one too.
     const MOST_EMPTY_LINES: u8 = 0;
 
     /// Requires exactly one SP between the parts. The SP after the status may be missing if there is no reason phrase,
-    /// because several servers leave it out.
+    /// because several servers omit it.
     fn parse(line: &[u8]) -> Result<StatusLine, Violation> {
         let malformed = || Violation::StatusLine(Violation::quote(line));
         let rest = line.strip_prefix(PREFIX).ok_or_else(malformed)?;
@@ -42,7 +42,7 @@ impl StartLine for StatusLine {
             b"1.0" => Ok(StatusLine { version: Version::Http10, status }),
             // A higher minor version is treated as the highest one that this client supports (RFC 9110 section 6.2).
             [b'1', b'.', b'1'..=b'9'] => Ok(StatusLine { version: Version::Http11, status }),
-            // RFC 9112 requires two digits in a version, but servers that mean HTTP/3 write `HTTP/3`.
+            // RFC 9112 requires two digits in a version, but for HTTP/3 servers write `HTTP/3`.
             [b'2'..=b'9'] | [b'2'..=b'9', b'.', b'0'..=b'9'] => {
                 Err(Violation::UnsupportedVersion(String::from_utf8_lossy(version).into_owned()))
             }
@@ -52,7 +52,7 @@ impl StartLine for StatusLine {
 
     fn check_start(partial: &[u8], _: usize, limits: &MessageLimits) -> Result<(), Violation> {
         let known = partial.len().min(PREFIX.len());
-        // At most five bytes are compared, so a line that arrives byte by byte costs linear time.
+        // At most five bytes are compared, so a line that arrives byte by byte takes linear time.
         if partial[..known] != PREFIX[..known] {
             return Err(Violation::StatusLine(Violation::quote(partial)));
         }

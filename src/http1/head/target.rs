@@ -1,4 +1,4 @@
-//! Parses the request target: its form, one of four, and its path, query and authority.
+//! Parses the request target: determines which of the four forms it has, and its path, query and authority.
 
 use super::host::is_authority;
 use crate::http::{Method, Request, Span};
@@ -6,13 +6,14 @@ use crate::http1::Violation;
 
 /// Parses the target, which is `request.head[start..end]`, in one of the four forms of RFC 9112 section 3.2.
 ///
-/// The method and `Host` must have been parsed. The authority of an absolute-form target replaces that of `Host`
-/// (section 3.2.2).
+/// The method and `Host` must already have been parsed. The authority of an absolute-form target replaces the one from
+/// `Host` (section 3.2.2).
 pub(crate) fn read(request: &mut Request, start: usize, end: usize) -> Result<(), Violation> {
     let target = &request.head[start..end];
     match (target, &request.method) {
         (authority, Method::Connect) => {
-            // The authority form always has a port (RFC 9112 section 3.2.3): it contains a colon and ends in a digit.
+            // The authority form always has a port (RFC 9112 section 3.2.3), so it contains a colon and ends in a
+            // digit.
             let has_port = authority.last().is_some_and(u8::is_ascii_digit) && authority.contains(&b':');
             if !is_authority(authority) || !has_port {
                 return Err(Violation::Target);
@@ -49,8 +50,8 @@ fn absolute(request: &mut Request, start: usize, end: usize) -> Result<(), Viola
     if !is_authority(&after[..length]) {
         return Err(Violation::Host);
     }
-    // Without TLS the server is not authoritative for an https resource (RFC 9110 section 7.4). A malformed host takes
-    // precedence.
+    // Without TLS the server is not authoritative for an https resource (RFC 9110 section 7.4). The error for a
+    // malformed host takes precedence.
     if secure && request.tls.is_none() {
         return Err(Violation::Misdirected);
     }

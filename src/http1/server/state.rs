@@ -1,5 +1,5 @@
 //! The two state machines of a server's connection: their states and the tables of allowed transitions. Not here: the
-//! decision when a transition is made (`server.rs`).
+//! decision of when to make a transition (`server.rs`).
 
 use crate::http1::head::HeadProgress;
 use crate::http1::{Decoder, Encoder};
@@ -7,36 +7,36 @@ use crate::http1::{Decoder, Encoder};
 /// The part of the request that the client has not sent yet. Each state is named after the input that it waits for.
 #[derive(Debug, Default)]
 pub enum ReceiveState {
-    /// Waits for the first byte of a request.
+    /// The machine waits for the first byte of a request.
     #[default]
     Idle,
-    /// Waits for the rest of a head.
+    /// The machine waits for the rest of a head.
     Head(HeadProgress),
-    /// Waits for the rest of a body.
+    /// The machine waits for the rest of a body.
     Body(Decoder),
-    /// The request is complete. Waits for the end of its response.
+    /// The request is complete. The machine waits for the end of its response.
     Done,
-    /// No further byte is read as a request.
+    /// No further byte is parsed as a request.
     Closed,
 }
 
 /// The part of the response that the server has not sent yet. Each state is named after the event that it waits for.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum SendState {
-    /// Waits for a request.
+    /// The machine waits for a request.
     #[default]
     Idle,
-    /// Waits for the head of the response.
+    /// The machine waits for the head of the response.
     Due,
-    /// Waits for the rest of the response's body.
+    /// The machine waits for the rest of the response's body.
     Body(Encoder),
-    /// The response is complete. Waits for the end of its request.
+    /// The response is complete. The machine waits for the end of its request.
     Done,
-    /// No further response is sent.
+    /// No further response may be sent.
     Closed,
 }
 
-/// A transition of one of the two state machines: the state before, the event, the state after.
+/// A transition of one of the two state machines: the old state, the event, and the new state.
 type Transition = (&'static str, &'static str, &'static str);
 
 const RECEIVE_TRANSITIONS: &[Transition] = &[
@@ -62,18 +62,18 @@ const SEND_TRANSITIONS: &[Transition] = &[
 ];
 
 impl ReceiveState {
-    /// Every transition: the state before, the event, the state after. The diagram in `docs/state-machines.md` is drawn
+    /// Every transition: the old state, the event, and the new state. The diagram in `docs/state-machines.md` is drawn
     /// from this table.
     pub const TRANSITIONS: &[(&str, &str, &str)] = RECEIVE_TRANSITIONS;
 
     /// Makes a transition, which must be in the table.
     pub(super) fn enter(&mut self, next: ReceiveState) {
-        // Checked in debug builds, and therefore in every test that runs in one.
+        // This is checked in debug builds, and therefore in every test that runs in one.
         debug_assert!(is_known(RECEIVE_TRANSITIONS, self.name(), next.name()), "{} -> {}", self.name(), next.name());
         *self = next;
     }
 
-    /// The name of the state in the table of transitions.
+    /// The name of the state in the transition table.
     pub(super) fn name(&self) -> &'static str {
         match self {
             ReceiveState::Idle => "Idle",
@@ -86,18 +86,18 @@ impl ReceiveState {
 }
 
 impl SendState {
-    /// Every transition: the state before, the event, the state after. The diagram in `docs/state-machines.md` is drawn
+    /// Every transition: the old state, the event, and the new state. The diagram in `docs/state-machines.md` is drawn
     /// from this table.
     pub const TRANSITIONS: &[(&str, &str, &str)] = SEND_TRANSITIONS;
 
     /// Makes a transition, which must be in the table.
     pub(super) fn enter(&mut self, next: SendState) {
-        // As for `ReceiveState`: an unlisted transition makes any test that reaches it fail.
+        // As with `ReceiveState`, an unlisted transition fails any test that makes it.
         debug_assert!(is_known(SEND_TRANSITIONS, self.name(), next.name()), "{} -> {}", self.name(), next.name());
         *self = next;
     }
 
-    /// The name of the state in the table of transitions.
+    /// The name of the state in the transition table.
     pub(super) fn name(&self) -> &'static str {
         match self {
             SendState::Idle => "Idle",

@@ -24,7 +24,7 @@ fn every_path_outside_the_base_path_is_404() {
     });
     assert_eq!(site.get("/b").field("Location"), Some("/b/"));
     assert_eq!((site.get("/b/").text(), site.get("/b/route").text()), ("app", "app"));
-    // The second request for a target is a hit of the negative cache.
+    // The second request for a target is a hit in the negative cache.
     for target in ["/", "/route", "/b2/route", "/bb", "/about", "/about.html", "/index.html", "/b/../route", "/route"] {
         for _ in 0..2 {
             let response = site.send("GET", target, &[("Accept", "text/html")]);

@@ -1,4 +1,4 @@
-//! Tests of files that change while the server runs, which the caches must notice.
+//! Tests of files that change while the server runs. The caches must detect the changes.
 
 use super::*;
 
@@ -34,7 +34,7 @@ fn a_changed_replaced_or_removed_file_is_noticed() {
     site.write("a", "back");
     assert_eq!(site.get("/a").text(), "back");
 
-    // A body that is being sent keeps using the file from which it was announced.
+    // A body that is being sent keeps using the file whose length was announced.
     let response = site.files.respond(&Request::builder("GET", "/large").build());
     site.write("other", "short");
     fs::rename(site.path("other"), site.path("large")).unwrap();
@@ -75,7 +75,7 @@ fn a_body_keeps_its_announced_length_when_the_file_grows_or_shrinks() {
     assert_eq!(site.get("/small").text(), "12345678");
     let cut = send("/log");
     fs::File::options().write(true).open(site.path("log")).unwrap().set_len(10).unwrap();
-    // The connection notices that bytes are missing, and cuts the response.
+    // The connection detects that bytes are missing, and cuts the response short.
     assert_eq!((cut.head.content_length(), cut.body.length()), (Some(50_004), Some(50_004)));
     assert_eq!(site.get("/log").body.len(), 10);
 }

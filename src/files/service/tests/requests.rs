@@ -1,4 +1,4 @@
-//! Tests of the resource at a path, its content and the methods.
+//! Tests of the resource that a path names, its content, and the methods.
 
 use super::*;
 
@@ -119,7 +119,7 @@ fn names_that_are_not_utf8_are_found_by_both_spellings() {
     assert_eq!(site.get("/bad%ed%9f%bf").text(), "text");
 }
 
-/// For files in procfs and sysfs, the reported size is not the length of the content.
+/// Tests files in procfs and sysfs, whose reported size is not the length of their content.
 #[test]
 #[cfg(target_os = "linux")]
 fn files_with_a_wrong_reported_size_are_sent_whole() {
@@ -171,7 +171,7 @@ fn a_large_file_is_not_read() {
     assert_eq!(end.field("Content-Range"), Some(&*format!("bytes {}-{}/{length}", length - 5, length - 1)));
 }
 
-/// A generator of pseudo-random numbers with a fixed seed.
+/// A pseudo-random number generator with a fixed seed.
 struct Dice(u64);
 
 impl Dice {
