@@ -196,11 +196,12 @@ mod transport;
 pub mod transport;
 mod watchdog;
 
-/// The crate cookie, whose type `Cookie` is the argument of [`Exchange::set_cookie`](handler::Exchange::set_cookie). Its
-/// `time` has the durations and times of `Max-Age` and `Expires`.
+/// The `cookie` crate, whose type `Cookie` is the argument of [`Exchange::set_cookie`](handler::Exchange::set_cookie).
+/// Its module `time` provides the durations and times for `Max-Age` and `Expires`.
 #[cfg(feature = "cookie")]
 pub use cookie;
-/// The crate mio, whose types are in the signatures of [`service::Registrar`] and of the servers of `socketserver`.
+/// The `mio` crate, whose types appear in the signatures of [`service::Registrar`] and of the servers in
+/// `socketserver`.
 pub use mio;
 
 pub use event_loop::{EventLoop, LoopMember, Registration, Served, Stopped};

@@ -33,16 +33,17 @@ pub struct Limits {
     /// The maximum length of a request's body in bytes. The response to a longer body is 413. Default: no limit,
     /// because bodies are not kept in memory.
     pub body: u64,
-    /// The maximum total length of chunk extensions and trailer fields in one body, in bytes. The response to more is
-    /// 400. Default: 16 KiB. Clients rarely use either, and without this limit such bytes would escape the limit on
-    ///      bodies (RFC 9112 section 7.1.1).
+    /// The maximum total length of chunk extensions and trailer fields in one body, in bytes. A body that exceeds it
+    /// gets a 400 response. Default: 16 KiB. Clients rarely use either, and without this limit such bytes would escape
+    /// the limit on bodies (RFC 9112 section 7.1.1).
     pub chunk_overhead: usize,
     /// The maximum number of bytes that are discarded of a body that no service reads, so that the connection can
     /// persist, or so that the client receives the response before the close. Default: 256 KiB, which is about as much
     /// as can be in transit at once.
     pub drain: u64,
-    /// The longest time from the first byte of a head to its last, even if bytes keep arriving. The response is then
-    /// 408. The TLS handshake has the same limit, counted from the accept. Default: 10 s.
+    /// The maximum time from the first byte of a head to its last, even if bytes keep arriving. When it expires, the
+    /// response is 408. The same limit applies to the TLS handshake, measured from when the connection was accepted.
+    /// Default: 10 s.
     pub head_timeout: Duration,
     /// The maximum time from a response to the first byte of the next request on the same connection. The loop may
     /// close the connection up to an eighth of a second later. Default: 15 s, because browsers usually return within

@@ -55,12 +55,12 @@ impl<P: CookiePolicy> CookieJar<P> {
         &mut self.policy
     }
 
-    /// Takes the cookies of a response to a request for this URL: Python's `extract_cookies`. `fields` are the values
-    /// of the response's `Set-Cookie` fields, in order: bytes in Latin-1, as [`HeaderList::get_all`] returns them, or
-    /// text.
+    /// Adds the cookies in a response to a request for this URL, like Python's `extract_cookies`. `fields` are the
+    /// values of the response's `Set-Cookie` fields, in order: bytes in Latin-1, as [`HeaderList::get_all`] returns
+    /// them, or text.
     ///
-    /// A field that the policy does not allow, or that cannot be parsed, is ignored, and the others are still used. A
-    /// cookie that has already expired removes the one that it would replace.
+    /// A field that the policy rejects, or that cannot be parsed, is ignored; the other fields are still used. A cookie
+    /// that has already expired removes the cookie that it would have replaced.
     ///
     /// ```
     /// use serve_forever::cookiejar::{CookieJar, RequestUrl};

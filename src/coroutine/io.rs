@@ -104,7 +104,7 @@ impl<'y> HandlerIo<'y> {
         self.check()?;
         // A sleep that overflows the clock lasts until the client disconnects.
         let Some(end) = now().checked_add(time) else { return self.suspend(WaitReason::Until(far_future())) };
-        // A loop is needed because a deadline of the connection can resume the handler earlier.
+        // The loop is needed because a deadline of the connection can resume the handler too early.
         while now() < end {
             self.suspend(WaitReason::Until(end))?;
         }
@@ -339,7 +339,7 @@ impl<'y> HandlerIo<'y> {
     fn wait_for_input(&self) -> io::Result<()> {
         let Some(timeout) = self.read_timeout.get() else { return self.suspend(WaitReason::Input) };
         let deadline = now().checked_add(timeout);
-        // With a timeout of zero, only input that has already arrived counts, and the handler is not suspended.
+        // With a timeout of zero, the handler is not suspended, and gets only input that has already arrived.
         if !timeout.is_zero() {
             self.suspend(WaitReason::Notice { deadline, or_stop: false, or_input: true })?;
         }

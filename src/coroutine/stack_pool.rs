@@ -10,8 +10,9 @@ use corosensei::stack::DefaultStack;
 
 use crate::session::Waker;
 
-/// The maximum number of unused stacks that are kept. It is enough for a usual load, also of a proxy whose handlers all wait
-/// at the same time: making a stack costs three system calls and its page faults. The extra stacks of a peak are freed.
+/// The maximum number of unused stacks that are kept. Creating a stack costs three system calls and its page faults.
+/// The limit is enough for a normal load, even that of a proxy whose handlers all wait at the same time; the extra
+/// stacks from a peak are freed.
 const MAX_FREE: usize = 128;
 
 /// A limited number of stacks. Each stack that is taken must be given back to the pool.

@@ -105,7 +105,7 @@ impl TaskRunner {
             let over = fiber.resume();
             self.watchdog.end();
             let ended = now();
-            // Adding is used because subtracting two times costs many more instructions.
+            // This adds to a time instead of subtracting two times, which would cost many more instructions.
             if began.checked_add(self.slow_after).is_some_and(|limit| ended >= limit) {
                 let ran = ended.saturating_duration_since(began).as_millis();
                 channel.log(format!("{} kept the loop for {ran} ms", self.task.describe()));

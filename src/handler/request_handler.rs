@@ -132,9 +132,8 @@ pub trait RequestHandler<E: From<io::Error> = io::Error> {
     /// Responds to every other method. `name` is any token, such as `TRACE` or `RICKROLL`, and is case-sensitive.
     ///
     /// The example `rickroll` implements a method of its own. As in Python, the response to a method without an
-    /// implementation is
-    /// 501. A resource for which a known method is not allowed should respond with 405 and the field `Allow` (RFC 9110
-    ///      section 15.5.6): `x.send_header("Allow", "GET, POST")?` and then `x.error(405)`.
+    /// implementation is 501. A resource for which a known method is not allowed should respond with 405 and the field
+    /// `Allow` (RFC 9110 section 15.5.6): `x.send_header("Allow", "GET, POST")?` and then `x.error(405)`.
     ///
     /// # Errors
     /// See [`RequestHandler`].

@@ -41,7 +41,7 @@ pub(super) fn write_request(out: &mut Vec<u8>, stamp: &[u8], record: &Record<'_>
 /// Writes `,"tls":{"version":...,"cipher":...,"sni":...,"resumed":...}`, without `sni` if the client sent no server
 /// name.
 fn write_tls(out: &mut Vec<u8>, tls: &TlsInfo) {
-    // The names of versions and ciphers come from this program, so they need no escaping.
+    // The names of TLS versions and ciphers come from this program and not from the client, so they need no escaping.
     _ = write!(out, ",\"tls\":{{\"version\":\"{}\",\"cipher\":\"{}\"", tls.version(), tls.cipher());
     if let Some(name) = tls.server_name() {
         write_text(out, "sni", name.as_bytes());
