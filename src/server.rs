@@ -1,4 +1,4 @@
-//! `HttpServer`: binds and serves. Not here: its settings (`configure.rs`), the loop and the protocol.
+//! `HttpServer`: binding and serving. Not here: the settings of a server (`configure.rs`), the loop and the protocol.
 
 mod configure;
 mod hooks;
@@ -31,7 +31,7 @@ pub use reload::Reload;
 use sessions::HttpSessions;
 use watch::{PreparedRun, Watch, WatchedServer};
 
-/// An HTTP server on one thread: Python's `HTTPServer`, and its `ThreadingHTTPServer` without the threads.
+/// An HTTP server on one thread, like Python's `HTTPServer`, or its `ThreadingHTTPServer` without the threads.
 ///
 /// ```
 /// use serve_forever::{HttpServer, http::Request, service::Response};
@@ -46,7 +46,7 @@ use watch::{PreparedRun, Watch, WatchedServer};
 /// ```
 #[must_use = "a server serves nothing until it runs"]
 pub struct HttpServer {
-    /// `None` for a listener that was closed because of `release_on_drain`.
+    /// The listeners. `None` for one that was closed because of `release_on_drain`.
     listeners: Vec<Option<mio::net::TcpListener>>,
     release_on_drain: bool,
     address: SocketAddr,
@@ -78,7 +78,7 @@ impl HttpServer {
         HttpServer::from_listeners(vec![ListenOptions::http().bind(addresses)?])
     }
 
-    /// Binds all of the addresses.
+    /// Binds all of these addresses.
     ///
     /// # Errors
     /// Returns an error if one of them cannot be bound. The error names the address, and no address stays bound.
@@ -119,7 +119,7 @@ impl HttpServer {
         })
     }
 
-    /// The address of the first listener, with the actual port if port 0 was bound.
+    /// The address of the first listener, with the actual port number if port 0 was bound.
     pub fn server_address(&self) -> SocketAddr {
         self.address
     }
@@ -129,7 +129,7 @@ impl HttpServer {
         self.listeners.iter().flatten().filter_map(|listener| listener.local_addr().ok()).collect()
     }
 
-    /// A handle with which another thread or a handler can stop this server.
+    /// A handle through which another thread or a handler can stop this server.
     pub fn stopper(&self) -> Stopper {
         self.core.stopper()
     }
@@ -140,16 +140,17 @@ impl HttpServer {
         self.core.cut_responses()
     }
 
-    /// Serves until a [`Stopper`] or a signal stops the server. It then accepts no further connections, and responses
-    /// in flight can be completed within [`Limits::grace`](crate::Limits::grace). The server can be run again.
+    /// Serves until a [`Stopper`] or a signal stops the server. The server then accepts no further connections, and
+    /// responses in flight can be completed within [`Limits::grace`](crate::Limits::grace). The server can be run
+    /// again.
     ///
     /// # Errors
-    /// Returns an error if the system's selector fails. Clients cannot cause an error.
+    /// Returns an error if the system's selector fails. Clients cannot cause this error.
     pub fn serve_forever(&mut self) -> io::Result<Stopped> {
         self.prepare(false)?.serve_forever()
     }
 
-    /// Serves with a [`poll_interval`](HttpServer::poll_interval): Python's `serve_forever(poll_interval)`.
+    /// Serves with a [`poll_interval`](HttpServer::poll_interval), like Python's `serve_forever(poll_interval)`.
     ///
     /// # Errors
     /// Returns the same errors as [`serve_forever`](HttpServer::serve_forever).
@@ -158,7 +159,7 @@ impl HttpServer {
         self.serve_forever()
     }
 
-    /// Waits for one connection, for at most `timeout` if set, and serves its first request.
+    /// Waits for one connection, for at most `timeout` if it is set, and serves the first request on the connection.
     ///
     /// # Errors
     /// Returns the same errors as [`serve_forever`](HttpServer::serve_forever).
@@ -166,7 +167,8 @@ impl HttpServer {
         self.prepare(true)?.handle_request(timeout)
     }
 
-    /// Lends this server's acceptors and hooks to the loop. With `once`, a session closes after its first response.
+    /// Lends this server's acceptors and hooks to the loop. If `once` is true, sessions close after their first
+    /// response.
     fn prepare(&mut self, once: bool) -> io::Result<PreparedRun<'_>> {
         if self.listeners.iter().all(Option::is_none) {
             return Err(io::Error::new(io::ErrorKind::NotConnected, "the listeners were released"));
@@ -188,7 +190,7 @@ impl HttpServer {
         self.state.log.borrow().is_on()
     }
 
-    /// Splits the server into its loop, its acceptors and hooks for a run, and its recorder if the run is `watched`.
+    /// Splits the server into its loop, its acceptors and hooks for a run, and its recorder if `watched` is true.
     fn split(&mut self, once: bool, watched: bool) -> PreparedRun<'_> {
         let addresses = self.server_addresses();
         let watch = if watched { self.watch.begin_run(&addresses) } else { Watch::default() };
@@ -242,7 +244,7 @@ impl LoopMember for HttpServer {
     }
 }
 
-/// One acceptor for each listener. It makes HTTP sessions.
+/// Creates an acceptor for each listener. The acceptors create HTTP sessions.
 fn acceptors<'s>(
     listeners: &'s mut [Option<mio::net::TcpListener>],
     sessions: HttpSessions<'s>,
@@ -262,7 +264,7 @@ impl fmt::Debug for HttpServer {
     }
 }
 
-/// The response of Python's handler for a missing `do_` method.
+/// The response that Python's handler sends if it has no `do_` method for the request.
 fn unsupported(request: &Request) -> Response {
     let method: String = request.method().as_str().chars().take(64).collect();
     Response::error(Status::NOT_IMPLEMENTED).message(format!("Unsupported method ('{method}')"))

@@ -1,11 +1,12 @@
 //! The interface between a connection, which speaks HTTP, and the code that responds to requests.
 //!
 //! A connection calls a [`Service`] once for each request, as soon as the head is complete. The service returns a
-//! [`Response`], or an [`Upstream`] that takes the body and responds later. The body of a response is bytes, a slice of
-//! a file, or a [`Source`] that is read when the client can accept more. Not here: framing, sending and logging, which
-//! the connection does.
+//! [`Response`], or an [`Upstream`] that receives the body and responds later. The body of a response is bytes, a slice
+//! of a file, or a [`Source`] that is read when the client can accept more. Not here: framing, sending and logging,
+//! which the connection does.
 //!
-//! Dropping an `Upstream` or a `Source` means that the client has disconnected. There is no other form of cancellation.
+//! Dropping an `Upstream` or a `Source` tells it that the client has disconnected. There is no other form of
+//! cancellation.
 //!
 //! Invariant: no function here blocks. `WouldBlock` means that nothing is available now, and a short count means that
 //! no more is available now.

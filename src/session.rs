@@ -1,9 +1,9 @@
 //! The interface between the loop and the sessions that it runs.
 //!
 //! The loop calls [`Session::step`] with the readiness of the session's socket, the time and shared buffers. The
-//! session returns the time at which it must run again, or why it has ended. Readiness is a hint: a session makes the
-//! system call first and clears the hint when the call returns `WouldBlock`, or after a short read if the transport
-//! allows that.
+//! session returns the time at which it must run again, or the reason why it has ended. Readiness is only a hint: a
+//! session makes the system call anyway, and clears the hint when the call returns `WouldBlock`, or after a short read
+//! if the transport allows that.
 //!
 //! Not here: protocols, the poll, and the table of sessions.
 
@@ -20,28 +20,28 @@ pub(crate) use sources::SourceTable;
 
 use crate::buffer::Buffer;
 
-/// One client of any protocol, as the loop sees it.
+/// One client of a server of any protocol, as the loop sees it.
 pub trait Session {
     /// Does the work that is possible without waiting, up to the budget of a turn, so that other sessions can run.
     fn step(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Next;
 
-    /// The source that the loop registers with its poll, once, when the session first waits.
+    /// The source that the loop registers with its poll. It does so once, when the session first waits.
     fn source(&mut self) -> &mut dyn mio::event::Source;
 
     /// The time since which the session has been idle. `None` unless the session can be closed without loss, as between
-    /// two requests or after the last response. When the table of sessions is full, the loop closes those that have
-    /// been idle longest.
+    /// two requests or after the last response. When the table of sessions is full, the loop closes the sessions that
+    /// have been idle longest.
     fn idle_since(&self) -> Option<Instant> {
         None
     }
 
-    /// The part of an exchange that the session is in. The loop calls this when a run may end because it has nothing to
-    /// do, and at the end of the run.
+    /// The part of an exchange that the session is in. The loop calls this when a run that has nothing to do may end,
+    /// and at the end of a run.
     fn activity(&self) -> Activity {
         Activity::Receiving
     }
 
-    /// The time since which the client has accepted none of the waiting output. `None` unless this has lasted long
+    /// The time since which the client has not accepted any of the pending output. `None` unless this has lasted long
     /// enough at `now` for the loop to close the session when room is short.
     fn stalled_since(&self, now: Instant) -> Option<Instant> {
         _ = now;
@@ -54,10 +54,11 @@ pub trait Session {
     }
 }
 
-/// The part of an exchange that a session is in.
+/// The stage of an exchange that a session is in, as far as the loop needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activity {
-    /// Since this time no byte of a request has arrived, and the last response has been sent.
+    /// No request is in progress: since this time, the last response has been sent and no byte of a request has
+    /// arrived.
     Quiet(Instant),
     /// A request is being received.
     Receiving,
@@ -68,19 +69,19 @@ pub enum Activity {
 /// The readiness of a session's socket, as last reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ready {
-    /// A read may return bytes, or the end of the input.
+    /// A read may return bytes or EOF.
     pub read: bool,
-    /// A write may accept bytes.
+    /// A write may make progress.
     pub write: bool,
-    /// The peer has closed its sending side: after the last byte, a read returns the end.
+    /// The peer has closed its sending side, so after the last byte a read returns EOF.
     pub read_closed: bool,
-    /// The connection is broken, so bytes that are sent do not arrive.
+    /// The connection is broken, so nothing that is sent will arrive.
     pub broken: bool,
 }
 
 impl Ready {
-    /// The readiness of a new socket. It is a guess: most new connections have a request to read, and all accept
-    /// output.
+    /// The readiness of a new socket. This is a guess, because most new connections already have a request to read, and
+    /// all accept output.
     pub const FRESH: Ready = Ready { read: true, write: true, read_closed: false, broken: false };
 
     /// Adds the readiness that an event reports.
@@ -94,64 +95,64 @@ impl Ready {
 
 /// The time, the buffers and the services of the loop for one step of a session.
 pub struct StepContext<'t> {
-    /// The time of this turn.
+    /// The clock of this turn.
     pub clock: TurnClock,
     /// Buffers that the session may use until its step ends.
     pub scratch: &'t mut Scratch,
     /// The registration of further descriptors, and wakers.
     pub registrar: &'t mut dyn Registrar,
-    /// Set by a session that needs more memory while all sessions together are close to their limit.
+    /// A session sets this to true if it needs more memory while all sessions together are close to the limit.
     pub memory_is_short: bool,
     /// The number of handshake flights that all sessions together may still compute in this turn.
     pub handshakes_left: usize,
 }
 
-/// Registers the descriptors that a session has in addition to its socket, and provides wakers for other threads.
+/// Registers descriptors that a session has in addition to its socket, and provides wakers for other threads.
 pub trait Registrar {
-    /// Registers a source, edge-triggered: the session runs when the source becomes ready. `slot`, from 1 to 7,
+    /// Registers a source (edge-triggered). The session then runs when the source becomes ready. `slot`, from 1 to 7,
     /// distinguishes the sources of a session. A source that is dropped deregisters itself.
     ///
     /// # Errors
-    /// Returns the errors of the operating system's selector; a slot outside 1 to 7 is `InvalidInput`.
+    /// Returns the errors of the operating system's selector, and `InvalidInput` for a slot outside 1 to 7.
     fn register(&mut self, source: &mut dyn mio::event::Source, slot: u8, interest: mio::Interest) -> io::Result<()>;
 
-    /// A waker by which any thread can run this session.
+    /// A waker with which any thread can schedule this session to run.
     fn wake(&self) -> Waker;
 
     /// The time at which this turn of the loop began.
     fn now(&self) -> Instant;
 
-    /// A handle that can be used between two steps, when the registrar is not available. By default, it can only wake
-    /// the session.
+    /// A handle that can be used between two steps, when the registrar is not available. The default implementation
+    /// returns a handle that can only wake the session.
     fn handle(&self) -> Rc<dyn SessionHandle> {
         Rc::new(WakeOnly(self.wake()))
     }
 }
 
-/// Access to the loop that a session has at any time, even outside its step. A session must drop its handles when it
-/// ends, because another session may then have its key.
+/// A session's access to the loop, usable at any time, even outside its step. A session must drop its handles when it
+/// ends, because its key may then be reused by another session.
 pub trait SessionHandle {
-    /// Registers a source, edge-triggered. Its events run this session until [`adopt`](Self::adopt) gives it to another
-    /// one.
+    /// Registers a source (edge-triggered). Its events run this session until another session [adopts](Self::adopt) the
+    /// source.
     ///
     /// # Errors
     /// Returns the errors of the operating system's selector.
     fn register(&self, source: &mut dyn mio::event::Source, interest: mio::Interest) -> io::Result<MovableSource>;
 
-    /// Makes later events of a source run this session. No system call is necessary.
+    /// Makes later events of a source run this session. This needs no system call.
     ///
     /// # Errors
     /// Returns an error if another loop has registered the source.
     fn adopt(&self, source: &MovableSource) -> io::Result<()>;
 
-    /// A waker by which any thread can run this session.
+    /// A waker with which any thread can schedule this session to run.
     fn wake(&self) -> Waker;
 
-    /// True once the loop has begun to drain. Every session runs in the turn in which that happens.
+    /// True once the loop has begun to drain. In the turn in which the drain begins, every session is run.
     fn is_stopping(&self) -> bool;
 }
 
-/// The handle of a session that no loop runs.
+/// A handle for a session that no loop runs.
 struct WakeOnly(Waker);
 
 impl SessionHandle for WakeOnly {
@@ -177,7 +178,7 @@ impl SessionHandle for WakeOnly {
 pub struct Waker(Arc<dyn Fn() + Send + Sync>);
 
 impl Waker {
-    /// Creates a waker that calls this closure.
+    /// Creates a waker that calls `wake`.
     pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Waker {
         Waker(Arc::new(wake))
     }
@@ -199,19 +200,20 @@ impl fmt::Debug for Waker {
 pub struct TurnClock {
     /// The time at which this turn of the loop began.
     pub now: Instant,
-    /// The time of day at which this turn began.
+    /// The wall-clock time at which this turn began.
     pub wall: SystemTime,
-    /// The time at which the server began to drain. `None` unless it is draining. While it drains, sessions do not wait
-    /// for further requests.
+    /// The time at which the server began to drain. `None` unless it is draining. While the server drains, sessions do
+    /// not wait for further requests.
     pub stopping: Option<Instant>,
-    /// The time from which a connection counts as idle if it becomes idle in this turn. It is up to
-    /// [`IDLE_GRAIN`](Self::IDLE_GRAIN) later than `now` and the same for many turns, so that the deadline of a busy
-    /// connection rarely moves.
+    /// The time from which a connection counts as idle if it becomes idle in this turn. It is later than `now` by up to
+    /// [`IDLE_GRAIN`](Self::IDLE_GRAIN), and stays the same for many turns, so that the deadline of a busy connection
+    /// rarely moves.
     pub idle_from: Instant,
 }
 
 impl TurnClock {
-    /// An eighth of a second is short compared with a timeout of seconds, and lasts hundreds of turns of a busy loop.
+    /// The granularity of `idle_from`. An eighth of a second is short compared with a timeout of several seconds, but
+    /// spans hundreds of turns of a busy loop.
     pub const IDLE_GRAIN: Duration = Duration::from_millis(125);
 
     /// Creates the clock for the first turn. The server is not draining.
@@ -219,7 +221,7 @@ impl TurnClock {
         TurnClock { now, wall, stopping: None, idle_from: now }
     }
 
-    /// Sets the time of the next turn.
+    /// Sets the clock to the time of the next turn.
     pub fn advance(&mut self, now: Instant, wall: SystemTime) {
         (self.now, self.wall) = (now, wall);
         if self.idle_from < now {
@@ -228,13 +230,13 @@ impl TurnClock {
     }
 }
 
-/// The amount that may be in use before room is short: `percent` of `all`, at most `all`.
+/// The amount that may be in use before room counts as short: `percent` of `all`, but at most `all`.
 pub(crate) fn before_short(all: usize, percent: u8) -> usize {
-    // Computed in 128 bits, because `all` may be the largest value of its type.
+    // The computation uses 128 bits, because `all` may be the largest value of its type.
     (all as u128 * u128::from(percent.min(100)) / 100) as usize
 }
 
-/// Buffers that all sessions of a loop use in turn, so that an idle connection owns none.
+/// Buffers that all sessions of a loop use one after the other, so that an idle connection owns no buffers.
 #[derive(Debug)]
 pub struct Scratch {
     /// The input buffer of a session that has no unread input.
@@ -244,8 +246,8 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// The size of each buffer in bytes, and therefore the maximum size of a read. An allocation of this size has its
-    /// own pages, and pages that are never written take no memory. A server of small files uses one or two pages of
+    /// The size of each buffer in bytes, and therefore the maximum size of a read. An allocation of this size has pages
+    /// of its own, and pages that are never written to use no memory. A server of small files uses one or two pages of
     /// each buffer.
     pub const SIZE: usize = 128 * 1024;
 }
@@ -259,15 +261,15 @@ impl Default for Scratch {
 /// The result of a step: when the loop must run the session again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// Run the session again in the next turn. It has used up its budget and could continue.
+    /// Run the session again in the next turn. It has used up its budget, but could continue.
     Again,
-    /// Run the session after an event or a wake-up, or at this deadline if there is one.
+    /// Run the session after an event or a wake-up, or at this deadline, if any.
     Wait(Option<Instant>),
     /// Drop the session.
     Close(CloseReason),
 }
 
-/// Why a connection ended. If several reasons apply, the first one counts.
+/// Why a connection ended. If several reasons apply, the first one is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CloseReason {
@@ -283,10 +285,11 @@ pub enum CloseReason {
     Idle,
     /// The client did not accept the output in time.
     Stalled,
-    /// The closing session reached the limit of time or bytes for discarded input, and the client was still sending.
+    /// The lingering session reached its limit on the time or the bytes of discarded input while the client was still
+    /// sending.
     LingerOver,
-    /// The session could not produce the output that it had announced: a file has become shorter, or a source has
-    /// failed.
+    /// The session could not produce the output that it had announced, because a file has become shorter or a source
+    /// has failed.
     OutputCut,
     /// The buffers of the session would exceed the memory that all connections together may use.
     Memory,
@@ -295,7 +298,7 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
-    /// The reason in words, as the log shows it.
+    /// The reason in words, as shown in the log.
     pub fn text(self) -> &'static str {
         match self {
             CloseReason::Complete => "complete",

@@ -7,7 +7,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 
 /// The result of the TLS handshake of a connection.
 ///
-/// The names of versions and ciphers are OpenSSL's, which Python's `ssl` module and CGI scripts also use.
+/// The names of versions and ciphers are those of OpenSSL, which Python's `ssl` module and CGI scripts also use.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct TlsInfo {
     pub(crate) version: &'static str,
@@ -19,12 +19,12 @@ pub struct TlsInfo {
 }
 
 impl TlsInfo {
-    /// The version of TLS: `TLSv1.2` or `TLSv1.3`. Python's `SSLSocket.version()`.
+    /// The TLS version, `TLSv1.2` or `TLSv1.3`, like Python's `SSLSocket.version()`.
     pub fn version(&self) -> &'static str {
         self.version
     }
 
-    /// The cipher suite, such as `TLS_AES_256_GCM_SHA384` or `ECDHE-ECDSA-AES128-GCM-SHA256`. Python's
+    /// The cipher suite, such as `TLS_AES_256_GCM_SHA384` or `ECDHE-ECDSA-AES128-GCM-SHA256`, like Python's
     /// `SSLSocket.cipher()[0]`.
     pub fn cipher(&self) -> &'static str {
         self.cipher
@@ -35,7 +35,8 @@ impl TlsInfo {
         self.server_name.as_deref()
     }
 
-    /// The protocol that ALPN has selected (RFC 7301), such as `http/1.1`. `None` if the client offered none.
+    /// The protocol that was selected with ALPN (RFC 7301), such as `http/1.1`. `None` if the client offered no
+    /// protocols.
     pub fn alpn(&self) -> Option<&[u8]> {
         self.alpn.as_deref()
     }
@@ -45,8 +46,8 @@ impl TlsInfo {
         self.is_resumed
     }
 
-    /// The verified certificates of the peer in DER, its own first. Empty unless the server asked for a certificate and
-    /// the client sent one.
+    /// The verified certificates of the peer in DER, beginning with its own. Empty unless the server requested a
+    /// certificate and the client sent one.
     pub fn peer_certificates(&self) -> impl ExactSizeIterator<Item = &[u8]> {
         self.peer_certificates.iter().map(AsRef::as_ref)
     }
@@ -54,7 +55,7 @@ impl TlsInfo {
 
 impl fmt::Debug for TlsInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The certificates are left out because their bytes would fill pages.
+        // The certificates are omitted, because their bytes would fill pages.
         f.debug_struct("TlsInfo")
             .field("version", &self.version)
             .field("cipher", &self.cipher)

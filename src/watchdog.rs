@@ -10,24 +10,24 @@ use std::thread;
 use std::time::Duration;
 
 /// The number of consecutive samples that must find the same handler running before the thread reports it. After the
-/// same number of samples without a handler, the thread ends.
+/// same number of consecutive samples without a running handler, the thread ends.
 const SAMPLES: u32 = 5;
 
 /// The default time after which a handler is reported.
 pub(crate) const STUCK_AFTER: Duration = Duration::from_secs(5);
 
-/// The name of a handler is stored in words of this size, so that the loop can write it and the thread can read it
-/// without a lock.
+/// The size of the words in which the name of a handler is stored. With words, the loop can write the name and the
+/// thread can read it without a lock.
 const WORD: usize = size_of::<u64>();
 
-/// The maximum number of bytes of a name. The rest is left out.
+/// The maximum length of a name in bytes. Longer names are truncated.
 const MAX_NAME: usize = 16 * WORD;
 
-/// Publishes the name of the running handler to a thread that checks whether it is always the same one. A call of a
+/// Publishes the name of the running handler to a thread that checks whether it is always the same one. A call to a
 /// service counts as the resumption of a handler.
 ///
 /// Each resumption costs the loop a few stores, but no system call, lock or allocation. The thread is started by the
-/// first resumption, sleeps between its samples, and ends when no handler runs.
+/// first resumption, sleeps between its samples, and ends when no handler has run for a while.
 #[derive(Debug)]
 #[doc(hidden)]
 pub struct Watchdog {
@@ -37,7 +37,7 @@ pub struct Watchdog {
 
 #[derive(Debug, Default)]
 struct Running {
-    /// Odd while a handler runs. Each resumption has a different number.
+    /// A counter that is odd while a handler runs. Its value differs for each resumption.
     count: AtomicU64,
     name: [AtomicU64; MAX_NAME / WORD],
     name_length: AtomicUsize,
@@ -53,7 +53,7 @@ impl Watchdog {
         Watchdog { running: Arc::default(), interval }
     }
 
-    /// Notes that a handler with this name is resumed now.
+    /// Records that a handler with this name is being resumed.
     #[inline]
     pub(crate) fn begin(&self, name: &[u8]) {
         let running = &*self.running;
@@ -64,7 +64,7 @@ impl Watchdog {
         }
     }
 
-    /// Notes that the handler has been suspended or has ended.
+    /// Records that the handler has been suspended or has ended.
     #[inline]
     pub(crate) fn end(&self) {
         self.running.advance();
@@ -73,7 +73,7 @@ impl Watchdog {
     /// Runs `call` as a handler with this name.
     pub(crate) fn watch<R>(&self, name: &[u8], call: impl FnOnce() -> R) -> R {
         self.begin(name);
-        // Dropped even if `call` panics, because the connection catches the panic and the loop continues.
+        // The guard is dropped even if `call` panics, because the connection catches the panic and the loop continues.
         let _end = WatchEnd(self);
         call()
     }
@@ -88,7 +88,7 @@ impl Watchdog {
     }
 }
 
-/// Ends a watched call when it is dropped.
+/// A guard that ends a watched call when it is dropped.
 struct WatchEnd<'w>(&'w Watchdog);
 
 impl Drop for WatchEnd<'_> {
@@ -115,18 +115,18 @@ impl Running {
         name
     }
 
-    /// Begins or ends a resumption. Only the loop's thread calls this, so a store is enough.
+    /// Marks the beginning or the end of a resumption. Only the loop's thread calls this, so a plain store suffices.
     fn advance(&self) {
         self.count.store(self.count.load(Ordering::Relaxed).wrapping_add(1), Ordering::Release);
     }
 }
 
-/// The thread of a watchdog.
+/// The main function of a watchdog's thread.
 fn watch(running: &Weak<Running>, interval: Duration) {
     let (mut last, mut same) = (0, 0);
     loop {
         thread::sleep(interval);
-        // If there is no strong reference, the server was dropped.
+        // If there is no strong reference any more, the server has been dropped.
         let Some(running) = running.upgrade() else { return };
         let count = running.count.load(Ordering::Acquire);
         same = if count == last { same + 1 } else { 0 };
@@ -136,10 +136,10 @@ fn watch(running: &Weak<Running>, interval: Duration) {
         }
         if count % 2 == 0 && same >= SAMPLES {
             running.watched.store(false, Ordering::Release);
-            // A handler may have begun just before the store and found that the thread exists. Its number is visible in
-            // `count` after this sleep, and this thread then continues.
+            // A handler may have started just before this store, seen that the thread exists, and not started another.
+            // After this sleep, its increment of `count` is visible, and this thread then continues.
             thread::sleep(interval);
-            // A handler that began after the store has started another thread, which takes over.
+            // If a handler has started after the store, it has started another thread, which takes over.
             if running.count.load(Ordering::Acquire) == count || running.watched.swap(true, Ordering::AcqRel) {
                 return;
             }
@@ -148,7 +148,7 @@ fn watch(running: &Weak<Running>, interval: Duration) {
 }
 
 fn report(name: &[u8], after: Duration) {
-    // If standard error is closed or full, only this thread waits.
+    // If standard error is closed or full, only this thread is affected.
     _ = writeln!(
         io::stderr(),
         "serve-forever: {} has kept the loop for {after:?} and no other client is served; a lock that a suspended handler \

@@ -56,13 +56,14 @@ pub struct Acceptor<'s> {
 
 /// A TCP listener as a source of sessions.
 struct TcpAccept<'s> {
-    /// `None` once it has been closed.
+    /// The listener; `None` once it has been closed.
     listener: &'s mut Option<TcpListener>,
     make_session: MakeSession<'s>,
     closes_on_drain: bool,
 }
 
-/// Makes the session of an accepted connection, given the client's address and the time, or refuses the connection.
+/// A function that creates the session for an accepted connection, given the client's address and the time, or returns
+/// `None` to refuse the connection.
 pub type MakeSession<'s> = Box<dyn FnMut(TcpStream, SocketAddr, Instant) -> Option<Box<dyn Session + 's>> + 's>;
 
 impl<'s> Accept<'s> for TcpAccept<'s> {
@@ -89,8 +90,8 @@ impl<'s> Accept<'s> for TcpAccept<'s> {
     fn has_pending(&self) -> bool {
         use rustix::event::{PollFd, PollFlags, Timespec, poll};
         let Some(listener) = self.listener.as_ref() else { return false };
-        // After an error the listener counts as pending, because `accept` reports the error and no connection is
-        // missed.
+        // If poll fails, a connection counts as pending, because `accept` will then report the error, and no connection
+        // is missed.
         poll(&mut [PollFd::new(listener, PollFlags::IN)], Some(&Timespec::default())) != Ok(0)
     }
 
@@ -103,7 +104,7 @@ impl<'s> Accept<'s> for TcpAccept<'s> {
 
 /// The result of [`Acceptor::accept`].
 pub(super) enum Accepted<'s> {
-    /// No connection is pending, or the acceptor backs off.
+    /// No connection is pending, or the acceptor is backing off.
     Nothing,
     /// The system has no descriptor or memory for the connection, so the acceptor begins to back off.
     Exhausted(io::Error),
@@ -116,13 +117,13 @@ pub(super) enum Accepted<'s> {
 impl<'s> Acceptor<'s> {
     /// Creates an acceptor for a source that is not registered yet.
     pub fn new(source: impl Accept<'s> + 's) -> Acceptor<'s> {
-        // Ready from the start: connections may have been pending before the listener was registered.
+        // It is ready from the start, because connections may have been pending before the listener was registered.
         Acceptor { source: Box::new(source), ready: true, retry_at: None }
     }
 
-    /// Creates an acceptor for a TCP listener. With `closes_on_drain`, the listener is closed when the run begins to
-    /// drain, so that new connections go to another process that listens on the same port. Otherwise new connections
-    /// wait for the next run.
+    /// Creates an acceptor for a TCP listener. If `closes_on_drain` is true, the listener is closed when the run begins
+    /// to drain, so that new connections go to another process that listens on the same port. Otherwise new connections
+    /// stay in the backlog until the next run.
     pub fn listener(
         listener: &'s mut Option<TcpListener>,
         make_session: MakeSession<'s>,
@@ -139,7 +140,7 @@ impl<'s> Acceptor<'s> {
         self.source.deregister(registry);
     }
 
-    /// Notes that a connection may be pending.
+    /// Records that a connection may be pending.
     pub(super) fn mark_ready(&mut self) {
         self.ready = true;
     }
@@ -154,7 +155,7 @@ impl<'s> Acceptor<'s> {
     pub(super) fn has_pending(&mut self, now: Instant) -> bool {
         self.end_back_off(now);
         if self.is_ready() {
-            // Storing the result avoids a system call in every turn while the table is full.
+            // The result is stored to avoid a system call in every turn while the table is full.
             self.ready = self.source.has_pending();
         }
         self.is_ready()
@@ -171,10 +172,10 @@ impl<'s> Acceptor<'s> {
         while self.is_ready() {
             match self.source.accept(now) {
                 Ok(session) => return session.map_or(Accepted::Refused, Accepted::Session),
-                // `ready` stays set until the queue is empty. The poll is edge-triggered: a listener that still has
+                // `ready` stays set until the queue is empty. The poll is edge-triggered, so a listener that still has
                 // pending connections causes no event until another connection arrives.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.ready = false,
-                // The connection stays pending, so an immediate retry would spin.
+                // The connection stays pending, so retrying immediately would make the loop spin.
                 Err(error) if is_exhausted(&error) => {
                     self.retry_at = Some(now + BACK_OFF);
                     return Accepted::Exhausted(error);
@@ -197,7 +198,7 @@ impl<'s> Acceptor<'s> {
     }
 }
 
-/// True for the errors that mean a lack of descriptors or memory.
+/// True for errors that report a lack of descriptors or memory.
 fn is_exhausted(error: &io::Error) -> bool {
     use rustix::io::Errno;
     let exhausted = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];

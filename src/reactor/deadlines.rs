@@ -1,5 +1,5 @@
-//! The deadlines of sessions, in a heap that is corrected lazily, because nearly every request moves a deadline and few
-//! deadlines are ever reached.
+//! The deadlines of sessions, kept in a heap that is updated lazily, because nearly every request moves a deadline, but
+//! few deadlines are ever reached.
 //!
 //! Invariant: for every key with a deadline, the heap has an entry at that time or earlier.
 
@@ -8,25 +8,25 @@ use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 use std::time::{Duration, Instant};
 
-/// At most one deadline for each key.
+/// A set of deadlines, at most one for each key.
 ///
-/// Moving a deadline later only stores the new time. The heap keeps the earlier entry until it becomes the first one,
-/// and moves it then. Entries of removed deadlines are discarded at the same point and never wake the loop.
+/// Moving a deadline later only stores the new time. The heap keeps the earlier entry until that entry is at the top,
+/// and moves it then. The entries of removed deadlines are discarded when they reach the top, and never wake the loop.
 ///
-/// Every connection has an entry, so times are stored compactly, as nanoseconds since the loop began.
+/// Every connection has an entry, so times are stored compactly, as nanoseconds since the loop started.
 #[derive(Debug)]
 pub(super) struct Deadlines {
     start: Instant,
     heap: BinaryHeap<Reverse<(u64, u32)>>,
-    /// The times of each key, at the index of the key.
+    /// The times for each key. The index is the key.
     times: Vec<KeyTimes>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct KeyTimes {
-    /// The deadline.
+    /// The deadline of the key.
     deadline: u64,
-    /// The earliest entry of the key in the heap.
+    /// The time of the earliest entry for the key in the heap.
     scheduled: u64,
 }
 
@@ -49,15 +49,15 @@ impl Deadlines {
         let deadline = deadline.map_or(NEVER, |deadline| self.nanos(deadline));
         let times = &mut self.times[key];
         times.deadline = deadline;
-        // A later deadline needs no entry now: the scheduled entry is reached first and is moved then. An earlier
-        // deadline gets a second entry, and the old entry becomes stale.
+        // A later deadline needs no new entry, because the scheduled entry is reached first and is then moved. An
+        // earlier deadline gets a second entry, which makes the old entry stale.
         if deadline < times.scheduled {
             times.scheduled = deadline;
             self.heap.push(Reverse((deadline, key as u32)));
         }
     }
 
-    /// The earliest deadline.
+    /// Returns the earliest deadline.
     pub(super) fn next(&mut self) -> Option<Instant> {
         self.first().map(|nanos| self.start + Duration::from_nanos(nanos))
     }
@@ -67,7 +67,7 @@ impl Deadlines {
         if self.first()? > self.nanos(now) {
             return None;
         }
-        // `first` has corrected stale entries, so the time of this entry is the key's deadline.
+        // `first` has corrected stale entries, so the time of the first entry is the key's actual deadline.
         let Reverse((_, key)) = self.heap.pop()?;
         self.times[key as usize] = NO_TIMES;
         Some(key as usize)
@@ -79,7 +79,7 @@ impl Deadlines {
     }
 
     fn nanos(&self, time: Instant) -> u64 {
-        // A time more than 584 years after the start is limited to the last value before `NEVER`.
+        // A time more than 584 years after the start is clamped to the last value before `NEVER`.
         u64::try_from(time.saturating_duration_since(self.start).as_nanos()).unwrap_or(NEVER - 1)
     }
 
@@ -105,7 +105,7 @@ impl Deadlines {
             times.scheduled = times.deadline;
         }
         if is_scheduled && times.deadline != NEVER {
-            // Replacing the entry in place sifts once, where a removal and an insertion would sift twice.
+            // Replacing the entry in place sifts the heap once, whereas a removal and an insertion would sift it twice.
             *first = Reverse((times.deadline, key));
         } else {
             PeekMut::pop(first);

@@ -12,20 +12,20 @@ use crate::session::{CloseReason, TurnClock};
 /// the next turn may have enough room.
 const STALLED_BATCH: usize = 8;
 
-/// The pause after a search that found no stalled session. Without it, a busy loop would ask every session in each
-/// turn.
+/// The pause after a search that found no stalled session. Without the pause, a busy loop would query every session in
+/// each turn.
 const SEARCH_PAUSE: Duration = Duration::from_secs(1);
 
 /// The reasons to close stalled sessions in one turn.
 #[derive(Default)]
 pub(super) struct Eviction {
-    /// A connection was accepted.
+    /// True if a connection was accepted.
     accepted: bool,
-    /// A connection is pending, there is no room for it, and no session is idle.
+    /// True if a connection is pending for which there is no room, and no session is idle.
     connection_waits: bool,
-    /// A session needed more memory, and little is left.
+    /// True if a session needed more memory and little is left.
     memory_is_short: bool,
-    /// The earliest time of the next search, unless a connection waits.
+    /// The earliest time at which to look for sessions to evict again, unless a connection is pending.
     next_search: Option<Instant>,
 }
 
@@ -38,18 +38,18 @@ impl Eviction {
         self.memory_is_short |= is_short;
     }
 
-    /// Closes the sessions that have been idle longest, up to the number of connections that one turn accepts. The
-    /// search asks every session, so closing that many makes a repetition rare.
+    /// Closes the sessions that have been idle longest, at most as many as the number of connections that one turn
+    /// accepts. The search queries every session, and closing several at once means that it is rarely repeated.
     pub(super) fn evict_idle(&mut self, sessions: &mut SessionTable<'_>, observer: &mut impl LoopObserver) {
         let idle =
             |(key, entry): (usize, &SessionEntry<'_>)| Some((entry.session.idle_since()?, key, entry.ready.read));
-        // An idle session whose socket may have input may have received a request. It runs in the next turn, and is
-        // evicted later if it is still idle.
+        // An idle session whose socket may have input may have received a request. Such a session runs in the next
+        // turn, and may be evicted later if it is still idle.
         let (unsure, mut idle): (Vec<_>, Vec<_>) = sessions.live().filter_map(idle).partition(|(_, _, read)| *read);
         // If no session is idle, only a stalled one can make room for the connection.
         self.connection_waits |= idle.is_empty() && unsure.is_empty();
         let count = ACCEPT_BATCH.min(idle.len());
-        // A selection is enough: only the set of the oldest sessions matters, not their order.
+        // A selection is sufficient, because only the set of the oldest sessions matters and not their order.
         if count < idle.len() {
             idle.select_nth_unstable(count);
         }
@@ -78,11 +78,11 @@ impl Eviction {
         }
         let mut stalled = Vec::new();
         for (key, entry) in sessions.live() {
-            // Set inside the loop, because an empty table was not searched and needs no pause.
+            // The flag is set inside the loop, because an empty table needs no search and therefore no pause.
             self.next_search = Some(clock.now + SEARCH_PAUSE);
             let since = entry.session.stalled_since(clock.now);
-            // A session that is queued for the next turn must keep its key until then: another session with the same
-            // key would be run in its place.
+            // A session that is queued for the next turn must keep its key until then, because otherwise another
+            // session with the same key would be run in its place.
             stalled.extend(since.filter(|_| !entry.is_queued()).map(|since| (since, key)));
         }
         if !stalled.is_empty() {

@@ -1,4 +1,4 @@
-//! The callbacks of a program between two turns, and the limits that the program sets for a run.
+//! The callbacks that a program runs between two turns, and the limits that it sets for a run.
 
 use std::time::Duration;
 
@@ -13,18 +13,18 @@ pub trait TurnHooks {
         RunLimits::default()
     }
 
-    /// Called before the first turn and at the end of every turn. `clock` is the time of that turn. Returns the longest
-    /// time that the loop may sleep before the next call; `None` means no limit.
+    /// Called before the first turn and at the end of every turn. `clock` is the time of that turn. Returns the maximum
+    /// time for which the loop may sleep before the next call; `None` means no limit.
     fn after_turn(&mut self, clock: TurnClock) -> Option<Duration>;
 
     /// Called for a signal with [`SignalAction::Reload`](super::SignalAction::Reload).
     fn reload(&mut self) {}
 
-    /// Called once when the end of the run is decided: at the beginning of [`Lifetime::lame_duck`](super::Lifetime), of
-    /// a drain, or before an immediate end.
+    /// Called once as soon as the end of the run has been decided: at the beginning of
+    /// [`Lifetime::lame_duck`](super::Lifetime), at the beginning of a drain, or before an immediate end.
     fn stopping(&mut self) {}
 
-    /// Called once after the run, when its sessions have been dropped.
+    /// Called once after the run, when all of its sessions have been dropped.
     fn after_run(&mut self, mode: RunMode) {
         _ = mode;
     }
@@ -33,27 +33,29 @@ pub trait TurnHooks {
 /// The limits of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RunLimits {
-    /// The largest number of sessions at a time. `None` means as many as the process has descriptors for, less a
-    /// reserve.
+    /// The maximum number of sessions at the same time. `None` means as many as the process has descriptors for, minus
+    /// a reserve.
     pub sessions: Option<usize>,
-    /// Percent of `sessions` that may be in use before an accepted connection makes the loop close stalled sessions.
+    /// The percentage of `sessions` that may be in use before an accepted connection makes the loop close stalled
+    /// sessions.
     pub short: u8,
-    /// The time from the request to stop until the remaining sessions are closed.
+    /// How long after a request to stop the remaining sessions are closed.
     pub grace: Duration,
     /// The maximum number of handshake flights that are computed in one turn.
     pub handshakes: usize,
 }
 
 impl Default for RunLimits {
-    /// No limit for sessions, 90 percent, 5 seconds and 4 flights.
+    /// No limit on sessions, 90 percent, a grace of 5 seconds, and 4 handshake flights.
     fn default() -> Self {
         RunLimits { sessions: None, short: 90, grace: Duration::from_secs(5), handshakes: 4 }
     }
 }
 
 impl RunLimits {
-    /// The limits of two servers on one loop: the smaller number of sessions, so that neither server has more than it
-    /// allows, the longer grace, so that no session is closed sooner than its server allows, and the smaller number of flights.
+    /// The combined limits of two servers on one loop: the smaller number of sessions, so that neither server exceeds
+    /// its own limit; the longer grace, so that no session is closed sooner than its server allows; and the smaller
+    /// number of flights.
     pub(crate) fn and(self, other: RunLimits) -> RunLimits {
         RunLimits {
             sessions: self.sessions.into_iter().chain(other.sessions).min(),
@@ -72,9 +74,9 @@ impl RunLimits {
 /// The numbers of sessions at which the loop stops accepting or starts closing stalled sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Capacity {
-    /// The largest number of sessions. When it is reached, no connection is accepted.
+    /// The maximum number of sessions. When it is reached, no further connection is accepted.
     pub(crate) most: usize,
-    /// With more sessions than this, an accepted connection makes the loop close stalled sessions.
+    /// If there are more sessions than this, an accepted connection makes the loop close stalled sessions.
     pub(crate) short: usize,
 }
 

@@ -1,5 +1,5 @@
-//! The end of an input as a request to stop: a parent process holds the other end of a pipe, and the run ends when that
-//! process exits. The bytes that are read are discarded.
+//! Treats EOF on an input as a request to stop: a parent process holds the other end of a pipe, and the run ends when
+//! that process exits. The bytes that are read are discarded.
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -12,22 +12,22 @@ use rustix::io::Errno;
 /// The maximum number of bytes in one read.
 const PIECE: usize = 4096;
 
-/// The maximum number of reads in one turn. It prevents a parent that never stops writing from using up the turn.
+/// The maximum number of reads in one turn. This prevents a parent that never stops writing from using up the turn.
 const MOST_PIECES: usize = 16;
 
-/// A pipe or a socket. The end of its input is a request to stop.
+/// A pipe or a socket on which EOF is a request to stop.
 #[derive(Debug)]
 pub struct InputEnd {
     input: OwnedFd,
-    /// The descriptor may have something to read.
+    /// True if the descriptor may have something to read.
     ready: bool,
     has_ended: bool,
 }
 
 impl InputEnd {
-    /// Watches for the end of `input`, which need not be non-blocking.
+    /// Creates a watch for EOF on `input`, which need not be non-blocking.
     pub fn new(input: OwnedFd) -> InputEnd {
-        // Ready from the start: the end may have come before the descriptor is registered with a poll.
+        // It is ready from the start, because EOF may have occurred before the descriptor is registered with a poll.
         InputEnd { input, ready: true, has_ended: false }
     }
 
@@ -39,17 +39,17 @@ impl InputEnd {
         _ = registry.deregister(&mut SourceFd(&self.input.as_raw_fd()));
     }
 
-    /// Notes that the descriptor has an event.
+    /// Records that the descriptor has an event.
     pub(super) fn mark_ready(&mut self) {
         self.ready = true;
     }
 
-    /// True if the input may have more to read although no further event arrives.
+    /// True if the input may have more to read even without a further event.
     pub(super) fn is_ready(&self) -> bool {
         self.ready && !self.has_ended
     }
 
-    /// True if the input has ended or failed. Discards the bytes that have arrived.
+    /// True if the input has ended or failed. Also discards the bytes that have arrived.
     pub(super) fn has_ended(&mut self) -> bool {
         if !self.is_ready() {
             return self.has_ended;
@@ -59,8 +59,8 @@ impl InputEnd {
             if !self.is_ready() {
                 break;
             }
-            // The descriptor may be shared with the parent, and a non-blocking mode would change the parent's reads and
-            // writes too. So each read is preceded by a poll.
+            // The descriptor may be shared with the parent, and setting it to non-blocking would affect the parent's
+            // reads and writes too. Therefore each read is preceded by a poll.
             self.ready =
                 matches!(poll(&mut [PollFd::new(&self.input, PollFlags::IN)], Some(&Timespec::default())), Ok(1..));
             if self.ready {

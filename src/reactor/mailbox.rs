@@ -1,4 +1,4 @@
-//! The mailbox in which other threads leave the keys of the sessions that they wake.
+//! The mailbox into which other threads put the keys of the sessions that they wake.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,19 +6,19 @@ use std::sync::{Mutex, PoisonError};
 
 use mio::Token;
 
-/// Keys of sessions to run, put by any thread and taken by the loop.
+/// The keys of sessions to run. Any thread can put keys in, and the loop takes them out.
 pub struct Mailbox {
     wake_loop: Box<dyn Fn() + Send + Sync>,
     keys: Mutex<Vec<usize>>,
-    /// `keys` is not empty.
+    /// True if `keys` is not empty.
     full: AtomicBool,
 }
 
 impl Mailbox {
-    /// The token of the event with which another thread ends the loop's sleep.
+    /// The token of the event with which another thread wakes the loop.
     pub const TOKEN: Token = Token(usize::MAX - 1);
 
-    /// Creates an empty mailbox. `wake_loop` ends the loop's sleep. If the loop is awake, `wake_loop` prevents the next
+    /// Creates an empty mailbox. `wake_loop` must end the loop's sleep or, if the loop is awake, prevent its next
     /// sleep.
     pub fn new(wake_loop: impl Fn() + Send + Sync + 'static) -> Mailbox {
         Mailbox { wake_loop: Box::new(wake_loop), keys: Mutex::default(), full: AtomicBool::new(false) }
@@ -29,11 +29,11 @@ impl Mailbox {
         (self.wake_loop)();
     }
 
-    /// Leaves a key and wakes the loop.
+    /// Puts a key into the mailbox and wakes the loop.
     pub(super) fn put(&self, key: usize) {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner).push(key);
-        // Only the first of several keys needs the system call, because the loop does not sleep until it has taken the
-        // keys.
+        // Only the first of several keys needs the system call that wakes the loop, because the loop does not sleep
+        // again before it has taken the keys.
         if !self.full.swap(true, Ordering::AcqRel) {
             self.wake_loop();
         }
@@ -41,8 +41,8 @@ impl Mailbox {
 
     /// Takes the keys that were put since the last call.
     pub(super) fn take(&self) -> Vec<usize> {
-        // Every turn calls this, and few turns find a key, so the flag avoids the lock. The flag is cleared before the
-        // keys are taken, so a key that another thread puts in between sets it again.
+        // This is called in every turn, and few turns find a key, so the flag is used to avoid the lock. The flag is
+        // cleared before the keys are taken, so a key that another thread puts in between sets it again.
         if !self.full.swap(false, Ordering::AcqRel) {
             return Vec::new();
         }

@@ -3,20 +3,21 @@
 //! A turn (one iteration) has five steps:
 //!
 //! 1. **Sleep** until a descriptor is ready, a deadline passes, or another thread wakes the loop.
-//! 2. **Mark** the sessions and acceptors concerned as ready. Nothing else happens yet.
-//! 3. **Accept** pending connections, at most one batch for each acceptor. The new sessions are marked too.
+//! 2. **Mark** the affected sessions and acceptors as ready. Nothing else happens yet.
+//! 3. **Accept** pending connections, at most one batch per acceptor. The new sessions are marked too.
 //! 4. **Run** [`Session::step`](crate::session::Session::step) once for every marked session.
 //! 5. **Reap** the sessions that have ended: drop them and free their keys.
 //!
-//! A session is registered with the poll once, edge-triggered, when it first waits; a session that ends in its first
-//! turn is never registered. The clock is read once a turn. A session that uses up its budget is run again in the next
-//! turn, which then does not sleep.
+//! A session is registered with the poll only once (edge-triggered), when it first waits; a session that ends in its
+//! first turn is never registered. The clock is read once per turn. A session that uses up its budget is run again in
+//! the next turn, which then does not sleep.
 //!
-//! Events and time come from a [`Selector`]: the operating system's, or the script of a test.
+//! Events and time come from a [`Selector`], which is either that of the operating system or one that is scripted by a
+//! test.
 //!
 //! Not here: protocols and logs. This module imports only [`session`](crate::session), `observer` and `listen`.
 //!
-//! Invariant: an error of one session ends that session, never the loop.
+//! Invariant: an error in one session ends that session, and never the loop.
 
 mod acceptor;
 mod deadlines;

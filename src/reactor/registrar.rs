@@ -1,4 +1,4 @@
-//! The tokens of sessions, and the registration of the descriptors that a session has in addition to its socket.
+//! The tokens of sessions, and the registration of descriptors that a session has in addition to its socket.
 
 use std::cell::{Cell, OnceCell};
 use std::io;
@@ -19,7 +19,7 @@ const SLOTS: usize = 8;
 /// small numbers, and those of the sources of the loop itself are at the end of the range.
 pub(super) const FIRST_MOVABLE: usize = 1 << (usize::BITS - 2);
 
-/// The token of a session's source.
+/// The token for a source of a session.
 pub(super) fn token(key: usize, slot: usize) -> Token {
     Token(key * SLOTS + slot)
 }
@@ -29,25 +29,25 @@ pub(super) fn key_and_slot(token: Token) -> (usize, usize) {
     (token.0 / SLOTS, token.0 % SLOTS)
 }
 
-/// The token of a source that a session has in addition to its socket.
+/// The token for a source that a session has in addition to its socket.
 fn source_token(key: usize, slot: u8) -> io::Result<Token> {
     let slot = usize::from(slot);
-    // Slot 0 is the session's socket, and a larger slot would be a token of the next session.
+    // Slot 0 is the session's socket, and a larger slot would result in a token of the next session.
     if !(1..SLOTS).contains(&slot) {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("slot {slot} is not in 1..{SLOTS}")));
     }
     Ok(token(key, slot))
 }
 
-/// The state of the loop that the handles of its sessions share.
+/// The part of the loop's state that the handles of its sessions share.
 pub(super) struct LoopLink {
     pub(super) mailbox: Arc<Mailbox>,
     /// The sources that can move from one session to another.
     pub(super) sources: Arc<SourceTable>,
-    /// The loop is draining.
+    /// True while the loop is draining.
     pub(super) stopping: Cell<bool>,
-    /// The registry of the loop, set when the first handle is made. `Some(None)` means that the system had no
-    /// descriptor for it.
+    /// A clone of the loop's registry, set when the first handle is created. `Some(None)` means that the system had no
+    /// descriptor for the clone.
     registry: OnceCell<Option<Registry>>,
 }
 
@@ -57,8 +57,8 @@ impl LoopLink {
     }
 
     fn waker(&self, key: usize) -> Waker {
-        // The waker may outlive the session. Its key then wakes another session or none, and an unnecessary step is
-        // harmless.
+        // The waker may outlive the session. The key then wakes another session or none, which is harmless, because it
+        // only causes an unnecessary step.
         let mailbox = Arc::clone(&self.mailbox);
         Waker::new(move || mailbox.put(key))
     }
@@ -93,7 +93,7 @@ impl Registrar for SessionRegistrar<'_> {
     }
 }
 
-/// The handle of the session that has this key.
+/// A handle for the session that has this key.
 struct KeyHandle {
     link: Rc<LoopLink>,
     key: usize,

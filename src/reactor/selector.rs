@@ -1,4 +1,4 @@
-//! The selector and the clock of the loop: those of the operating system, or those of a simulation.
+//! The selector and the clock of the loop: either those of the operating system or those of a simulation.
 
 use std::io;
 use std::time::{Duration, Instant, SystemTime};
@@ -9,24 +9,25 @@ use mio::{Events, Poll, Registry, Token};
 use crate::observer::{Awakening, WokenBy};
 use crate::session::Ready;
 
-/// The maximum number of events per sleep. Further events stay in the poll for the next turn.
+/// The maximum number of events that one poll returns. Further events stay in the poll for the next turn.
 const EVENTS: usize = 1024;
 
-/// The loop's source of events and time. It has no other input, so a test that implements this trait controls it.
+/// The loop's source of events and time. The loop has no other input, so a test that implements this trait controls it
+/// completely.
 ///
-/// Readiness is edge-triggered: a source is reported once, and again only after its readiness has changed. A report can
-/// be spurious, late or repeated, and can concern a source that no longer exists.
+/// Readiness is edge-triggered: a source is reported once, and again only after its readiness has changed. A report may
+/// be spurious, late or repeated, and may concern a source that no longer exists.
 pub trait Selector {
-    /// The events that one sleep returns.
+    /// The type of the events returned by one poll.
     type Events;
 
-    /// An empty set of events, which is reused for every sleep.
+    /// Creates an empty set of events, which is reused for every poll.
     fn events(&self) -> Self::Events;
 
     /// The registry for new sources.
     fn registry(&self) -> &Registry;
 
-    /// Waits for events, at most for `timeout`; it may return earlier without an event. The events replace the previous
+    /// Waits for events, for at most `timeout`. May return earlier without an event. The events replace the previous
     /// content of `events`, even if the call fails.
     ///
     /// # Errors
@@ -36,7 +37,7 @@ pub trait Selector {
     /// The token of each source that has an event, and its readiness.
     fn happened(events: &Self::Events) -> impl Iterator<Item = (Token, Ready)>;
 
-    /// The current time, as an instant and as a time of day.
+    /// The current time, both monotonic and as wall-clock time.
     fn clock(&self) -> (Instant, SystemTime);
 }
 
@@ -65,7 +66,7 @@ impl Selector for Poll {
     }
 }
 
-/// Describes the end of a sleep of at most `timeout` to an observer.
+/// Describes, for an observer, the end of a sleep of at most `timeout`.
 pub(super) fn awakening<S: Selector>(
     events: &S::Events,
     timeout: Option<Duration>,
@@ -81,7 +82,7 @@ pub(super) fn awakening<S: Selector>(
 
 fn readiness(event: &Event) -> Ready {
     Ready {
-        // A closed read side counts as readable, because the read that returns the end does not block.
+        // A closed read side counts as readable, because the read that returns EOF does not block.
         read: event.is_readable() || event.is_read_closed(),
         write: event.is_writable(),
         read_closed: event.is_read_closed(),

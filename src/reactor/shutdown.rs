@@ -1,45 +1,46 @@
-//! The end of a run: its mode, its phase and its deadlines. This file knows neither sessions nor sockets.
+//! The end of a run: its mode, its phase and its deadlines. Not here: sessions and sockets (`mod`).
 
 use std::time::{Duration, Instant};
 
-/// The event that ends a run, in addition to a [`Stopper`](super::Stopper) and a signal.
+/// What ends a run, in addition to a [`Stopper`](super::Stopper) and a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunMode {
-    /// No other event.
+    /// Nothing else ends the run.
     UntilStopped,
-    /// The end of the first session, or the deadline if no connection arrives before it. `None` means no deadline.
+    /// Ends the run when the first session ends, or at the deadline if no connection arrives before it. `None` means no
+    /// deadline.
     OneSession(Option<Instant>),
 }
 
 /// Why a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunEnd {
-    /// A [`Stopper`](super::Stopper) requested it.
+    /// A [`Stopper`](super::Stopper) requested the end.
     Stopped,
-    /// This signal requested it.
+    /// This signal requested the end.
     Signal(i32),
-    /// [`Lifetime::duration`] or [`Lifetime::idle`] has passed.
+    /// [`Lifetime::duration`] or [`Lifetime::idle`] has elapsed.
     Expired,
-    /// [`RunMode::OneSession`]: the session has ended.
+    /// In the mode [`RunMode::OneSession`], the session has ended.
     Served,
-    /// [`RunMode::OneSession`]: the connection was refused.
+    /// In the mode [`RunMode::OneSession`], the connection was refused.
     Refused,
-    /// [`RunMode::OneSession`]: no connection arrived before the deadline.
+    /// In the mode [`RunMode::OneSession`], no connection arrived before the deadline.
     TimedOut,
 }
 
-/// The times after which a run drains by itself, and the time for which it continues after a signal. A run for one
-/// request ignores them.
+/// How long a run lasts before it drains by itself, and how long it continues after a signal. A run for one request
+/// ignores these settings.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Lifetime {
-    /// The time from the beginning of the run until it drains.
+    /// The time from the beginning of the run to the drain.
     pub duration: Option<Duration>,
     /// The time without activity after which the run drains. Activity is a request in progress, or a connection that is
-    /// accepted or closed. An open connection without a request in progress is not activity.
+    /// accepted or closed. An open connection without a request in progress does not count as activity.
     pub idle: Option<Duration>,
     /// The time from the first signal with [`SignalAction::Drain`](super::SignalAction::Drain) or
-    /// [`SignalAction::Stop`](super::SignalAction::Stop) until the run drains. Until then the run continues as before,
-    /// so that a load balancer has time to notice its end. Another signal ends this time.
+    /// [`SignalAction::Stop`](super::SignalAction::Stop) to the drain. Until then the run continues as before, so that
+    /// a load balancer has time to detect that the server is shutting down. Another signal ends this time early.
     pub lame_duck: Duration,
 }
 
@@ -57,25 +58,26 @@ impl RunEnd {
 pub(super) struct Shutdown {
     phase: Phase,
     mode: RunMode,
-    /// The longest duration of a drain.
+    /// The maximum duration of a drain.
     grace: Duration,
     lifetime: Lifetime,
-    /// The end of [`Lifetime::duration`].
+    /// The time at which [`Lifetime::duration`] elapses.
     expires_at: Option<Instant>,
-    /// The next time at which [`Lifetime::idle`] may have passed.
+    /// The next time at which [`Lifetime::idle`] may have elapsed.
     idle_check: Option<Instant>,
 }
 
 enum Phase {
-    /// Connections are accepted.
+    /// Connections are being accepted.
     Accepting,
-    /// The connection of [`RunMode::OneSession`] was accepted; its session runs. No other connection is accepted.
+    /// The connection for [`RunMode::OneSession`] was accepted, and its session is running. No other connection is
+    /// accepted.
     OneAccepted,
-    /// The connection of [`RunMode::OneSession`] was refused.
+    /// The connection for [`RunMode::OneSession`] was refused.
     OneRefused,
-    /// A signal requested the end, and the run continues until this time.
+    /// A signal requested the end of the run, but the run continues until this time.
     LameDuck { end: RunEnd, until: Instant },
-    /// A stopper or a signal requested the end. No connection is accepted; the sessions end, or are closed at the
+    /// The end of the run was requested or is due. No connection is accepted. The sessions end, or are closed at the
     /// deadline. `None` means that the clock cannot represent the end of the grace period.
     Draining { end: RunEnd, deadline: Option<Instant> },
 }
@@ -113,25 +115,27 @@ impl Shutdown {
         matches!(self.phase, Phase::Draining { .. })
     }
 
-    /// True if the connections that are pending when a drain begins are still accepted.
+    /// True if connections that are pending when a drain begins are still to be accepted.
     pub(super) fn drains_backlog(&self) -> bool {
         self.mode == RunMode::UntilStopped
     }
 
-    /// The time at which the run ends or drains even if no session changes.
+    /// The time at which the run must end or drain even if nothing else happens.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match (&self.phase, self.mode) {
             (Phase::Accepting, RunMode::OneSession(deadline)) => deadline,
             (Phase::Accepting, RunMode::UntilStopped) => self.expires_at.into_iter().chain(self.idle_check).min(),
             (Phase::LameDuck { until, .. }, _) => Some(*until),
             (Phase::Draining { deadline, .. }, _) => *deadline,
-            // An accepted session has other deadlines: the timeout of `handle_request` is for the connection only.
+            // The timeout of `handle_request` applies only until the connection is accepted. After that, the session
+            // has deadlines of its own.
             _ => None,
         }
     }
 
     pub(super) fn connection_accepted(&mut self) {
-        // Not yet `RunEnd::Served`: the session must end first, and a drain may begin before that.
+        // This does not end the run with `RunEnd::Served` yet, because the session must end first, and a drain may
+        // begin before that.
         if self.mode != RunMode::UntilStopped {
             self.phase = Phase::OneAccepted;
         }
@@ -143,8 +147,8 @@ impl Shutdown {
         }
     }
 
-    /// Begins the time in which the run continues after a signal. Returns false if no such time is set, or if it has
-    /// already begun.
+    /// Begins the lame-duck time, in which the run continues after a signal. Returns false if no such time is set, or
+    /// if it has already begun.
     pub(super) fn begin_lame_duck(&mut self, end: RunEnd, now: Instant) -> bool {
         let is_first = matches!((&self.phase, self.mode), (Phase::Accepting, RunMode::UntilStopped));
         // With the default of zero, the drain begins immediately.
@@ -152,7 +156,7 @@ impl Shutdown {
         until.inspect(|until| self.phase = Phase::LameDuck { end, until: *until }).is_some()
     }
 
-    /// The reason for a drain that is due at `now`. [`Lifetime::idle`] is checked elsewhere.
+    /// The reason for a drain that is due at `now`, if any. [`Lifetime::idle`] is checked by `idle_end`.
     pub(super) fn drain_due(&self, now: Instant) -> Option<RunEnd> {
         match (&self.phase, self.mode) {
             (Phase::LameDuck { end, until }, _) => (*until <= now).then_some(*end),
@@ -163,16 +167,17 @@ impl Shutdown {
         }
     }
 
-    /// True if it is time to ask the sessions whether [`Lifetime::idle`] has passed.
+    /// True if it is time to check the sessions for whether [`Lifetime::idle`] has elapsed.
     pub(super) fn is_idle_check_due(&self, now: Instant) -> bool {
         let counts = matches!((&self.phase, self.mode), (Phase::Accepting, RunMode::UntilStopped));
         counts && self.idle_check.is_some_and(|check| check <= now)
     }
 
     /// The reason for a drain if there has been no activity for [`Lifetime::idle`]. `since` is the time of the last
-    /// activity; `None` while a request is in progress. Otherwise sets the time of the next check.
+    /// activity, or `None` while a request is in progress. If there is no reason yet, sets the time of the next check.
     pub(super) fn idle_end(&mut self, since: Option<Instant>, now: Instant) -> Option<RunEnd> {
-        // A request that is in progress now ends later than now, so the next check is not too late for it.
+        // A request that is in progress now will end later than now, so the idle time cannot elapse before the next
+        // check.
         self.idle_check = since.unwrap_or(now).checked_add(self.lifetime.idle?);
         self.idle_check.filter(|check| *check <= now).map(|_| RunEnd::Expired)
     }
@@ -192,7 +197,7 @@ impl Shutdown {
             // `drain_due` ends the lame-duck time with a drain. The run itself continues.
             Phase::LameDuck { .. } => None,
             Phase::OneAccepted => (sessions == 0).then_some(RunEnd::Served),
-            // A refused connection has no session, so the run ends without waiting for one.
+            // A refused connection has no session, so the run ends without waiting for a session.
             Phase::OneRefused => Some(RunEnd::Refused),
             Phase::Draining { end, .. } => (is_late || sessions == 0).then_some(end),
         }

@@ -1,4 +1,5 @@
-//! Signals as the readiness of a descriptor. A signal is handled in the next turn and interrupts no system call.
+//! Delivers signals as readiness of a file descriptor, so that a signal is handled in the next turn and does not
+//! interrupt a system call.
 
 #[cfg(feature = "internals")]
 use std::collections::VecDeque;
@@ -13,13 +14,13 @@ use mio::{Interest, Registry, Token};
 use signal_hook::{SigId, flag, low_level};
 use signal_hook_mio::v1_0::Signals as SystemSignals;
 
-/// The signals of the process that a loop handles.
+/// The process signals that a loop handles.
 pub struct Signals {
     delivery: Delivery,
     actions: Vec<(i32, SignalAction)>,
-    /// The descriptor may hold an unread signal.
+    /// True if the descriptor may have an unread signal.
     ready: bool,
-    /// A stop signal has arrived and the loop has not read it yet.
+    /// True if a stop signal has arrived that the loop has not read yet.
     unread_stop: Arc<AtomicBool>,
     /// The registered signal handlers that set and read `unread_stop`.
     registered: Vec<SigId>,
@@ -29,11 +30,12 @@ pub struct Signals {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SignalAction {
-    /// No further connection is accepted, responses in flight may end within the grace period, then the run ends.
+    /// No further connection is accepted, responses in flight can be completed within the grace period, and then the
+    /// run ends.
     Drain,
     /// The run ends immediately and closes all connections.
     Stop,
-    /// The run continues. Between two turns the settings are read again and the log file is opened again.
+    /// The run continues. The settings are re-read and the log file is reopened between two turns.
     Reload,
 }
 
@@ -73,18 +75,18 @@ impl Signals {
     /// other end of the range.
     pub const TOKEN: Token = Token(usize::MAX - 2);
 
-    /// Installs handlers for these signals of the process. If the loop is stuck and a second stop signal arrives before
-    /// the first has been read, the second ends the process as if it had no handler.
+    /// Installs handlers for these signals. If the loop is stuck and a second stop signal arrives before the first has
+    /// been read, the second signal terminates the process as if there were no handler.
     ///
     /// # Errors
-    /// Returns an error if the system does not allow a handler for one of the signals.
+    /// Returns an error if a handler for one of the signals cannot be installed.
     pub fn new(actions: &[(i32, SignalAction)]) -> io::Result<Signals> {
         let delivery = Delivery::System(SystemSignals::new(actions.iter().map(|(signal, _)| *signal))?);
         let (unread_stop, registered) = (Arc::new(AtomicBool::new(false)), Vec::new());
-        // Ready from the start: a signal may arrive before the descriptor is registered with a poll.
+        // It is ready from the start, because a signal may arrive before the descriptor is registered with a poll.
         let mut signals = Signals { delivery, actions: actions.to_vec(), ready: true, unread_stop, registered };
         for (signal, _) in actions.iter().filter(|(_, action)| *action != SignalAction::Reload) {
-            // The order matters: a signal must not find the flag that it sets itself.
+            // The order of the registrations matters, because a signal must not find set the flag that it sets itself.
             let unread_stop = &signals.unread_stop;
             signals.registered.push(flag::register_conditional_default(*signal, Arc::clone(unread_stop))?);
             signals.registered.push(flag::register(*signal, Arc::clone(unread_stop))?);
@@ -110,12 +112,12 @@ impl Signals {
         _ = self.delivery.source().map(|source| registry.deregister(source));
     }
 
-    /// Notes that the descriptor has an event.
+    /// Records that the descriptor has an event.
     pub(super) fn mark_ready(&mut self) {
         self.ready = true;
     }
 
-    /// The next signal that has arrived, and its action.
+    /// Returns the next signal that has arrived, and its action.
     pub(super) fn next(&mut self) -> Option<(i32, SignalAction)> {
         // Reading the descriptor is a system call, so this happens only after an event.
         if !self.ready {

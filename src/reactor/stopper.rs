@@ -1,4 +1,4 @@
-//! The request to stop a run, which any thread may make.
+//! The request to stop a run, which any thread can make.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -6,7 +6,7 @@ use std::thread::{self, ThreadId};
 
 use super::{Mailbox, SignalAction};
 
-/// The state that a loop shares with its stoppers: the request to stop, and the thread that executes a run.
+/// The state that a loop shares with its stoppers: the request to stop, and the thread that executes the run.
 #[derive(Debug)]
 pub struct StopFlag {
     request: AtomicU8,
@@ -15,7 +15,7 @@ pub struct StopFlag {
     mailbox: Arc<Mailbox>,
 }
 
-// The values of `StopFlag::request`. A larger one replaces a smaller one.
+// The values of `StopFlag::request`. A larger value replaces a smaller one.
 const NONE: u8 = 0;
 const DRAIN: u8 = 1;
 const STOP: u8 = 2;
@@ -26,7 +26,7 @@ impl StopFlag {
         StopFlag { request: AtomicU8::new(NONE), running_on: Mutex::new(None), run_ended: Condvar::new(), mailbox }
     }
 
-    /// Begins a run on this thread. Dropping the guard ends it and clears the request.
+    /// Begins a run on this thread. Dropping the guard ends the run and clears the request.
     pub fn begin(self: &Arc<Self>) -> impl Drop + use<> {
         *self.running_on.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread::current().id());
         RunGuard(Arc::clone(self))
@@ -58,47 +58,49 @@ impl Drop for RunGuard {
     fn drop(&mut self) {
         let mut running_on = self.0.running_on.lock().unwrap_or_else(PoisonError::into_inner);
         *running_on = None;
-        // Cleared under the lock, so that a waiting stopper sees both changes or neither.
+        // The request is cleared while the lock is held, so that a waiting stopper sees both changes or neither.
         self.0.request.store(NONE, Ordering::Release);
         self.0.run_ended.notify_all();
     }
 }
 
-/// Stops a server from any thread, including the server's own: a handler or a service may use it.
+/// Stops a server from any thread, including the server's own, so a handler or a service can use it too.
 ///
 /// Clones stop the same server. If the server is not running, its next run ends immediately.
 #[derive(Debug, Clone)]
 pub struct Stopper(Arc<StopFlag>);
 
 impl Stopper {
-    /// A stopper for the runs that read this flag. Users get theirs from their server.
+    /// Creates a stopper for the runs that read this flag. Users get a stopper from their server.
     #[doc(hidden)]
     pub fn new(flag: Arc<StopFlag>) -> Stopper {
         Stopper(flag)
     }
 
-    /// Makes the run drain: no further connection is accepted, and responses in flight may end within the grace period.
-    /// Does not wait for the end.
+    /// Makes the run drain: no further connection is accepted, and responses in flight can be completed within the
+    /// grace period. Does not wait for the end of the run.
     pub fn stop(&self) {
         self.0.set(DRAIN);
     }
 
-    /// Ends the run and closes all connections without a grace period. Does not wait for the end.
+    /// Ends the run and closes all connections without a grace period. Does not wait for the end of the run.
     pub fn stop_now(&self) {
         self.0.set(STOP);
     }
 
-    /// Waits until the server is not running. On the thread that runs the server, this returns immediately, because it
-    /// would wait for itself.
+    /// Waits until the server is not running. On the thread that runs the server, this returns immediately, because
+    /// that thread would otherwise wait for itself.
     pub fn wait(&self) {
         let mut running_on = self.0.running_on.lock().unwrap_or_else(PoisonError::into_inner);
-        // A loop is needed because a condition variable can wake spuriously, and because the next run may have begun.
+        // The loop is needed because a condition variable can wake up spuriously, and because the next run may already
+        // have begun.
         while running_on.is_some_and(|thread| thread != thread::current().id()) {
             running_on = self.0.run_ended.wait(running_on).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
-    /// Python's `shutdown`: [`stop`](Stopper::stop), then [`wait`](Stopper::wait). It never deadlocks.
+    /// Calls [`stop`](Stopper::stop) and then [`wait`](Stopper::wait), like Python's `shutdown`. Unlike Python's, it
+    /// never deadlocks.
     pub fn shutdown(&self) {
         self.stop();
         self.wait();

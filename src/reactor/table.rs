@@ -15,28 +15,28 @@ use crate::session::{Activity, Ready, Session, TurnClock};
 pub(super) struct SessionTable<'s> {
     entries: Slab<SessionEntry<'s>>,
     deadlines: Deadlines,
-    /// Keys of the sessions to run, in the order in which they were marked.
+    /// The keys of the sessions to run, in the order in which they were marked.
     runnable: Vec<usize>,
-    /// Keys of the sessions that ended in this turn.
+    /// The keys of the sessions that ended in this turn.
     finished: Vec<usize>,
-    /// The time of the turn in which a session was last dropped; initially the beginning of the run.
+    /// The start of the turn in which a session was last dropped; initially the beginning of the run.
     last_end: Instant,
 }
 
-/// A session and the state that the loop keeps for it.
+/// A session, and the state that the loop keeps for it.
 pub(super) struct SessionEntry<'s> {
     pub(super) session: Box<dyn Session + 's>,
     pub(super) ready: Ready,
-    /// The session's socket is registered with the poll.
+    /// True if the session's socket is registered with the poll.
     pub(super) registered: bool,
-    /// The key is in the queue.
+    /// True if the session's key is in the queue.
     queued: bool,
-    /// The session ended in this turn and is not run again.
+    /// True if the session ended in this turn and must not be run again.
     finished: bool,
 }
 
 impl<'s> SessionTable<'s> {
-    /// An empty table. Deadlines before `start` count as `start`.
+    /// Creates an empty table. Deadlines before `start` count as `start`.
     pub(super) fn new(start: Instant) -> SessionTable<'s> {
         SessionTable {
             entries: Slab::new(),
@@ -62,13 +62,13 @@ impl<'s> SessionTable<'s> {
         self.live().filter(|(_, entry)| entry.session.activity() == Activity::Responding).count()
     }
 
-    /// The number of sessions, including those that ended in this turn: they own their descriptors until they are
-    /// dropped.
+    /// The number of sessions, including those that ended in this turn, because they own their descriptors until they
+    /// are dropped.
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// The numbers of sessions in this table, for an observer.
+    /// Counts for an observer: the sessions, those that will run in the next turn, and the deadline entries.
     pub(super) fn state(&self) -> LoopState {
         LoopState { sessions: self.len(), runnable: self.runnable.len(), deadlines: self.deadlines.entries() }
     }
@@ -86,8 +86,8 @@ impl<'s> SessionTable<'s> {
         self.entries.iter().filter(|(_, entry)| !entry.finished)
     }
 
-    /// Queues a session, unless it is in the queue already, has ended, or never existed. A wake-up can be late, so its
-    /// key can be unused.
+    /// Queues a session, unless it is already in the queue, has ended, or does not exist. As a wake-up can be late, its
+    /// key may be unused.
     pub(super) fn queue(&mut self, key: usize) {
         if let Some(entry) = self.entries.get_mut(key)
             && !entry.queued
@@ -112,10 +112,10 @@ impl<'s> SessionTable<'s> {
         }
     }
 
-    /// Queues a session because of an event on one of its sources.
+    /// Queues a session because one of its sources has an event.
     pub(super) fn mark_ready(&mut self, key: usize, slot: usize, ready: Ready) {
         // Readiness is stored only for slot 0, the session's own socket. The other slots are for upstreams, which try
-        // their own sources.
+        // to read from and write to their sources directly.
         if slot == 0
             && let Some(entry) = self.entries.get_mut(key)
         {
@@ -132,22 +132,23 @@ impl<'s> SessionTable<'s> {
         !self.runnable.is_empty()
     }
 
-    /// Takes the queue. Sessions that are queued while these run are left for the next turn.
+    /// Takes the queue. Sessions that are queued while these sessions run are left for the next turn.
     pub(super) fn take_runnable(&mut self) -> Vec<usize> {
         std::mem::take(&mut self.runnable)
     }
 
-    /// Returns the memory of the queue that [`take_runnable`](Self::take_runnable) took, now empty.
+    /// Returns the memory of the queue that [`take_runnable`](Self::take_runnable) took, so that it can be reused.
     pub(super) fn return_runnable(&mut self, mut keys: Vec<usize>) {
-        // Few sessions are queued while others run, so copying their keys is cheaper than allocating each turn.
+        // Few sessions are queued while others run, so copying their keys is cheaper than allocating in every turn.
         keys.append(&mut self.runnable);
         self.runnable = keys;
     }
 
-    /// The session of a key from the queue; `None` if it has ended since it was queued. Takes it out of the queue.
+    /// Returns the session for a key from the queue, and marks it as no longer queued. `None` if the session has ended
+    /// since it was queued.
     pub(super) fn begin_step(&mut self, key: usize) -> Option<&mut SessionEntry<'s>> {
         let entry = self.entries.get_mut(key).filter(|entry| !entry.finished)?;
-        // Cleared before the step, so that an event or wake-up during the step queues the session again.
+        // The flag is cleared before the step, so that an event or wake-up during the step queues the session again.
         entry.queued = false;
         Some(entry)
     }
@@ -162,11 +163,11 @@ impl<'s> SessionTable<'s> {
         self.deadlines.next()
     }
 
-    /// Ends a session. Its key stays in use until [`reap`](Self::reap).
+    /// Ends a session. Its key stays in use until [`reap`](Self::reap) is called.
     pub(super) fn finish(&mut self, key: usize) {
         self.entries[key].finished = true;
         self.finished.push(key);
-        // This deadline must not run the next session with this key.
+        // The deadline must not run the next session that gets this key.
         self.deadlines.set(key, None);
     }
 
@@ -183,8 +184,8 @@ impl<'s> SessionTable<'s> {
 
     /// Drops the sessions that have ended and frees their keys.
     ///
-    /// Called at the end of the turn: events, wake-ups and queue entries of this turn may still name the keys, and
-    /// would reach another session if the keys were reused earlier.
+    /// Must be called only at the end of a turn, because events, wake-ups and queue entries of this turn may still
+    /// contain the keys, and would reach another session if the keys were reused earlier.
     pub(super) fn reap(&mut self, now: Instant) {
         if !self.finished.is_empty() {
             self.last_end = now;

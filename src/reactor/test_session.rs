@@ -1,4 +1,4 @@
-//! A session for unit tests of the loop's tables. The test sets its state, and no step changes it.
+//! A session for unit tests of the loop's tables. The test sets the session's state, and no step changes it.
 
 use std::time::Instant;
 

@@ -6,7 +6,7 @@ use crate::session::Ready;
 
 const READY: Ready = Ready::FRESH;
 
-/// A selector whose events are a list. The tests use nothing else of it.
+/// A selector whose events are a list. The tests use none of its other methods.
 struct Listed;
 
 impl Selector for Listed {

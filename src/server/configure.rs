@@ -1,4 +1,4 @@
-//! The methods that set the settings of an [`HttpServer`] before it serves. Not here: binding and serving.
+//! The methods that configure an [`HttpServer`] before it serves. Not here: binding and serving.
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,8 +19,8 @@ use crate::transport::Pace;
 use crate::watchdog::Watchdog;
 
 impl HttpServer {
-    /// Sets the service that produces the responses: a [`Service`](crate::service::Service), or a closure that takes a
-    /// request and returns a [`Response`](crate::service::Response) or a `Result`.
+    /// Sets the service that produces the responses: a [`Service`](crate::service::Service), or a closure whose
+    /// argument is a request and which returns a [`Response`](crate::service::Response) or a `Result`.
     ///
     /// ```
     /// use serve_forever::{HttpServer, http::Request, service::Response};
@@ -37,11 +37,11 @@ impl HttpServer {
         self
     }
 
-    /// Serves every connection with its own handler, with the default settings of [`Handlers`].
+    /// Serves each connection with a handler of its own, using the default settings of [`Handlers`].
     ///
     /// The factory is `Send`, because a server can be moved to another thread before it runs. A handler never leaves
-    /// its server's thread, so it can contain an `Rc` or a `RefCell`. Values that the factory gives to it must be made
-    /// by the factory or be `Send`.
+    /// its server's thread, so it can contain an `Rc` or a `RefCell`. The factory must create such values itself, or
+    /// they must be `Send`.
     pub fn handler<H, E, M>(self, factory: impl Fn() -> H + Send + 'static) -> HttpServer
     where
         H: RequestHandler<E> + 'static,
@@ -51,37 +51,37 @@ impl HttpServer {
         self.service(Handlers::new(factory))
     }
 
-    /// Sets the limits for clients: sizes, times and the number of connections.
+    /// Sets the limits on clients: sizes, durations and the number of connections.
     pub fn limits(self, limits: Limits) -> HttpServer {
         self.state.set_limits(limits);
         self
     }
 
-    /// Encrypts all connections with TLS. `config` is a configuration of rustls, or any type that can be converted to
-    /// one.
+    /// Encrypts all connections with TLS. `config` is a rustls configuration, or any type that can be converted to one.
     #[cfg(feature = "tls")]
     pub fn tls(self, config: impl Into<Arc<rustls::ServerConfig>>) -> HttpServer {
         self.state.set_tls(config.into());
         self
     }
 
-    /// Adds `Strict-Transport-Security` with this time to all responses over TLS, including errors. Browsers then use
-    /// only HTTPS for this host (RFC 6797). Zero makes them forget this. `None`, the default, leaves the field out.
+    /// Adds `Strict-Transport-Security` with this duration to all responses over TLS, including errors. Browsers then
+    /// use only HTTPS for this host (RFC 6797). A duration of zero makes them forget this. `None`, the default, omits
+    /// the field.
     #[cfg(feature = "tls")]
     pub fn hsts(self, max_age: Option<Duration>) -> HttpServer {
         self.state.set_hsts(max_age);
         self
     }
 
-    /// Sets the version in the status line. With [`Version::Http10`], a connection closes after every response, unless
-    /// the response has `Connection: keep-alive`.
+    /// Sets the HTTP version in status lines. With [`Version::Http10`], a connection closes after every response,
+    /// unless the response has `Connection: keep-alive`.
     pub fn protocol(self, protocol: Version) -> HttpServer {
         self.state.set_protocol(protocol);
         self
     }
 
-    /// Sets the value of the `Server` field of all responses: Python's `version_string`. An empty value leaves the
-    /// field out.
+    /// Sets the value of the `Server` field in all responses, like Python's `version_string`. An empty value omits the
+    /// field.
     ///
     /// # Errors
     /// Returns an error if `name` is not valid in a header field because it has a control character or a character
@@ -101,7 +101,8 @@ impl HttpServer {
         Ok(self)
     }
 
-    /// Sets the template for the bodies of error responses: Python's `error_message_format` and `error_content_type`.
+    /// Sets the template for the bodies of error responses, like Python's `error_message_format` and
+    /// `error_content_type`.
     pub fn error_page(mut self, page: impl ErrorPage + 'static) -> HttpServer {
         self.state.error_page = Box::new(page);
         self
@@ -113,24 +114,24 @@ impl HttpServer {
         self
     }
 
-    /// Sets the time that a call of the service may take before its request line is written to standard error while it
-    /// still runs. Default: 5 seconds. No other client is served during a call. The check is done by a thread that
-    /// exists only while there are requests. It does not apply to [`FileService`](crate::files::FileService), and
-    /// handlers have [`Handlers::stuck_after`].
+    /// Sets how long a call to the service may run before its request line is written to standard error, while the call
+    /// is still running. Default: 5 seconds. No other client is served during a call. The check is done by a thread
+    /// that exists only while there are requests. This setting does not apply to
+    /// [`FileService`](crate::files::FileService); for handlers, use [`Handlers::stuck_after`].
     pub fn stuck_after(mut self, time: Duration) -> HttpServer {
         self.state.watchdog = Some(Watchdog::new(time));
         self
     }
 
-    /// Sets the longest time that the loop sleeps, so that [`service_actions`](HttpServer::service_actions) is called
-    /// at least once in that time: Python's `poll_interval`. Without it, an idle server sleeps until an event or a
-    /// deadline.
+    /// Sets the maximum time for which the loop sleeps, like Python's `poll_interval`, so that
+    /// [`service_actions`](HttpServer::service_actions) is called at least once in that time. Without this setting, an
+    /// idle server sleeps until an event or a deadline.
     pub fn poll_interval(mut self, interval: Duration) -> HttpServer {
         self.poll_interval = Some(interval);
         self
     }
 
-    /// Sets a callback for the end of every turn of the loop.
+    /// Sets a callback that is called at the end of every turn of the loop.
     pub fn service_actions(mut self, actions: impl FnMut() + Send + 'static) -> HttpServer {
         self.service_actions = Some(Box::new(actions));
         self
@@ -138,7 +139,7 @@ impl HttpServer {
 
     /// Calls `work` repeatedly while the server runs, between two turns of the loop, with `interval` between two calls.
     /// The first call is one interval after the beginning of the run. No client is served during a call. The minimum
-    /// interval is a millisecond. This method can be called several times to add more work.
+    /// interval is a millisecond. Call this method again to add more work.
     ///
     /// ```
     /// use std::time::Duration;
@@ -161,8 +162,8 @@ impl HttpServer {
         self
     }
 
-    /// Sets a callback for a signal with [`SignalAction::Reload`]. It is called between two turns, before the log file
-    /// is opened again. Its changes apply to requests that begin afterwards.
+    /// Sets a callback for signals with [`SignalAction::Reload`]. It is called between two turns, before the log file
+    /// is reopened. The changes that it makes apply to requests that begin afterwards.
     ///
     /// ```
     /// use serve_forever::{HttpServer, http::Request, service::Response};
@@ -186,15 +187,16 @@ impl HttpServer {
         self
     }
 
-    /// Sets a callback for the moment at which the end of a run is decided: when the server begins to drain, at the
-    /// beginning of [`Lifetime::lame_duck`], or before an immediate end. It is called once per run, between two turns.
+    /// Sets a callback that is called as soon as the end of a run has been decided: when the server begins to drain, at
+    /// the beginning of [`Lifetime::lame_duck`], or before an immediate end. It is called once per run, between two
+    /// turns.
     pub fn on_stopping(mut self, stopping: impl FnMut() + Send + 'static) -> HttpServer {
         self.on_stopping = Some(Box::new(stopping));
         self
     }
 
-    /// Sets the times after which [`serve_forever`](HttpServer::serve_forever) drains by itself, and for which it
-    /// continues after a signal.
+    /// Sets how long [`serve_forever`](HttpServer::serve_forever) runs before it drains by itself, and how long it
+    /// keeps running after a signal.
     ///
     /// ```
     /// use std::time::Duration;
@@ -211,7 +213,7 @@ impl HttpServer {
         self
     }
 
-    /// Counts the activity of the server and its companion. The same counters can be passed to a
+    /// Makes the server and its companion count their activity. The same counters can be passed to a
     /// [`StatisticsService`](crate::statistics::StatisticsService). In an [`EventLoop`](crate::EventLoop), connections
     /// and turns are not counted, because all of its servers share them.
     #[cfg(feature = "harness")]
@@ -223,32 +225,33 @@ impl HttpServer {
         self
     }
 
-    /// Stops the server, like [`Stopper::stop`](crate::Stopper::stop), when this pipe or socket reaches its end or
-    /// breaks, because the process that holds the other end has then ended. Bytes that arrive on it are discarded.
+    /// Stops the server, like [`Stopper::stop`](crate::Stopper::stop), when this pipe or socket is at EOF or broken,
+    /// which means that the process with the other end has exited. Bytes that arrive on it are discarded.
     #[cfg(unix)]
     pub fn stop_at_end_of(mut self, input: impl Into<std::os::fd::OwnedFd>) -> HttpServer {
         self.core.stop_at_end_of(input.into());
         self
     }
 
-    /// Sets a predicate for client addresses. A connection for which it returns false is closed without a byte.
+    /// Sets a predicate for client addresses. A connection for which it returns false is closed without sending a byte.
     pub fn verify_request(mut self, verify: impl Fn(SocketAddr) -> bool + Send + 'static) -> HttpServer {
         self.verify_request = Some(Box::new(verify));
         self
     }
 
-    /// Makes every connection read and write few bytes at a time, and pause between them: for tests of services and
-    /// clients with messages that are split at every position, and for watching the loop. Timeouts are not changed. A
-    /// pace without limits changes nothing.
+    /// Makes every connection read and write only a few bytes at a time, and pause between reads and writes. This is
+    /// for testing services and clients with messages that are split at any position, and for watching the loop.
+    /// Timeouts are not changed. A pace without limits changes nothing.
     pub fn pace(mut self, pace: Pace) -> HttpServer {
         let is_limited = pace.max_read.is_some() || pace.max_write.is_some();
         self.pace = Some(pace).filter(|_| is_limited);
         self
     }
 
-    /// Runs another server on the loop of this one, for example one that redirects to it. It starts and ends together
-    /// with this one, and keeps its address, service, log and limits, as in an [`EventLoop`](crate::EventLoop). Its own
-    /// signals and callbacks have no effect. [`handle_request`](HttpServer::handle_request) does not serve it.
+    /// Runs another server on the loop of this one, for example one that redirects to it. The companion starts and ends
+    /// together with this server, and keeps its address, service, log and limits, as in an
+    /// [`EventLoop`](crate::EventLoop). The companion's own signals and callbacks have no effect.
+    /// [`handle_request`](HttpServer::handle_request) does not serve the companion.
     ///
     /// ```
     /// use serve_forever::{HttpServer, HttpsRedirect, http::Request, service::Response};
@@ -267,17 +270,17 @@ impl HttpServer {
         self
     }
 
-    /// Handles these signals of the process while the server runs, each with its action.
+    /// Makes the server handle these signals while it runs, each with its action.
     ///
     /// # Errors
-    /// Returns an error if the system does not allow a handler for one of the signals.
+    /// Returns an error if a handler for one of the signals cannot be installed.
     pub fn stop_on_signals(mut self, actions: &[(i32, SignalAction)]) -> io::Result<HttpServer> {
         self.core.stop_on_signals(actions)?;
         Ok(self)
     }
 
     /// Closes the listeners when a run begins to drain, so that new connections go to another process on the same port
-    /// and do not wait. The server cannot be run again after that.
+    /// instead of waiting. The server cannot be run again after that.
     pub fn release_on_drain(mut self, release: bool) -> HttpServer {
         self.release_on_drain = release;
         self
@@ -288,7 +291,7 @@ impl HttpServer {
     /// immediately.
     ///
     /// # Errors
-    /// Returns an error if the system does not allow a handler for one of the signals.
+    /// Returns an error if a handler for one of the signals cannot be installed.
     pub fn stop_on_termination(mut self) -> io::Result<HttpServer> {
         self.core.stop_on_termination()?;
         Ok(self)

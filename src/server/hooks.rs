@@ -1,4 +1,4 @@
-//! The hooks of an HTTP server: its service, its log, and the callbacks of the program.
+//! The hooks of an HTTP server: for its service, for its log, and for the callbacks of the program.
 
 use std::time::{Duration, SystemTime};
 
@@ -48,7 +48,8 @@ impl TurnHooks for HttpHooks<'_> {
         let mut write_line = |peer, text: &str| self.state.log.borrow_mut().message(peer, text, clock.wall);
         let service = self.state.with_service(|service| service.after_turn(clock.now, &mut write_line));
         let log = self.log.after_turn(clock);
-        // Called last, so that the work of the turn is done before: children are reaped, and lines are written.
+        // This is called last, so that the work of the turn has already been done: children have been reaped and log
+        // lines have been written.
         if let Some(actions) = &mut self.callbacks.service_actions {
             actions();
         }
@@ -57,7 +58,7 @@ impl TurnHooks for HttpHooks<'_> {
     }
 
     fn reload(&mut self) {
-        // Called first, because the program may set another log.
+        // This is called first, because the program may set another log.
         if let Some(on_reload) = &mut self.callbacks.on_reload {
             on_reload(&Reload::new(self.state));
         }
@@ -73,12 +74,12 @@ impl TurnHooks for HttpHooks<'_> {
     fn after_run(&mut self, mode: RunMode) {
         let mut write_line = |peer, text: &str| self.state.log.borrow_mut().message(peer, text, SystemTime::now());
         self.state.with_service(|service| service.after_run(&mut write_line));
-        // Called last, because the service writes to the log.
+        // The log is finished last, because the service writes to it.
         self.log.after_run(mode);
     }
 }
 
-/// The hooks of a server with counters. They also report dropped log lines and executed faults to the counters.
+/// The hooks of a server with counters. These hooks also report dropped log lines and injected faults to the counters.
 #[cfg(feature = "harness")]
 pub(super) struct MeteredHooks<'s> {
     pub(super) hooks: HttpHooks<'s>,

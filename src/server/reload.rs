@@ -12,9 +12,9 @@ use crate::limits::Limits;
 use crate::log::AccessLog;
 use crate::service::IntoService;
 
-/// A running server, for changes in [`HttpServer::on_reload`](crate::HttpServer::on_reload).
+/// A running server, passed to the callback of [`HttpServer::on_reload`](crate::HttpServer::on_reload) for changes.
 ///
-/// Connections are not closed. A request that has begun keeps the service and the limits from its beginning.
+/// Connections are not closed. A request that has already begun keeps the service and the limits with which it began.
 pub struct Reload<'s>(&'s ServerState);
 
 /// The callback of [`HttpServer::on_reload`](crate::HttpServer::on_reload).
@@ -25,37 +25,37 @@ impl<'s> Reload<'s> {
         Reload(state)
     }
 
-    /// Replaces the service for the requests that begin from now on. The previous service is dropped, and its
-    /// [`after_turn`](crate::service::Service::after_turn) is no longer called. If the service still has work to do
-    /// there, it must hand that over, like a `CgiService` does with its scripts.
+    /// Replaces the service for new requests. The previous service is dropped, and its
+    /// [`after_turn`](crate::service::Service::after_turn) is no longer called. If the previous service still has work
+    /// to do in `after_turn`, the new service must take over that work, as a `CgiService` does with its scripts.
     pub fn set_service<M>(&self, service: impl IntoService<M, Service: Send + 'static>) {
         self.0.set_service(service.into_service());
     }
 
-    /// Replaces the limits for the requests that begin from now on. If [`Limits::connections_per_peer`] was not set
-    /// before, existing connections do not count towards it.
+    /// Replaces the limits for new requests. If [`Limits::connections_per_peer`] was not set before, existing
+    /// connections do not count towards it.
     pub fn set_limits(&self, limits: Limits) {
         self.0.set_limits(limits);
     }
 
-    /// Replaces the protocol version of the connections that are accepted from now on.
+    /// Replaces the protocol version for new connections.
     pub fn set_protocol(&self, protocol: Version) {
         self.0.set_protocol(protocol);
     }
 
-    /// Replaces the TLS configuration for connections that are accepted from now on. Existing connections keep theirs.
+    /// Replaces the TLS configuration for new connections. Existing connections keep theirs.
     #[cfg(feature = "tls")]
     pub fn set_tls(&self, config: impl Into<Arc<rustls::ServerConfig>>) {
         self.0.set_tls(config.into());
     }
 
-    /// Replaces the time of `Strict-Transport-Security`, like [`HttpServer::hsts`](crate::HttpServer::hsts).
+    /// Replaces the duration in `Strict-Transport-Security`, like [`HttpServer::hsts`](crate::HttpServer::hsts).
     #[cfg(feature = "tls")]
     pub fn set_hsts(&self, max_age: Option<std::time::Duration>) {
         self.0.set_hsts(max_age);
     }
 
-    /// Replaces the value of `Server` in the responses that begin from now on, like
+    /// Replaces the value of the `Server` field in all further responses, like
     /// [`HttpServer::server_name`](crate::HttpServer::server_name).
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Makes the sessions of accepted connections: decides which connections get a session, and its type.
+//! Creates sessions for accepted connections: decides which connections get a session, and of which type.
 
 use std::net::SocketAddr;
 #[cfg(feature = "tls")]
@@ -21,7 +21,7 @@ use crate::statistics::{ConnectionMeter, Statistics};
 use crate::transport::tls::{ServerSide, TlsScratch, TlsStream};
 use crate::transport::{Narrow, Pace, Paced, Transport};
 
-/// The settings of a run that determine its sessions.
+/// The settings with which the sessions of a run are created.
 #[derive(Clone)]
 pub(super) struct HttpSessions<'s> {
     state: &'s ServerState,
@@ -33,7 +33,7 @@ pub(super) struct HttpSessions<'s> {
     /// The counters, if the server has any.
     #[cfg(feature = "harness")]
     statistics: Option<&'s Arc<Statistics>>,
-    /// The memory that TLS connections share for reading and writing.
+    /// The scratch memory that TLS connections share for reading and writing.
     #[cfg(feature = "tls")]
     scratch: Rc<TlsScratch>,
 }
@@ -59,13 +59,13 @@ impl<'s> HttpSessions<'s> {
         }
     }
 
-    /// Sets the counters for the connections, if any.
+    /// Sets the counters that the connections update, if any.
     #[cfg(feature = "harness")]
     pub(super) fn counted_by(self, statistics: Option<&'s Arc<Statistics>>) -> HttpSessions<'s> {
         HttpSessions { statistics, ..self }
     }
 
-    /// Makes the session of a connection that was accepted at `now`, or refuses the connection.
+    /// Creates the session for a connection that was accepted at `now`, or refuses the connection.
     pub(super) fn make(&self, stream: TcpStream, peer: SocketAddr, now: Instant) -> Option<Box<dyn Session + 's>> {
         if !self.verify.is_none_or(|verify| verify(peer)) {
             return None;
@@ -90,7 +90,7 @@ impl<'s> HttpSessions<'s> {
         if let Some(pace) = self.pace {
             return self.make_paced(stream, pace, peer, now, observer);
         }
-        // The transport's type is known here, so the compiler can avoid indirection in the session.
+        // Here the type of the transport is known statically, so the session needs no indirection.
         #[cfg(feature = "tls")]
         if let Some(config) = self.state.tls() {
             return self.admit(self.accept_tls(stream, config)?, peer, now, observer);
@@ -108,13 +108,13 @@ impl<'s> HttpSessions<'s> {
         Some(Box::new(HttpSession::admit(self.state, transport, peer, now, observer)?.once(self.once)))
     }
 
-    /// Creates the server's side of TLS. `None` if the configuration is invalid and cannot serve any client.
+    /// Creates the server side of a TLS connection. `None` if the configuration is invalid and cannot serve any client.
     #[cfg(feature = "tls")]
     fn accept_tls<T: Transport>(&self, socket: T, config: Arc<ServerConfig>) -> Option<TlsStream<T, ServerSide>> {
         TlsStream::accept(socket, config, Rc::clone(&self.scratch)).ok()
     }
 
-    /// Makes a recorded session. Its transport is boxed, because it need not be fast.
+    /// Creates a session with a recorder. Its transport is boxed, because such a session need not be fast.
     #[cold]
     fn make_recorded(&self, stream: TcpStream, peer: SocketAddr, now: Instant) -> Option<Box<dyn Session + 's>> {
         let limit = Some(self.state.limits().head_timeout).filter(|limit| !limit.is_zero());
@@ -143,7 +143,7 @@ impl<'s> HttpSessions<'s> {
         Some(Box::new(Paced::new(session, gate)))
     }
 
-    /// The transport on a socket: TLS if the server is configured for it.
+    /// The transport for a socket, with TLS if the server is configured for it.
     fn boxed(&self, socket: impl Transport + 'static) -> Option<Box<dyn Transport>> {
         #[cfg(feature = "tls")]
         if let Some(config) = self.state.tls() {

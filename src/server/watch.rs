@@ -19,12 +19,12 @@ pub(super) struct PreparedRun<'s> {
     pub(super) core: &'s mut LoopCore,
     pub(super) registration: Registration<'s>,
     pub(super) watch: Watch<'s>,
-    /// The observer that counts for the loop, if the server has counters.
+    /// The observer that updates the counters of the loop, if the server has counters.
     #[cfg(feature = "harness")]
     pub(super) meter: Option<LoopMeter>,
 }
 
-/// A run has only the observers that it needs. The code is compiled for each combination of them.
+/// The code of a run is compiled for each combination of observers, so that a run has only those that it needs.
 #[cfg(feature = "harness")]
 impl PreparedRun<'_> {
     pub(super) fn serve_forever(self) -> io::Result<Stopped> {
@@ -73,7 +73,7 @@ mod recorded {
     use crate::HttpServer;
     use crate::trace::{ConnectionRecorder, Explain, Recorder};
 
-    /// The recorder of a server, if it is watched.
+    /// The recorder of a server, if the server is watched.
     #[derive(Default)]
     pub(in crate::server) struct WatchedServer(Option<Box<RefCell<Recorder>>>);
 
@@ -82,7 +82,7 @@ mod recorded {
             self.0.get_or_insert_default().get_mut()
         }
 
-        /// Notes that a run begins on these addresses.
+        /// Records that a run begins on these addresses.
         pub(in crate::server) fn begin_run(&self, addresses: &[SocketAddr]) -> Watch<'_> {
             if let Some(recorder) = &self.0 {
                 recorder.borrow_mut().begin_run(addresses, SystemTime::now());
@@ -120,8 +120,8 @@ mod recorded {
         /// [Perfetto](https://ui.perfetto.dev) can open it, even if it is incomplete. `docs/watching-the-loop.md` lists
         /// the events.
         ///
-        /// The events are collected and written before the loop sleeps, so `out` should be a file: a pipe with a slow
-        /// reader would block the server. A server of an [`EventLoop`](crate::EventLoop) is not traced.
+        /// The events are collected, and written before the loop sleeps. `out` should be a file, because a pipe with a
+        /// slow reader would block the server. A server in an [`EventLoop`](crate::EventLoop) is not traced.
         pub fn trace(mut self, out: impl Write + Send + 'static) -> HttpServer {
             self.watch.recorder().trace_to(out);
             self
@@ -141,7 +141,7 @@ mod recorded {
             self
         }
 
-        /// Writes one sentence to `out` for each event of these connections, when it happens.
+        /// Writes one sentence to `out` for each event of these connections, at the time of the event.
         pub fn explain(mut self, which: Explain, out: impl Write + Send + 'static) -> HttpServer {
             self.watch.recorder().explain_to(which, out);
             self

@@ -1,7 +1,7 @@
-//! The faults with which a response breaks HTTP on purpose, for tests of clients. A fault is data; `connection/`
-//! executes it.
+//! The faults with which a response deliberately violates HTTP, for testing clients. A fault is only data;
+//! `connection/` injects it.
 //!
-//! Not here: the choice of the responses (`faults`).
+//! Not here: choosing the responses that get a fault (`faults`).
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use std::time::Duration;
 pub enum FaultKind {
     /// The connection is reset.
     Reset,
-    /// The connection ends before the announced end of the response.
+    /// The connection is closed before the announced end of the response.
     Close,
-    /// The connection ends without a byte.
+    /// The connection is closed without sending a byte.
     Empty,
     /// Nothing more is sent, and the connection stays open.
     Stall,
@@ -22,13 +22,13 @@ pub enum FaultKind {
     Garbage,
     /// The response is sent a few bytes at a time.
     Drip,
-    /// The response is sent at a number of bytes per second.
+    /// The response is sent at a limited number of bytes per second.
     Rate,
     /// The head is delayed.
     Latency,
     /// An error is sent instead of the response.
     Status,
-    /// `Content-Length` is wrong.
+    /// `Content-Length` does not match the body.
     Length,
     /// The head is sent twice.
     DuplicateHead,
@@ -37,12 +37,12 @@ pub enum FaultKind {
     EarlyHints,
     /// `100 Continue` is sent after the response.
     Late100,
-    /// The connection is accepted and never read.
+    /// The connection is accepted but never read from.
     Deaf,
 }
 
 impl FaultKind {
-    /// All kinds, in the order of their numbers.
+    /// All kinds, in the order of their discriminants.
     pub(crate) const ALL: [FaultKind; 15] = [
         FaultKind::Reset,
         FaultKind::Close,
@@ -61,7 +61,7 @@ impl FaultKind {
         FaultKind::Deaf,
     ];
 
-    /// The name in paths, options, logs and `X-Fault`.
+    /// The name of the kind in paths, options, logs and `X-Fault`.
     pub fn name(self) -> &'static str {
         match self {
             FaultKind::Reset => "reset",
@@ -83,50 +83,50 @@ impl FaultKind {
     }
 }
 
-/// A fault of one response.
+/// The fault of one response.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fault {
     pub(crate) kind: FaultKind,
-    /// The change of the response's bytes. `None` if they are sent unchanged, because the fault is in the response
-    /// itself or in its time.
+    /// The change to the response's bytes. `None` if they are sent unchanged, because the fault is in the response
+    /// itself or in its timing.
     pub(crate) effect: Option<WireEffect>,
 }
 
-/// A change of the bytes of a response, or of the times at which they are sent.
+/// A change to the bytes of a response, or to the times at which they are sent.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum WireEffect {
-    /// The response ends at a point.
+    /// The response is truncated at the given point, and the connection ends as given.
     Cut(CutPoint, CutEnd),
-    /// At most `bytes` bytes are sent at a time, and the next ones after `every`.
+    /// At most `bytes` bytes are sent at a time, and further bytes only after the time `every`.
     Paced { bytes: u64, every: Duration },
-    /// These bytes replace the response, and then the connection ends.
+    /// These bytes replace the response, and then the connection is closed.
     Garbage(Vec<u8>),
-    /// The last chunk, which ends the body, is replaced with a chunk whose size is not a number. Then the connection
-    /// ends.
+    /// The last chunk, which marks the end of the body, is replaced with a chunk whose size is not a number. Then the
+    /// connection is closed.
     BadChunk,
-    /// `Content-Length` differs from the length by this number. The connection ends after the body.
+    /// `Content-Length` differs from the length of the body by this number. The connection is closed after the body.
     Length(i64),
-    /// The head is sent twice and the body once. Then the connection ends.
+    /// The head is sent twice and the body once. Then the connection is closed.
     DuplicateHead,
-    /// `100 Continue` is sent after the body. Then the connection ends.
+    /// `100 Continue` is sent after the body. Then the connection is closed.
     Late100,
 }
 
-/// The point at which a response is cut.
+/// The point at which a response is truncated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CutPoint {
-    /// After this number of bytes of the response, including its head.
+    /// The response is truncated after this number of bytes, including the head.
     Response(u64),
-    /// After the head and this number of bytes of the framed body.
+    /// The response is truncated after the head and this number of bytes of the framed body.
     Body(u64),
 }
 
-/// The way in which a connection ends after a cut.
+/// How a connection ends after a truncated response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CutEnd {
     /// The connection is reset.
     Reset,
-    /// The sending side is closed.
+    /// The sending side is shut down.
     Close,
     /// The connection stays open until the client closes it.
     Stall,

@@ -8,13 +8,13 @@ use std::marker::PhantomData;
 use super::{ByInto, Reply, Response, SendSync, Service};
 use crate::http::Request;
 
-/// A [`Service`], or one of two further kinds of closures: one that takes the [`Request`] by value and gets a copy of
-/// it, and one whose error is `Box<dyn Error + Send + Sync>`.
+/// A [`Service`], or one of two further kinds of closures: a closure that takes the [`Request`] by value and gets a
+/// copy of it, and a closure whose error is `Box<dyn Error + Send + Sync>`.
 ///
 /// A closure with the argument type `&Request`, as in `|request: &Request|`, is itself a `Service`, and the request is
-/// not copied. A closure whose argument has no type annotation, such as `|_| Response::text("hello")`, takes the request
-/// by value. It cannot call methods of the request: the compiler does not infer the type of `request` in
-/// `|request| request.url_path()`. `M` distinguishes the cases; the compiler infers it.
+/// not copied. A closure whose argument has no type annotation, such as `|_| Response::text("hello")`, takes the
+/// request by value. It cannot call methods of the request: the compiler does not infer the type of `request` in
+/// `|request| request.url_path()`. The parameter `M` distinguishes the cases; the compiler infers it.
 ///
 /// ```
 /// use serve_forever::{HttpServer, service::Response};
@@ -32,7 +32,7 @@ pub trait IntoService<M> {
     /// The type of the service.
     type Service: Service;
 
-    /// Converts this to the service.
+    /// Converts the value to a service.
     fn into_service(self) -> Self::Service;
 }
 

@@ -1,5 +1,5 @@
-//! The response of a service: its status, header fields and body, and the texts of an error. Not here: framing and
-//! sending.
+//! The response of a service: its status, header fields and body, and the texts of an error response. Not here: framing
+//! and sending.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,31 +9,31 @@ use super::Body;
 use crate::failure::{IntoError, error_chain};
 use crate::http::{FieldBlock, FieldValue, HttpError, HttpErrorParts, IntoStatus, InvalidHeader, Status};
 
-/// A response: status, header fields and body.
+/// A response, with a status, header fields and a body.
 #[derive(Debug)]
 #[must_use = "a response is sent only if it is returned"]
 pub struct Response {
-    /// The status. An interim status (1xx) is not allowed: the client gets a 500 instead.
+    /// The status. An interim status (1xx) is not allowed, and results in a 500 response.
     pub status: Status,
-    /// The reason phrase, if it is not the usual one of the status. Control characters are sent as `?`. The message of
-    /// an error takes precedence.
+    /// The reason phrase, if it is not the standard one for the status. Control characters are sent as `?`. The message
+    /// of an error takes precedence.
     pub reason: Option<Box<str>>,
     /// The header fields, without those that the connection adds: `Server`, `Date`, the framing fields and
     /// `Connection`.
     pub head: FieldBlock,
-    /// The body. A response to HEAD can have one: its length is announced, and its bytes are not sent.
+    /// The body. A response to HEAD can have a body, whose length is announced, but whose bytes are not sent.
     pub body: Body,
     /// The user whose credentials the service has verified; see [`Response::user`].
     pub user: Option<Arc<str>>,
-    /// The texts of an error. If this is set, the body is the server's error page, and `body` is not used.
+    /// The texts of an error response. If this is set, the body is the server's error page, and `body` is not used.
     pub error: Option<ErrorText>,
 }
 
-/// The texts of an error response. `None` means the status's phrase or description.
+/// The texts of an error response. `None` means the standard phrase or description of the status.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ErrorText {
-    /// The short text: the reason phrase, and the message on the page and in the log.
+    /// The short text, which is the reason phrase as well as the message on the page and in the log.
     pub message: Option<Cow<'static, str>>,
     /// The long text on the page.
     pub explain: Option<Cow<'static, str>>,
@@ -42,8 +42,8 @@ pub struct ErrorText {
 }
 
 impl Response {
-    /// Creates a response with this status, or the status with this number, without fields and body. A number outside
-    /// 100 to 999 makes it a [failure](Response::failure).
+    /// Creates a response without fields and body. `status` is a [`Status`] or a number. A number
+    /// outside 100 to 999 makes the response a [failure](Response::failure).
     ///
     /// ```
     /// use serve_forever::service::Response;
@@ -58,18 +58,19 @@ impl Response {
         }
     }
 
-    /// Creates a 200 response with text, as `text/plain; charset=utf-8`.
+    /// Creates a 200 response whose body is text (`text/plain; charset=utf-8`).
     pub fn text(text: impl Into<Cow<'static, str>>) -> Response {
         Response::of_type("text/plain; charset=utf-8", text)
     }
 
-    /// Creates a 200 response with a page, as `text/html; charset=utf-8`.
+    /// Creates a 200 response whose body is an HTML page (`text/html; charset=utf-8`).
     pub fn html(page: impl Into<Cow<'static, str>>) -> Response {
         Response::of_type("text/html; charset=utf-8", page)
     }
 
-    /// Creates a 200 response with JSON, as `application/json`. The argument is JSON text, or a value that displays as
-    /// JSON, such as `serde_json::Value`. For a type with `Serialize`, use `serde_json::to_string(&value)?`.
+    /// Creates a 200 response whose body is JSON (`application/json`). The argument is JSON text, or a value that
+    /// displays as JSON, such as `serde_json::Value`. For a type with `Serialize`, use
+    /// `serde_json::to_string(&value)?`.
     ///
     /// ```
     /// use serve_forever::service::Response;
@@ -80,8 +81,8 @@ impl Response {
         Response::of_type("application/json", json.to_string())
     }
 
-    /// Creates a 200 response with bytes of this content type. A type that is not a valid field value makes it a
-    /// [failure](Response::failure).
+    /// Creates a 200 response whose body is bytes with this content type. A type that is not a valid field value makes
+    /// the response a [failure](Response::failure).
     ///
     /// ```
     /// use serve_forever::service::Response;
@@ -118,8 +119,8 @@ impl Response {
         Response::new(Status::SEE_OTHER).header("Location", location).unwrap_or_else(Response::failure)
     }
 
-    /// Creates an error response: the server's error page with this status, or the status with this number. Python's
-    /// `send_error`.
+    /// Creates an error response, whose body is the server's error page, like Python's `send_error`. `status` is a
+    /// [`Status`] or a number.
     ///
     /// ```
     /// use serve_forever::service::Response;
@@ -130,10 +131,10 @@ impl Response {
     }
 
     /// Creates the response to a request that has failed with `error`. If the error or one of its sources is an
-    /// [`HttpError`], this is the error page with its status. Otherwise it is the page for 500, and the error is logged
-    /// with all of its sources but not shown to the client.
+    /// [`HttpError`], the response is the error page with the status of the `HttpError`. Otherwise it is the error page
+    /// for 500, and the error is logged with all of its sources but not shown to the client.
     ///
-    /// If a service returns this error with `?`, the response is the same. [`IntoError`] lists the types of errors.
+    /// The response is the same if a service returns the error with `?`. [`IntoError`] lists the possible error types.
     ///
     /// ```
     /// use serve_forever::{http::Request, service::Response, testing::answer};
@@ -149,8 +150,8 @@ impl Response {
         }
     }
 
-    /// Sets the status, or the status with this number. A number outside 100 to 999 makes it a
-    /// [failure](Response::failure).
+    /// Sets the status, given as a [`Status`] or a number. A number outside 100 to 999 makes the
+    /// response a [failure](Response::failure).
     ///
     /// ```
     /// use serve_forever::service::Response;
@@ -164,20 +165,20 @@ impl Response {
         self
     }
 
-    /// Sets the short text of an error.
+    /// Sets the short text of an error response.
     pub fn message(mut self, message: impl Into<Cow<'static, str>>) -> Response {
         self.error.get_or_insert_default().message = Some(message.into());
         self
     }
 
-    /// Sets the long text of an error.
+    /// Sets the long text of an error response.
     pub fn explain(mut self, explain: impl Into<Cow<'static, str>>) -> Response {
         self.error.get_or_insert_default().explain = Some(explain.into());
         self
     }
 
-    /// Sets the cause of an error. It is written to the log, after the method and the path of the request, and not
-    /// sent.
+    /// Sets the cause of an error response. It is written to the log, after the method and the path of the request, but
+    /// not sent to the client.
     pub fn cause(mut self, cause: impl Into<Box<str>>) -> Response {
         self.error.get_or_insert_default().cause = Some(cause.into());
         self
@@ -186,15 +187,15 @@ impl Response {
     /// Adds a header field. Text is written as Latin-1; see [`FieldValue`].
     ///
     /// # Errors
-    /// Returns an error if name and value do not form one valid field; see [`FieldBlock::add`].
+    /// Returns an error if `name` and `value` do not form one valid field; see [`FieldBlock::add`].
     pub fn header(mut self, name: &str, value: impl FieldValue) -> Result<Response, InvalidHeader> {
         self.head.add(name, value)?;
         Ok(self)
     }
 
     /// Sets the user whose credentials the service has verified, for the log: the third field in the common and the
-    /// combined format, and `user` in the JSON format. It is not sent. A response that refuses credentials should not
-    /// set a user, because a password may have been entered as the name.
+    /// combined format, and `user` in the JSON format. The name is not sent to the client. A response that rejects
+    /// credentials should not set a user, because a password may have been entered as the name.
     ///
     /// ```
     /// use serve_forever::http::Request;
@@ -223,7 +224,7 @@ impl Response {
     }
 }
 
-/// Converts to the error page with the error's status, texts and fields. The cause is logged.
+/// Converts the error to an error page with the error's status, texts and fields. The cause is logged.
 impl From<HttpError> for Response {
     fn from(error: HttpError) -> Response {
         let HttpErrorParts { status, message, explain, fields, cause } = error.into_parts();

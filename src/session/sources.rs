@@ -1,4 +1,5 @@
-//! `MovableSource`: a source that can move from one session to another without being registered again.
+//! `MovableSource`: an event source, such as a socket, that can pass from one session to another without being
+//! registered with the poll again.
 //!
 //! Not here: the poll, and the source itself.
 
@@ -13,11 +14,11 @@ use super::Ready;
 /// The key of a source that has no session.
 const NO_SESSION: usize = usize::MAX;
 
-/// The movable sources of one loop, by number. The loop registers each with a token that has its number.
+/// The movable sources of one loop, by index. The loop registers each source with a token that contains its index.
 #[derive(Default)]
 pub(crate) struct SourceTable(Mutex<Slab<Arc<SourceState>>>);
 
-/// The session and the readiness of a source. Only the thread of the loop uses them. They are atomic because an idle
+/// The session and the readiness of a source. Only the loop's thread uses them, but they are atomic because an idle
 /// connection is kept in a service, which a program may move to another thread between two runs.
 struct SourceState {
     session: AtomicUsize,
@@ -26,10 +27,11 @@ struct SourceState {
     read_closed: AtomicBool,
 }
 
-/// The registration of a source whose session can change. An event of the source runs the session that it has at that
-/// time; without one, the event only changes the readiness.
+/// The registration of a source whose session can change. An event of the source runs the session that the source
+/// belongs to at that time. If it belongs to none, the event only changes the readiness.
 ///
-/// It must be dropped after its source, because the events of the source have its number.
+/// This must be dropped after the source itself, because the events of the source contain the index of this
+/// registration.
 pub struct MovableSource {
     table: Arc<SourceTable>,
     number: usize,
@@ -37,7 +39,7 @@ pub struct MovableSource {
 }
 
 impl SourceTable {
-    /// Adds a source of the session that has this key. It is not ready until an event reports it.
+    /// Adds a source that belongs to the session with this key. The source is not ready until an event reports it.
     pub(crate) fn add(self: &Arc<Self>, session: usize) -> MovableSource {
         let [read, write, read_closed] = [const { AtomicBool::new(false) }; 3];
         let state = Arc::new(SourceState { session: AtomicUsize::new(session), read, write, read_closed });
@@ -45,11 +47,12 @@ impl SourceTable {
         MovableSource { table: Arc::clone(self), number, state }
     }
 
-    /// Adds the readiness that an event of source `number` reports. Returns the key of the session to run.
+    /// Adds the readiness that an event reports for the source with the index `number`. Returns the key of the session
+    /// to run.
     pub(crate) fn mark(&self, number: usize, ready: Ready) -> Option<usize> {
         let sources = self.lock();
-        // A source that ended in this turn may have an event left. If its number now belongs to another source, that
-        // source makes one useless call.
+        // A source that was dropped in this turn may still have an event. If its index now belongs to another source,
+        // the only effect is one useless system call on that source.
         let state = sources.get(number)?;
         for (flag, is_set) in [
             (&state.read, ready.read || ready.broken),
@@ -64,13 +67,13 @@ impl SourceTable {
     }
 
     fn lock(&self) -> MutexGuard<'_, Slab<Arc<SourceState>>> {
-        // No code of a caller runs under the lock, so a poisoned lock is valid.
+        // No caller's code runs while the lock is held, so the data of a poisoned lock is valid.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl MovableSource {
-    /// The number of the source in its table.
+    /// The index of the source in its table.
     pub(crate) fn number(&self) -> usize {
         self.number
     }
@@ -80,7 +83,7 @@ impl MovableSource {
         Arc::ptr_eq(&self.table, table)
     }
 
-    /// Makes later events run another session, or no session.
+    /// Makes later events run another session, or none.
     pub(crate) fn set_session(&self, session: Option<usize>) {
         self.state.session.store(session.unwrap_or(NO_SESSION), Ordering::Relaxed);
     }
@@ -95,23 +98,23 @@ impl MovableSource {
         self.state.write.load(Ordering::Relaxed)
     }
 
-    /// Makes the next read call the system even if no event has announced input.
+    /// Makes the next read perform a system call even if no event has reported input.
     pub(crate) fn expect_input(&self) {
         self.state.read.store(true, Ordering::Relaxed);
     }
 
-    /// Notes that a read has returned `WouldBlock`, so an event will announce the next input.
+    /// Records that a read has returned `WouldBlock`, so an event will report the next input.
     pub(crate) fn read_blocked(&self) {
         self.state.read.store(false, Ordering::Relaxed);
     }
 
-    /// Notes that a write has returned `WouldBlock`, so an event will announce room.
+    /// Records that a write has returned `WouldBlock`, so an event will report when there is space.
     pub(crate) fn write_blocked(&self) {
         self.state.write.store(false, Ordering::Relaxed);
     }
 
-    /// Notes that a read has emptied the source. An event will announce the next input, unless one has already reported
-    /// the end.
+    /// Records that a read has emptied the source. An event will report the next input, unless an event has already
+    /// reported EOF.
     pub(crate) fn read_emptied(&self) {
         if !self.state.read_closed.load(Ordering::Relaxed) {
             self.read_blocked();

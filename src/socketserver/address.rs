@@ -6,18 +6,19 @@ use std::path::{Path, PathBuf};
 
 use crate::listen::unmapped;
 
-/// The address of a connection's client, or of a datagram's sender.
+/// The address of the client of a connection, or of the sender of a datagram.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Address {
     /// A network address.
     Net(SocketAddr),
-    /// The path of a Unix socket. `None` if the socket is not bound to a path, like the sockets of most clients.
+    /// The path of a Unix socket. `None` if the socket is not bound to a path, as with most clients.
     Unix(Option<PathBuf>),
 }
 
 impl Address {
-    /// The address as it is shown to users: an IPv4 address that a dual-stack socket reports as IPv6 is converted back.
+    /// The address in the form that is shown to users, in which an IPv4 address that a dual-stack socket reports as
+    /// IPv6 is converted back.
     pub(super) fn unmapped(&self) -> Address {
         match self {
             Address::Net(address) => Address::Net(unmapped(*address)),
@@ -35,7 +36,7 @@ impl Address {
 }
 
 impl Address {
-    /// The path of a Unix socket that is bound to one.
+    /// The path of a Unix socket, if it is bound to one.
     pub fn path(&self) -> Option<&Path> {
         match self {
             Address::Unix(path) => path.as_deref(),

@@ -1,4 +1,4 @@
-//! Servers for datagrams over UDP and Unix sockets, and the interface of their handlers.
+//! Datagram servers over UDP and Unix sockets, and the interface of their handlers.
 //!
 //! Not here: the session of a datagram (`datagram_session.rs`).
 
@@ -28,13 +28,13 @@ use crate::log_hooks::LogHooks;
 use crate::reactor::{Accept, Acceptor, Signals};
 use crate::session::Session;
 
-/// Serves one datagram. Python's `DatagramRequestHandler`.
+/// A handler that serves one datagram, like Python's `DatagramRequestHandler`.
 ///
 /// `E` is the error type of `handle`. It is [`io::Error`] unless the implementation names another type; see
 /// [`IntoError`].
 pub trait DatagramRequestHandler<E = io::Error> {
-    /// Reads a datagram, and may write a reply, which is sent as one datagram when this returns. If nothing has been
-    /// written, nothing is sent.
+    /// Handles a datagram. The bytes that this writes are sent as one datagram, the reply, when it returns. If it has
+    /// written nothing, nothing is sent.
     ///
     /// # Errors
     /// Any error is written to the log, and no reply is sent.
@@ -47,7 +47,7 @@ impl<H: DatagramRequestHandler<E>, E: IntoError<M>, M> DatagramRequestHandler<Bo
     }
 }
 
-/// One datagram, as passed to its handler.
+/// One datagram, in the form in which it is passed to its handler.
 pub struct DatagramRequest<'y> {
     packet: Vec<u8>,
     truncated: bool,
@@ -56,12 +56,12 @@ pub struct DatagramRequest<'y> {
 }
 
 impl DatagramRequest<'_> {
-    /// The bytes of the datagram, limited to the server's [`max_packet_size`](DatagramServer::max_packet_size).
+    /// The bytes of the datagram, truncated to the server's [`max_packet_size`](DatagramServer::max_packet_size).
     pub fn packet(&self) -> &[u8] {
         &self.packet
     }
 
-    /// True if the datagram was longer and its rest is lost. Python does not report this.
+    /// True if the datagram was longer, and the rest of it is lost. Python does not report this.
     pub fn is_truncated(&self) -> bool {
         self.truncated
     }
@@ -71,7 +71,7 @@ impl DatagramRequest<'_> {
         &self.peer
     }
 
-    /// The bytes of the datagram, as a reader.
+    /// A reader for the bytes of the datagram.
     pub fn rfile(&self) -> &[u8] {
         &self.packet
     }
@@ -81,7 +81,7 @@ impl DatagramRequest<'_> {
         DatagramWriter { io: &self.io }
     }
 
-    /// Suspends the handler for `time`. Other clients are served during that time.
+    /// Suspends the handler for the duration `time`. Other clients are served meanwhile.
     ///
     /// # Errors
     /// Returns an error of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the server stops first.
@@ -90,19 +90,19 @@ impl DatagramRequest<'_> {
     }
 
     /// Runs blocking code or a long computation on a worker thread, and suspends the handler until it returns. A server
-    /// has at most 8 such threads; `work` waits for a free one.
+    /// has at most 8 worker threads, and `work` waits until one of them is free.
     ///
     /// # Errors
-    /// Returns an error if `work` panics; the error contains the panic message. Of kind
+    /// Returns an error with the panic message if `work` panics. Returns an error of kind
     /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the server stops first.
     pub fn offload<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
         self.io.offload(work)
     }
 
     /// Suspends the handler until `look` returns `Some` for the value of `shared`, and returns that result, or `None`
-    /// after `timeout`. `look` is called immediately, and again after each [`Shared::with`] on any thread. No change is
-    /// missed, and waiting costs nothing while nothing changes. Waiting handlers are called in the order in which they
-    /// began to wait.
+    /// when `timeout` has passed. `look` is called immediately, and again after each [`Shared::with`] on any thread. No
+    /// change is missed, and waiting costs nothing while the value does not change. The `look` functions of waiting
+    /// handlers are called in the order in which the handlers began to wait.
     ///
     /// A wait that is in progress when the server begins to stop also ends with `None`, so that a handler that waits
     /// repeatedly can check [`is_stopping`](Self::is_stopping) between two waits.
@@ -138,13 +138,13 @@ impl DatagramRequest<'_> {
 
     /// Connects to `HOST:PORT`. The returned connection is used in blocking style and suspends only this handler. A
     /// name is resolved on a worker thread, and its addresses are tried in turn. `timeout` limits all of this together,
-    /// and later each wait for the connection ([`OutgoingStream::set_timeout`]); `None` means no limit.
+    /// and later each wait on the connection ([`OutgoingStream::set_timeout`]); `None` means no limit.
     ///
-    /// All handlers of a server together have at most 1024 connections at a time.
+    /// All handlers of a server together can have at most 1024 such connections open.
     ///
     /// # Errors
-    /// Returns the errors of the operating system; of kind [`TimedOut`](io::ErrorKind::TimedOut) after `timeout`, of
-    /// kind [`QuotaExceeded`](io::ErrorKind::QuotaExceeded) at that limit, and of kind
+    /// Returns the errors of the operating system, and errors of kind [`TimedOut`](io::ErrorKind::TimedOut) after
+    /// `timeout`, of kind [`QuotaExceeded`](io::ErrorKind::QuotaExceeded) at the limit on connections, and of kind
     /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the server stops first.
     pub fn connect_tcp(&self, address: impl fmt::Display, timeout: Option<Duration>) -> io::Result<OutgoingStream<'_>> {
         self.io.connect_tcp(&address, timeout)
@@ -162,12 +162,12 @@ impl fmt::Debug for DatagramRequest<'_> {
     }
 }
 
-/// Collects the bytes of a reply.
+/// A writer that collects the bytes of a reply.
 pub struct DatagramWriter<'l> {
     io: &'l HandlerIo<'l>,
 }
 
-/// The size of the largest datagram in bytes, because the length field of UDP has 16 bits.
+/// The maximum size of a datagram in bytes. It follows from the 16-bit length field of UDP.
 const MAX_REPLY: usize = 65_535;
 
 impl Write for DatagramWriter<'_> {
@@ -178,7 +178,8 @@ impl Write for DatagramWriter<'_> {
         if output.len() + bytes.len() > MAX_REPLY {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a reply longer than any datagram"));
         }
-        // This is not limited by the channel's capacity, because a reply is sent as a whole and the writer never waits.
+        // The reply is not limited by the channel's capacity, because a reply is sent as a whole and the writer never
+        // waits.
         output.extend_from_slice(bytes);
         Ok(bytes.len())
     }
@@ -197,7 +198,7 @@ impl fmt::Debug for DatagramWriter<'_> {
 /// A server for datagrams. A handler serves each datagram.
 #[must_use = "a server serves nothing until it runs"]
 pub struct DatagramServer<S> {
-    /// Declared first, so that it is dropped first and the path is unlinked before the socket closes.
+    /// The file is declared first, so that it is dropped first and the path is unlinked before the socket is closed.
     _file: Option<SocketFile>,
     socket: S,
     address: Address,
@@ -210,13 +211,13 @@ pub struct DatagramServer<S> {
 
 type DatagramHandlerFactory = Box<dyn Fn() -> Box<dyn DatagramRequestHandler<Box<dyn Error>>> + Send>;
 
-/// A UDP server. Python's `UDPServer`.
+/// A UDP server, like Python's `UDPServer`.
 ///
 /// See the example `udp_upper`.
 pub type UdpServer = DatagramServer<UdpSocket>;
 
-/// A server for datagrams on a Unix socket. Python's `UnixDatagramServer`. The socket's file is removed when the server
-/// is dropped. A client whose socket has no path gets no reply.
+/// A server for datagrams on a Unix socket, like Python's `UnixDatagramServer`. The socket's file is removed when the
+/// server is dropped. A client whose socket has no path gets no reply.
 pub type UnixDatagramServer = DatagramServer<UnixDatagram>;
 
 impl UdpServer {
@@ -231,15 +232,15 @@ impl UdpServer {
         DatagramServer::new(socket, address)
     }
 
-    /// The address of the socket, with the actual port.
+    /// The address of the socket, with the actual port number.
     pub fn server_address(&self) -> SocketAddr {
-        // NOTE(unwrap): only `bind` makes UDP servers, and it sets a network address.
+        // NOTE(unwrap): only `bind` creates UDP servers, and it sets a network address.
         self.address.net().expect("a UDP server has a network address")
     }
 }
 
 impl UnixDatagramServer {
-    /// Binds a path, which must not exist.
+    /// Binds a path, which must not exist yet.
     ///
     /// # Errors
     /// Returns an error if the path exists or cannot be created.
@@ -258,7 +259,7 @@ impl<S: DatagramSocket> DatagramServer<S> {
         Ok(DatagramServer { socket, address, factory: None, max_packet_size, settings, log, core, _file })
     }
 
-    /// Sets the factory that makes a handler for each datagram. Without one, datagrams are discarded.
+    /// Sets the factory that creates a handler for each datagram. Without a factory, datagrams are discarded.
     pub fn handler<H, E, M>(mut self, factory: impl Fn() -> H + Send + 'static) -> Self
     where
         H: DatagramRequestHandler<E> + 'static,
@@ -276,7 +277,7 @@ impl<S: DatagramSocket> DatagramServer<S> {
         self
     }
 
-    /// Sets the log for messages and failures of handlers. Default: standard error.
+    /// Sets the log for the messages and failures of handlers. Default: standard error.
     pub fn log(mut self, log: AccessLog) -> Self {
         self.log = log.into();
         self
@@ -285,13 +286,13 @@ impl<S: DatagramSocket> DatagramServer<S> {
     /// Makes SIGINT and SIGTERM end [`serve_forever`](DatagramServer::serve_forever).
     ///
     /// # Errors
-    /// Returns an error if the system refuses a signal handler.
+    /// Returns an error if a signal handler cannot be installed.
     pub fn stop_on_termination(mut self) -> io::Result<Self> {
         self.core.stop_on_termination()?;
         Ok(self)
     }
 
-    /// A handle with which another thread or a handler can stop this server.
+    /// A handle through which another thread or a handler can stop this server.
     pub fn stopper(&self) -> Stopper {
         self.core.stopper()
     }
@@ -299,7 +300,7 @@ impl<S: DatagramSocket> DatagramServer<S> {
     /// Serves until a [`Stopper`] or a signal stops the server. Suspended handlers then have 5 seconds to return.
     ///
     /// # Errors
-    /// Returns an error if the system's selector fails. Errors of clients are not returned.
+    /// Returns an error if the system's selector fails. Errors caused by clients are not returned.
     pub fn serve_forever(&mut self) -> io::Result<Stopped> {
         let registration = register(&self.socket, &self.factory, self.max_packet_size, &self.settings, &self.log);
         self.core.serve_forever(vec![registration])
@@ -343,15 +344,15 @@ fn register<'s, S: DatagramSocket>(
     settings: &CoroutineSettings,
     log: &'s RefCell<AccessLog>,
 ) -> Registration<'s> {
-    // The system truncates a datagram to the buffer without reporting it. An additional byte shows that the datagram
-    // was longer.
+    // The system truncates a datagram to the buffer without reporting it. One additional byte in the buffer shows
+    // whether the datagram was longer.
     let memory = vec![0; max_packet_size + 1];
     let resources = HandlerResources::new(settings);
     let acceptor = Acceptor::new(DatagramAccept { socket, factory, memory, resources, log });
     Registration::new(vec![acceptor], LogHooks(log))
 }
 
-/// Makes a session for each datagram that a socket receives.
+/// Creates a session for each datagram that a socket receives.
 struct DatagramAccept<'s, S> {
     socket: &'s S,
     factory: &'s Option<DatagramHandlerFactory>,

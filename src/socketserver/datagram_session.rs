@@ -17,7 +17,7 @@ pub trait DatagramSocket: AsRawFd + Send {
     #[doc(hidden)]
     fn receive(&self, buf: &mut [u8]) -> io::Result<(usize, Address)>;
 
-    /// Sends a datagram. Nothing is sent to a client without an address.
+    /// Sends a datagram. If the client has no address, nothing is sent.
     #[doc(hidden)]
     fn send(&self, bytes: &[u8], to: &Address) -> io::Result<usize>;
 }
@@ -46,17 +46,17 @@ impl DatagramSocket for UnixDatagram {
     }
 }
 
-/// The session of one datagram of a [`DatagramServer`](super::DatagramServer).
+/// The session for one datagram of a [`DatagramServer`](super::DatagramServer).
 pub(super) struct DatagramSession<'s, S> {
     socket: &'s S,
     handler: RawHandler<'s>,
-    /// The sender's address as reported by the socket. A dual-stack socket accepts an IPv4 destination only in this
-    /// form.
+    /// The sender's address in the form that the socket reports, because a dual-stack socket accepts an IPv4
+    /// destination only in this form.
     peer: Address,
     no_source: NoSource,
 }
 
-/// The time after which a session retries a reply for which the socket's buffer had no space.
+/// How long a session waits before it retries a reply for which the socket's buffer had no space.
 const RETRY: Duration = Duration::from_millis(10);
 
 impl<'s, S> DatagramSession<'s, S> {
@@ -77,15 +77,15 @@ impl<S: DatagramSocket> Session for DatagramSession<'_, S> {
             return Next::Close(CloseReason::OutputCut);
         }
         let reply = &self.handler.state().output;
-        // If a handler writes nothing, no datagram is sent, not even an empty one.
+        // If the handler has written nothing, no datagram is sent, not even an empty one.
         match if reply.is_empty() { Ok(0) } else { self.socket.send(reply, &self.peer) } {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Next::Wait(cx.clock.now.checked_add(RETRY)),
-            // After any other error the reply is lost, as any datagram can be lost in the network.
+            // After any other error the reply is lost, just as any datagram can be lost in the network.
             _ => Next::Close(CloseReason::Complete),
         }
     }
 
-    /// All datagrams share the server's socket, so a session has no source to register.
+    /// Returns a source without events. All datagrams share the server's socket, so a session has nothing to register.
     fn source(&mut self) -> &mut dyn mio::event::Source {
         &mut self.no_source
     }

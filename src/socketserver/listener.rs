@@ -1,4 +1,4 @@
-//! Listeners of raw stream servers: TCP and Unix sockets.
+//! Listeners for raw stream servers: TCP and Unix sockets.
 
 use std::io;
 
@@ -10,7 +10,7 @@ use crate::transport::Transport;
 
 /// A TCP or Unix listener that a stream server can serve.
 pub trait StreamListener: Send {
-    /// An accepted connection.
+    /// The type of an accepted connection.
     #[doc(hidden)]
     type Stream: Transport + 'static;
 

@@ -1,13 +1,13 @@
 //! Python's `socketserver`, the layer below HTTP: TCP, UDP and Unix sockets with handlers on the same loop.
 //!
-//! A [`TcpServer`] or [`UnixStreamServer`] has a [`StreamRequestHandler`] for each connection, and a [`UdpServer`] or
-//! [`UnixDatagramServer`] has a [`DatagramRequestHandler`] for each datagram. Their `handle` is ordinary code that
-//! reads and writes; while it is suspended, other clients are served. Several servers share one thread in an
+//! A [`TcpServer`] or [`UnixStreamServer`] creates a [`StreamRequestHandler`] for each connection, and a [`UdpServer`]
+//! or [`UnixDatagramServer`] creates a [`DatagramRequestHandler`] for each datagram. Their `handle` is ordinary code
+//! that reads and writes; while it is suspended, other clients are served. Several servers share one thread in an
 //! [`EventLoop`](crate::EventLoop).
 //!
-//! Python's mix-ins have no counterpart. `ThreadingTCPServer` serves many clients at a time, and so does [`TcpServer`];
-//! a handler passes blocking code and long computations to [`StreamRequest::offload`]. `ForkingTCPServer` uses all
-//! processors; here, the program is started several times with
+//! Python's mix-ins have no counterpart. `ThreadingTCPServer` serves many clients at the same time, and [`TcpServer`]
+//! does so without threads; a handler passes blocking code and long computations to [`StreamRequest::offload`].
+//! `ForkingTCPServer` uses all processors; for the same effect, start the program several times with
 //! [`ListenOptions::reuse_port`](crate::ListenOptions::reuse_port).
 //!
 //! ```

@@ -14,16 +14,17 @@ use crate::coroutine::{Channel, ChannelState, HandlerIo, HandlerResources, Task,
 use crate::log::AccessLog;
 use crate::session::{CloseReason, StepContext};
 
-/// The handler of one raw session.
+/// The handler of one raw session, with its log.
 pub(super) struct RawHandler<'s> {
     runner: TaskRunner,
-    /// The client's address for log lines.
+    /// The client's address, for log lines.
     peer: Option<SocketAddr>,
     log: &'s RefCell<AccessLog>,
 }
 
 impl<'s> RawHandler<'s> {
-    /// Creates a handler that starts when it is first run. `peer` is the client's address as it is shown to users.
+    /// Creates a handler that starts when it is first run. `peer` is the client's address in the form that is shown to
+    /// users.
     pub(super) fn new<F>(
         resources: &HandlerResources,
         peer: Address,
@@ -64,7 +65,7 @@ impl<'s> RawHandler<'s> {
         self.runner.channel().state_mut()
     }
 
-    /// Logs the failure or panic of the handler. Returns true if there was one.
+    /// Logs the failure or panic of the handler. Returns true if it failed or panicked.
     pub(super) fn log_failure(&self, wall: SystemTime) -> bool {
         let outcome = self.state_mut().outcome.take();
         let failure = outcome.as_ref().and_then(TaskOutcome::failure);
@@ -84,13 +85,13 @@ impl<'s> RawHandler<'s> {
 
 impl Drop for RawHandler<'_> {
     fn drop(&mut self) {
-        // A cancelled handler can write further lines to the log.
+        // A handler that is being cancelled can still write lines to the log.
         self.runner.cancel();
         self.write_log(SystemTime::now());
     }
 }
 
-/// Boxes the errors of a handler, so that a server does not depend on their type.
+/// Wraps a handler and boxes its errors, so that a server does not depend on their type.
 pub(super) struct BoxedErrors<H, E, M>(pub(super) H, PhantomData<fn() -> (E, M)>);
 
 impl<H, E, M> BoxedErrors<H, E, M> {
@@ -99,12 +100,12 @@ impl<H, E, M> BoxedErrors<H, E, M> {
     }
 }
 
-/// Calls a handler once.
+/// A task that calls a handler once.
 struct RawTask<F> {
     name: String,
     channel: Channel,
     resources: HandlerResources,
-    /// `None` once the handler has been called.
+    /// The handler; `None` once it has been called.
     handle: Cell<Option<F>>,
 }
 

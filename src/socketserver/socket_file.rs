@@ -1,9 +1,9 @@
-//! The file of a Unix socket, which a server removes.
+//! The file of a Unix socket, which the server removes when it is dropped.
 
 use std::path::PathBuf;
 
-/// The file to which a Unix socket is bound. Dropping this removes the file. Python does not remove it, and the next
-/// start fails.
+/// The file to which a Unix socket is bound. Dropping this removes the file. Python does not remove it, so binding the
+/// same path again fails.
 #[derive(Debug)]
 pub(super) struct SocketFile(pub(super) PathBuf);
 

@@ -34,7 +34,7 @@ use crate::tls_info::TlsInfo;
 use crate::transport::tls::{TlsScratch, TlsStream};
 use crate::{ListenOptions, Stopper};
 
-/// Serves one connection. Python's `StreamRequestHandler`.
+/// A handler that serves one connection, like Python's `StreamRequestHandler`.
 ///
 /// `E` is the error type of `handle`. It is [`io::Error`] unless the implementation names another type, such as
 /// `anyhow::Error` or `Box<dyn Error>`; see [`IntoError`].
@@ -57,8 +57,8 @@ use crate::{ListenOptions, Stopper};
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub trait StreamRequestHandler<E = io::Error> {
-    /// Reads from the client and writes to it. When this returns, the written bytes are sent and the connection is
-    /// closed.
+    /// Handles a connection by reading from the client and writing to it. When this returns, the written bytes are sent
+    /// and the connection is closed.
     ///
     /// # Errors
     /// Any error closes the connection and is written to the log. The error for a client that has disconnected is not
@@ -72,7 +72,7 @@ impl<H: StreamRequestHandler<E>, E: IntoError<M>, M> StreamRequestHandler<Box<dy
     }
 }
 
-/// One connection, as passed to its handler.
+/// One connection, in the form in which it is passed to its handler.
 pub struct StreamRequest<'y> {
     peer: Address,
     tls: Option<Arc<TlsInfo>>,
@@ -90,17 +90,18 @@ impl StreamRequest<'_> {
         self.tls.as_deref()
     }
 
-    /// The bytes from the client. They end when the client closes its side, or when the server stops.
+    /// A reader for the bytes from the client. It returns EOF when the client has closed its sending side, or when the
+    /// server stops.
     pub fn rfile(&self) -> Rfile<'_> {
         self.io.rfile()
     }
 
-    /// The bytes to the client. Small writes are collected until the handler suspends or returns.
+    /// A writer for the bytes to the client. Small writes are collected until the handler suspends or returns.
     pub fn wfile(&self) -> Wfile<'_> {
         self.io.wfile()
     }
 
-    /// Suspends the handler for `time`. Other clients are served during that time.
+    /// Suspends the handler for the duration `time`. Other clients are served meanwhile.
     ///
     /// # Errors
     /// Returns an error of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects
@@ -110,20 +111,20 @@ impl StreamRequest<'_> {
     }
 
     /// Runs blocking code or a long computation on a worker thread, and suspends the handler until it returns. A server
-    /// has at most 8 such threads; `work` waits for a free one.
+    /// has at most 8 worker threads, and `work` waits until one of them is free.
     ///
     /// # Errors
-    /// Returns an error if `work` panics; the error contains the panic message. Of kind
-    /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects first: `work` then runs to its
-    /// end, and its result is dropped.
+    /// Returns an error with the panic message if `work` panics. Returns an error of kind
+    /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects first; `work` then still runs
+    /// to completion, and its result is dropped.
     pub fn offload<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
         self.io.offload(work)
     }
 
     /// Suspends the handler until `look` returns `Some` for the value of `shared`, and returns that result, or `None`
-    /// after `timeout`. `look` is called immediately, and again after each [`Shared::with`] on any thread. No change is
-    /// missed, and waiting costs nothing while nothing changes. Waiting handlers are called in the order in which they
-    /// began to wait.
+    /// when `timeout` has passed. `look` is called immediately, and again after each [`Shared::with`] on any thread. No
+    /// change is missed, and waiting costs nothing while the value does not change. The `look` functions of waiting
+    /// handlers are called in the order in which the handlers began to wait.
     ///
     /// A wait that is in progress when the server begins to stop also ends with `None`, so that a handler that waits
     /// repeatedly can check [`is_stopping`](Self::is_stopping) between two waits.
@@ -143,8 +144,8 @@ impl StreamRequest<'_> {
         self.io.wait_until(shared, timeout, false, look)
     }
 
-    /// True if the server is stopping. The input of every handler has then ended, and handlers have 5 seconds to
-    /// return. Also true if the client has disconnected.
+    /// True if the server is stopping. Every handler then reads EOF, and has 5 seconds to return. Also true if the
+    /// client has disconnected.
     pub fn is_stopping(&self) -> bool {
         self.io.is_stopping()
     }
@@ -161,13 +162,13 @@ impl StreamRequest<'_> {
 
     /// Connects to `HOST:PORT`. The returned connection is used in blocking style and suspends only this handler. A
     /// name is resolved on a worker thread, and its addresses are tried in turn. `timeout` limits all of this together,
-    /// and later each wait for the connection ([`OutgoingStream::set_timeout`]); `None` means no limit.
+    /// and later each wait on the connection ([`OutgoingStream::set_timeout`]); `None` means no limit.
     ///
-    /// All handlers of a server together have at most 1024 connections at a time.
+    /// All handlers of a server together can have at most 1024 such connections open.
     ///
     /// # Errors
-    /// Returns the errors of the operating system; of kind [`TimedOut`](io::ErrorKind::TimedOut) after `timeout`, of
-    /// kind [`QuotaExceeded`](io::ErrorKind::QuotaExceeded) at that limit, and of kind
+    /// Returns the errors of the operating system, and errors of kind [`TimedOut`](io::ErrorKind::TimedOut) after
+    /// `timeout`, of kind [`QuotaExceeded`](io::ErrorKind::QuotaExceeded) at the limit on connections, and of kind
     /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects first.
     pub fn connect_tcp(&self, address: impl fmt::Display, timeout: Option<Duration>) -> io::Result<OutgoingStream<'_>> {
         self.io.connect_tcp(&address, timeout)
@@ -191,14 +192,14 @@ impl fmt::Debug for StreamRequest<'_> {
     }
 }
 
-/// A server for connections of any protocol. A handler serves each connection.
+/// A server for connections of any protocol. Each connection is served by a handler.
 #[must_use = "a server serves nothing until it runs"]
 pub struct StreamServer<L> {
-    /// Declared first, so that it is dropped first and the path is unlinked before the socket closes.
+    /// The file is declared first, so that it is dropped first and the path is unlinked before the socket is closed.
     _file: Option<SocketFile>,
     listener: L,
     address: Address,
-    /// Makes the handler of a connection.
+    /// Creates the handler for a connection.
     factory: Option<StreamHandlerFactory>,
     settings: CoroutineSettings,
     timeout: Duration,
@@ -210,12 +211,13 @@ pub struct StreamServer<L> {
 
 type StreamHandlerFactory = Box<dyn Fn() -> Box<dyn StreamRequestHandler<Box<dyn Error>>> + Send>;
 
-/// A TCP server. Python's `TCPServer`, and its `ThreadingTCPServer` without the threads.
+/// A TCP server, like Python's `TCPServer`, or its `ThreadingTCPServer` without the threads.
 ///
 /// See the example `line_echo`.
 pub type TcpServer = StreamServer<mio::net::TcpListener>;
 
-/// A server on a Unix socket. Python's `UnixStreamServer`. The socket's file is removed when the server is dropped.
+/// A server on a Unix socket, like Python's `UnixStreamServer`. The socket's file is removed when the server is
+/// dropped.
 pub type UnixStreamServer = StreamServer<mio::net::UnixListener>;
 
 impl TcpServer {
@@ -227,7 +229,7 @@ impl TcpServer {
         TcpServer::from_listener(ListenOptions::default().bind(addresses)?)
     }
 
-    /// Serves on a listener that the program has bound.
+    /// Creates a server for a listener that the program has already bound.
     ///
     /// # Errors
     /// Returns an error if the listener cannot be made non-blocking.
@@ -237,23 +239,23 @@ impl TcpServer {
         StreamServer::new(mio::net::TcpListener::from_std(listener), address)
     }
 
-    /// Encrypts all connections with TLS. `config` is a configuration of rustls, or any type that can be converted to
-    /// one. A client has 10 seconds for the handshake. The handler starts after the handshake.
+    /// Encrypts all connections with TLS. `config` is a rustls configuration, or any type that can be converted to one.
+    /// A client has 10 seconds for the handshake. The handler starts after the handshake.
     #[cfg(feature = "tls")]
     pub fn tls(mut self, config: impl Into<Arc<rustls::ServerConfig>>) -> TcpServer {
         self.tls = Some(config.into());
         self
     }
 
-    /// The address of the listener, with the actual port.
+    /// The address of the listener, with the actual port number.
     pub fn server_address(&self) -> SocketAddr {
-        // NOTE(unwrap): only `from_listener` makes TCP servers, and it sets a network address.
+        // NOTE(unwrap): only `from_listener` creates TCP servers, and it sets a network address.
         self.address.net().expect("a TCP server has a network address")
     }
 }
 
 impl UnixStreamServer {
-    /// Binds a path, which must not exist.
+    /// Binds a path, which must not exist yet.
     ///
     /// # Errors
     /// Returns an error if the path exists or cannot be created.
@@ -283,7 +285,8 @@ impl<L: StreamListener> StreamServer<L> {
         })
     }
 
-    /// Sets the factory that makes a handler for each connection. Without one, connections are closed immediately.
+    /// Sets the factory that creates a handler for each connection. Without a factory, connections are closed
+    /// immediately.
     pub fn handler<H, E, M>(mut self, factory: impl Fn() -> H + Send + 'static) -> Self
     where
         H: StreamRequestHandler<E> + 'static,
@@ -294,21 +297,21 @@ impl<L: StreamListener> StreamServer<L> {
         self
     }
 
-    /// Sets the maximum number of handlers that run or are suspended at a time. Default: 1024. Further connections wait
-    /// until a handler ends.
+    /// Sets the maximum number of handlers that are running or suspended at the same time. Default: 1024. Further
+    /// connections wait until a handler ends.
     pub fn most(mut self, most: usize) -> Self {
         self.settings.max_handlers = most;
         self
     }
 
-    /// Sets the time after which the connection is closed if the handler waits for its client and the client does not
-    /// send or read. Default: 5 minutes. Python's `timeout`, whose default is no limit.
+    /// Sets how long a handler waits for a client that does not send or read before the connection is closed. Default:
+    /// 5 minutes. This is Python's `timeout`, which has no limit by default.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Sets the log for messages and failures of handlers. Default: standard error.
+    /// Sets the log for the messages and failures of handlers. Default: standard error.
     pub fn log(mut self, log: AccessLog) -> Self {
         self.log = log.into();
         self
@@ -317,22 +320,22 @@ impl<L: StreamListener> StreamServer<L> {
     /// Makes SIGINT and SIGTERM end [`serve_forever`](StreamServer::serve_forever).
     ///
     /// # Errors
-    /// Returns an error if the system refuses a signal handler.
+    /// Returns an error if a signal handler cannot be installed.
     pub fn stop_on_termination(mut self) -> io::Result<Self> {
         self.core.stop_on_termination()?;
         Ok(self)
     }
 
-    /// A handle with which another thread or a handler can stop this server.
+    /// A handle through which another thread or a handler can stop this server.
     pub fn stopper(&self) -> Stopper {
         self.core.stopper()
     }
 
-    /// Serves until a [`Stopper`] or a signal stops the server. The input of every handler then ends, and handlers have
-    /// 5 seconds to return.
+    /// Serves until a [`Stopper`] or a signal stops the server. Every handler then reads EOF, and has 5 seconds to
+    /// return.
     ///
     /// # Errors
-    /// Returns an error if the system's selector fails. Errors of clients are not returned.
+    /// Returns an error if the system's selector fails. Errors caused by clients are not returned.
     pub fn serve_forever(&mut self) -> io::Result<Stopped> {
         let (core, registration) = self.prepare();
         core.serve_forever(vec![registration])
@@ -382,7 +385,7 @@ impl<L> fmt::Debug for StreamServer<L> {
     }
 }
 
-/// Makes a session for each connection that a listener accepts.
+/// Creates a session for each connection that a listener accepts.
 struct StreamAccept<'s, L> {
     listener: &'s mut L,
     factory: &'s Option<StreamHandlerFactory>,

@@ -1,4 +1,4 @@
-//! The session of one raw connection: moves bytes between a stream and a handler, and closes the stream in order.
+//! The session of one raw connection: moves bytes between a stream and a handler, and closes the stream gracefully.
 //!
 //! Not here: the meaning of the bytes.
 
@@ -14,37 +14,38 @@ use crate::session::{CloseReason, Next, Ready, Session, StepContext};
 use crate::tls_info::TlsInfo;
 use crate::transport::{Handshake, Transport};
 
-/// The session of one connection of a [`StreamServer`](super::StreamServer).
+/// The session for one connection of a [`StreamServer`](super::StreamServer).
 pub(super) struct StreamSession<'s, T> {
-    /// Declared before the stream, so that a cancelled handler ends before the stream is closed.
+    /// The handler is declared before the stream, so that a cancelled handler ends before the stream is closed.
     handler: RawHandler<'s>,
     transport: T,
-    /// The longest time without progress by the client while the handler waits for it.
+    /// The maximum time without progress by the client while the handler waits for it.
     timeout: Duration,
-    /// The time at which the client last sent or received a byte; while lingering, the time at which that began.
+    /// When the client last sent or received a byte; while lingering, when the lingering began.
     since: Instant,
     phase: StreamPhase,
     tls: TlsCell,
 }
 
-/// The result of the TLS handshake. The session sets it before it first runs the handler. Empty without TLS.
+/// A cell for the result of the TLS handshake. The session sets it before it first runs the handler. Without TLS it
+/// stays empty.
 pub(super) type TlsCell = Rc<OnceCell<Arc<TlsInfo>>>;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum StreamPhase {
-    /// The transport's handshake, which precedes the first byte.
+    /// The transport performs its handshake, before the first byte.
     Handshake,
-    /// The handler has not ended, or its output has not been sent completely.
+    /// The handler has not ended yet, or its output has not been sent completely.
     Serving,
-    /// The sending side is shut, and input is discarded until the client closes. Closing with unread input would reset
-    /// the connection, and the client could lose output that it has not read.
+    /// The sending side has been shut down, and input is discarded until the client closes. Closing with unread input
+    /// would reset the connection, and the client could lose output that it has not read.
     Lingering,
 }
 
-/// The longest time for which a session lingers.
+/// The maximum time for which a session lingers.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The longest time from the accept to the end of the transport's handshake.
+/// The maximum time from accepting a connection to the end of the transport's handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The maximum number of rounds of reading, running and writing in a step, before other sessions run.
@@ -61,7 +62,7 @@ impl<T: Transport> Session for StreamSession<'_, T> {
     fn step(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Next {
         let next = self.run(ready, cx);
         if let Next::Close(CloseReason::Idle) = next {
-            // The connection is closed even if `close_notify` cannot be sent.
+            // An error is ignored, because the connection is closed even if `close_notify` cannot be sent.
             _ = self.transport.announce_end();
         }
         next
@@ -83,20 +84,20 @@ impl<T: Transport> StreamSession<'_, T> {
             return next;
         }
         if cx.clock.stopping.is_some() {
-            // The client may never send again. The end of the input lets a reading handler finish.
+            // The client may never send again. EOF lets a reading handler finish.
             self.handler.state_mut().input_ended = true;
         }
         for _ in 0..MAX_ROUNDS {
             let was_lingering = self.phase == StreamPhase::Lingering;
             match self.round(ready, cx) {
                 Err(reason) => return Next::Close(reason),
-                // A client that keeps sending must not extend the time of lingering.
+                // A client that keeps sending must not extend the lingering time.
                 Ok(true) if was_lingering => {}
                 Ok(true) => self.since = cx.clock.now,
                 Ok(false) => return self.wait(cx.clock.now),
             }
         }
-        // A client that sends faster than this step reads must not bypass the deadline for lingering.
+        // A client that sends faster than this step reads must not bypass the lingering deadline.
         match self.wait(cx.clock.now) {
             Next::Close(reason) if self.phase == StreamPhase::Lingering => Next::Close(reason),
             _ => Next::Again,
@@ -140,14 +141,13 @@ impl<T: Transport> StreamSession<'_, T> {
         if self.handler.log_failure(cx.clock.wall) {
             return Err(CloseReason::OutputCut);
         }
-        // Without `close_notify`, the connection counts as cut.
+        // Without `close_notify`, the client would consider the connection truncated.
         self.transport.announce_end().map_err(|_| CloseReason::Complete)?;
         if self.transport.has_pending() {
-            // The next round sends it, or finds that the client must first accept other output.
+            // The next round sends the `close_notify`, or finds that the client must first accept other output.
             return Ok(true);
         }
-        // After the end of the client's input, no bytes can arrive that would cause a reset, so lingering is
-        // unnecessary.
+        // After EOF from the client, no bytes can arrive that would cause a reset, so lingering is unnecessary.
         if self.handler.state().input_ended || self.transport.end().is_err() {
             return Err(CloseReason::Complete);
         }
@@ -155,7 +155,7 @@ impl<T: Transport> StreamSession<'_, T> {
         Ok(true)
     }
 
-    /// Reads once, if the channel has space and there may be input. Returns true if this changed anything.
+    /// Reads once, if the channel has space and there may be input. Returns true if bytes or EOF were read.
     fn fill(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Result<bool, CloseReason> {
         let mut state = self.handler.state_mut();
         let space = match self.phase {
@@ -194,9 +194,9 @@ impl<T: Transport> StreamSession<'_, T> {
         if !ready.write || !(has_output || has_pending) {
             return Ok(false);
         }
-        // Bytes that the transport holds must be sent before new ones.
+        // Bytes that are still in the transport must be sent before new ones.
         let flushed = if has_pending { self.transport.flush_pending() } else { Ok(()) };
-        // The transport may have had to send before it could keep reading, and no event reports this.
+        // The transport may have been unable to read until it could send, and no event reports that it can read again.
         ready.read |= has_pending && flushed.is_ok();
         let sent =
             flushed.and_then(|()| if has_output { self.transport.send(&state.output, &[], false) } else { Ok(0) });
@@ -214,7 +214,8 @@ impl<T: Transport> StreamSession<'_, T> {
         }
     }
 
-    /// Waits for the client, the handler's time or a deadline; closes if the deadline has passed.
+    /// Returns the next deadline to wait for: that of the handler's wait or that of the client. Closes the session if
+    /// the client's deadline has passed.
     fn wait(&self, now: Instant) -> Next {
         let state = self.handler.state();
         let has_output = !state.output.is_empty() || self.transport.has_pending();
@@ -222,7 +223,8 @@ impl<T: Transport> StreamSession<'_, T> {
             (StreamPhase::Handshake, _) => (HANDSHAKE_TIMEOUT.min(self.timeout), CloseReason::Idle),
             (StreamPhase::Lingering, _) => (LINGER_TIMEOUT, CloseReason::LingerOver),
             (StreamPhase::Serving, WaitReason::Input) => (self.timeout, CloseReason::Idle),
-            // The time limit applies to the client only, and not while the handler waits for anything else.
+            // The time limit applies only while the handler waits for its client, and not while it waits for anything
+            // else.
             (StreamPhase::Serving, wait) if !has_output => return Next::Wait(wait.deadline()),
             (StreamPhase::Serving, _) => (self.timeout, CloseReason::Stalled),
         };

@@ -16,7 +16,7 @@ use crate::log::AccessLog;
 use crate::service::Response;
 use crate::{EventLoop, HttpServer, Stopper};
 
-/// Sends each line or datagram back in upper case.
+/// A handler that sends each line or datagram back in upper case.
 struct Upper;
 
 impl StreamRequestHandler for Upper {
@@ -41,7 +41,7 @@ impl DatagramRequestHandler for Upper {
     }
 }
 
-/// Serves on another thread while `with` runs.
+/// Runs the server on another thread while `with` runs.
 fn while_serving<S: Send + 'static>(
     mut server: S,
     stopper: Stopper,
@@ -143,7 +143,7 @@ fn a_udp_server_replies_to_datagrams() {
     );
 }
 
-/// Sends back the client's address that the handler gets.
+/// A handler that sends back the client's address that it sees.
 struct Mirror;
 
 impl DatagramRequestHandler for Mirror {
@@ -239,7 +239,7 @@ fn a_handler_that_reads_gets_the_end_of_input_when_the_server_stops() {
     assert_eq!(rest, "bye\n");
 }
 
-/// Fails with one of three types of errors, depending on the line that it reads.
+/// A handler that fails with one of three types of errors, depending on the line that it reads.
 struct Fails<E>(PhantomData<E>);
 
 impl<E: From<io::Error> + From<ParseIntError>> StreamRequestHandler<E> for Fails<E> {
@@ -286,7 +286,7 @@ fn a_raw_handler_fails_with_any_error() {
     }
 }
 
-/// Serves on another thread while `client` runs.
+/// Runs the servers on another thread while `client` runs.
 fn while_all_serve(servers: EventLoop, client: impl FnOnce()) {
     let stopper = servers.stopper();
     while_serving(servers, stopper, |servers| _ = servers.serve_forever().unwrap(), client);

@@ -1,4 +1,4 @@
-//! The observer that counts for one connection.
+//! The observer that updates the counters for one connection.
 
 use std::io;
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use crate::observer::{ConnectionObserver, TransitionObserver};
 #[derive(Debug)]
 pub struct ConnectionMeter {
     statistics: Arc<Statistics>,
-    /// The number of requests whose response has not been sent completely.
+    /// The number of requests on this connection whose response has not been sent completely.
     unsent: u32,
     /// True if the head of the response to the last request has not been written.
     awaits_response: bool,
-    /// The number of bytes of this connection in the sum of all buffers.
+    /// The number of bytes that this connection contributes to the total of all buffers.
     buffers: usize,
 }
 
@@ -24,7 +24,7 @@ impl ConnectionMeter {
         ConnectionMeter { statistics, unsent: 0, awaits_response: false, buffers: 0 }
     }
 
-    /// Counts the result of sending some of `wanted` bytes.
+    /// Records the result of an attempt to send `wanted` bytes.
     #[inline]
     fn count_sent(&self, wanted: u64, result: Result<u64, &io::Error>) {
         match result {
@@ -50,7 +50,7 @@ impl TransitionObserver for ConnectionMeter {
 
     #[inline]
     fn response(&mut self, status: u16, _: Option<u64>) {
-        // A request that is refused before its head is complete has not been counted yet.
+        // A request that is rejected before its head is complete has not been counted yet.
         if !self.awaits_response {
             self.unsent += 1;
             self.statistics.request_began();
@@ -81,7 +81,7 @@ impl ConnectionObserver for ConnectionMeter {
 
     #[inline]
     fn all_sent(&mut self, is_in_exchange: bool) {
-        // While the exchange continues, its response is not complete, even if no output is left.
+        // As long as the exchange continues, its response is not complete, even if no output is left.
         let ended = self.unsent - u32::from(is_in_exchange).min(self.unsent);
         self.unsent -= ended;
         self.statistics.responses_ended(ended);

@@ -1,8 +1,8 @@
-//! A number that the loop's thread changes and any thread can read.
+//! A counter that the loop's thread changes and that any thread can read.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A counter. Only the loop's thread changes it, so a change is a plain load and a plain store.
+/// A counter. Only the loop's thread changes it, so a change needs only a plain load and a plain store.
 #[derive(Debug, Default)]
 pub(super) struct Counter(AtomicU64);
 
@@ -20,7 +20,7 @@ impl Counter {
         self.set(self.get().wrapping_add(more));
     }
 
-    /// Raises the counter to `value` if it is lower.
+    /// Raises the counter to `value` if the counter is lower.
     pub(super) fn raise_to(&self, value: u64) {
         if value > self.get() {
             self.set(value);

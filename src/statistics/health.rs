@@ -1,4 +1,4 @@
-//! The service that reports the health of the server: 200 while it serves, 503 once its end has begun.
+//! The service that reports the health of the server: 200 while it serves, and 503 once the shutdown has begun.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,12 +16,13 @@ const PATH: &str = "/__health";
 pub struct Health(Arc<AtomicBool>);
 
 impl Health {
-    /// Creates the state of a serving server.
+    /// Creates the state for a server that is serving.
     pub fn new() -> Health {
         Health::default()
     }
 
-    /// Marks the server as ending. Intended for [`HttpServer::on_stopping`](crate::HttpServer::on_stopping).
+    /// Records that the shutdown has begun. Intended for the callback of
+    /// [`HttpServer::on_stopping`](crate::HttpServer::on_stopping).
     pub fn set_draining(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -31,8 +32,8 @@ impl Health {
     }
 }
 
-/// Reports [`Health`] at a path to every client: 200 with `ok`, or 503 with `draining`. All other requests go to
-/// another service.
+/// A service that reports [`Health`] at a path to every client: 200 with `ok`, or 503 with `draining`. All other
+/// requests go to another service.
 #[derive(Debug, Clone)]
 pub struct HealthService<S> {
     health: Health,

@@ -1,26 +1,26 @@
-//! A histogram of times with 64 buckets. The bound of each bucket is that of the previous bucket, multiplied by the
-//! square root of two.
+//! A histogram of durations with 64 buckets. The upper bound of each bucket is that of the previous bucket multiplied
+//! by the square root of two.
 
 use std::time::Duration;
 
 use super::counter::Counter;
 
-/// The number of buckets: enough for 125 ns to six minutes in steps of the square root of two.
+/// The number of buckets, which is enough for 125 ns to six minutes in steps of the square root of two.
 pub(super) const BUCKETS: usize = 64;
 
-/// The bound of the first bucket. That of the last one is six minutes.
+/// The upper bound of the first bucket in nanoseconds. The upper bound of the last bucket is six minutes.
 const FIRST: u64 = 125;
 
-/// The counts of times by bucket, the sum and the largest time. The counts never decrease; a window counts from its
-/// beginning.
+/// The counts of durations by bucket, the sum, and the maximum duration. The counts never decrease; the counts of a
+/// window are relative to its beginning.
 #[derive(Debug)]
 pub(super) struct Histogram {
     counts: [Counter; BUCKETS],
     /// The counts at the beginning of the window.
     before: [Counter; BUCKETS],
-    /// The sum of all times in nanoseconds.
+    /// The sum of all durations in nanoseconds.
     sum: Counter,
-    /// The largest time in the window, in nanoseconds.
+    /// The maximum duration in the window, in nanoseconds.
     largest: Counter,
 }
 
@@ -47,17 +47,18 @@ impl Histogram {
         self.largest.set(0);
     }
 
-    /// The sum of all times.
+    /// The sum of all durations.
     pub(super) fn sum(&self) -> Duration {
         Duration::from_nanos(self.sum.get())
     }
 
-    /// The largest time of the window.
+    /// The maximum duration in the window.
     pub(super) fn largest(&self) -> Duration {
         Duration::from_nanos(self.largest.get())
     }
 
-    /// The time that `percent` of the times in the window do not exceed: the bound of a bucket, or the largest time.
+    /// The duration that `percent` percent of the durations in the window do not exceed, given as the bound of a bucket
+    /// or as the maximum duration.
     pub(super) fn percentile(&self, percent: u64) -> Duration {
         let counts = || self.counts.iter().zip(&self.before).map(|(count, before)| count.get() - before.get());
         let rank = (counts().sum::<u64>() * percent).div_ceil(100);
@@ -69,7 +70,7 @@ impl Histogram {
         reaches.map_or(Duration::ZERO, bound).min(self.largest())
     }
 
-    /// The bound of each bucket, with the number of times since the beginning that do not exceed it.
+    /// The upper bound of each bucket, with the cumulative count of durations up to that bound.
     pub(super) fn cumulative(&self) -> impl Iterator<Item = (Duration, u64)> {
         let mut sum = 0;
         self.counts.iter().enumerate().map(move |(at, count)| {
@@ -79,20 +80,23 @@ impl Histogram {
     }
 }
 
-/// The first bucket whose bound a time does not exceed. The last bucket also holds all longer times.
+/// The index of the first bucket whose upper bound is not below the duration. The last bucket also contains all longer
+/// durations.
 fn bucket(nanos: u64) -> usize {
-    // Subtracting one puts a time that equals a bound into the bucket of that bound.
+    // Subtracting one puts a duration that is equal to a bound into the bucket with that bound.
     let below = nanos.saturating_sub(1);
     let Some(octave) = (below / FIRST).checked_ilog2() else { return 0 };
-    // In the upper half of an octave, the square of the time is at least twice the square of the beginning.
+    // In the upper half of an octave, the square of the duration is at least twice the square of the beginning of the
+    // octave.
     let begin = u128::from(FIRST) << octave;
-    // Times of more than a century need not be distinguished, and their squares would overflow.
+    // Durations of more than a century are clamped, because they need not be distinguished and their squares would
+    // overflow.
     let (begin, nanos) = (begin.min(1 << 62), u128::from(nanos.min(1 << 62)));
     let is_upper = nanos * nanos > 2 * begin * begin;
     (2 * octave as usize + 1 + usize::from(is_upper)).min(BUCKETS - 1)
 }
 
-/// The bound of a bucket.
+/// The upper bound of the bucket with this index.
 fn bound(at: usize) -> Duration {
     let begin = FIRST << (at / 2);
     let square = u128::from(begin) * u128::from(begin);

@@ -1,5 +1,5 @@
 //! The report as one JSON object. The values need no escaping, because the only text is the nonce, which the program
-//! makes.
+//! generates.
 
 use std::fmt::{self, Display, Write};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -62,12 +62,12 @@ fn object<N: Display>(out: &mut String, members: impl IntoIterator<Item = (N, u6
     Ok(())
 }
 
-/// Seconds with nine digits after the decimal point, as a JSON number.
+/// Formats a duration as seconds with nine digits after the decimal point, which is a JSON number.
 pub(super) fn seconds(time: Duration) -> String {
     format!("{}.{:09}", time.as_secs(), time.subsec_nanos())
 }
 
-/// Microseconds with three digits after the decimal point.
+/// Formats a duration as microseconds with three digits after the decimal point.
 fn micros(time: Duration) -> String {
     let nanos = time.as_nanos();
     format!("{}.{:03}", nanos / 1000, nanos % 1000)

@@ -1,4 +1,4 @@
-//! The observer that counts for the loop.
+//! The observer that updates the counters for the loop.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,11 +7,11 @@ use super::Statistics;
 use crate::observer::{Awakening, LoopObserver};
 use crate::session::{CloseReason, Next};
 
-/// Counts the turns of a loop and the ends of its connections.
+/// Counts the turns of a loop and its closed connections.
 #[derive(Debug)]
 pub(crate) struct LoopMeter {
     statistics: Arc<Statistics>,
-    /// The end of the last sleep. `None` before the first one.
+    /// The time at which the last sleep ended. `None` before the first sleep.
     woken_at: Option<Instant>,
     /// The number of sessions that have run in this turn.
     steps: u64,
@@ -25,8 +25,8 @@ impl LoopMeter {
 
 impl LoopObserver for LoopMeter {
     fn turn_begins(&mut self, timeout: Option<Duration>) {
-        // The work of a turn lasts from the end of a sleep to the beginning of the next one, so the sleep does not
-        // count.
+        // The work of a turn lasts from the end of a sleep to the beginning of the next one, so the sleep itself does
+        // not count.
         let busy = self.woken_at.take().map(|woken| woken.elapsed());
         self.statistics.turn_began(busy, timeout != Some(Duration::ZERO), std::mem::take(&mut self.steps));
     }

@@ -1,10 +1,10 @@
 //! Counters of a running server, and the services that report them.
 //!
-//! The server, which counts, shares [`Statistics`] with the services and threads that read the counters. A server
+//! The server, which updates the counters, shares [`Statistics`] with the services and threads that read them. A server
 //! counts only if [`HttpServer::statistics`](crate::HttpServer::statistics) is set. Its loop and its connections then
-//! have a different type of observer. Without it, counting costs no instructions.
+//! have a different type of observer. Without it, no instructions are spent on counting.
 //!
-//! Not here: decisions. The server's code does not read counters.
+//! Counters affect no decisions: the server's code does not read them.
 
 mod connection_meter;
 mod counter;

@@ -9,13 +9,13 @@ use super::json::seconds;
 struct Exposition(String);
 
 impl Exposition {
-    /// Begins a family. Its name is prefixed with the program's name.
+    /// Begins a family. The name of the family is prefixed with the program's name.
     fn family(&mut self, name: &str, kind: &str, help: &str) {
         // Writes to a string cannot fail.
         _ = write!(self.0, "# HELP serve_forever_{name} {help}\n# TYPE serve_forever_{name} {kind}\n");
     }
 
-    /// Writes one sample of the family; `labels` can be empty.
+    /// Writes one sample of a family; `labels` can be empty.
     fn sample(&mut self, name: &str, labels: &str, value: impl Display) {
         _ = writeln!(self.0, "serve_forever_{name}{labels} {value}");
     }
@@ -36,7 +36,7 @@ impl Exposition {
 }
 
 impl Statistics {
-    /// The counters in the text format of Prometheus.
+    /// Formats the counters in the text format of Prometheus.
     pub fn to_prometheus(&self) -> String {
         let mut page = Exposition(String::with_capacity(8192));
         page.single("connections_accepted_total", "counter", "Accepted connections.", self.accepted.get());

@@ -16,11 +16,11 @@ const PATH: &str = "/__stats";
 /// The media type of the text form.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Decides by a client's address whether it gets the report.
+/// A predicate that determines by a client's address whether the client may get the report.
 type Admit = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
 
-/// Reports [`Statistics`] at a path: as JSON, or in the text format of Prometheus for `?format=prometheus` and for
-/// clients that accept it. `POST PATH/reset` begins a new window.
+/// A service that reports [`Statistics`] at a path: as JSON, or in the text format of Prometheus for
+/// `?format=prometheus` and for clients that accept it. `POST PATH/reset` begins a new window.
 #[derive(Clone)]
 pub struct StatisticsService<S> {
     statistics: Arc<Statistics>,
@@ -42,13 +42,13 @@ impl<S: Service> StatisticsService<S> {
         self
     }
 
-    /// Sets the predicate for the addresses that get the report. For other clients, `inner` responds.
+    /// Sets the predicate for the addresses that get the report. Requests from other clients go to `inner`.
     pub fn admit(mut self, admit: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> StatisticsService<S> {
         self.admit = Arc::new(admit);
         self
     }
 
-    /// The response if the request is for the report; otherwise `None`.
+    /// The response if the request is for the report, and otherwise `None`.
     fn respond(&self, request: &Request) -> Option<Response> {
         let rest = request.path().strip_prefix(self.path.as_bytes())?;
         if !matches!(rest, b"" | b"/reset") || !(self.admit)(request.client_address().ip()) {
@@ -80,7 +80,7 @@ impl<S: Service> StatisticsService<S> {
     }
 }
 
-/// A response that must not be cached, because its values change.
+/// Creates a response that must not be cached, because its values change.
 pub(super) fn of_moment(status: Status, media_type: &str, body: impl Into<Cow<'static, [u8]>>) -> Response {
     let mut response = Response::new(status).body(Body::Bytes(body.into()));
     response.head.put("Content-Type", media_type);
@@ -88,7 +88,7 @@ pub(super) fn of_moment(status: Status, media_type: &str, body: impl Into<Cow<'s
     response
 }
 
-/// A 405 response with the allowed methods.
+/// Creates a 405 response with the allowed methods.
 pub(super) fn not_allowed(methods: &str) -> Response {
     let mut response = Response::error(Status::METHOD_NOT_ALLOWED);
     response.head.put("Allow", methods);
@@ -100,8 +100,8 @@ fn format_of(query: Option<&[u8]>) -> Option<&[u8]> {
     query?.split(|byte| *byte == b'&').find_map(|pair| pair.strip_prefix(b"format="))
 }
 
-/// True if the client names the text form with its version. `text/plain` alone is not sufficient, because clients that
-/// expect JSON often accept that too.
+/// True if the client's `Accept` contains the text format with its version. `text/plain` alone is not sufficient,
+/// because clients that expect JSON often accept that too.
 fn accepts_prometheus(request: &Request) -> bool {
     let mut ranges = list_elements(request.headers().get_all("Accept"));
     ranges.any(|range| {

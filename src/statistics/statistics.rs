@@ -7,10 +7,10 @@ use super::histogram::Histogram;
 use crate::service::FaultKind;
 use crate::session::CloseReason;
 
-/// The lowest status that is counted.
+/// The lowest status code that is counted.
 const FIRST_STATUS: usize = 100;
 
-/// The reasons for the end of a connection with their names in reports.
+/// The reasons for closing a connection, with their names in reports.
 pub(super) const REASONS: [(CloseReason, &str); 10] = [
     (CloseReason::Complete, "complete"),
     (CloseReason::ClientDone, "client_done"),
@@ -49,13 +49,13 @@ pub struct Statistics {
     pub(super) accepted: Counter,
     pub(super) refused: Counter,
     closed: [Counter; REASONS.len()],
-    /// The number of requests whose head is complete, or that were refused.
+    /// The number of requests whose head was complete or that were rejected.
     begun: Counter,
     /// The number of requests whose response was sent completely.
     sent: Counter,
     /// The number of requests whose connection ended before their response was sent completely.
     cut: Counter,
-    /// The numbers of final responses by status, starting at [`FIRST_STATUS`].
+    /// The number of final responses for each status, starting at [`FIRST_STATUS`].
     by_status: [Counter; 900],
     pub(super) bytes_in: Counter,
     pub(super) bytes_out: Counter,
@@ -67,19 +67,19 @@ pub struct Statistics {
     pub(super) sleeps: Counter,
     pub(super) turn_times: Histogram,
     pub(super) most_runnable: Counter,
-    /// The number of connections accepted in the current turn, and the maximum per turn.
+    /// The number of connections accepted in the current turn, and the maximum per turn (`most_accepted`).
     accepted_in_turn: Counter,
     pub(super) most_accepted: Counter,
     pub(super) buffers: Counter,
     pub(super) most_buffers: Counter,
     pub(super) log_dropped: Counter,
-    /// The numbers of executed faults, in the order of [`FaultKind::ALL`].
+    /// The number of injected faults of each kind, in the order of [`FaultKind::ALL`].
     faults: [Counter; FaultKind::ALL.len()],
 }
 
 impl Statistics {
-    /// Creates counters at zero. `nonce` is a text with which clients distinguish this start from others; it can be
-    /// empty.
+    /// Creates counters at zero. `nonce` is a text by which clients can distinguish this run of the program from
+    /// others; it can be empty.
     pub fn new(nonce: &str) -> Statistics {
         Statistics {
             nonce: nonce.to_owned(),
@@ -111,7 +111,8 @@ impl Statistics {
         }
     }
 
-    /// The number of final responses whose last byte the system has accepted. Cut responses are not counted.
+    /// The number of final responses whose last byte the system has accepted. Responses that were cut short are not
+    /// counted.
     pub fn responses_sent(&self) -> u64 {
         self.sent.get()
     }
@@ -119,11 +120,11 @@ impl Statistics {
     /// The number of open connections.
     pub fn open_connections(&self) -> u64 {
         let closed: u64 = self.closed.iter().map(Counter::get).sum();
-        // Another thread may read between two changes.
+        // The subtraction saturates, because another thread may read between two changes.
         self.accepted.get().saturating_sub(closed)
     }
 
-    /// Begins a new window: the percentiles of turn times and all maxima start again. The counters are kept.
+    /// Begins a new window: the percentiles of turn durations and all maxima are reset. The counters are kept.
     pub fn begin_window(&self) {
         self.turn_times.begin_window();
         self.most_runnable.set(0);
@@ -131,19 +132,19 @@ impl Statistics {
         self.most_buffers.set(self.buffers.get());
     }
 
-    /// Notes the number of lines that the log has dropped. A companion server shares these counters but has another
-    /// log, so the larger number counts.
+    /// Records the number of lines that the log has dropped. A companion server shares these counters but has a log of
+    /// its own, so the larger number is kept.
     pub(crate) fn note_log_dropped(&self, lines: u64) {
         self.log_dropped.raise_to(lines);
     }
 
-    /// Notes the number of executed faults of each kind, in the order of [`FaultKind::ALL`].
+    /// Records the number of injected faults of each kind, in the order of [`FaultKind::ALL`].
     pub(crate) fn note_faults(&self, counts: impl Iterator<Item = u64>) {
         self.faults.iter().zip(counts).for_each(|(counter, count)| counter.raise_to(count));
     }
 
-    /// Counts a new turn, and the work of the previous one: `busy` is its duration, and `steps` the number of sessions
-    /// that ran.
+    /// Counts a new turn, and the work of the previous turn: `busy` is the duration of that work, and `steps` is the
+    /// number of sessions that ran.
     pub(super) fn turn_began(&self, busy: Option<Duration>, sleeps: bool, steps: u64) {
         if let Some(busy) = busy {
             self.turn_times.record(busy);
@@ -188,7 +189,7 @@ impl Statistics {
         self.cut.add(u64::from(count));
     }
 
-    /// Changes the share of one connection in the memory of all buffers.
+    /// Updates the memory that one connection contributes to the total of all buffers.
     pub(super) fn buffers_change(&self, before: usize, now: usize) {
         self.buffers.set(self.buffers.get() - before as u64 + now as u64);
         self.most_buffers.raise_to(self.buffers.get());

@@ -1,4 +1,4 @@
-//! A server without sockets, for clients in memory. Not here: the loop, and time limits that could make a slow test
+//! A server without sockets, for in-memory clients. Not here: the loop, and time limits that could make a slow test
 //! fail.
 
 use std::fmt;
@@ -17,7 +17,7 @@ use crate::transport::Memory;
 use super::registrar::MemoryRegistrar;
 use super::response::TestResponse;
 
-/// A server without sockets, for clients in memory.
+/// A server without sockets, for in-memory clients.
 ///
 /// ```
 /// use serve_forever::{http::Request, service::Response, testing::Bench};
@@ -71,13 +71,13 @@ impl Bench {
         Bench { site }
     }
 
-    /// Sets the server's limits.
+    /// Sets the limits of the server under test.
     pub fn limits(self, limits: Limits) -> Bench {
         self.site.set_limits(limits);
         self
     }
 
-    /// Sets the page for the bodies of error responses.
+    /// Sets the page that is used as the body of error responses.
     pub fn error_page(mut self, page: impl ErrorPage + 'static) -> Bench {
         self.site.error_page = Box::new(page);
         self
@@ -89,7 +89,7 @@ impl Bench {
         self
     }
 
-    /// Connects a client, from port 50000 of the loopback address.
+    /// Connects a client, whose address is port 50000 on the loopback address.
     pub fn connect(&self) -> Client<'_> {
         let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 50000));
         let (wake, woken) = channel();
@@ -113,15 +113,15 @@ impl fmt::Debug for Bench {
     }
 }
 
-/// The longest time that a client waits for an event.
+/// The maximum time that a client waits for an event.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A client in memory. Dropping it drops the session, like a broken connection.
+/// An in-memory client. Dropping it drops the session, as when a connection breaks.
 pub struct Client<'b> {
     site: &'b ServerState,
-    /// `None` once the server has closed the connection.
+    /// The session; `None` once the server has closed the connection.
     session: Option<HttpSession<'b, Memory>>,
-    /// The bytes that the server had sent when it closed the connection.
+    /// The bytes that the server had sent by the time it closed the connection.
     sent: Vec<u8>,
     scratch: Scratch,
     waker: Waker,
@@ -131,7 +131,7 @@ pub struct Client<'b> {
 }
 
 impl Client<'_> {
-    /// Sends bytes, and runs the server until it waits.
+    /// Sends bytes, and runs the server until it has to wait.
     pub fn send(&mut self, bytes: &[u8]) {
         if let Some(session) = &mut self.session {
             session.transport().incoming.extend_from_slice(bytes);
@@ -142,7 +142,7 @@ impl Client<'_> {
     /// Sends a GET and waits for its response.
     ///
     /// # Panics
-    /// The same as for [`request`](Client::request).
+    /// Panics in the same cases as [`request`](Client::request).
     pub fn get(&mut self, target: &str) -> TestResponse {
         self.request("GET", target, &[], b"")
     }
@@ -177,7 +177,7 @@ impl Client<'_> {
     /// Waits for the response to an earlier request with this method.
     ///
     /// # Panics
-    /// The same as for [`request`](Client::request).
+    /// Panics in the same cases as [`request`](Client::request).
     pub fn response_to(&mut self, method: &str) -> TestResponse {
         loop {
             let bytes = self.take();
@@ -188,13 +188,14 @@ impl Client<'_> {
             }
             assert!(!has_ended, "no whole response: {:?}", String::from_utf8_lossy(&bytes));
             self.sent = bytes;
-            // If this is false, no event occurred within a minute or none is possible, so the server does not respond.
+            // If `wait` returns false, no event occurred within a minute or none is possible, so the server does not
+            // respond.
             let waits = self.wait();
             assert!(waits || self.session.is_none(), "no response: {:?}", String::from_utf8_lossy(&self.sent));
         }
     }
 
-    /// Closes the client's side, and runs the server until it waits.
+    /// Closes the client's sending side, and runs the server until it has to wait.
     pub fn finish(&mut self) {
         if let Some(session) = &mut self.session {
             session.transport().at_end = true;
@@ -212,8 +213,8 @@ impl Client<'_> {
         taken
     }
 
-    /// Lets the server send `bytes` more, and runs it until it waits. Before the first call, the server may send any
-    /// number of bytes.
+    /// Allows the server to send `bytes` more bytes, and runs it until it has to wait. Before the first call, the
+    /// server may send any number of bytes.
     pub fn open_window(&mut self, bytes: usize) {
         if let Some(session) = &mut self.session {
             session.transport().open_window(bytes);
@@ -235,7 +236,7 @@ impl Client<'_> {
         woken || until_deadline == Some(time)
     }
 
-    /// Waits until the server closes the connection, or nothing has happened for a minute.
+    /// Waits until the server has closed the connection, or nothing has happened for a minute.
     pub fn run_to_end(&mut self) {
         while self.wait() {}
     }
@@ -259,7 +260,7 @@ impl Client<'_> {
             };
             let mut ready = Ready::FRESH;
             let next = session.step(&mut ready, &mut cx);
-            // Like most clients, this one closes its side when it sees the end.
+            // Like most clients, this one closes its side when it reads EOF.
             session.transport().at_end |= session.transport().ended;
             match next {
                 Next::Again => {}
@@ -287,13 +288,13 @@ impl Drop for Client<'_> {
     }
 }
 
-/// The bytes of a request.
+/// Formats a request as bytes.
 pub(super) fn request_bytes(method: &str, target: &str, fields: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
     let mut bytes = format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n").into_bytes();
     for (name, value) in fields {
         bytes.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
     }
-    // A request without a body has no length, like a browser's GET.
+    // A request without a body has no `Content-Length`, like a browser's GET.
     if !body.is_empty() {
         bytes.extend_from_slice(format!("Content-Length: {}\r\n", body.len()).as_bytes());
     }

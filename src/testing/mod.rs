@@ -1,9 +1,9 @@
 //! Helpers for tests of programs that use this library: they run a service or handler on bytes without a socket, or a
-//! server on its own port until the test ends.
+//! server on a port of its own until the test ends.
 //!
-//! [`get`] is the simplest way, and [`answer`] works on bytes. A [`Bench`] has clients that send and receive piece by
-//! piece, and [`TestServer`] runs a server on a socket. None of them has time limits that could make a test fail on a
-//! slow machine.
+//! [`get`] is the simplest way to send a request, and [`answer`] works on bytes. A [`Bench`] has clients that send and
+//! receive piece by piece. A [`TestServer`] runs a server on a socket. None of them has time limits that could make a
+//! test fail on a slow machine.
 
 mod bench;
 mod registrar;
@@ -40,7 +40,7 @@ pub fn get<M>(service: impl IntoService<M, Service: Send + 'static>, target: &st
     Bench::new(service).connect().get(target)
 }
 
-/// Sends `bytes` to a service, closes the client's side, and returns all bytes that the service sends.
+/// Sends `bytes` to a service, closes the client's sending side, and returns all bytes that the service sends.
 ///
 /// ```
 /// use serve_forever::{http::Request, service::Response, testing::answer};

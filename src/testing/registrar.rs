@@ -1,4 +1,4 @@
-//! A registrar for sessions that run without a poll. It refuses every source.
+//! A registrar for sessions that run without a poll. It returns an error for every source.
 
 use std::fmt;
 use std::io;
@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use crate::session::{Registrar, Waker};
 
-/// A registrar without a poll. It refuses every source, returns clones of one waker, and reports a time that its owner
-/// sets.
+/// A registrar without a poll. It returns an error for every source, returns clones of one waker, and reports a time
+/// that its owner sets.
 pub struct MemoryRegistrar {
     waker: Waker,
     /// The time of the current turn.

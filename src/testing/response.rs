@@ -13,8 +13,9 @@ pub struct TestResponse {
 }
 
 impl TestResponse {
-    /// Reads the response to a request with this method from the front of `bytes`. Returns it with the number of its
-    /// bytes, including interim responses; `None` if it is incomplete. `has_ended` is true if no bytes follow.
+    /// Parses the response to a request with this method from the front of `bytes`. Returns the response and the number
+    /// of bytes that it occupies, including interim responses; `None` if it is incomplete. `has_ended` must be true if
+    /// no bytes follow.
     ///
     /// # Panics
     /// Panics if the bytes are not a response.
@@ -71,7 +72,7 @@ impl TestResponse {
     /// The body as text.
     ///
     /// # Panics
-    /// Panics if it is not UTF-8.
+    /// Panics if the body is not UTF-8.
     pub fn text(&self) -> &str {
         match std::str::from_utf8(&self.body) {
             Ok(text) => text,
@@ -80,7 +81,7 @@ impl TestResponse {
     }
 }
 
-/// Shows the status and the body, for failed assertions.
+/// Formats the status and the body, for failed assertions.
 impl fmt::Debug for TestResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (status, reason, body) = (self.status(), self.reason(), String::from_utf8_lossy(&self.body));

@@ -1,4 +1,4 @@
-//! A server on its own port that ends with the test. Not here: a client.
+//! A server on a port of its own, which is stopped when the test ends. Not here: a client.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -11,7 +11,7 @@ use super::response::TestResponse;
 use crate::event_loop::LoopMember;
 use crate::{EventLoop, HttpServer, Stopped, Stopper};
 
-/// A server on its own thread. Dropping this stops the server. If its log was not set, the server does not log.
+/// A server on a thread of its own. Dropping this stops the server. If its log was not set, the server does not log.
 ///
 /// ```
 /// use serve_forever::{HttpServer, service::Response, testing::TestServer};
@@ -114,7 +114,7 @@ testable!(crate::socketserver::UnixStreamServer, |_| None);
 #[cfg(unix)]
 testable!(crate::socketserver::UnixDatagramServer, |_| None);
 
-/// The longest time that a request waits for its response.
+/// The maximum time that a request waits for its response.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 impl TestServer {
@@ -130,19 +130,19 @@ impl TestServer {
     /// The address of the server.
     ///
     /// # Panics
-    /// For an [`EventLoop`], whose servers have their own addresses, and for a server on a Unix socket.
+    /// Panics for an [`EventLoop`], whose servers have addresses of their own, and for a server on a Unix socket.
     pub fn address(&self) -> SocketAddr {
-        // NOTE(unwrap): the panic is documented, and fails the test.
+        // NOTE(unwrap): the panic is documented and makes the test fail.
         self.address.expect("an event loop and a Unix socket have no network address of their own")
     }
 
     /// Sends a GET on a new connection and returns the response.
     ///
     /// # Errors
-    /// Returns the errors of the connection, including a time-out after a minute without bytes.
+    /// Returns the errors of the connection, including a timeout after a minute without bytes.
     ///
     /// # Panics
-    /// The same as for [`request`](TestServer::request).
+    /// Panics in the same cases as [`request`](TestServer::request).
     pub fn get(&self, target: &str) -> io::Result<TestResponse> {
         self.request("GET", target, &[], b"")
     }
@@ -152,10 +152,11 @@ impl TestServer {
     /// of `Tls::self_signed` does.
     ///
     /// # Errors
-    /// Returns the errors of the connection, including a time-out after a minute without bytes.
+    /// Returns the errors of the connection, including a timeout after a minute without bytes.
     ///
     /// # Panics
-    /// Panics if the server sends bytes that are not a response, and in the cases of [`address`](TestServer::address).
+    /// Panics if the server sends bytes that are not a response, and in the same cases as
+    /// [`address`](TestServer::address).
     pub fn request(
         &self,
         method: &str,
@@ -179,8 +180,9 @@ impl TestServer {
         }
     }
 
-    /// Stops the server, lets responses in flight finish, and returns the reason for the end. If threads of the test
-    /// still borrow the `TestServer`, stop it with the [`HttpServer::stopper`] that was taken before the start.
+    /// Stops the server, lets responses in flight finish, and returns the reason why the server stopped. If threads of
+    /// the test still borrow the `TestServer`, stop it with the [`HttpServer::stopper`] that was taken before the
+    /// start.
     ///
     /// # Errors
     /// Returns the errors of [`HttpServer::serve_forever`].
@@ -190,7 +192,7 @@ impl TestServer {
     pub fn stop(mut self) -> io::Result<Stopped> {
         self.stopper.stop();
         let thread = self.thread.take();
-        // NOTE(unwrap): only this method and the drop take the thread, and its panic must make the test fail.
+        // NOTE(unwrap): only this method and `drop` take the thread out, and its panic must make the test fail.
         thread.expect("a server is stopped once").join().expect("the server has panicked")
     }
 }

@@ -14,19 +14,19 @@ use super::pem::{self, PemBlock};
 use super::private_key;
 use super::x509::Certificate;
 
-/// The maximum size of a file that is read. Certificate chains have a few kilobytes.
+/// The maximum size of a file that is read. Certificate chains usually have a few kilobytes.
 const LARGEST_FILE: u64 = 1 << 20;
 
-/// A certificate with its chain and key, and further data that a server needs later.
+/// A certificate with its chain and key, and further data that is needed later.
 #[derive(Debug)]
 pub(super) struct Pair {
     pub(super) key: Arc<CertifiedKey>,
-    /// The DNS names of the certificate, in lower case.
+    /// The DNS names in the certificate, in lower case.
     pub(super) names: Vec<String>,
-    /// The file of the certificate, and that of the key.
+    /// The certificate file and the key file.
     pub(super) certificate_file: PathBuf,
     pub(super) key_file: PathBuf,
-    /// The attributes of the key's file when it was read.
+    /// The metadata of the key file when it was read.
     pub(super) key_attributes: Metadata,
 }
 
@@ -58,13 +58,13 @@ impl Pair {
     }
 }
 
-/// The certificates among the blocks of a file, in order.
+/// The certificates among the PEM blocks of a file, in order.
 pub(super) fn certificates(blocks: Vec<PemBlock>) -> Vec<CertificateDer<'static>> {
     let of_certificates = |block: &PemBlock| matches!(block.label.as_str(), "CERTIFICATE" | "X509 CERTIFICATE");
     blocks.into_iter().filter(of_certificates).map(|block| block.contents.into()).collect()
 }
 
-/// Reads the blocks and the attributes of a file.
+/// Reads the PEM blocks in a file, and the file's metadata.
 pub(super) fn read_pem(path: &Path) -> Result<(Vec<PemBlock>, Metadata), TlsError> {
     let read = || {
         let file = File::open(path)?;

@@ -11,18 +11,18 @@ use rustls::server::danger::ClientCertVerifier;
 use super::certified::{certificates, read_pem};
 use super::error::{TlsError, TlsErrorKind};
 
-/// Determines whether a client must have a certificate.
+/// Whether a client must present a certificate.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ClientAuth {
-    /// A client without a certificate is refused in the handshake, with the TLS 1.3 alert certificate_required.
+    /// A client without a certificate is rejected in the handshake, with the TLS 1.3 alert certificate_required.
     #[default]
     Required,
-    /// A client need not have a certificate. A certificate that was not issued by an accepted authority is refused.
+    /// A client need not have a certificate. A certificate that was not issued by an accepted authority is rejected.
     Optional,
 }
 
-/// The clients that a configuration accepts. A session from one configuration can be resumed in another only if both
-/// accept the same clients, because a resumed session is not verified again.
+/// The clients that a configuration accepts. A session that began under one configuration can be resumed under another
+/// only if both accept the same clients, because a resumed session is not verified again.
 pub(super) type AcceptedClients = Option<([u8; 32], ClientAuth)>;
 
 /// Creates a verifier that accepts client certificates issued by the authorities in a file.

@@ -1,4 +1,4 @@
-//! `Tls` and its builder, which make a rustls configuration from files or from a self-signed certificate.
+//! `Tls` and its builder, which create a rustls configuration from files or with a self-signed certificate.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ pub enum TlsVersion {
 }
 
 impl TlsVersion {
-    /// This version and all higher ones.
+    /// Returns this version and all later ones.
     fn and_above(self) -> &'static [&'static SupportedProtocolVersion] {
         static ONLY_TLS13: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13];
         match self {
@@ -37,12 +37,12 @@ impl TlsVersion {
     }
 }
 
-/// The TLS configuration of a server. It is cheap to clone and does not change: a server that reads its files again
-/// builds a new one.
+/// The TLS configuration of a server. It is cheap to clone and immutable; a server that reads its files again builds a
+/// new one.
 ///
-/// The versions are TLS 1.2 and 1.3, with the suites of rustls, all of which have forward secrecy. The server prefers
-/// AES-128, then AES-256, then ChaCha20, but a client that puts ChaCha20 first gets it. Sessions are resumed with
-/// stateless tickets, whose keys change every six hours. Early data is not supported.
+/// The supported versions are TLS 1.2 and 1.3, with the cipher suites of rustls, all of which have forward secrecy. The
+/// server prefers AES-128, then AES-256, then ChaCha20, but for a client that puts ChaCha20 first, ChaCha20 is used.
+/// Sessions are resumed with stateless tickets, whose keys change every six hours. Early data is not supported.
 ///
 /// ```no_run
 /// use serve_forever::tls::Tls;
@@ -74,8 +74,9 @@ impl Tls {
     }
 
     /// Generates a certificate for these DNS names and addresses. It is valid for 30 days and exists only in memory.
-    /// Clients trust it only if they are configured to, for example with the [`fingerprint`](Tls::fingerprint) or with
-    /// [`certificate_pem`](Tls::certificate_pem). A test of a server over TLS, with the features `tls` and `client-tls`:
+    /// Clients trust the certificate only if they are configured to do so, for example with the
+    /// [`fingerprint`](Tls::fingerprint) or with [`certificate_pem`](Tls::certificate_pem). A test of a server over
+    /// TLS, with the features `tls` and `client-tls`:
     ///
     /// ```
     /// use serve_forever::{HttpServer, service::Response, testing::TestServer, tls::Tls};
@@ -101,13 +102,13 @@ impl Tls {
         Tls::builder().self_signed(names).build()
     }
 
-    /// Uses a rustls configuration unchanged. Even with `ignore_client_order`, a client that puts ChaCha20 first gets
-    /// it.
+    /// Uses a rustls configuration unchanged. Even with `ignore_client_order`, ChaCha20 is used for a client that puts
+    /// it first.
     pub fn from_config(config: Arc<ServerConfig>) -> Tls {
         Tls { config, warnings: Arc::default(), fingerprint: None, certificate: None, accepted_clients: None }
     }
 
-    /// Returns a builder, which has more settings.
+    /// Returns a builder, which offers more settings.
     pub fn builder() -> TlsBuilder {
         TlsBuilder::default()
     }
@@ -117,10 +118,10 @@ impl Tls {
         &self.config
     }
 
-    /// Problems with the certificates that do not prevent their use, each as one line that names the file: a
+    /// Warnings about problems that do not prevent the use of the certificates, each as one line that names the file: a
     /// certificate has expired, is not valid yet, or expires within seven days; the second certificate in a file is not
-    /// the issuer of the first; other users can read a key; or no client can get a certificate because it has no DNS
-    /// name.
+    /// the issuer of the first; other users can read a key; or a certificate can never be selected because it has no
+    /// DNS name.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
@@ -205,11 +206,11 @@ struct Certificates {
 }
 
 impl TlsBuilder {
-    /// Adds a certificate. The file begins with the server's certificate, followed by those of its issuers. The key is
-    /// the first one in its file, which can be the same file.
+    /// Adds a certificate. The file must begin with the server's certificate, followed by the certificates of its
+    /// issuers. The key is the first one in its file, which can be the same file.
     ///
-    /// The first certificate is the default. Every other certificate is used for its DNS names, where `*` means one
-    /// label. If there are several for a name, the first one whose kind of key the client supports is used.
+    /// The first certificate is the default. Every other certificate is used for its DNS names, where `*` stands for
+    /// one label. If there are several for a name, the first one whose kind of key the client supports is used.
     pub fn certificate(mut self, certificate: impl AsRef<Path>, key: impl AsRef<Path>) -> TlsBuilder {
         self.certificates.push((certificate.as_ref().to_owned(), key.as_ref().to_owned()));
         self
@@ -221,13 +222,13 @@ impl TlsBuilder {
         self
     }
 
-    /// Sets the password of encrypted keys. Keys that are not encrypted do not need it.
+    /// Sets the password for encrypted keys. Keys that are not encrypted do not need a password.
     pub fn password(mut self, password: impl Into<String>) -> TlsBuilder {
         self.password = Some(password.into());
         self
     }
 
-    /// Requests a certificate from clients that was issued by one of the authorities in this PEM file.
+    /// Requests certificates from clients. They must have been issued by one of the authorities in this PEM file.
     pub fn client_ca(mut self, file: impl AsRef<Path>, mode: ClientAuth) -> TlsBuilder {
         self.client_ca = Some((file.as_ref().to_owned(), mode));
         self
@@ -240,13 +241,13 @@ impl TlsBuilder {
     }
 
     /// Sets the protocols for ALPN (RFC 7301), in order of preference. Default: `http/1.1`. A client that offers only
-    /// other protocols is refused; a client that offers none is accepted.
+    /// other protocols is rejected; a client that offers no protocols is accepted.
     pub fn alpn_protocols<P: Into<Vec<u8>>>(mut self, protocols: impl IntoIterator<Item = P>) -> TlsBuilder {
         self.alpn = protocols.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Keeps the ticket keys of the predecessor, so that sessions that began under it can be resumed. If the accepted
+    /// Keeps the ticket keys of `predecessor`, so that sessions that began under it can be resumed. If the accepted
     /// clients have changed, new keys are used, because a resumed client is not verified again.
     pub fn succeeding(mut self, predecessor: &Tls) -> TlsBuilder {
         self.predecessor = Some(predecessor.clone());
@@ -257,8 +258,8 @@ impl TlsBuilder {
     ///
     /// # Errors
     /// Returns an error if a file cannot be read or does not have the expected content; if a key cannot be decrypted,
-    /// does not match its certificate, or is of an unsupported kind; and if neither a certificate nor a name for one is
-    /// given.
+    /// does not match its certificate, or is of an unsupported kind; or if neither a certificate nor a name for a
+    /// self-signed one is given.
     pub fn build(self) -> Result<Tls, TlsError> {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let provider = Arc::new(provider());
@@ -279,7 +280,7 @@ impl TlsBuilder {
             // The keys are random and change every six hours.
             None => ring::Ticketer::new()?,
         };
-        // The tickets contain the sessions, so the server does not store any.
+        // The tickets contain the sessions, so the server need not store any.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         Ok(Tls {
             config: Arc::new(config),
@@ -311,13 +312,13 @@ impl TlsBuilder {
 
 impl fmt::Debug for TlsBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The password is not shown.
+        // The password must not be shown.
         f.debug_struct("TlsBuilder").field("certificates", &self.certificates).finish_non_exhaustive()
     }
 }
 
-/// The ring provider, with its suites in the server's order of preference. AES-128 needs less computation than AES-256,
-/// especially for its hash in the handshake.
+/// The ring provider, with its cipher suites in the server's order of preference. AES-128 needs less computation than
+/// AES-256, especially for its hash in the handshake.
 fn provider() -> CryptoProvider {
     use rustls::crypto::ring::cipher_suite::*;
     let cipher_suites = vec![

@@ -2,7 +2,7 @@
 //!
 //! Not here: the meaning of the elements (`x509`, `private_key`).
 
-/// The tags of the supported elements.
+/// The tags of the supported element types.
 pub(super) mod tag {
     pub(in crate::tls) const BOOLEAN: u8 = 0x01;
     pub(in crate::tls) const INTEGER: u8 = 0x02;
@@ -14,18 +14,18 @@ pub(super) mod tag {
     pub(in crate::tls) const SEQUENCE: u8 = 0x30;
     pub(in crate::tls) const SET: u8 = 0x31;
 
-    /// The tag of `[number]` that contains other elements.
+    /// The tag of a context-specific element `[number]` that contains other elements.
     pub(in crate::tls) const fn context(number: u8) -> u8 {
         0xa0 | number
     }
 
-    /// The tag of `[number]` that contains bytes.
+    /// The tag of a context-specific element `[number]` that contains bytes.
     pub(in crate::tls) const fn context_bytes(number: u8) -> u8 {
         0x80 | number
     }
 }
 
-/// One element: its tag, its contents, and all of its bytes.
+/// One element: its tag, its contents, and all of its bytes including the tag and the length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Element<'d> {
     pub(super) tag: u8,
@@ -42,13 +42,13 @@ impl<'d> Element<'d> {
 
 /// A sequence of elements.
 ///
-/// Iteration ends at the end of the bytes, or where they are not valid DER, so a caller that expects an element gets
-/// `None`.
+/// Iteration ends at the end of the bytes, or where they are not valid DER. A caller that expects another element then
+/// gets `None`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Elements<'d>(pub(super) &'d [u8]);
 
 impl<'d> Elements<'d> {
-    /// The next element if it has this tag. Otherwise the position does not change.
+    /// Returns the next element if it has this tag. Otherwise the position does not change.
     pub(super) fn next_with(&mut self, tag: u8) -> Option<Element<'d>> {
         let mut rest = *self;
         let element = rest.next().filter(|element| element.tag == tag)?;
@@ -56,7 +56,7 @@ impl<'d> Elements<'d> {
         Some(element)
     }
 
-    /// The elements inside the next element, if that has this tag.
+    /// Returns the elements inside the next element, if that element has this tag.
     pub(super) fn enter(&mut self, tag: u8) -> Option<Elements<'d>> {
         self.next_with(tag).map(Element::reader)
     }

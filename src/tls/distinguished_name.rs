@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::der::{Element, Elements, tag};
 
-/// The short names of attributes, by the encoded contents of their object identifiers.
+/// The short names of attribute types, by the encoded contents of their object identifiers.
 const SHORT_NAMES: &[(&[u8], &str)] = &[
     (&[0x55, 4, 3], "CN"),
     (&[0x55, 4, 4], "SN"),
@@ -22,7 +22,7 @@ const SHORT_NAMES: &[(&[u8], &str)] = &[
     (&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x01], "emailAddress"),
 ];
 
-/// Formats an encoded name. The text begins with the last part of the encoding (RFC 4514 section 2.1).
+/// Formats an encoded name. The parts are in the reverse order of the encoding (RFC 4514 section 2.1).
 ///
 /// Every byte that could end a line or an environment variable is escaped. `None` if `der` is not a name.
 pub(super) fn text(der: &[u8]) -> Option<String> {
@@ -31,7 +31,7 @@ pub(super) fn text(der: &[u8]) -> Option<String> {
     Some(texts?.join(","))
 }
 
-/// Formats one part of a name, which can have several attributes.
+/// Formats one part of a name. A part can have several attributes.
 fn relative(part: Element<'_>) -> Option<String> {
     let attribute = |element: Element<'_>| {
         let mut fields = element.reader();
@@ -45,7 +45,7 @@ fn relative(part: Element<'_>) -> Option<String> {
     (part.tag == tag::SET).then_some(attributes?.join("+"))
 }
 
-/// The text of a value. All kinds of strings except one are ASCII or UTF-8, or can be read as such.
+/// The text of a value. All string types except one are ASCII or UTF-8, or can be treated as such.
 fn string(value: Element<'_>) -> String {
     match value.tag {
         tag::BMP_STRING => {
@@ -56,7 +56,7 @@ fn string(value: Element<'_>) -> String {
     }
 }
 
-/// Escapes a value by RFC 4514 section 2.4. Control characters become hexadecimal pairs.
+/// Escapes a value as in RFC 4514 section 2.4. Control characters become hexadecimal pairs.
 fn escaped(value: &str) -> String {
     let mut text = String::new();
     let last = value.chars().count().saturating_sub(1);
@@ -85,7 +85,8 @@ fn dotted(identifier: &[u8]) -> String {
         if byte & 0x80 != 0 {
             continue;
         }
-        // The first number encodes two: 40 * first + second, where the first is at most 2.
+        // The first encoded number combines the first two components: 40 * first + second, where the first is at most
+        // 2.
         if text.is_empty() {
             let first = (number / 40).min(2);
             _ = write!(text, "{first}.{}", number - 40 * first);

@@ -9,22 +9,23 @@ use pkcs8::EncryptedPrivateKeyInfoRef;
 use super::der::{Elements, tag};
 use super::error::TlsErrorKind;
 
-/// Decrypts the contents of an `ENCRYPTED PRIVATE KEY` block. The result is a PKCS #8 key.
+/// Decrypts the contents of an `ENCRYPTED PRIVATE KEY` block, which results in a PKCS #8 key.
 pub(super) fn decrypt_pkcs8(contents: &[u8], password: Option<&str>) -> Result<Vec<u8>, TlsErrorKind> {
     let Ok(encrypted) = EncryptedPrivateKeyInfoRef::try_from(contents) else {
         return Err(TlsErrorKind::UnsupportedEncryption);
     };
     let password = password.ok_or(TlsErrorKind::PasswordNeeded)?;
     match encrypted.encryption_algorithm.decrypt(password, encrypted.encrypted_data.as_bytes()) {
-        // About one wrong password in 256 results in valid padding, but the bytes are almost never DER.
+        // About one in 256 wrong passwords results in valid padding, but the decrypted bytes are almost never valid
+        // DER.
         Ok(key) if is_sequence(&key) => Ok(key),
         Ok(_) | Err(pkcs8::pkcs5::Error::DecryptFailed) => Err(TlsErrorKind::WrongPassword),
         Err(_) => Err(TlsErrorKind::UnsupportedEncryption),
     }
 }
 
-/// Decrypts the contents of a block with the header `DEK-Info: CIPHER,IV`. The block's label determines the form of the
-/// result.
+/// Decrypts the contents of a block with the header `DEK-Info: CIPHER,IV`. The label of the block determines the format
+/// of the result.
 pub(super) fn decrypt_legacy(contents: &[u8], info: &str, password: Option<&str>) -> Result<Vec<u8>, TlsErrorKind> {
     let (cipher, iv) = info.split_once(',').ok_or(TlsErrorKind::PrivateKey)?;
     let iv = hex(iv.trim()).ok_or(TlsErrorKind::PrivateKey)?;
@@ -39,7 +40,7 @@ pub(super) fn decrypt_legacy(contents: &[u8], info: &str, password: Option<&str>
     decrypt(password.as_bytes(), &iv, contents).filter(|key| is_sequence(key)).ok_or(TlsErrorKind::WrongPassword)
 }
 
-/// Decrypts with the key that OpenSSL derives from the password: one round of MD5, with the first 8 bytes of the
+/// Decrypts bytes with the key that OpenSSL derives from the password: one round of MD5, with the first 8 bytes of the
 /// initialization vector as the salt (`EVP_BytesToKey`). `None` if the padding is wrong.
 fn cbc<D: KeyIvInit + BlockModeDecrypt>(password: &[u8], iv: &[u8], contents: &[u8]) -> Option<Vec<u8>> {
     let salt = iv.get(..8)?;

@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 
 use super::pem::BadPem;
 
-/// The reason why a TLS configuration could not be built. Its text is one line, which names the file if the mistake is
-/// in a file.
+/// The reason why a TLS configuration could not be built. Its message is one line, which names the file if the problem
+/// is in a file.
 #[derive(Debug)]
 pub struct TlsError {
     path: Option<PathBuf>,
     kind: TlsErrorKind,
 }
 
-/// The kinds of [`TlsError`].
+/// The kinds of [`TlsError`], for programs that handle them differently.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TlsErrorKind {
@@ -24,39 +24,39 @@ pub enum TlsErrorKind {
     TooLarge,
     /// A PEM block cannot be decoded.
     Pem {
-        /// The number of the line at which the block begins, counted from 1.
+        /// The 1-based number of the line at which the block begins.
         line: usize,
         /// The reason as text.
         why: &'static str,
     },
-    /// The file has no certificate in PEM.
+    /// The file contains no PEM certificate.
     NoCertificate,
-    /// The file has no private key in PEM.
+    /// The file contains no PEM private key.
     NoPrivateKey,
     /// A certificate in the file cannot be parsed, or is of an unsupported kind.
     Certificate(String),
     /// The private key cannot be parsed.
     PrivateKey,
-    /// The private key is of an unsupported kind, such as one on the curve P-521.
+    /// The private key is of an unsupported kind, such as an EC key on the curve P-521.
     UnsupportedKey(String),
-    /// The length of the RSA key is below 2048 or above 4096 bits; contains the number of bits.
+    /// The RSA key has less than 2048 or more than 4096 bits. The variant contains the number of bits.
     RsaKeyLength(usize),
     /// The private key is encrypted, but no password is set.
     PasswordNeeded,
-    /// The private key is encrypted with another password.
+    /// The private key is encrypted with a different password.
     WrongPassword,
     /// The encryption of the private key is not supported.
     UnsupportedEncryption,
-    /// The private key does not match the certificate in this file.
+    /// The private key in the file does not match the certificate.
     KeyMismatch {
-        /// The file of the certificate.
+        /// The certificate file.
         certificate: PathBuf,
     },
-    /// No certificate was given.
+    /// No certificate was configured.
     NothingToServe,
     /// A name for a self-signed certificate is neither a DNS name nor an address.
     Name(String),
-    /// The TLS library refuses the configuration, or the system has no random numbers.
+    /// The TLS library rejects the configuration, or the system has no random numbers.
     Configuration(String),
 }
 
@@ -65,12 +65,12 @@ impl TlsError {
         TlsError { path: Some(path.to_owned()), kind }
     }
 
-    /// The file with the mistake. `None` if the mistake is elsewhere.
+    /// The file in which the problem is. `None` if the problem is elsewhere.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
     }
 
-    /// The kind of mistake.
+    /// The kind of the error.
     pub fn kind(&self) -> &TlsErrorKind {
         &self.kind
     }
@@ -159,7 +159,7 @@ impl From<TlsError> for io::Error {
     }
 }
 
-/// The path for a one-line message, with control characters escaped.
+/// Formats a path for a one-line message, with control characters escaped.
 pub(super) fn shown(path: &Path) -> String {
     printable(&path.to_string_lossy())
 }

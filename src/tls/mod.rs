@@ -1,10 +1,10 @@
-//! The TLS configuration: certificates, keys, accepted clients and tickets. rustls does the cryptography.
+//! The TLS configuration: certificates, keys, accepted clients and tickets. The cryptography is done by rustls.
 //!
 //! Not here: the records on a connection (`transport/tls/`), and HTTP.
 //!
 //! `configuration` builds a [`Tls`]. `certified` reads a certificate and its key with `pem`, `private_key` and
 //! `encryption`; `self_signed` generates them. `choice` selects a certificate for a client; `client_auth` verifies
-//! clients; `warnings` finds mistakes that do not prevent serving. `x509`, `distinguished_name` and `der` parse
+//! clients; `warnings` finds problems that do not prevent serving. `x509`, `distinguished_name` and `der` parse
 //! certificates; `summary` converts them to text.
 
 mod certified;

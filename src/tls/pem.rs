@@ -5,34 +5,34 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-/// One block: the decoded bytes between `-----BEGIN LABEL-----` and `-----END LABEL-----`.
+/// One PEM block: the decoded bytes between `-----BEGIN LABEL-----` and `-----END LABEL-----`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PemBlock {
     /// The text after `BEGIN`, such as `CERTIFICATE`.
     pub(super) label: String,
-    /// The lines `Name: value` before the first empty line. Only encrypted keys in the older format have them.
+    /// The `Name: value` lines before the first empty line. Only encrypted keys in the older format have them.
     pub(super) headers: Vec<(String, String)>,
     pub(super) contents: Vec<u8>,
 }
 
 impl PemBlock {
-    /// The value of a header. The comparison of the name is case-sensitive.
+    /// The value of a header. The name is case-sensitive.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
 
-/// A block that cannot be decoded.
+/// The error for a block that cannot be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct BadPem {
-    /// The number of the line at which the block begins, counted from 1.
+    /// The 1-based number of the line at which the block begins.
     pub(super) line: usize,
     pub(super) why: &'static str,
 }
 
-/// The blocks of a file, in order. Lines can end in CRLF and can be indented.
+/// The blocks of a file, in order. Lines may end in CRLF and may be indented.
 pub(super) fn blocks(file: &[u8]) -> Result<Vec<PemBlock>, BadPem> {
-    // Bytes outside the blocks can be in any encoding, so each line is checked separately.
+    // The text outside the blocks may be in any encoding, so each line is checked separately.
     let line = |bytes| std::str::from_utf8(bytes).unwrap_or_default().trim();
     let file = file.strip_prefix("\u{feff}".as_bytes()).unwrap_or(file);
     let mut lines = file.split(|byte| *byte == b'\n').map(line).enumerate();
@@ -54,12 +54,12 @@ pub(super) fn blocks(file: &[u8]) -> Result<Vec<PemBlock>, BadPem> {
     Ok(blocks)
 }
 
-/// The label in the first or last line of a block.
+/// Extracts the label from the first or last line of a block.
 fn label<'l>(line: &'l str, prefix: &str) -> Option<&'l str> {
     line.strip_prefix(prefix)?.strip_suffix("-----")
 }
 
-/// Decodes the lines of a block. `None` if they are not base64.
+/// Decodes the lines of a block. `None` if they are not valid base64.
 fn block(label: &str, lines: &[&str]) -> Option<PemBlock> {
     let headers: Vec<(String, String)> = lines.iter().map_while(|line| line.split_once(':')).map(trimmed).collect();
     let base64: String = lines[headers.len()..].iter().flat_map(|line| line.split_whitespace()).collect();

@@ -10,7 +10,7 @@ use super::encryption::{decrypt_legacy, decrypt_pkcs8};
 use super::error::TlsErrorKind;
 use super::pem::PemBlock;
 
-/// The encoded contents of the object identifiers of keys and curves.
+/// The encoded contents of the object identifiers for key types and curves.
 mod identifier {
     pub(super) const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
     pub(super) const EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
@@ -18,7 +18,7 @@ mod identifier {
     pub(super) const ED448: &[u8] = &[0x2b, 0x65, 0x71];
 }
 
-/// The first private key among the blocks of a file, decrypted.
+/// Finds the first private key among the blocks of a file, and decrypts it if necessary.
 pub(super) fn find(blocks: &[PemBlock], password: Option<&str>) -> Result<PrivateKeyDer<'static>, TlsErrorKind> {
     let key = blocks.iter().find(|block| is_private_key(&block.label)).ok_or(TlsErrorKind::NoPrivateKey)?;
     let contents = match key.header("DEK-Info") {
@@ -37,9 +37,10 @@ fn is_private_key(label: &str) -> bool {
     matches!(label, "PRIVATE KEY" | "ENCRYPTED PRIVATE KEY" | "RSA PRIVATE KEY" | "EC PRIVATE KEY")
 }
 
-/// Converts the key to a signing key.
+/// Converts the key to a signing key. Returns an error that says why if the kind or the size of the key is not
+/// supported.
 pub(super) fn load(key: &PrivateKeyDer<'_>) -> Result<Arc<dyn SigningKey>, TlsErrorKind> {
-    // The error from rustls says only that the key is invalid.
+    // The error from rustls says only that the key is invalid, so the reason is determined here.
     rustls::crypto::ring::sign::any_supported_type(key).map_err(|_| why_unusable(key))
 }
 
@@ -54,7 +55,8 @@ fn why_unusable(key: &PrivateKeyDer<'_>) -> TlsErrorKind {
     found.unwrap_or(TlsErrorKind::PrivateKey)
 }
 
-/// PKCS #8: version, algorithm with its parameters, and the key in the format of the algorithm (RFC 5958 section 2).
+/// Checks a PKCS #8 key, which contains a version, the algorithm with its parameters, and the key in the format of that
+/// algorithm (RFC 5958 section 2).
 fn pkcs8(key: &[u8]) -> Option<TlsErrorKind> {
     let mut fields = Elements(key).enter(tag::SEQUENCE)?;
     fields.next_with(tag::INTEGER)?;
@@ -68,7 +70,8 @@ fn pkcs8(key: &[u8]) -> Option<TlsErrorKind> {
     }
 }
 
-/// PKCS #1: version, and the modulus, whose length is the length of the key (RFC 8017 appendix A.1.2).
+/// Checks a PKCS #1 key, which contains a version and the modulus, whose length is the length of the key (RFC 8017
+/// appendix A.1.2).
 fn rsa(key: &[u8]) -> Option<TlsErrorKind> {
     let mut fields = Elements(key).enter(tag::SEQUENCE)?;
     fields.next_with(tag::INTEGER)?;
@@ -78,7 +81,7 @@ fn rsa(key: &[u8]) -> Option<TlsErrorKind> {
     (!(2048..=4096).contains(&bits)).then_some(TlsErrorKind::RsaKeyLength(bits))
 }
 
-/// SEC1: version, key, and the curve in `[0]` (RFC 5915 section 3).
+/// The curve of a SEC1 key, which contains a version, the key, and the curve in `[0]` (RFC 5915 section 3).
 fn sec1_curve(key: &[u8]) -> Option<&[u8]> {
     let mut fields = Elements(key).enter(tag::SEQUENCE)?;
     fields.next_with(tag::INTEGER)?;

@@ -1,4 +1,4 @@
-//! Tests of the configuration, with files from `openssl` and with handshakes in memory.
+//! Tests of the configuration, with files from `openssl` and with in-memory handshakes.
 
 mod clients;
 mod files;

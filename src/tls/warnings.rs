@@ -8,8 +8,8 @@ use super::certified::Pair;
 use super::error::shown;
 use super::x509::Certificate;
 
-/// The remaining validity below which there is a warning. Renewal is usually automatic, and has probably failed by this
-/// time.
+/// The remaining validity in seconds below which there is a warning. Renewal is usually automatic, and by then has
+/// probably failed.
 const SOON: i64 = 7 * 24 * 60 * 60;
 
 /// The warnings about one certificate and its key. `now` is in Unix time.
@@ -32,7 +32,7 @@ pub(super) fn of_pair(pair: &Pair, now: i64) -> Vec<String> {
     lines
 }
 
-/// Warnings about certificates that no client can get: those without a DNS name, except the first.
+/// Warnings about certificates that can never be selected: those without a DNS name, except for the first certificate.
 pub(super) fn of_names(pairs: &[Pair]) -> Vec<String> {
     let nameless = pairs.iter().skip(1).filter(|pair| pair.names.is_empty());
     let line =
@@ -40,7 +40,7 @@ pub(super) fn of_names(pairs: &[Pair]) -> Vec<String> {
     nameless.map(line).collect()
 }
 
-/// The rest of a sentence about the certificate, if it is not valid now or expires soon.
+/// If the certificate is not valid now or expires soon, the rest of a sentence that says so.
 fn validity(certificate: &Certificate<'_>, now: i64) -> Option<String> {
     let time = |seconds| Timestamp::from_second(seconds).map_or_else(|_| "?".to_owned(), |time| time.to_string());
     let (begin, end) = (certificate.not_before, certificate.not_after);
@@ -52,12 +52,13 @@ fn validity(certificate: &Certificate<'_>, now: i64) -> Option<String> {
     }
 }
 
-/// The permissions of the key's file, if other users can read it. A file that root owns and one group can read is not
-/// reported, because systems share keys with services this way.
+/// The permissions of the key file, if other users can read it. A file that root owns and that one group can read is
+/// not reported, because systems share keys with services in this way.
 #[cfg(unix)]
 fn readable_by_others(key: &Metadata) -> Option<u32> {
     use std::os::unix::fs::MetadataExt;
-    // Only processes that have a pipe or a socket open can read from it, so its permissions do not matter.
+    // If the key comes from a pipe or a socket, only processes that have it open can read it, so its permissions do not
+    // matter.
     let mode = key.mode() & 0o777;
     let is_shared_by_root = key.uid() == 0 && mode & 0o037 == 0;
     (key.is_file() && mode & 0o077 != 0 && !is_shared_by_root).then_some(mode)

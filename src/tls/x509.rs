@@ -1,23 +1,23 @@
-//! Parses the parts of a certificate (RFC 5280) that a server needs: names, validity and serial number. Not here: the
-//! verification of certificates, which rustls does.
+//! Parses the parts of a certificate (RFC 5280) that a server needs: names, validity and serial number. Certificates
+//! are verified by rustls.
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use super::der::{Element, Elements, tag};
 
-/// The encoded contents of the object identifier of subjectAltName, 2.5.29.17.
+/// The encoded contents of the object identifier for subjectAltName, 2.5.29.17.
 const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
 
-/// The parts of a certificate.
+/// The parsed parts of a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Certificate<'d> {
-    /// The serial number, big-endian, with an optional leading zero byte.
+    /// The serial number as big-endian bytes, possibly with a leading zero byte.
     pub(super) serial: &'d [u8],
     /// The encoded names of the issuer and the subject.
     pub(super) issuer: &'d [u8],
     pub(super) subject: &'d [u8],
-    /// The first and the last second of its validity, in Unix time.
+    /// The first second of the validity period and the last one (`not_after`), in Unix time.
     pub(super) not_before: i64,
     pub(super) not_after: i64,
     /// The DNS names among the subject's alternative names, in lower case.
@@ -43,7 +43,7 @@ impl<'d> Certificate<'d> {
     }
 }
 
-/// Parses a time in one of the two forms of RFC 5280 section 4.1.2.5, as Unix time.
+/// Parses a time in one of the two forms of RFC 5280 section 4.1.2.5. Returns Unix time.
 fn time(element: Element<'_>) -> Option<i64> {
     let digits = std::str::from_utf8(element.contents).ok()?.strip_suffix('Z')?;
     let (year, rest) = match element.tag {
@@ -63,7 +63,7 @@ fn time(element: Element<'_>) -> Option<i64> {
     Some(time.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second())
 }
 
-/// The names in an extension if it is subjectAltName.
+/// The names in an extension, if the extension is subjectAltName.
 fn alternative_names(extension: Element<'_>) -> Option<Elements<'_>> {
     let mut fields = extension.reader();
     if fields.next_with(tag::OBJECT_IDENTIFIER)?.contents != SUBJECT_ALT_NAME {

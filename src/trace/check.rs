@@ -1,19 +1,20 @@
-//! Finds faults of an event loop in a trace: violations of rules that hold for every loop, regardless of its clients.
+//! Finds faults in an event loop from its trace: violations of rules that hold for every loop, regardless of its
+//! clients.
 //!
-//! Not here: the form of a trace, and faults that only a comparison with the clients' side would show.
+//! Not here: the format of a trace. Faults that only a comparison with the clients would show cannot be found.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::json::Json;
 
-/// The number of consecutive turns without work above which a busy loop is a fault.
+/// The number of consecutive turns without work above which a loop that does not sleep counts as spinning.
 const SPIN: u32 = 200;
 
-/// The average duration in microseconds below which such turns count as spinning.
+/// The average duration in microseconds below which consecutive turns without work count as spinning.
 const IDLE_TURN: f64 = 1000.0;
 
-/// The faults in a trace, each as one line that begins with the line number in the trace. The trace can be incomplete:
-/// an incomplete last line is ignored.
+/// The faults in a trace, each as one line that begins with the line number in the trace. The trace may be incomplete,
+/// because an incomplete last line is ignored.
 ///
 /// * *Lost interest*: a connection waits for its client to accept more although its last write did not return
 ///   `WouldBlock`, so that no event will follow.
@@ -33,7 +34,7 @@ pub fn faults(trace: &str) -> Vec<String> {
     for (at, line) in lines.iter().enumerate().skip(1).filter(|(_, line)| !line.is_empty()) {
         match Json::parse(line.trim_end_matches(',')) {
             Some(event) => checker.event(at + 1, &event),
-            // The process may have been killed while it was writing this line.
+            // The process may have been killed while it was writing its last line.
             None if at + 1 == lines.len() => {}
             None => checker.fault(at + 1, "this is not an event"),
         }
@@ -44,20 +45,20 @@ pub fn faults(trace: &str) -> Vec<String> {
 #[derive(Default)]
 struct Checker {
     faults: Vec<String>,
-    /// The connections that have tracks and are open.
+    /// The open connections that have tracks.
     open: BTreeMap<u64, OpenConnection>,
     /// The connections that were marked in this turn and have not run yet.
     marked: BTreeSet<u64>,
     /// The number of sessions that could run at the end of the last turn.
     runnable: f64,
-    /// True if anything has been read, written, accepted or closed since the last turn ended.
+    /// True if anything has been read, written, accepted or closed since the end of the last turn.
     has_worked: bool,
-    /// The number of consecutive turns without work, and the beginning of the first one.
+    /// The number of consecutive turns without work, and the beginning of the first one (`idle_since`).
     idle_turns: u32,
     idle_since: f64,
 }
 
-/// The state of a connection that matters for its next step.
+/// The part of a connection's state that matters for its next step.
 #[derive(Default)]
 struct OpenConnection {
     wait: String,
@@ -89,7 +90,7 @@ impl Checker {
             }
             ("mark", "X") if self.open.contains_key(&connection) => _ = self.marked.insert(connection),
             ("step", "X") => self.step(line, connection, event),
-            // Marked sessions do not run after an immediate end.
+            // After an immediate stop, marked sessions do not run.
             ("stop", "i") if argument("how").and_then(Json::text) == Some("now") => self.marked.clear(),
             ("accept", "X") => self.has_worked = true,
             ("loop", "C") => self.runnable = argument("runnable").and_then(Json::number).unwrap_or_default(),

@@ -1,4 +1,5 @@
-//! Writes the reports of connections as events on four tracks each: the two machines, the waits, and reads and writes.
+//! Writes the reports of connections as events on four tracks per connection: the two state machines, the waits, and
+//! the reads and writes.
 
 use std::cell::RefCell;
 use std::io;
@@ -11,7 +12,7 @@ use super::sentences::{self, Explained};
 use crate::observer::{ConnectionObserver, ObservedWait, TransitionObserver};
 use crate::session::CloseReason;
 
-/// The maximum number of characters of a request line in a trace.
+/// The maximum number of characters of a request line that appear in a trace.
 const LINE: usize = 80;
 
 /// The observer of one connection, which reports to the recorder.
@@ -22,8 +23,8 @@ pub struct ConnectionRecorder<'r> {
 }
 
 impl<'r> ConnectionRecorder<'r> {
-    /// Creates the observer for a connection whose session is made at `since`. `limit` is its time limit for the first
-    /// byte. The connection can still be refused until the loop reports it as accepted.
+    /// Creates the observer for a connection whose session is created at `since`. `limit` is its time limit for the
+    /// first byte. The connection can still be refused until the loop reports it as accepted.
     pub fn new(
         recorder: &'r RefCell<Recorder>,
         peer: SocketAddr,
@@ -56,7 +57,7 @@ impl<'r> ConnectionRecorder<'r> {
     }
 }
 
-/// `None` means a connection that is not recorded.
+/// An observer that is `None` belongs to a connection that is not recorded.
 impl TransitionObserver for Option<ConnectionRecorder<'_>> {
     fn request<'r>(&mut self, line: impl Fn() -> &'r [u8]) {
         let Some(ConnectionRecorder { recorder, number }) = self else { return };
@@ -172,9 +173,9 @@ impl Recorder {
         Some((number, self.connections.get_mut(&number)?))
     }
 
-    /// Notes that the connection whose session was made last has been accepted, and that its session has this key.
+    /// Records that the connection whose session was created last has been accepted, and that its session has this key.
     pub(super) fn connection_accepted(&mut self, key: usize) {
-        // Other servers on the same loop make sessions without an observer.
+        // Other servers on the same loop create sessions without an observer.
         let made = self.made.take().unwrap_or_else(|| MadeConnection::unknown(self.now()));
         self.accepted += 1;
         let number = self.accepted;
@@ -216,7 +217,7 @@ impl Recorder {
         }
     }
 
-    /// Writes the end of a state and the beginning of another.
+    /// Writes the end of one state and the beginning of another.
     fn change(&mut self, number: u32, side: Side, from: &str, to: &str, args: &[(&str, Arg<'_>)]) -> u64 {
         let (end, begin) = (self.stamp(), self.stamp());
         if self.is_tracked(number) {
@@ -232,7 +233,8 @@ impl Recorder {
         let (mut request, mut response) = (None, None);
         if side == Side::Receive {
             connection.receive = to;
-            // A transition from a head to a body or to the end. A refused head has no complete line.
+            // The request line is shown when the head is complete. A head that was rejected may not contain a complete
+            // request line, so its transition shows none.
             request = connection.request.take().filter(|_| *from == "Head" && *to != "Closed");
         } else {
             connection.send = to;
@@ -247,7 +249,7 @@ impl Recorder {
         self.explain(number, at, Some(sentence), &[]);
     }
 
-    /// Notes the wait in which a step has ended. A wait of the same kind that began later is a new one.
+    /// Records the wait in which a step has ended. A wait of the same kind with a later beginning is a new wait.
     fn waits(&mut self, number: u32, wait: ObservedWait) {
         // A transport's handshake precedes the first byte and shares its time limit.
         let kind = if wait.kind == "Handshake" { "First" } else { wait.kind };
@@ -256,7 +258,7 @@ impl Recorder {
         if before == (kind, wait.since) {
             return;
         }
-        // A source does not wait for the client, so it has no deadline to check.
+        // A source is not waiting for the client, so it has no deadline to check.
         let span = if kind == "Source" { None } else { Some(limit(wait.limit)) };
         let until = wait.limit.and_then(|span| wait.since.checked_add(span));
         let at = self.change(number, Side::Wait, before.0, kind, &[("limit_us", Arg::Maybe(span))]);
@@ -264,7 +266,7 @@ impl Recorder {
         self.explain(number, at, sentences::sentence(sentences::WAITS, kind), &values);
     }
 
-    /// Notes the deadline that the session has set, if it has changed.
+    /// Records the deadline that the session has set, if it has changed.
     pub(super) fn deadline_set(&mut self, number: u32, deadline: Option<Instant>) {
         let Some(connection) = self.connections.get_mut(&number) else { return };
         if std::mem::replace(&mut connection.deadline, deadline) == deadline {

@@ -1,11 +1,11 @@
-//! Writes a sentence for each event of a connection when it happens. Not here: the sentences themselves.
+//! Writes a sentence for each event of a connection at the time of the event. Not here: the sentences themselves.
 
 use std::io::Write;
 
 /// The connections that are explained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Explain {
-    /// The connection with this number, counted from 1 in the order of acceptance.
+    /// The connection with this 1-based number, in the order of acceptance.
     Connection(u32),
     /// All connections.
     All,
@@ -43,13 +43,13 @@ impl Explainer {
         }
         line.push('\n');
         // The line is written in one call, so that other writers cannot interleave with it. An error is ignored,
-        // because the server continues without a reader.
+        // because the server must continue even without a reader.
         _ = self.out.write_all(line.as_bytes());
     }
 }
 
-/// A time as text, rounded and counted from the accept of the connection. It has no decimal point, which would look
-/// like the end of a sentence.
+/// Formats a time, which is rounded and relative to the acceptance of the connection. There is no decimal point,
+/// because it would look like the end of a sentence.
 pub(super) fn moment(nanos: u64) -> String {
     let millis = (nanos + 500_000) / 1_000_000;
     if millis >= 10_000 { format!("+{} s", (millis + 500) / 1000) } else { format!("+{millis} ms") }

@@ -1,14 +1,17 @@
-//! The file of a trace: events as lines of JSON, in the array form of Chrome's trace format, and the limit of the file's size.
+//! The file of a trace: events as lines of JSON in the array form of Chrome's trace format, and the limit on the size
+//! of the file.
 //!
-//! The array is never closed, so that a trace that was cut at any byte can be opened. Not here: the kinds of events.
+//! The array is never closed, so that a trace that was truncated at any byte can be opened. Not here: the kinds of
+//! events.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-/// The number of bytes that are collected before they are written. They are also written before the loop sleeps.
+/// The number of bytes that are collected before they are written. Collected bytes are also written before the loop
+/// sleeps.
 const GATHERED: usize = 64 * 1024;
 
-/// The space for the last line, which says that the trace is full.
+/// The space reserved for the last line, which says that the trace is full.
 const LAST_LINE: u64 = 160;
 
 /// A track in the viewer: a process, one of its threads, and the category of its events.
@@ -22,21 +25,21 @@ pub(super) struct Track {
 /// The phase of an event, with times in nanoseconds since the trace began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum EventPhase {
-    /// A span of time.
+    /// An event that spans a period of time.
     Complete { begin: u64, end: u64 },
-    /// The beginning of a state.
+    /// The beginning of a state, at this time.
     Begin(u64),
-    /// The end of a state.
+    /// The end of a state, at this time.
     End(u64),
-    /// An instant on its track.
+    /// An instant event on its track.
     Moment(u64),
-    /// An instant in the whole trace.
+    /// An instant event that concerns the whole trace.
     Global(u64),
-    /// Numbers, each with its own track.
+    /// The values of counters at this time. The viewer shows each counter in a track of its own.
     Counter(u64),
-    /// The beginning of an arrow with this number.
+    /// The beginning of a flow arrow: its time and its id.
     ArrowBegin(u64, u64),
-    /// The end of an arrow with this number.
+    /// The end of a flow arrow: its time and its id.
     ArrowEnd(u64, u64),
     /// The name or the position of a track.
     Metadata,
@@ -65,7 +68,7 @@ pub(super) struct TraceFile {
     limit: u64,
     /// The latest time of an event.
     latest: u64,
-    /// True once the limit was reached or writing has failed. Further events are discarded.
+    /// True once the limit has been reached or writing has failed. Further events are then discarded.
     is_closed: bool,
 }
 
@@ -103,13 +106,14 @@ impl TraceFile {
         self.gathered.extend_from_slice(self.line.as_bytes());
     }
 
-    /// Writes all events so far. An error ends the trace but not the server.
+    /// Writes all events collected so far. An error ends the trace but not the server.
     pub(super) fn write(&mut self) {
         let written = self.out.write_all(&self.gathered).and_then(|()| self.out.flush());
         self.gathered.clear();
         if let Err(error) = written {
             self.is_closed = true;
-            // The log may be off, and the operator should know why the trace is cut.
+            // The message goes to standard error, because the log may be off and the operator should know why the trace
+            // is incomplete.
             _ = writeln!(io::stderr(), "serve-forever: the trace ends: {error}");
         }
     }
@@ -217,7 +221,8 @@ fn write_arg(line: &mut String, value: Arg<'_>) -> std::fmt::Result {
     Ok(())
 }
 
-/// Writes a text in quotes. It contains no control characters, because [`printable`] has replaced those from a client.
+/// Writes a text in quotes. The text must not contain control characters; [`printable`] replaces those in text from a
+/// client.
 fn write_text(line: &mut String, text: &str) {
     line.push('"');
     for character in text.chars() {
@@ -229,9 +234,9 @@ fn write_text(line: &mut String, text: &str) {
     line.push('"');
 }
 
-/// Text from a client, at most `most` characters long. Bytes that are not printable ASCII become `\xNN`.
+/// Converts text from a client to at most `most` characters. Bytes that are not printable ASCII become `\xNN`.
 pub(super) fn printable(bytes: &[u8], most: usize) -> String {
-    // Everything except the last character is ASCII, so a byte is a character.
+    // Everything except the last character is ASCII, so each byte is one character.
     let (mut text, mut fitting) = (String::new(), 0);
     for byte in bytes {
         if text.len() < most {

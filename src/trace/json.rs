@@ -1,4 +1,4 @@
-//! Parses one line of a trace as JSON. Not here: numbers beyond 2^53, and JSON features that traces do not use.
+//! Parses one line of a trace as JSON. Numbers above 2^53, and JSON features that traces do not use, are not supported.
 
 /// A JSON value.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,7 +19,7 @@ impl Json {
         rest.trim().is_empty().then_some(value)
     }
 
-    /// The member of an object.
+    /// The member of an object with this name.
     pub(super) fn get(&self, name: &str) -> Option<&Json> {
         match self {
             Json::Object(members) => members.iter().find(|(other, _)| other == name).map(|(_, value)| value),
@@ -42,7 +42,7 @@ impl Json {
     }
 }
 
-/// Removes a token from the front.
+/// Removes a token from the front of `rest`; `None` if `rest` does not begin with it.
 fn take(rest: &mut &str, token: &str) -> Option<()> {
     *rest = rest.trim_start().strip_prefix(token)?;
     Some(())

@@ -1,9 +1,9 @@
-//! Watching a server at work: a trace that a viewer such as Perfetto opens, and sentences about connections.
+//! Watching a server at work: a trace that a viewer such as Perfetto can open, and sentences about connections.
 //!
 //! A [`Recorder`] observes a loop, and each connection gets its own observer. `docs/watching-the-loop.md` lists the
 //! events and their arguments.
 //!
-//! Not here: decisions about connections. A recorder only writes the reports of the loop and its connections.
+//! A recorder only writes the reports of the loop and its connections; it makes no decisions.
 
 mod check;
 mod connections;

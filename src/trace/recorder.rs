@@ -1,7 +1,7 @@
 //! The recorder: turns the reports of a loop and its connections into the events of a trace and into sentences.
 //!
-//! `turns.rs` handles the reports of the loop, and `connections.rs` those of connections. Not here: the form of the
-//! file.
+//! `turns.rs` handles the reports of the loop, and `connections.rs` those of connections. Not here: the format of the
+//! file (`file.rs`).
 //!
 //! Invariant: every event has a later time than the previous one, so that a viewer shows them in the original order.
 
@@ -14,16 +14,16 @@ use super::explain::{Explain, Explainer, moment};
 use super::file::{Arg, EventPhase, TraceFile, Track};
 use super::sentences;
 
-/// The track of the loop's turns.
+/// The track for the loop's turns.
 pub(super) const TURNS: Track = Track { process: 1, thread: 1, category: "loop" };
 
-/// The track of wake-ups by other threads.
+/// The track for wake-ups by other threads.
 pub(super) const OTHER_THREADS: Track = Track { process: 1, thread: 2, category: "loop" };
 
-/// The track of the arrows from a mark to the step.
+/// The track for the flow arrows from an event or wake-up to the step that it causes.
 pub(super) const ARROWS: Track = Track { process: 1, thread: 1, category: "flow" };
 
-/// The largest number that every JSON parser represents exactly. It means a wait without a limit.
+/// The largest number that every JSON parser represents exactly. It stands for a wait without a limit.
 const FOR_EVER: u64 = (1 << 53) - 1;
 
 /// The default of [`Recorder::set_connections`].
@@ -32,11 +32,11 @@ const CONNECTIONS: u32 = 64;
 /// The default of [`Recorder::set_limit`].
 const LIMIT: u64 = 64 << 20;
 
-/// Records a loop and its connections. It outlives a run, so several runs share one trace.
+/// Records a loop and its connections. A recorder outlives a run, so several runs can share one trace.
 pub struct Recorder {
     pub(super) out: Option<Box<dyn Write + Send>>,
     pub(super) limit: u64,
-    /// The number of connections that get tracks, in the order of acceptance.
+    /// The number of connections that get tracks of their own, in the order of acceptance.
     pub(super) tracked: u32,
     pub(super) file: Option<TraceFile>,
     pub(super) explainer: Option<Explainer>,
@@ -46,23 +46,23 @@ pub struct Recorder {
     last: u64,
     /// The number of connections so far.
     pub(super) accepted: u32,
-    /// The connection whose session was made last. It can still be refused.
+    /// The connection whose session was created last. It may still be refused.
     pub(super) made: Option<MadeConnection>,
-    /// The numbers of the connections by the keys of their sessions.
+    /// The numbers of the connections, by the keys of their sessions.
     pub(super) numbers: BTreeMap<usize, u32>,
     pub(super) connections: BTreeMap<u32, Connection>,
     pub(super) turns: u64,
     pub(super) turn: Option<Turn>,
-    /// The beginning of the work between two turns.
+    /// The time at which the work between two turns began.
     pub(super) hooks: u64,
     /// The number of bytes in the buffers of all connections.
     pub(super) buffered: u64,
     pub(super) arrows: u64,
-    /// True if the track of other threads has been named.
+    /// True if the name of the track for other threads has been written.
     pub(super) has_other_threads: bool,
 }
 
-/// A connection whose session has been made.
+/// A connection whose session has been created.
 pub(super) struct MadeConnection {
     pub(super) peer: SocketAddr,
     pub(super) since: Instant,
@@ -71,7 +71,7 @@ pub(super) struct MadeConnection {
 }
 
 impl MadeConnection {
-    /// A connection whose session has no observer.
+    /// Creates the data for a connection whose session has no observer.
     pub(super) fn unknown(now: Instant) -> MadeConnection {
         MadeConnection { peer: SocketAddr::from(([0; 4], 0)), since: now, limit: None }
     }
@@ -107,16 +107,16 @@ pub(super) struct Connection {
     pub(super) receive: &'static str,
     pub(super) send: &'static str,
     pub(super) wait: (&'static str, Instant),
-    /// The last deadline of the session.
+    /// The deadline that the session set last.
     pub(super) deadline: Option<Instant>,
     pub(super) request: Option<String>,
     pub(super) response: Option<(u16, Option<u64>)>,
     pub(super) buffered: u64,
-    /// The arrows of marks that no step has followed yet.
+    /// The flow arrows from events and wake-ups after which the session has not been run yet.
     pub(super) arrows: Vec<u64>,
-    /// The beginning of the current step.
+    /// The time at which the current step began.
     pub(super) step: u64,
-    /// The ends of the arrows in the current step.
+    /// The ends of the flow arrows that lead to the current step.
     pub(super) arrow_ends: Vec<(u64, u64)>,
     /// True if the upstream began or was resumed in the current step.
     pub(super) has_resumed: bool,
@@ -128,7 +128,7 @@ impl Recorder {
         Recorder::with_clock(Instant::now)
     }
 
-    /// Creates a recorder with a clock other than the system's.
+    /// Creates a recorder that uses another clock than the system's.
     pub fn with_clock(clock: impl Fn() -> Instant + Send + 'static) -> Recorder {
         let start = clock();
         Recorder {
@@ -158,7 +158,7 @@ impl Recorder {
         self.out = Some(Box::new(out));
     }
 
-    /// Sets the number of connections that get their own tracks, in the order of acceptance. Default: 64.
+    /// Sets the number of connections that get tracks of their own, in the order of acceptance. Default: 64.
     pub fn set_connections(&mut self, most: u32) {
         self.tracked = most;
     }
@@ -173,7 +173,7 @@ impl Recorder {
         self.explainer = Some(Explainer::new(which, Box::new(out)));
     }
 
-    /// Notes that a run begins on these addresses at this time of day.
+    /// Records that a run begins on these addresses at this wall-clock time.
     pub fn begin_run(&mut self, addresses: &[SocketAddr], wall: SystemTime) {
         self.turn = None;
         let Some(out) = self.out.take() else { return };
@@ -196,7 +196,7 @@ impl Recorder {
         self.name_thread(TURNS, "turns", 0);
     }
 
-    /// The time of the next event: the current time, but at least a nanosecond after the last event.
+    /// Returns the time of the next event, which is the current time, but at least one nanosecond after the last event.
     pub(super) fn stamp(&mut self) -> u64 {
         let now = u64::try_from((self.clock)().saturating_duration_since(self.start).as_nanos()).unwrap_or(u64::MAX);
         self.last = now.max(self.last + 1);
@@ -207,12 +207,12 @@ impl Recorder {
         (self.clock)()
     }
 
-    /// A time in nanoseconds since the trace began.
+    /// Converts a time to nanoseconds since the trace began.
     pub(super) fn nanos_of(&self, time: Instant) -> u64 {
         u64::try_from(time.saturating_duration_since(self.start).as_nanos()).unwrap_or(u64::MAX)
     }
 
-    /// Writes an event to the file, if any.
+    /// Writes an event to the trace file, if there is one.
     pub(super) fn event(&mut self, name: &str, phase: EventPhase, track: Track, args: &[(&str, Arg<'_>)]) {
         if let Some(file) = &mut self.file {
             file.event(name, phase, track, args);
@@ -230,12 +230,12 @@ impl Recorder {
         self.event("thread_sort_index", EventPhase::Metadata, track, &[("sort_index", Arg::Number(place))]);
     }
 
-    /// True if a connection has its own tracks.
+    /// True if a connection has tracks of its own.
     pub(super) fn is_tracked(&self, connection: u32) -> bool {
         connection <= self.tracked
     }
 
-    /// Writes an instant event of a connection, and its sentence. `values` are the numbers in the sentence.
+    /// Writes an instant event of a connection, and the sentence for it. `values` are the numbers in the sentence.
     pub(super) fn moment(
         &mut self,
         connection: u32,
@@ -263,7 +263,7 @@ impl Recorder {
         }
     }
 
-    /// Formats a time for sentences about a connection.
+    /// Formats a time for use in sentences about a connection.
     pub(super) fn shown(&self, connection: u32, time: Option<Instant>) -> String {
         let accepted_at = self.connections.get(&connection).map_or(0, |connection| connection.accepted_at);
         match time {
@@ -301,14 +301,14 @@ impl Side {
     }
 }
 
-/// A track of a connection. The number of its thread differs from the number of every process, because a viewer treats
-/// a thread with the number of its process as the main thread.
+/// A track of a connection. The thread id of the track differs from every process id, because a viewer treats a thread
+/// with the id of its process as the main thread.
 pub(super) fn track(connection: u32, side: Side) -> Track {
     let number = u64::from(connection);
     Track { process: 1000 + number, thread: 1_000_000 + 4 * number + side as u64, category: side.name() }
 }
 
-/// A time limit in microseconds. `None` means no limit.
+/// Converts a time limit to microseconds. `None` means no limit.
 pub(super) fn limit(span: Option<Duration>) -> u64 {
     span.map_or(FOR_EVER, micros)
 }

@@ -1,10 +1,9 @@
 //! The sentences that explain a connection: one for each transition, each wait and each event. Not here: writing them.
 
-/// A transition of a state machine: the state before, the state after, the name of the event in the trace, and the
-/// sentence.
+/// A transition of a state machine: the old state, the new state, the name of the event in the trace, and the sentence.
 pub(super) type Explained = (&'static str, &'static str, &'static str, &'static str);
 
-/// The transitions of the machine for requests.
+/// The transitions of the request state machine.
 pub(super) const RECEIVE: &[Explained] = &[
     ("Idle", "Head", "a byte comes", "The first byte of a request is here; the rest of its head is waited for."),
     ("Head", "Body", "head complete, body follows", "The head is complete, and a body follows."),
@@ -17,7 +16,7 @@ pub(super) const RECEIVE: &[Explained] = &[
     ("Done", "Closed", "response complete, no more wanted", "That was the last request of this connection."),
 ];
 
-/// The transitions of the machine for responses.
+/// The transitions of the response state machine.
 pub(super) const SEND: &[Explained] = &[
     ("Idle", "Due", "head complete, or reject", "A response is due."),
     ("Due", "Body", "response with a body to send", "The head of the response is written, and its body follows."),
@@ -40,7 +39,7 @@ pub(super) const WAITS: &[(&str, &str)] = &[
     ("Linger", "Our side is shut; the client has until %s to close its own."),
 ];
 
-/// The events of a connection. Each `%d` is replaced with a number of the event, in order.
+/// The events of a connection. Each `%d` is replaced with one of the event's numbers, in order.
 pub(super) const EVENTS: &[(&str, &str)] = &[
     ("accept", "The connection is accepted; it runs in this turn, before it is registered with the poll."),
     ("read", "Of a room of %d bytes %d were read."),
@@ -61,7 +60,7 @@ pub(super) const EVENTS: &[(&str, &str)] = &[
     ("close", "The connection is closed."),
 ];
 
-/// Finds the row of a transition.
+/// Finds the table row for a transition.
 pub(super) fn transition(table: &'static [Explained], from: &str, to: &str) -> Option<&'static Explained> {
     table.iter().find(|(before, after, ..)| (*before, *after) == (from, to))
 }

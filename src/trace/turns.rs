@@ -1,4 +1,4 @@
-//! Writes the reports of a loop as events on its own track: the turns, and the events in each.
+//! Writes the reports of a loop as events on a track of its own: the turns, and the events in each turn.
 
 use std::cell::RefCell;
 use std::io;
@@ -12,8 +12,8 @@ use crate::session::{CloseReason, Next, Ready};
 impl LoopObserver for &RefCell<Recorder> {
     fn turn_begins(&mut self, timeout: Option<Duration>) {
         let mut recorder = self.borrow_mut();
-        // Written before a sleep, so that a process that is killed during the sleep leaves a trace of all earlier
-        // turns.
+        // The events are written before a sleep, so that a process that is killed during the sleep leaves behind a
+        // trace of all earlier turns.
         if timeout != Some(Duration::ZERO)
             && let Some(file) = &mut recorder.file
         {
@@ -120,7 +120,7 @@ impl LoopObserver for &RefCell<Recorder> {
         let Some(turn) = &mut recorder.turn else { return };
         let Accepting { begin, acceptor, is_ready, let_in, refused, evicted, rest } =
             std::mem::take(&mut turn.accepting);
-        // An acceptor without a pending connection is not worth an event.
+        // If the acceptor had no pending connection, no event is written.
         if !is_ready && let_in + refused + evicted == 0 && rest.is_none() {
             return;
         }
@@ -254,7 +254,7 @@ impl LoopObserver for &RefCell<Recorder> {
 }
 
 impl Recorder {
-    /// Writes the turn that has ended.
+    /// Writes the event for the turn that has ended.
     fn end_turn(&mut self) {
         let end = self.stamp();
         let Some(turn) = self.turn.take() else { return };
@@ -263,8 +263,8 @@ impl Recorder {
         self.event("turn", EventPhase::Complete { begin: turn.begin, end }, TURNS, &args);
     }
 
-    /// Writes that a session was marked, with the beginning of an arrow to its step. A key without a session is
-    /// ignored.
+    /// Writes an event that a session was marked, and the beginning of a flow arrow to the session's step. A key that
+    /// belongs to no session is ignored.
     fn mark(&mut self, key: usize, ready: &str, by: &str) {
         let (begin, at, end) = (self.stamp(), self.stamp(), self.stamp());
         let arrow = self.arrows + 1;

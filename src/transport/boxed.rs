@@ -1,4 +1,4 @@
-//! Implements `Transport` for a boxed transport, for servers that choose the transport's type at run time.
+//! Implements `Transport` for a boxed transport, for servers that choose the type of the transport at run time.
 
 use std::fs::File;
 use std::io;
@@ -38,8 +38,8 @@ impl<T: Transport + ?Sized> Transport for Box<T> {
     }
 
     fn needs_handshake(&self) -> bool {
-        // All methods with a default are forwarded, because otherwise the default would replace the inner transport's
-        // method.
+        // The methods with a default implementation must be forwarded too, because otherwise the default would be used
+        // instead of the inner transport's method.
         (**self).needs_handshake()
     }
 

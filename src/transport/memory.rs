@@ -1,34 +1,34 @@
-//! A connection in memory, for tests. Not here: faults and delays, which wrappers add.
+//! An in-memory connection, for tests. Not here: faults and delays, which wrappers add.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 
 use super::{NoSource, Transport};
 
-/// A connection in memory. The session owns it; a test plays the client through its fields.
+/// An in-memory connection. The session owns it; a test acts as the client through the fields.
 #[derive(Debug)]
 pub struct Memory {
     /// Bytes that the client has sent and the server has not read.
     pub incoming: Vec<u8>,
-    /// True if the client has closed its side.
+    /// True if the client has closed its sending side.
     pub at_end: bool,
     /// The bytes that the server has sent.
     pub sent: Vec<u8>,
-    /// The number of writes, not counting those of files.
+    /// The number of writes, not counting file sends.
     pub writes: usize,
-    /// True if the server has shut its side.
+    /// True if the server has shut down its sending side.
     pub ended: bool,
     /// The number of bytes that the server may send before a write returns `WouldBlock`. `usize::MAX` means no limit.
     pub room: usize,
     /// True between `cork(true)` and `cork(false)`.
     pub corked: bool,
-    /// True if the last sent bytes could still wait in the kernel for more, as with `MSG_MORE` or a cork.
+    /// True if on a real socket the kernel could still hold back the last bytes, as with `MSG_MORE` or a cork.
     pub held: bool,
-    /// True if the connection is broken: every call returns `ConnectionReset`.
+    /// True if the connection is broken, so that every call returns `ConnectionReset`.
     pub reset: bool,
     /// True if `send_file` returns `Unsupported`.
     pub no_sendfile: bool,
-    /// The value of [`Transport::short_read_is_all`].
+    /// The value that [`Transport::short_read_is_all`] returns.
     pub short_read_is_all: bool,
     /// The event source, which has no events.
     pub source: NoSource,
@@ -54,10 +54,10 @@ impl Default for Memory {
 }
 
 impl Memory {
-    /// Lets the server send `bytes` more. An unlimited window becomes one of `bytes`.
+    /// Allows the server to send `bytes` more bytes. An unlimited window becomes a window of `bytes` bytes.
     pub fn open_window(&mut self, bytes: usize) {
-        // The unlimited window means that no limit has been set yet, so the first call replaces it instead of adding to
-        // it.
+        // An unlimited window means that no limit has been set yet, so the first call sets the limit instead of adding
+        // to it.
         self.room = if self.room == usize::MAX { bytes } else { self.room.saturating_add(bytes) };
     }
 
@@ -65,7 +65,7 @@ impl Memory {
         if self.reset { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) }
     }
 
-    /// Accepts as many bytes of `part` as fit, and returns their number.
+    /// Accepts as many bytes of `part` as fit, and returns their count.
     fn accept(&mut self, part: &[u8]) -> usize {
         let count = part.len().min(self.room);
         self.sent.extend_from_slice(&part[..count]);
@@ -91,14 +91,14 @@ impl Transport for Memory {
 
     fn send(&mut self, first: &[u8], second: &[u8], more: bool) -> io::Result<usize> {
         self.check()?;
-        // On a real socket, a session that breaks one of these rules would lose bytes or spin.
+        // On a real socket, a session that violates one of these assertions would lose bytes or spin.
         assert!(!self.ended, "bytes were sent after the end");
         assert!(!(first.is_empty() && second.is_empty()), "an empty write");
         if self.room == 0 {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         self.writes += 1;
-        // On a real socket, these bytes could stay in the kernel until more is sent or the cork is removed.
+        // On a real socket, these bytes could stay in the kernel until more bytes are sent or the cork is removed.
         self.held = more || self.corked;
         Ok(self.accept(first) + self.accept(second))
     }
@@ -120,7 +120,7 @@ impl Transport for Memory {
 
     fn cork(&mut self, on: bool) {
         self.corked = on;
-        // Removing the cork sends the held bytes. Setting it does not hold back bytes that were sent before.
+        // Removing the cork sends the held bytes. Setting a cork does not hold back bytes that were sent earlier.
         self.held &= on;
     }
 
@@ -135,7 +135,7 @@ impl Transport for Memory {
         self.short_read_is_all
     }
 
-    /// A source without events. The caller runs the session itself when bytes have arrived.
+    /// Returns a source without events. The caller must run the session itself when bytes have arrived.
     fn source(&mut self) -> &mut dyn mio::event::Source {
         &mut self.source
     }

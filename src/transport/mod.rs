@@ -1,6 +1,6 @@
 //! Non-blocking byte streams, as sessions use them: TCP, Unix sockets, and memory for tests.
 //!
-//! Not here: the protocols that are spoken on the streams.
+//! Not here: the protocols that use the streams.
 
 mod boxed;
 mod memory;
@@ -25,48 +25,49 @@ pub use no_source::NoSource;
 
 /// A non-blocking byte stream in both directions that can also send files.
 ///
-/// The methods with a default serve two purposes. [`cork`](Transport::cork) and
-/// [`short_read_is_all`](Transport::short_read_is_all) expose abilities of the system's socket. The others are for a
-/// transport with its own protocol, such as TLS. Such a transport has a handshake before the first byte, can hold
-/// output that it has accepted but not sent, and announces the end of its output.
+/// The methods with a default implementation serve two purposes. [`cork`](Transport::cork) and
+/// [`short_read_is_all`](Transport::short_read_is_all) expose capabilities of the system's socket. The others are for a
+/// transport with a protocol of its own, such as TLS. Such a transport performs a handshake before the first byte, can
+/// hold output that it has accepted but not sent, and announces the end of its output.
 pub trait Transport {
-    /// Reads into `buf`. Returns 0 at the end of the input.
+    /// Reads into `buf`. Returns 0 at EOF.
     ///
     /// A transport that has decrypted more bytes than fit into `buf` returns the rest in the next calls, even if its
     /// socket is empty. `WouldBlock` means that neither the transport nor its socket has any bytes.
     ///
     /// # Errors
-    /// Returns `WouldBlock` if nothing can be read now; otherwise those of the operating system.
+    /// Returns `WouldBlock` if nothing can be read now, and otherwise the error of the operating system.
     fn recv(&mut self, buf: &mut [u8]) -> io::Result<usize>;
 
-    /// Sends some of the bytes of both parts in one call, and returns the number of accepted bytes. `more` says that a
-    /// file or the end of the connection follows immediately, so a packet that is not full can wait for it.
+    /// Sends some of the bytes of both parts in one call, and returns the number of bytes accepted. `more` is true if a
+    /// file or the end of the connection follows immediately, so that a packet that is not full can wait for it.
     ///
     /// # Errors
-    /// Returns `WouldBlock` if nothing can be accepted now, for example because too much output is pending; otherwise
-    /// those of the operating system.
+    /// Returns `WouldBlock` if nothing can be accepted now, for example because too much output is pending, and
+    /// otherwise the error of the operating system.
     fn send(&mut self, first: &[u8], second: &[u8], more: bool) -> io::Result<usize>;
 
     /// Sends some of `length` bytes of the file, starting at `offset`. Returns 0 if the file ends there.
     ///
     /// # Errors
-    /// Returns `Unsupported` if this transport or this file does not support it. The caller then reads the file and
-    /// sends the bytes itself.
+    /// Returns `Unsupported` if this transport or this file does not support the operation. The caller then reads the
+    /// file and sends the bytes itself.
     fn send_file(&mut self, file: &File, offset: u64, length: u64) -> io::Result<u64>;
 
-    /// With `true`, a packet that is not full waits for the next bytes, so that several calls use no more packets than
-    /// one. With `false`, sends the waiting bytes. Does nothing if the transport does not support it.
+    /// If `true`, a packet that is not full waits for the next bytes, so that several calls use no more packets than
+    /// one call. If `false`, sends the waiting bytes. Does nothing if the transport does not support corking.
     fn cork(&mut self, _on: bool) {}
 
-    /// Shuts the sending side of the socket. Called when no output is pending, and after [`Transport::announce_end`] if
-    /// the end is orderly. After either call the transport sends nothing, not even a response of its own protocol.
+    /// Shuts down the sending side of the socket. Called when no output is pending, and after
+    /// [`Transport::announce_end`] if the connection is closed in an orderly way. After either call the transport sends
+    /// nothing more, not even a message of its own protocol.
     ///
     /// # Errors
     /// Returns the errors of the operating system; the peer may already have disconnected.
     fn end(&mut self) -> io::Result<()>;
 
     /// True if a read that does not fill its buffer has emptied the socket, so that no further read is needed until the
-    /// poll reports the socket again. Linux guarantees this for sockets in an edge-triggered epoll.
+    /// poll reports the socket as readable again. Linux guarantees this for sockets in an edge-triggered epoll.
     fn short_read_is_all(&self) -> bool {
         false
     }
@@ -79,21 +80,21 @@ pub trait Transport {
         false
     }
 
-    /// Continues the handshake: reads and sends as far as possible without blocking. Clears `ready.read` and
+    /// Continues the handshake by reading and sending as far as possible without blocking. Clears `ready.read` and
     /// `ready.write` when the socket returns `WouldBlock`.
     ///
     /// `left` is the number of flights that may still be computed in this turn, for all sessions together, because the
-    /// cryptography of one flight takes longer than many requests. Each flight reduces the number by one. At 0 the
-    /// handshake continues in the next turn.
+    /// cryptography of one flight takes longer than many requests. Each flight decrements `left`. At 0 the handshake
+    /// continues in the next turn.
     ///
     /// # Errors
-    /// Returns an error if the handshake fails. An alert for the peer may then be pending. `InvalidData` if the peer
-    /// violates the protocol, or supports nothing that the configuration allows.
+    /// Returns an error if the handshake fails. An alert for the peer may then be pending. The error is `InvalidData`
+    /// if the peer violates the protocol, or supports nothing that the configuration allows.
     fn handshake(&mut self, _ready: &mut Ready, _left: &mut usize) -> io::Result<Handshake> {
         Ok(Handshake::Complete)
     }
 
-    /// True after [`Handshake::Text`].
+    /// True after [`handshake`](Transport::handshake) has returned [`Handshake::Text`].
     fn is_text(&self) -> bool {
         false
     }
@@ -106,19 +107,19 @@ pub trait Transport {
     /// Sends all pending output. Called when the socket may accept bytes.
     ///
     /// # Errors
-    /// Returns `WouldBlock` if some of the output remains; otherwise those of the operating system. After a success the
-    /// session tries to read again, because a transport may have to send before it can continue to read.
+    /// Returns `WouldBlock` if some of the output remains, and otherwise the error of the operating system. After a
+    /// success the session tries to read again, because a transport may have to send before it can continue to read.
     fn flush_pending(&mut self) -> io::Result<()> {
         Ok(())
     }
 
-    /// Adds the announcement of an orderly end to the pending output, if the transport's protocol has one
-    /// (`close_notify` of TLS), and tries to send it. The socket stays open, and further input is read and discarded.
-    /// Further calls do nothing. A transport that is dropped without this call does not announce its end, which shows
-    /// the peer that the connection was cut.
+    /// Adds the announcement of an orderly end to the pending output, if the transport's protocol has one (in TLS,
+    /// `close_notify`), and tries to send it. The socket stays open, and further input is read and discarded. Further
+    /// calls do nothing. A transport that is dropped without this call does not announce its end, from which the peer
+    /// can tell that the connection was truncated.
     ///
     /// # Errors
-    /// Returns the errors of the operating system, except `WouldBlock`: the announcement is pending then.
+    /// Returns the errors of the operating system, except `WouldBlock`, after which the announcement is pending.
     fn announce_end(&mut self) -> io::Result<()> {
         Ok(())
     }
@@ -129,11 +130,11 @@ pub trait Transport {
         None
     }
 
-    /// Makes dropping the transport reset the connection, if the protocol supports a reset.
+    /// Makes the drop of the transport reset the connection, if the protocol supports a reset.
     #[cfg(feature = "harness")]
     fn reset_on_drop(&mut self) {}
 
-    /// The number of bytes of memory that the transport owns for waiting input and output.
+    /// The number of bytes of memory that the transport owns for unread input and unsent output.
     fn memory(&self) -> usize {
         0
     }
@@ -151,19 +152,20 @@ pub enum Handshake {
     Complete,
     /// The peer must first send or accept bytes.
     Waiting,
-    /// The transport has used its share of this turn, and continues in the next one.
+    /// The transport has used up its share of this turn, and continues in the next turn.
     NextTurn,
-    /// The peer sends unencrypted HTTP instead of a handshake. The transport passes all bytes on unchanged.
+    /// The peer has sent unencrypted HTTP instead of a handshake. The transport passes all bytes through unchanged.
     Text,
 }
 
-/// Reads from a position in a file without moving the file's own position.
+/// Reads from a file at an offset, without moving the file's own position. May read fewer bytes than `buf` can hold;
+/// returns 0 at EOF.
 #[cfg(unix)]
 pub(crate) fn read_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
     std::os::unix::fs::FileExt::read_at(file, buf, offset)
 }
 
-/// Reads from a position in a file.
+/// Reads from a file at an offset.
 #[cfg(windows)]
 pub(crate) fn read_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
     std::os::windows::fs::FileExt::seek_read(file, buf, offset)

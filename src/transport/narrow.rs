@@ -1,5 +1,5 @@
-//! Forced partial reads and writes, and slow motion: a transport that moves few bytes at a time, and a session on it
-//! that continues in the next turn or after a pause.
+//! Forced partial reads and writes, and slow motion: a transport that moves only a few bytes at a time, and a session
+//! on it that continues in the next turn or after a pause.
 //!
 //! Not here: the loop, which does not wait for a paused session and serves other connections at full speed.
 
@@ -15,26 +15,26 @@ use super::{Handshake, Transport};
 use crate::session::{Activity, Next, Ready, Session, StepContext, TurnClock};
 use crate::tls_info::TlsInfo;
 
-/// The largest reads and writes of a connection, and the pause after each. See
+/// The maximum size of reads and writes on a connection, and the pause after each. See
 /// [`HttpServer::pace`](crate::HttpServer::pace).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Pace {
-    /// The maximum number of bytes in one read. `None` means no limit. With a limit, each turn of the loop makes one
-    /// read.
+    /// The maximum number of bytes in one read. `None` means no limit. With a limit, there is one read per turn of the
+    /// loop.
     pub max_read: Option<NonZeroUsize>,
-    /// The maximum number of bytes in one write, from memory or from a file. `None` means no limit. With a limit, each
-    /// turn of the loop makes one write.
+    /// The maximum number of bytes in one write, from memory or from a file. `None` means no limit. With a limit, there
+    /// is one write per turn of the loop.
     pub max_write: Option<NonZeroUsize>,
-    /// The pause after a read or a write that has reached its limit, at most a day. With zero, the next one follows in
-    /// the next turn. The two directions pause independently.
+    /// The pause after a read or a write that has reached its limit, at most one day. With a pause of zero, the next
+    /// read or write follows in the next turn. Reads and writes pause independently.
     pub pause: Duration,
 }
 
-/// The longest pause. It ensures that the clock can represent the end of every pause.
+/// The maximum pause, which ensures that the clock can represent the end of every pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A transport that moves few bytes at a time. A further attempt in the same turn, or before the end of the pause,
-/// returns `WouldBlock`. [`Paced`] says when the turn begins.
+/// A transport that moves only a few bytes at a time. A further attempt in the same turn, or before the end of the
+/// pause, returns `WouldBlock`. [`Paced`] tells it when a turn begins.
 ///
 /// ```
 /// use serve_forever::transport::{Memory, Narrow, Pace, Transport};
@@ -64,13 +64,14 @@ impl<T> Narrow<T> {
         Rc::clone(&self.gate)
     }
 
-    /// The transport that this one narrows.
+    /// The inner transport.
     pub fn inner(&mut self) -> &mut T {
         &mut self.transport
     }
 }
 
-/// The state that a [`Narrow`] transport and its session share: it says which direction may move bytes now.
+/// The state that a [`Narrow`] transport shares with its session. It determines in which directions bytes may be moved
+/// now.
 #[derive(Debug)]
 pub struct PaceGate {
     pace: Pace,
@@ -81,13 +82,13 @@ pub struct PaceGate {
 /// The state of one direction: reading or writing.
 #[derive(Debug, Default)]
 struct Direction {
-    /// Bytes were moved in this turn, or the pause after that has not ended.
+    /// True if bytes were moved in this turn, or the pause after that has not ended yet.
     is_closed: Cell<bool>,
-    /// The last attempt reached the limit, so a pause follows.
+    /// True if the last attempt reached the limit, so that a pause follows.
     is_limited: Cell<bool>,
     /// The end of the pause.
     opens_at: Cell<Option<Instant>>,
-    /// An attempt was refused in this turn.
+    /// True if an attempt was refused in this turn.
     is_withheld: Cell<bool>,
 }
 
@@ -101,7 +102,7 @@ impl Direction {
         }
     }
 
-    /// Ends a turn. Returns the time at which a refused attempt may be made again.
+    /// Ends a turn. Returns the time at which an attempt that was refused can be made again.
     fn end_turn(&self, now: Instant, pause: Duration) -> Option<Instant> {
         if self.is_limited.take() {
             // With a pause of zero this is `now`, so the direction opens in the next turn.
@@ -110,11 +111,11 @@ impl Direction {
         self.is_withheld.get().then(|| self.opens_at.get().unwrap_or(now))
     }
 
-    /// Makes an attempt to move at most `limit` bytes, unless the direction is closed.
+    /// Attempts to move at most `limit` bytes, unless the direction is closed.
     fn attempt(&self, limit: usize, call: impl FnOnce() -> io::Result<usize>) -> io::Result<usize> {
         if self.is_closed.get() {
-            // For the session this is an ordinary `WouldBlock`. The poll does not report when the next attempt is
-            // possible, so `end_turn` returns that time.
+            // To the session this looks like an ordinary `WouldBlock`. However, the poll does not report when the next
+            // attempt is possible, so `end_turn` returns that time.
             self.is_withheld.set(true);
             return Err(io::ErrorKind::WouldBlock.into());
         }
@@ -137,8 +138,8 @@ impl PaceGate {
         let next = session.step(ready, cx);
         let read = self.read.end_turn(now, self.pace.pause);
         let write = self.write.end_turn(now, self.pace.pause);
-        // The session has cleared the flag of the direction, but the poll has already reported the change and does not
-        // repeat it.
+        // The session has cleared the flag of the direction, but the poll has already reported the readiness and will
+        // not report it again.
         ready.read |= read.is_some();
         ready.write |= write.is_some();
         match (next, read.into_iter().chain(write).min()) {
@@ -152,7 +153,7 @@ impl PaceGate {
 
 impl<T: Transport> Transport for Narrow<T> {
     fn recv(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        // Without a limit, calls are passed on and do not count as attempts.
+        // If there is no limit, calls are passed on and do not count as attempts.
         let Some(limit) = self.gate.pace.max_read else { return self.transport.recv(buf) };
         let room = buf.len().min(limit.get());
         self.gate.read.attempt(limit.get(), || self.transport.recv(&mut buf[..room]))
@@ -241,8 +242,8 @@ impl<T: Transport> Transport for Narrow<T> {
     }
 }
 
-/// A session on a [`Narrow`] transport. If an attempt was refused, the session runs again in the next turn or after the
-/// pause.
+/// A session on a [`Narrow`] transport. If the transport has refused an attempt, the session runs again in the next
+/// turn or after the pause.
 #[derive(Debug)]
 pub struct Paced<S> {
     session: S,
@@ -250,7 +251,7 @@ pub struct Paced<S> {
 }
 
 impl<S> Paced<S> {
-    /// Wraps a session on a [`Narrow`] transport; `gate` is that transport's [`Narrow::gate`].
+    /// Wraps a session on a [`Narrow`] transport; `gate` must be that transport's [`Narrow::gate`].
     pub fn new(session: S, gate: Rc<PaceGate>) -> Paced<S> {
         Paced { session, gate }
     }

@@ -7,7 +7,7 @@ use mio::{Interest, Registry, Token};
 
 /// The source of a session without a descriptor. Registering it does nothing, and it never has an event.
 ///
-/// It is used for datagrams, which share one socket, and for connections in memory.
+/// This is used for datagrams, which share one socket, and for in-memory connections.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoSource;
 

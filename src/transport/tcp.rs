@@ -13,10 +13,10 @@ impl Transport for mio::net::TcpStream {
 
     fn send(&mut self, first: &[u8], second: &[u8], more: bool) -> io::Result<usize> {
         match (first, second) {
-            // `more` matters only for a single part. If there are two, the second is the body, so no file follows and
-            // the packet need not be held back.
+            // `more` matters only for a single part. If there are two parts, the second is the body, so no file follows
+            // and the packet need not be held back.
             (only, []) if more => send_more(self, only),
-            // `write` is cheaper than `writev` with one part.
+            // For a single part, `write` is cheaper than `writev`.
             (only, []) | ([], only) => self.write(only),
             _ => self.write_vectored(&[IoSlice::new(first), IoSlice::new(second)]),
         }
@@ -28,13 +28,13 @@ impl Transport for mio::net::TcpStream {
 
     #[cfg(target_os = "linux")]
     fn cork(&mut self, on: bool) {
-        // The option only saves packets. If setting it fails, the socket is broken, and the next send returns the
-        // error.
+        // The option only saves packets, so an error can be ignored. If setting it fails, the socket is broken, and the
+        // next send returns the error.
         let _ = rustix::net::sockopt::set_tcp_cork(&*self, on);
     }
 
     fn end(&mut self) -> io::Result<()> {
-        // Receiving stays possible, because the session still reads and discards input.
+        // Only the sending side is shut down, because the session still reads and discards input.
         self.shutdown(Shutdown::Write)
     }
 
@@ -45,7 +45,7 @@ impl Transport for mio::net::TcpStream {
 
     #[cfg(all(feature = "harness", target_os = "linux"))]
     fn unacknowledged(&self) -> Option<u64> {
-        // The queue holds bytes until they are acknowledged. Its memory is larger than the number of bytes, and is 0 if
+        // The write queue holds bytes until they are acknowledged. Its memory exceeds the number of bytes, but is 0 if
         // the queue is empty.
         let memory = nix::sys::socket::getsockopt(self, option::SocketMemory).ok()?;
         Some(u64::from(memory[option::WRITE_QUEUE]))
@@ -53,7 +53,7 @@ impl Transport for mio::net::TcpStream {
 
     #[cfg(feature = "harness")]
     fn reset_on_drop(&mut self) {
-        // If this fails, the connection ends with a FIN.
+        // An error is ignored: the connection then ends with a FIN.
         _ = socket2::SockRef::from(&*self).set_linger(Some(std::time::Duration::ZERO));
     }
 
@@ -66,11 +66,11 @@ impl Transport for mio::net::TcpStream {
 mod option {
     use nix::{getsockopt_impl, libc, sockopt_impl};
 
-    /// The index of the write queue's memory: `SK_MEMINFO_WMEM_QUEUED` in `linux/sock_diag.h`.
+    /// The index of the write queue's memory in the array: `SK_MEMINFO_WMEM_QUEUED` in `linux/sock_diag.h`.
     pub(super) const WRITE_QUEUE: usize = 5;
 
     sockopt_impl!(
-        /// The memory that a socket uses: the first six numbers of `SO_MEMINFO`.
+        /// The socket option that returns the memory that a socket uses: the first six numbers of `SO_MEMINFO`.
         SocketMemory,
         GetOnly,
         libc::SOL_SOCKET,
@@ -79,12 +79,12 @@ mod option {
     );
 }
 
-/// Sends bytes that wait in the kernel until the packet is full, or until the file or the close follows. This saves a
-/// packet.
+/// Sends bytes that the kernel may hold back until the packet is full, or until the file or the close follows, which
+/// saves a packet.
 #[cfg(target_os = "linux")]
 fn send_more(stream: &mut mio::net::TcpStream, bytes: &[u8]) -> io::Result<usize> {
     use rustix::net::SendFlags;
-    // With `MSG_NOSIGNAL`, a disconnected peer causes an error instead of SIGPIPE.
+    // With `MSG_NOSIGNAL`, sending to a disconnected peer returns an error instead of raising SIGPIPE.
     Ok(rustix::net::send(&*stream, bytes, SendFlags::MORE | SendFlags::NOSIGNAL)?)
 }
 
@@ -100,7 +100,7 @@ fn send_file(stream: &mio::net::TcpStream, file: &File, mut offset: u64, length:
     let length = usize::try_from(length).unwrap_or(usize::MAX);
     match rustix::fs::sendfile(stream, file, Some(&mut offset), length) {
         Ok(sent) => Ok(sent as u64),
-        // Some file systems do not support the call, and some sandboxes filter it. The caller then copies the bytes
+        // Some file systems do not support the call, and some sandboxes block it. The caller then copies the bytes
         // itself.
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Err(io::ErrorKind::Unsupported.into()),
         Err(error) => Err(error.into()),

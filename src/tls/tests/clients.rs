@@ -1,4 +1,4 @@
-//! Tests with handshakes in memory: the certificate that a client gets, the accepted clients, and the resumption of
+//! Tests with in-memory handshakes: the certificate that a client gets, the accepted clients, and the resumption of
 //! sessions.
 
 use std::sync::Arc;
@@ -58,7 +58,7 @@ fn client_with(certificate: &str, private_key: &str) -> ClientConfig {
     builder.with_client_auth_cert(chain(certificate), key(private_key)).unwrap()
 }
 
-/// Accepts every certificate, and offers these signature schemes.
+/// A verifier that accepts every certificate, and offers these signature schemes.
 #[derive(Debug)]
 pub(super) struct AnyCertificate(pub(super) Vec<SignatureScheme>);
 
@@ -133,7 +133,7 @@ pub(super) fn handshake(
     }
 }
 
-/// The certificate that a client gets for a name.
+/// The certificate that a client gets for a server name.
 fn chosen(tls: &Tls, name: &str, schemes: &[SignatureScheme]) -> Result<CertificateDer<'static>, Error> {
     let (client, _) = handshake(tls, &any_client(schemes), name)?;
     Ok(client.peer_certificates().unwrap()[0].clone())
@@ -242,7 +242,7 @@ fn the_server_prefers_aes_128() {
     }
 }
 
-/// A server that accepts the clients of an authority.
+/// A server that accepts clients with certificates from an authority.
 fn server_for_clients(file: &str, mode: ClientAuth) -> Tls {
     let builder = Tls::builder().certificate(fixture("ec.crt"), fixture("ec.key"));
     builder.client_ca(fixture(file), mode).build().unwrap()
@@ -289,7 +289,7 @@ fn a_file_of_authorities_without_a_certificate_is_refused() {
     assert_eq!(refused.path(), Some(&*fixture("ec.key")));
 }
 
-/// True if a session that began with one configuration is resumed with another.
+/// True if a session that began under one configuration can be resumed under another.
 fn is_resumed(first: &Tls, second: &Tls, config: &ClientConfig) -> bool {
     let mut config = config.clone();
     config.resumption = Resumption::in_memory_sessions(4);
@@ -309,7 +309,7 @@ fn sessions_are_resumed_by_tickets_which_a_successor_accepts_too() {
     };
     assert!(is_resumed(&tls, &succeeding("rsa.crt", "rsa.key"), &client()));
     assert!(!is_resumed(&tls, &server(), &client()), "another server has other keys");
-    // In TLS 1.2, the kind of the key is part of the suite, which must stay the same.
+    // In TLS 1.2, the key type is part of the cipher suite, which must stay the same.
     assert!(is_resumed(&tls, &succeeding("ec.crt", "ec.key"), &client_of_tls12()));
 }
 
@@ -328,7 +328,7 @@ fn no_session_is_resumed_where_other_clients_are_accepted() {
     let open = server();
     let closed = succeeding("ca.crt", ClientAuth::Required, &open);
     assert!(!is_resumed(&open, &closed, &known));
-    // A client of the removed authority is verified again and refused.
+    // A client with a certificate from the removed authority is verified again and rejected.
     let other = succeeding("stranger.crt", ClientAuth::Required, &required);
     let mut config = known;
     config.resumption = Resumption::in_memory_sessions(4);

@@ -1,4 +1,4 @@
-//! Tests of files: those that are accepted, those that are refused and their messages, and the warnings.
+//! Tests of certificate and key files: accepted files, rejected files with their error messages, and warnings.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use super::fixture;
 use crate::tls::certified::Pair;
 use crate::tls::{CertificateSummary, Tls, TlsError, TlsErrorKind, warnings};
 
-/// Builds a configuration from two fixtures.
+/// Builds a configuration from two fixture files.
 fn load(certificate: &str, key: &str, password: Option<&str>) -> Result<Tls, TlsError> {
     let builder = Tls::builder().certificate(fixture(certificate), fixture(key));
     match password {
@@ -15,7 +15,7 @@ fn load(certificate: &str, key: &str, password: Option<&str>) -> Result<Tls, Tls
     }
 }
 
-/// The message of the refusal, without the folder of the fixtures.
+/// The error message for rejected files, without the path of the fixture directory.
 fn refusal(certificate: &str, key: &str, password: Option<&str>) -> String {
     let message = load(certificate, key, password).unwrap_err().to_string();
     message.replace(fixture("").to_str().unwrap(), "")
@@ -64,7 +64,7 @@ fn every_form_of_encrypted_key_is_read() {
 
 #[test]
 fn no_wrong_password_passes_for_the_right_one() {
-    // For one password in 256, the padding is valid by chance.
+    // For one in 256 wrong passwords, the padding is valid by chance.
     for number in 0..600 {
         let kind = load("ec.crt", "legacy-aes256.key", Some(&number.to_string())).unwrap_err();
         assert!(matches!(kind.kind(), TlsErrorKind::WrongPassword), "{number}: {kind}");

@@ -1,4 +1,5 @@
-//! The server's responses to a hello: key exchange, renegotiation, compression, and the protection against a downgrade.
+//! The server's responses to a ClientHello: key exchange, renegotiation, compression, and the protection against a
+//! downgrade.
 
 use std::sync::Arc;
 
@@ -32,7 +33,7 @@ fn each_of_three_groups_is_enough_for_a_client() {
     }
 }
 
-/// The first message of a server to a client of TLS 1.2: its hello.
+/// The first message that a server sends to a TLS 1.2 client: its ServerHello.
 fn server_hello() -> Vec<u8> {
     let client = Arc::new(client(&rustls::version::TLS12, &[NamedGroup::X25519]));
     let mut client = ClientConnection::new(client, "localhost".try_into().unwrap()).unwrap();
@@ -43,23 +44,23 @@ fn server_hello() -> Vec<u8> {
     server.process_new_packets().unwrap();
     let mut wire = Vec::new();
     server.write_tls(&mut wire).unwrap();
-    // The message follows the header of the record. It has a header too, which contains its length.
+    // The message follows the record header. The message has a header too, which contains its length.
     let length = usize::from(u16::from_be_bytes([wire[7], wire[8]]));
     wire[5..5 + 4 + length].to_vec()
 }
 
-/// The parts of a hello of TLS 1.2 (RFC 5246 section 7.4.1.3).
+/// The parts of a TLS 1.2 ServerHello (RFC 5246 section 7.4.1.3).
 struct Hello<'a> {
     random: &'a [u8],
     compression: u8,
-    /// The numbers of the extensions, with their bodies.
+    /// The extensions, each as its type number and its body.
     extensions: Vec<(u16, &'a [u8])>,
 }
 
 fn take_apart(message: &[u8]) -> Hello<'_> {
     assert_eq!(message[0], 2, "a server's hello");
     let (random, rest) = message[6..].split_at(32);
-    // The session's name, the suite, the compression and the length of the extensions.
+    // Skip the session id, the cipher suite, the compression method and the length of the extensions.
     let rest = &rest[1 + usize::from(rest[0]) + 2..];
     let (compression, mut rest) = (rest[0], &rest[3..]);
     let number = |bytes: &[u8]| u16::from_be_bytes([bytes[0], bytes[1]]);
@@ -77,9 +78,11 @@ fn a_hello_of_tls12_protects_against_renegotiation_compression_and_a_downgrade()
     let message = server_hello();
     let hello = take_apart(&message);
     assert_eq!(hello.compression, 0);
-    // RFC 8446 section 4.1.3: this tells a client that supports 1.3 that the version was lowered on the way.
+    // RFC 8446 section 4.1.3: these bytes tell a client that supports TLS 1.3 that an attacker may have lowered the
+    // version.
     assert_eq!(hello.random[24..], *b"DOWNGRD\x01");
-    // RFC 5746 section 3.6: empty in the first handshake. RFC 7627 section 5.1: always empty.
+    // The extension of RFC 5746 section 3.6 is empty in the first handshake; that of RFC 7627 section 5.1 is always
+    // empty.
     for (name, extension) in [("renegotiation_info", (0xff01, &[0][..])), ("extended_master_secret", (0x17, &[][..]))] {
         assert!(hello.extensions.contains(&extension), "{name} is not in {:?}", hello.extensions);
     }

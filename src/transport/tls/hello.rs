@@ -1,28 +1,28 @@
-//! Inspects the first bytes of a client before rustls does. It finds out whether they are TLS and whether the
-//! ClientHello is complete. It also extracts two values that rustls' unbuffered connection does not expose: the server
-//! name (RFC 6066 section 3) and the cipher suite that the client prefers.
+//! Inspects the first bytes from a client before rustls processes them. Determines whether they are TLS and whether the
+//! ClientHello is complete, and extracts two values that rustls' unbuffered connection does not expose: the server name
+//! (RFC 6066 section 3) and the cipher suite that the client prefers.
 //!
-//! Not here: validation of the message. Bytes that are not a valid ClientHello go to rustls, which answers with an
+//! Not here: validation of the message. Bytes that are not a valid ClientHello go to rustls, which responds with an
 //! alert.
 
 use std::borrow::Cow;
 
-/// The first bytes of a client.
+/// The classification of a client's first bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum ClientOpening {
     /// An incomplete ClientHello.
     Incomplete,
     /// A complete ClientHello.
     Hello {
-        /// The name of the server, if the client sent one.
+        /// The server name, if the client sent one.
         server_name: Option<Box<str>>,
         /// True if the client's first cipher suite uses ChaCha20.
         prefers_chacha: bool,
     },
     /// A complete ClientHello whose newest version is older than TLS 1.2.
     TooOld,
-    /// Unencrypted HTTP: it begins with a capital letter, as the methods of HTTP do. The client does not know that this
-    /// port is for TLS.
+    /// Unencrypted HTTP: the bytes begin with a capital letter, as HTTP methods do. The client is not aware that this
+    /// is a TLS port.
     Text,
     /// Anything else.
     Other,
@@ -30,22 +30,23 @@ pub(super) enum ClientOpening {
 
 const RECORD_HEADER: usize = 5;
 const MESSAGE_HEADER: usize = 4;
-/// The type of a record with messages of the handshake.
+/// The type of a record that contains handshake messages.
 const HANDSHAKE: u8 = 22;
 const CLIENT_HELLO: u8 = 1;
-/// rustls refuses a larger ClientHello, so the server does not wait for its rest.
+/// The maximum size of a ClientHello. rustls rejects a larger one, so the server does not wait for the rest of it.
 const MOST_HELLO: usize = 0xffff;
 
-/// Inspects the bytes that have arrived.
+/// Determines from the bytes that have arrived so far whether the client uses TLS, and reads the ClientHello if it is
+/// complete.
 pub(super) fn look_at(input: &[u8]) -> ClientOpening {
     match input.first() {
         None => return ClientOpening::Incomplete,
-        // HTTP methods are in capital letters. TLS begins with a record type, which is below 0x20.
+        // HTTP methods consist of capital letters, whereas TLS begins with a record type, which is below 0x20.
         Some(b'A'..=b'Z') => return ClientOpening::Text,
         Some(_) => {}
     }
     match whole_message(input) {
-        // TLS 1.3 puts version 1.2 here and its own version into an extension.
+        // A TLS 1.3 client puts version 1.2 here, and version 1.3 into an extension.
         Ok(Some(hello)) if matches!(hello[MESSAGE_HEADER..], [3, 0..=2, ..]) => ClientOpening::TooOld,
         Ok(Some(hello)) => {
             let mut fields = HelloFields::of(&hello[MESSAGE_HEADER..]).unwrap_or_default();
@@ -61,11 +62,12 @@ pub(super) fn look_at(input: &[u8]) -> ClientOpening {
 
 struct NotHello;
 
-/// The ClientHello with its header, joined if it spans several records. `None` if a part is missing.
+/// The ClientHello with its header, joined if it spans several records. `None` if it is incomplete.
 fn whole_message(mut input: &[u8]) -> Result<Option<Cow<'_, [u8]>>, NotHello> {
     let mut message = Cow::Borrowed(&[][..]);
     loop {
-        // Every byte that has arrived is checked, so that other protocols are refused without waiting for a whole header.
+        // Every byte that has arrived is checked, so that other protocols are rejected without waiting for a complete
+        // header.
         match *input {
             [kind, ..] if kind != HANDSHAKE => return Err(NotHello),
             [_, major, ..] if major != 3 => return Err(NotHello),
@@ -75,12 +77,12 @@ fn whole_message(mut input: &[u8]) -> Result<Option<Cow<'_, [u8]>>, NotHello> {
         }
         let Some((header, rest)) = input.split_first_chunk::<RECORD_HEADER>() else { return Ok(None) };
         let length = usize::from(u16::from_be_bytes([header[3], header[4]]));
-        // A record that is too long gets its alert immediately.
+        // A record that is too long is rejected immediately, so that the client gets its alert.
         if length > 16 * 1024 {
             return Err(NotHello);
         }
         let (payload, rest) = rest.split_at(length.min(rest.len()));
-        // Most ClientHellos are in one record, and are not copied.
+        // Most ClientHellos fit into one record and need not be copied.
         if message.is_empty() {
             message = Cow::Borrowed(payload)
         } else {
@@ -99,7 +101,7 @@ fn whole_message(mut input: &[u8]) -> Result<Option<Cow<'_, [u8]>>, NotHello> {
                 _ => {}
             }
         }
-        // This record is incomplete, so it is the last one in the input.
+        // An incomplete record is always the last one in the input.
         if payload.len() < length {
             return Ok(None);
         }
@@ -122,7 +124,7 @@ impl<'h> HelloFields<'h> {
         let _session_id = take_short(&mut rest)?;
         let cipher_suites = take_long(&mut rest)?;
         let _compression_methods = take_short(&mut rest)?;
-        // A client of TLS 1.2 may send no extensions at all.
+        // A TLS 1.2 client may send no extensions at all.
         Some(HelloFields { cipher_suites, extensions: take_long(&mut rest).unwrap_or_default() })
     }
 
@@ -136,7 +138,7 @@ impl<'h> HelloFields<'h> {
                 let names = take_long(&mut data)?;
                 let (&kind, mut rest) = names.split_first()?;
                 let name = take_long(&mut rest).filter(|_| kind == HOST_NAME)?;
-                // rustls refuses a name that is not a DNS name, before a handshake can complete with it.
+                // rustls rejects a name that is not a DNS name before the handshake can complete.
                 return std::str::from_utf8(name).ok();
             }
         }
@@ -146,7 +148,7 @@ impl<'h> HelloFields<'h> {
         let mut suites = self.cipher_suites.chunks_exact(2).map(|suite| [suite[0], suite[1]]);
         // Browsers put a reserved value first, to check that servers skip unknown values (RFC 8701).
         let first = suites.find(|[high, low]| high != low || high & 0x0f != 0x0a);
-        // TLS_CHACHA20_POLY1305_SHA256, and the ECDHE suites with ChaCha20 for RSA and ECDSA keys.
+        // These are TLS_CHACHA20_POLY1305_SHA256, and the ECDHE suites with ChaCha20 for RSA and ECDSA keys.
         matches!(first, Some([0x13, 0x03] | [0xcc, 0xa8 | 0xa9]))
     }
 }
@@ -157,14 +159,14 @@ fn take_number(rest: &mut &[u8]) -> Option<u16> {
     Some(u16::from_be_bytes(*number))
 }
 
-/// Takes bytes that follow their length, which is one byte.
+/// Removes bytes that are preceded by their length in one byte.
 fn take_short<'b>(rest: &mut &'b [u8]) -> Option<&'b [u8]> {
     let (&length, after) = rest.split_first()?;
     *rest = after;
     take(rest, usize::from(length))
 }
 
-/// Takes bytes that follow their length, which is two bytes.
+/// Removes bytes that are preceded by their length in two bytes.
 fn take_long<'b>(rest: &mut &'b [u8]) -> Option<&'b [u8]> {
     let length = take_number(rest)?;
     take(rest, usize::from(length))

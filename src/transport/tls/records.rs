@@ -1,6 +1,6 @@
-//! Passes records to rustls and takes the results: plaintext, records to send, or the permission to send.
+//! Passes records to rustls and handles the results: plaintext, records to send, or the permission to send.
 //!
-//! Not here: sockets, and the choice of the bytes that are kept until the next call.
+//! Not here: sockets, and choosing which bytes are kept until the next call.
 
 use rustls::Error;
 use rustls::unbuffered::{ConnectionState, EncodeError, InsufficientSizeError, UnbufferedStatus, WriteTraffic};
@@ -8,10 +8,10 @@ use rustls::unbuffered::{ConnectionState, EncodeError, InsufficientSizeError, Un
 use super::side::TlsSide;
 use crate::buffer::Buffer;
 
-/// The destination of decrypted bytes: the reader's memory as far as they fit, then a buffer.
+/// The destination of decrypted bytes: the reader's memory as far as the bytes fit, and then a buffer.
 pub(super) struct PlaintextSink<'b> {
     room: &'b mut [u8],
-    /// The number of bytes in `room`.
+    /// The number of bytes written to `room` so far.
     pub(super) filled: usize,
     rest: &'b mut Buffer,
 }
@@ -40,20 +40,20 @@ impl<'b> PlaintextSink<'b> {
 pub(super) enum Stop {
     /// All complete records have been processed.
     Empty,
-    /// The sink is full; complete records may be left.
+    /// The sink is full. Complete records may be left in the input.
     Full,
-    /// The peer has announced its end. Bytes after that are ignored (RFC 8446 section 6.1).
+    /// The peer has sent `close_notify`. Bytes after that are ignored (RFC 8446 section 6.1).
     PeerEnded,
 }
 
-/// The permission to send, which can be used once.
+/// A function that [`process`] calls, at most once, when rustls permits sending.
 pub(super) type Writing<'w, D> = &'w mut dyn FnMut(&mut WriteTraffic<'_, D>);
 
 /// Processes the records in `input`. Plaintext goes to `sink`, and records that rustls sends by itself to `output`.
-/// `write` is called once all records are processed, if the handshake allows sending. Returns the number of bytes of
-/// `input` that are used up.
+/// `write` is called once all records have been processed, if the handshake allows sending. Returns the number of bytes
+/// of `input` that were consumed.
 ///
-/// After most errors, `output` contains an alert. The side must not process anything after an error.
+/// After most errors, `output` contains an alert. After an error, the connection must not process anything more.
 pub(super) fn process<S: TlsSide>(
     side: &mut S,
     input: &mut [u8],
@@ -66,20 +66,20 @@ pub(super) fn process<S: TlsSide>(
         let UnbufferedStatus { mut discard, state } = side.process(&mut input[used..]);
         let stop = match state {
             Ok(ConnectionState::ReadTraffic(mut traffic)) => {
-                // rustls processes the next record only after this one has been taken.
+                // rustls processes the next record only after the plaintext of this one has been taken.
                 while let Some(Ok(record)) = traffic.next_record() {
                     discard += record.discard;
                     sink.take(record.payload);
                 }
-                // A full sink stops the loop here, because rustls would decrypt all records that have arrived into its
-                // overflow buffer.
+                // The loop stops here when the sink is full, because otherwise all records that have arrived would be
+                // decrypted into the overflow buffer.
                 sink.is_full().then_some(Stop::Full)
             }
             Ok(ConnectionState::EncodeTlsData(mut data)) => {
                 encode(output, |memory| data.encode(memory));
                 None
             }
-            // The records are now in `output` in order, which is all that rustls requires.
+            // The records are now in `output` in the right order, and rustls requires nothing more.
             Ok(ConnectionState::TransmitTlsData(data)) => {
                 data.done();
                 None
@@ -89,8 +89,8 @@ pub(super) fn process<S: TlsSide>(
                 Some(Stop::Empty)
             }
             Ok(ConnectionState::PeerClosed) => Some(Stop::PeerEnded),
-            // The remaining states need no work: early data is never accepted, and after both ends are closed nothing
-            // follows.
+            // The remaining states require no work, because early data is never accepted, and after both sides have
+            // closed nothing follows.
             Ok(_) => Some(Stop::Empty),
             Err(error) => {
                 take_alert(side, output);
@@ -104,9 +104,10 @@ pub(super) fn process<S: TlsSide>(
     }
 }
 
-/// Takes the remaining records after an error: the alert, and possibly a message that was queued before it.
+/// After an error, moves the remaining records to `output`: the alert, and possibly a message that was queued before
+/// it.
 fn take_alert<S: TlsSide>(side: &mut S, output: &mut Buffer) {
-    // rustls must not get the input again, because it would fail again.
+    // rustls must not process the input again, because it would fail again.
     while side.common().wants_write() {
         let Ok(ConnectionState::EncodeTlsData(mut data)) = side.process(&mut []).state else { return };
         encode(output, |memory| data.encode(memory));

@@ -1,29 +1,29 @@
-//! The memory that the streams of a thread use for reading, decrypting and encrypting.
+//! The memory that all TLS streams of a thread use for reading, decrypting and encrypting.
 
 use std::cell::{RefCell, RefMut};
 use std::fmt;
 
-/// The maximum amount of plaintext that is encrypted at a time: four full records.
+/// The maximum number of bytes of plaintext that are encrypted at a time: four full records.
 pub(super) const MOST_PLAINTEXT: usize = 4 * FULL_RECORD;
 
 /// The length of the plaintext in a full record (RFC 8446 section 5.1).
 pub(super) const FULL_RECORD: usize = 16 * 1024;
 
-/// The minimum size of a read, enough for a ClientHello or the records of a short request.
+/// The minimum size of a read, which is enough for a ClientHello or the records of a short request.
 pub(super) const LEAST_READ: usize = 4096;
 
 /// The maximum size of a read.
 pub(super) const MOST_READ: usize = 64 * 1024;
 
-/// The maximum number of bytes that are kept of an unfinished record or handshake message. rustls accepts handshake
+/// The maximum number of bytes that are kept from an unfinished record or handshake message. rustls accepts handshake
 /// messages up to this size.
 pub(super) const MOST_UNFINISHED: usize = 64 * 1024;
 
-/// Enough for [`MOST_PLAINTEXT`] as records, after a few short records of the handshake.
+/// The size of the output memory: enough for the records of [`MOST_PLAINTEXT`], after a few short handshake records.
 const MOST_OUTPUT: usize = MOST_PLAINTEXT + 2048;
 
-/// Memory that the streams of a thread use in turn. No stream keeps bytes in it between two calls. It is allocated on
-/// first use, so a server without TLS has none.
+/// Memory that all streams of a thread use, one after the other. No stream keeps bytes in it between two calls. The
+/// memory is allocated on first use, so a server without TLS has none.
 #[derive(Default)]
 pub struct TlsScratch {
     input: RefCell<Vec<u8>>,
@@ -45,7 +45,7 @@ impl TlsScratch {
 fn allocated(memory: &RefCell<Vec<u8>>, size: usize) -> RefMut<'_, Vec<u8>> {
     let mut memory = memory.borrow_mut();
     if memory.is_empty() {
-        // Pages that are never written take no memory.
+        // Pages that are never written to use no memory.
         *memory = vec![0; size];
     }
     memory

@@ -1,4 +1,4 @@
-//! The sending half of a TLS stream: plaintext is encrypted into records, and records go to the socket or become
+//! The sending half of a TLS stream: plaintext is encrypted into records, and records are sent to the socket or become
 //! pending. Not here: reading.
 
 use std::io;
@@ -12,11 +12,11 @@ use super::side::TlsSide;
 use super::stream::{TlsStream, unless_later};
 use crate::transport::Transport;
 
-/// Writes records when rustls permits it.
+/// A function that writes records to memory when rustls permits sending.
 type SealFn<'w, D> = dyn FnMut(&mut WriteTraffic<'_, D>, &mut [u8]) -> Result<usize, EncryptError> + 'w;
 
 impl<T: Transport, S: TlsSide> TlsStream<T, S> {
-    /// Lets `write` write records to `memory[at..]`, which grows if they do not fit. Returns their length.
+    /// Calls `write` to write records to `memory[at..]`, which grows if they do not fit. Returns their length.
     pub(super) fn seal(
         &mut self,
         memory: &mut Vec<u8>,
@@ -28,13 +28,15 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         let mut seal = |traffic: &mut WriteTraffic<'_, S::Data>| {
             let mut result = write(traffic, &mut memory[at..]);
             if let Err(EncryptError::InsufficientSize(InsufficientSizeError { required_size })) = result {
-                // rustls checks the size before it encrypts, so the failed call has not used up a record number.
+                // rustls checks the size before it encrypts, so the failed call has not used up a record sequence
+                // number.
                 memory.resize(at + required_size, 0);
                 result = write(traffic, &mut memory[at..]);
             }
             sealed = Some(result);
         };
-        // Received records that are not processed yet come first, because rustls processes everything in order.
+        // Received records that have not been processed yet must be processed first, because rustls processes
+        // everything in order.
         let mut is_blocked = false;
         while !is_blocked {
             let mut sink = PlaintextSink::new(&mut [], &mut self.plaintext);
@@ -42,8 +44,8 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
             let (used, stop) = process(&mut self.side, received, &mut sink, &mut self.pending, &mut seal);
             self.received.consume(used);
             match stop {
-                // The sink has only the overflow buffer, so it is full after each record, and the loop continues with
-                // the next one.
+                // This sink has only the overflow buffer, so it is full after each record. The loop continues with the
+                // next record.
                 Ok(Stop::Full) => {}
                 Ok(Stop::PeerEnded) => {
                     self.at_end = true;
@@ -55,14 +57,16 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         }
         match sealed {
             Some(Ok(length)) => Ok(length),
-            // The keys have reached their usage limit (RFC 8446 section 5.5), which takes hundreds of gigabytes.
+            // The keys have reached their usage limit (RFC 8446 section 5.5), which happens only after hundreds of
+            // gigabytes.
             Some(Err(error)) => Err(io::Error::other(error)),
-            // rustls did not offer to write: the handshake is not complete, or this side has announced its end.
+            // rustls did not permit sending, because the handshake is not complete or this side has already sent
+            // `close_notify`.
             None => Err(io::ErrorKind::NotConnected.into()),
         }
     }
 
-    /// Encrypts plaintext to `memory[at..]`. Returns the length of the records.
+    /// Encrypts plaintext into `memory[at..]`. Returns the length of the records.
     pub(super) fn encrypt(&mut self, plaintext: &[u8], memory: &mut Vec<u8>, at: usize) -> io::Result<usize> {
         self.seal(memory, at, &mut |traffic, memory| traffic.encrypt(plaintext, memory))
     }
@@ -74,12 +78,12 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         second: &[u8],
         memory: &mut Vec<u8>,
     ) -> io::Result<(usize, usize)> {
-        // `first` fills a record by itself, so joining it with the body would not save a record.
+        // `first` fills a whole record, so joining it with the body would not save a record.
         if second.is_empty() || first.len() >= FULL_RECORD {
             let part = &first[..first.len().min(MOST_PLAINTEXT)];
             return Ok((part.len(), self.encrypt(part, memory, 0)?));
         }
-        // A head and the beginning of its body share a record. This costs a copy and saves a record.
+        // A head shares a record with the beginning of its body, which costs a copy but saves a record.
         let scratch = Rc::clone(&self.scratch);
         let mut joined = scratch.input();
         let (start, rest) = second.split_at(second.len().min(FULL_RECORD - first.len()));
@@ -104,7 +108,7 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         let sent = match self.socket.send(records, &[], more) {
             Ok(sent) => sent,
             Err(error) => {
-                // `WouldBlock` counts as 0 sent bytes, because the records are already encrypted and must be kept.
+                // `WouldBlock` is treated as 0 bytes sent, because the records are already encrypted and must be kept.
                 unless_later(Err(error))?;
                 0
             }

@@ -1,4 +1,5 @@
-//! The two sides of a TLS connection as [`TlsStream`](super::TlsStream) sees them. Not here: moving the bytes.
+//! The client side and the server side of a TLS connection, as [`TlsStream`](super::TlsStream) sees them. Not here:
+//! moving the bytes.
 
 use std::sync::Arc;
 
@@ -9,33 +10,33 @@ use rustls::{CipherSuite, CommonState, HandshakeKind, ProtocolVersion, ServerCon
 use super::hello::{ClientOpening, look_at};
 use crate::tls_info::TlsInfo;
 
-/// One side of a TLS connection: a connection of rustls that owns no buffers.
+/// One side of a TLS connection: a rustls connection that owns no buffers.
 pub trait TlsSide {
-    /// The data of rustls' connection.
+    /// The data type of the rustls connection.
     type Data;
 
-    /// Processes the records in `input` up to rustls' next state.
+    /// Processes the records in `input` until rustls reaches its next state.
     fn process<'c, 'i>(&'c mut self, input: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data>;
 
     /// The state that both sides have in common.
     fn common(&self) -> &CommonState;
 
-    /// The name of the server that the client asked for.
+    /// The server name that the client has requested.
     fn server_name(&self) -> Option<&str>;
 
-    /// True until the first message of a client has been processed. The response to that message is expensive.
+    /// True on a server until the client's first message has been processed. The response to that message is expensive.
     fn awaits_hello(&self) -> bool {
         false
     }
 
-    /// Inspects the first bytes of the peer before rustls processes them.
+    /// Inspects the peer's first bytes before rustls processes them.
     fn look_at(&mut self, input: &[u8]) -> FirstLook {
         _ = input;
         FirstLook::Process
     }
 }
 
-/// The next step for the first bytes of a peer.
+/// The decision about the first bytes from a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FirstLook {
     /// Let rustls process the bytes.
@@ -48,34 +49,35 @@ pub enum FirstLook {
     TooOld,
 }
 
-/// The server's side.
+/// The server side of a TLS connection.
 pub struct ServerSide {
     connection: UnbufferedServerConnection,
     server_name: Option<Box<str>>,
-    /// The configuration, until the ClientHello has been seen.
+    /// The configuration; `None` once the ClientHello has been processed.
     before_hello: Option<Arc<ServerConfig>>,
 }
 
 impl ServerSide {
-    /// Creates the server's side of a new connection.
+    /// Creates the server side of a new connection.
     ///
     /// The client's order of cipher suites is kept if the client puts ChaCha20 first, even if the configuration ignores
-    /// that order: such a client has no processor instructions for AES, and another choice would be slow for it.
+    /// that order, because such a client has no CPU instructions for AES, and AES would be slow for it.
     ///
     /// # Errors
-    /// Returns an error if the configuration is invalid, for example because of a `max_fragment_size` out of range.
+    /// Returns an error if the configuration is invalid, for example because `max_fragment_size` is out of range.
     pub fn new(config: Arc<ServerConfig>) -> Result<ServerSide, rustls::Error> {
         let connection = UnbufferedServerConnection::new(Arc::clone(&config))?;
         Ok(ServerSide { connection, server_name: None, before_hello: Some(config) })
     }
 
-    /// Starts again with the client's order of cipher suites. Called before anything has been processed.
+    /// Starts again with a configuration that keeps the client's order of cipher suites. Must be called before anything
+    /// has been processed.
     #[cold]
     fn keep_order_of_client(&mut self, config: &ServerConfig) {
         let mut config = config.clone();
         config.ignore_client_order = false;
-        // This should not fail, because the same configuration has already made a connection. If it does, the server's
-        // order is kept.
+        // This should not fail, because a connection has already been created with the same configuration. If it does
+        // fail, the server's order is kept.
         if let Ok(connection) = UnbufferedServerConnection::new(config.into()) {
             self.connection = connection;
         }
@@ -104,7 +106,8 @@ impl TlsSide for ServerSide {
     fn look_at(&mut self, input: &[u8]) -> FirstLook {
         let Some(config) = &self.before_hello else { return FirstLook::Process };
         match look_at(input) {
-            // rustls would consume a partial ClientHello, and then its server name could no longer be read.
+            // rustls would consume a partial ClientHello, and then the server name could no longer be extracted from
+            // it.
             ClientOpening::Incomplete => return FirstLook::Wait,
             ClientOpening::Text => return FirstLook::Text,
             ClientOpening::TooOld => return FirstLook::TooOld,
@@ -115,11 +118,11 @@ impl TlsSide for ServerSide {
                     self.keep_order_of_client(&config);
                 }
             }
-            // rustls refuses these bytes with the appropriate alert.
+            // rustls rejects these bytes with the appropriate alert.
             ClientOpening::Other => {}
         }
-        // Cleared after the first message: a second ClientHello, after a HelloRetryRequest, goes to rustls like any
-        // other record.
+        // This is cleared after the first message, so that a second ClientHello, after a HelloRetryRequest, goes to
+        // rustls like any other record.
         self.before_hello = None;
         FirstLook::Process
     }
@@ -128,7 +131,7 @@ impl TlsSide for ServerSide {
 /// The result of a completed handshake.
 pub(super) fn info(side: &impl TlsSide) -> TlsInfo {
     let common = side.common();
-    // The handshake is complete, so the verifier has accepted these certificates.
+    // Because the handshake is complete, the verifier has accepted these certificates.
     let certificates = common.peer_certificates().unwrap_or_default();
     TlsInfo {
         version: common.protocol_version().map_or("", protocol_name),
@@ -148,10 +151,10 @@ fn protocol_name(version: ProtocolVersion) -> &'static str {
     }
 }
 
-/// OpenSSL's name for a cipher suite of rustls.
+/// The OpenSSL name of a rustls cipher suite.
 fn cipher_name(suite: CipherSuite) -> &'static str {
     match suite {
-        // These are the suites of rustls' ring provider. For TLS 1.3, OpenSSL uses the names of the RFC.
+        // These are the cipher suites of rustls' ring provider. For TLS 1.3, OpenSSL uses the names from the RFC.
         CipherSuite::TLS13_AES_128_GCM_SHA256 => "TLS_AES_128_GCM_SHA256",
         CipherSuite::TLS13_AES_256_GCM_SHA384 => "TLS_AES_256_GCM_SHA384",
         CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => "TLS_CHACHA20_POLY1305_SHA256",

@@ -1,4 +1,5 @@
-//! `TlsStream`: a transport that adds TLS to another one. It stores the waiting bytes, which rustls does not.
+//! `TlsStream`: a transport that adds TLS to another one. It stores unprocessed and unsent bytes, because rustls does
+//! not.
 
 use std::fmt;
 use std::io;
@@ -20,13 +21,13 @@ const PROTOCOL_VERSION_ALERT: [u8; 7] = [21, 3, 1, 0, 2, 2, 70];
 
 /// A TLS connection over another byte stream.
 ///
-/// Invariant: rustls processes nothing after an error or after the announced end. Later input is discarded.
+/// Invariant: rustls processes nothing after an error or after the peer's `close_notify`. Later input is discarded.
 pub struct TlsStream<T, S> {
     pub(super) socket: T,
     pub(super) side: S,
     pub(super) scratch: Rc<TlsScratch>,
-    /// Received bytes that rustls has not used up: an unfinished record or message, or the records after a read that
-    /// filled the reader's memory.
+    /// Received bytes that rustls has not consumed: an unfinished record or message, or the records that were left when
+    /// the reader's memory was full.
     pub(super) received: Buffer,
     /// Decrypted bytes that did not fit into the reader's memory.
     pub(super) plaintext: Buffer,
@@ -34,19 +35,19 @@ pub struct TlsStream<T, S> {
     pub(super) pending: Buffer,
     pub(super) info: Option<Arc<TlsInfo>>,
     pub(super) failure: Option<Box<rustls::Error>>,
-    /// The peer has sent unencrypted HTTP before any TLS: everything is passed on unchanged.
+    /// True if the peer has sent unencrypted HTTP instead of TLS, so that everything is passed through unchanged.
     pub(super) is_text: bool,
-    /// `received` may hold complete records.
+    /// True if `received` may contain complete records.
     pub(super) has_whole_records: bool,
-    /// The last read emptied the socket, and all bytes were decrypted and returned.
+    /// True if the last read emptied the socket, and all bytes were decrypted and returned.
     pub(super) is_drained: bool,
-    /// The peer has announced its end, or closed its side.
+    /// True once the peer has sent `close_notify` or closed its sending side.
     pub(super) at_end: bool,
     pub(super) has_announced_end: bool,
 }
 
 impl<T: Transport> TlsStream<T, ServerSide> {
-    /// Creates the server's side of an accepted connection.
+    /// Creates the server side of an accepted connection.
     ///
     /// # Errors
     /// Returns the same errors as [`ServerSide::new`].
@@ -75,13 +76,13 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         }
     }
 
-    /// The stream that carries the records.
+    /// The inner stream, which carries the records.
     pub fn socket(&mut self) -> &mut T {
         &mut self.socket
     }
 
-    /// Reads once from the socket, unless records wait, and processes the records. Returns the number of plaintext
-    /// bytes in `buf`, which can be 0.
+    /// Reads once from the socket, unless unprocessed records remain, and processes the records. Returns the number of
+    /// plaintext bytes in `buf`, which can be 0.
     pub(super) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         self.check()?;
         self.is_drained = false;
@@ -93,27 +94,28 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         let mut end = kept;
         let mut is_short = false;
         if !self.has_whole_records {
-            // rustls accepts no record or handshake message of this length. Reading more would fill the server's
+            // rustls accepts no record or handshake message of this length, and reading more would fill up the server's
             // memory.
             if kept >= MOST_UNFINISHED {
                 return Err(self.fail(rustls::Error::PeerSentOversizedRecord));
             }
-            // Plaintext is shorter than its records, so a read of the size of `buf` rarely leaves plaintext over.
+            // Plaintext is shorter than its records, so a read of at most the size of `buf` rarely leaves any plaintext
+            // over.
             let room = buf.len().clamp(LEAST_READ, MOST_READ);
             let count = self.socket.recv(&mut input[kept..kept + room])?;
             if count == 0 {
                 self.at_end = true;
                 return Ok(0);
             }
-            // rustls could produce responses to these bytes, but nothing may be sent after the announced end.
+            // rustls could produce responses to these bytes, but nothing may be sent after `close_notify`.
             if self.has_announced_end {
                 return Ok(0);
             }
             end += count;
-            // A short read has emptied the socket. `short_read_is_all` reports this if no plaintext is left over.
+            // A short read has emptied the socket, which `short_read_is_all` reports if no plaintext is left over.
             is_short = count < room && self.socket.short_read_is_all();
             // The response to a ClientHello costs a signature. A client that has already closed its side gets no
-            // response, so a flood of such clients costs little.
+            // response, so that a flood of such clients costs little.
             if self.side.awaits_hello() {
                 match self.socket.recv(&mut input[end..end + LEAST_READ]) {
                     Ok(0) => return Ok(self.leave(&input[..end])),
@@ -125,11 +127,12 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         self.process(&mut input[..end], buf, is_short)
     }
 
-    /// Handles a client that has closed its side before the handshake. Returns the number of plaintext bytes, which is
-    /// 0.
+    /// Handles a client that has closed its sending side before the handshake. Returns the number of plaintext bytes,
+    /// which is 0.
     fn leave(&mut self, input: &[u8]) -> usize {
         self.at_end = true;
-        // Unencrypted HTTP still gets a response: its client may have closed its side after the request.
+        // A client that has sent unencrypted HTTP still gets a response, because it may have closed its sending side
+        // after the request.
         if self.side.look_at(input) == FirstLook::Text {
             self.is_text = true;
             self.keep(input);
@@ -137,7 +140,7 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         0
     }
 
-    /// Processes received bytes, and stores those that rustls does not use up.
+    /// Processes received bytes, and stores those that rustls does not consume.
     fn process(&mut self, input: &mut [u8], buf: &mut [u8], is_short: bool) -> io::Result<usize> {
         match self.side.look_at(input) {
             FirstLook::Process => {}
@@ -151,7 +154,7 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
                 return Ok(0);
             }
             FirstLook::TooOld => {
-                // rustls would first report a missing extension, with the wrong alert.
+                // This is checked here, because rustls would first report a missing extension, with the wrong alert.
                 self.pending.extend(&PROTOCOL_VERSION_ALERT);
                 return Err(self.fail(PeerIncompatible::Tls12NotOffered.into()));
             }
@@ -161,15 +164,16 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         let filled = sink.filled;
         self.has_whole_records = false;
         match stop {
-            // Only in this case are the socket and all buffers empty, so that the session can wait for the poll without
-            // another read.
+            // Only in this case are the socket and all buffers known to be empty, so that the session can wait for the
+            // poll without another read.
             Ok(Stop::Empty) => self.is_drained = is_short && self.plaintext.is_empty(),
-            // The socket no longer holds these records, so no event reports them. The next read processes them first.
+            // These records are no longer in the socket, so no event will report them. The next read processes them
+            // first.
             Ok(Stop::Full) => self.has_whole_records = used < input.len(),
             Ok(Stop::PeerEnded) => self.at_end = true,
             Err(error) => {
                 let error = self.fail(error);
-                // Plaintext that arrived before the error is returned first.
+                // Plaintext from before the error is returned first.
                 return if filled > 0 { Ok(filled) } else { Err(error) };
             }
         }
@@ -177,10 +181,10 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         Ok(filled)
     }
 
-    /// Stores these bytes for the next read, in place of those that were stored before.
+    /// Stores these bytes for the next read, replacing the bytes that were stored before.
     pub(super) fn keep(&mut self, rest: &[u8]) {
-        // `rest` is in shared memory. It is the unprocessed end of the old bytes and the new ones, so it replaces the
-        // old ones.
+        // `rest` is in shared memory, so it is copied. It is the unprocessed end of the old and the new bytes together,
+        // so it replaces the old ones.
         self.received.consume(self.received.len());
         if rest.is_empty() {
             self.received = Buffer::default();
@@ -189,7 +193,7 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         }
     }
 
-    /// Notes an error, after which rustls processes nothing more, and tries to send its alert.
+    /// Records an error, after which rustls processes nothing more, and tries to send the alert for it.
     pub(super) fn fail(&mut self, error: rustls::Error) -> io::Error {
         self.keep(&[]);
         // The alert stays pending if it cannot be sent now.
@@ -205,7 +209,7 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         }
     }
 
-    /// Reads until the handshake needs bytes that have not arrived, or cannot send.
+    /// Continues the handshake until it needs bytes that have not arrived, or cannot send.
     pub(super) fn shake(&mut self, ready: &mut Ready, left: &mut usize) -> io::Result<Handshake> {
         loop {
             if !self.pending.is_empty() {
@@ -226,7 +230,7 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
             if !ready.read {
                 return Ok(Handshake::Waiting);
             }
-            // The handshake must not continue in this turn, so its bytes stay in the socket.
+            // The handshake must not continue in this turn, so further bytes are left in the socket.
             if *left == 0 {
                 return Ok(Handshake::NextTurn);
             }
@@ -234,11 +238,11 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
             if self.at_end && !self.is_text {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            // If the end of the input is still to be read, an empty socket stays readable, because the end is not
+            // If EOF has been reported but not read yet, an empty socket stays marked as readable, because EOF is not
             // reported twice.
             ready.read &= ready.read_closed || !self.is_drained;
             if !self.pending.is_empty() {
-                // A flight from rustls shows that cryptography was done, such as a signature. Reading alone costs
+                // If rustls has produced a flight, it has done cryptography, such as a signature. Reading alone costs
                 // almost nothing.
                 *left -= 1;
             }
@@ -246,7 +250,7 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
     }
 }
 
-/// Ignores the errors after which the call can be repeated later.
+/// Ignores errors after which the call can be repeated later.
 pub(super) fn unless_later(result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(()),

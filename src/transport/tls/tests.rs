@@ -1,4 +1,4 @@
-//! Tests with rustls at both ends: its buffered client on a connection in memory.
+//! Tests with rustls at both ends, in which its buffered client uses an in-memory connection.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -39,7 +39,7 @@ impl Ends {
         Ends::with_provider(config, version, default_provider())
     }
 
-    /// Creates both ends. The client uses this cryptography provider.
+    /// Creates both ends, with a client that uses this cryptography provider.
     fn with_provider(
         config: ServerConfig,
         version: &'static SupportedProtocolVersion,
@@ -69,12 +69,12 @@ impl Ends {
         self.server.socket().incoming.extend_from_slice(bytes);
     }
 
-    /// Takes the bytes that the server has sent.
+    /// Takes the bytes that the server has sent so far.
     fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.server.socket().sent)
     }
 
-    /// The records that the client must send.
+    /// Takes the records that the client wants to send.
     fn records(&mut self) -> Vec<u8> {
         let mut records = Vec::new();
         while self.client.wants_write() {
@@ -119,7 +119,7 @@ impl Ends {
         self.records()
     }
 
-    /// All bytes that the server can read, read in pieces of `size` bytes.
+    /// Reads all bytes that the server can read, in pieces of `size` bytes.
     fn read(&mut self, size: usize) -> Vec<u8> {
         let (mut all, mut part) = (Vec::new(), vec![0; size]);
         loop {
@@ -138,7 +138,7 @@ fn pattern(length: usize) -> Vec<u8> {
     (0..length).map(|at| (at * 7 + at / 251) as u8).collect()
 }
 
-/// The lengths of the records in bytes from the wire.
+/// The lengths of the records in bytes that were sent.
 fn lengths(mut wire: &[u8]) -> Vec<usize> {
     let mut lengths = Vec::new();
     while let [_, _, _, high, low, rest @ ..] = wire {
@@ -272,7 +272,7 @@ fn an_orderly_end_is_announced_once_and_nothing_follows_it() {
         ends.server.announce_end().unwrap();
         ends.receive().unwrap();
         assert!(ends.client.process_new_packets().unwrap().peer_has_closed());
-        // The server would answer a request for new keys with its own message.
+        // The server would respond to a request for new keys with a message of its own.
         if version == VERSIONS[1] {
             ends.client.refresh_traffic_keys().unwrap();
         }
@@ -398,7 +398,8 @@ fn records_without_end_after_a_hello_are_refused() {
 fn a_hello_of_an_old_version_gets_the_alert_for_its_version() {
     for minor in 0..=2 {
         let mut ends = Ends::new(server_config(), VERSIONS[0]);
-        // No session, two suites, no compression, and no extensions, which clients of these versions need not send.
+        // The ClientHello has no session id, two cipher suites, no compression, and no extensions, which clients of
+        // these versions need not send.
         let body = [&[3, minor][..], &[7; 32], &[0, 0, 4, 0xc0, 0x09, 0xc0, 0x13, 1, 0]].concat();
         let length = u8::try_from(body.len()).unwrap();
         ends.send(&[&[22, 3, 1, 0, length + 4, 1, 0, 0, length], &body[..]].concat());
@@ -442,7 +443,7 @@ fn a_client_that_has_left_is_not_worth_a_flight() {
     let error = ends.server.handshake(&mut ends.ready, &mut left).unwrap_err();
     assert_eq!((error.kind(), left), (io::ErrorKind::UnexpectedEof, 1));
     assert!(ends.take().is_empty());
-    // Unencrypted HTTP is still answered: its client may have shut down its sending side after the request.
+    // Unencrypted HTTP still gets a response, because the client may have shut down its sending side after the request.
     let mut ends = Ends::new(server_config(), VERSIONS[1]);
     ends.send(b"GET / HTTP/1.0\r\n\r\n");
     ends.server.socket().at_end = true;
@@ -471,7 +472,7 @@ fn a_half_hello_waits_and_costs_its_own_size() {
 #[test]
 fn a_message_that_never_ends_is_refused_at_64_kib() {
     let mut ends = Ends::new(server_config(), VERSIONS[1]);
-    // A ClientHello of nearly 64 KiB in records of one byte each, which take up six times as much.
+    // A ClientHello of nearly 64 KiB in records with one byte each, which take up six times as many bytes.
     ends.send(&[22, 3, 1, 0, 4, 1, 0, 0xff, 0xf0]);
     let mut records = 0;
     while records < 70_000 {

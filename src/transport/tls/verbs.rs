@@ -1,4 +1,4 @@
-//! The methods of `Transport` for a TLS stream. Not here: the code that they share, which is in `stream` and `sending`.
+//! The `Transport` methods of a TLS stream. Not here: the code that they share (`stream`, `sending`).
 
 use std::fs::File;
 use std::io;
@@ -13,7 +13,7 @@ use crate::session::Ready;
 use crate::tls_info::TlsInfo;
 use crate::transport::{Handshake, Transport, read_at};
 
-/// The maximum number of reads without plaintext in one call, before other sessions run.
+/// The maximum number of reads in one call that yield no plaintext. After that, it is the turn of other sessions.
 const MOST_READS: usize = 8;
 
 impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
@@ -24,7 +24,7 @@ impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
             buf[..count].copy_from_slice(&waiting.bytes()[..count]);
             waiting.consume(count);
             if waiting.is_empty() {
-                // Frees the memory, so that an idle connection owns no buffer.
+                // The memory is freed, so that an idle connection owns no buffer.
                 *waiting = Buffer::default();
             }
             return Ok(count);
@@ -34,7 +34,7 @@ impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
             // above.
             return self.socket.recv(buf);
         }
-        // A read can yield no plaintext, only part of a record or a message of the protocol such as a ticket.
+        // A read may yield no plaintext, but only part of a record, or a TLS message such as a ticket.
         for _ in 0..MOST_READS {
             if self.at_end {
                 return Ok(0);
@@ -44,7 +44,7 @@ impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
                 return Ok(count);
             }
         }
-        // The peer sends records without plaintext as fast as they are read.
+        // The peer is sending records without plaintext as fast as they are read.
         Err(io::ErrorKind::Interrupted.into())
     }
 
@@ -53,15 +53,15 @@ impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
             return self.socket.send(first, second, more);
         }
         if self.has_pending() {
-            // Records must be sent in the order of their numbers, so the pending ones are sent before anything is
-            // encrypted. This also limits their size: one call encrypts at most 64 KiB.
+            // Records must be sent in the order of their sequence numbers, so pending records are sent before anything
+            // is encrypted. This also limits the size of the pending records, because one call encrypts at most 64 KiB.
             self.flush_pending()?;
         }
         let scratch = Rc::clone(&self.scratch);
         let mut memory = scratch.output();
         let (count, length) = self.encrypt_parts(first, second, &mut memory)?;
-        // Bytes count as sent once they are encrypted: a record cannot be taken back. Records that the socket refuses
-        // become pending.
+        // Bytes count as sent once they are encrypted, because a record cannot be taken back. Records that the socket
+        // does not accept become pending.
         self.transmit(&memory[..length], more)?;
         Ok(count)
     }
@@ -76,17 +76,17 @@ impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
         let scratch = Rc::clone(&self.scratch);
         let (mut memory, mut plaintext) = (scratch.output(), scratch.input());
         let mut sent = 0;
-        // Ends as soon as the socket is full: the next record would only wait in memory.
+        // The loop ends as soon as the socket is full, because the next record would only wait in memory.
         while sent < length && !self.has_pending() {
             let most = usize::try_from(length - sent).unwrap_or(usize::MAX).min(MOST_PLAINTEXT);
             let count = match read_at(file, &mut plaintext[..most], offset + sent) {
                 Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                // A read error is treated as an early end of the file: in both cases only a cut connection informs the
-                // client.
+                // A read error is treated like an early end of the file, because in both cases only a cut connection
+                // can inform the client.
                 Err(_) => 0,
             };
-            // The file has become shorter. The caller notices this by the number of bytes, and cuts the connection.
+            // The file has been truncated. The caller detects this from the byte count and aborts the connection.
             if count == 0 {
                 break;
             }
@@ -102,7 +102,7 @@ impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
     }
 
     fn end(&mut self) -> io::Result<()> {
-        // After the FIN rustls must not write anything, not even a response to later input.
+        // After the FIN, rustls must not produce anything more, not even a response to later input.
         self.has_announced_end = true;
         self.socket.end()
     }
@@ -121,7 +121,8 @@ impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
 
     fn handshake(&mut self, ready: &mut Ready, left: &mut usize) -> io::Result<Handshake> {
         match self.shake(ready, left) {
-            // `shake` has cleared the flag of the direction that blocked, so the next event runs the session again.
+            // `shake` has cleared the flag for the direction that blocked, so the next event in that direction runs the
+            // session again.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Handshake::Waiting),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Handshake::NextTurn),
             other => other,
@@ -147,8 +148,8 @@ impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
     }
 
     fn announce_end(&mut self) -> io::Result<()> {
-        // Before the handshake is complete there is nothing to announce, and after an error the alert was the last
-        // record.
+        // Before the handshake is complete there is no `close_notify` to send, and after an error the alert was the
+        // last record.
         if self.info.is_none() || self.failure.is_some() {
             return Ok(());
         }
@@ -158,7 +159,7 @@ impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
             let length = self.seal(&mut memory, 0, &mut |traffic, memory| traffic.queue_close_notify(memory))?;
             self.has_announced_end = true;
             self.has_whole_records = false;
-            // Received bytes are discarded from now on, including those that wait.
+            // Received bytes are discarded from now on, including those that have already been read from the socket.
             self.keep(&[]);
             return self.transmit(&memory[..length], false);
         }
