@@ -176,7 +176,7 @@ impl HttpServer {
         Ok(self.split(once, true))
     }
 
-    /// True if connections that begin now speak TLS.
+    /// True if new connections use TLS.
     pub(crate) fn is_encrypted(&self) -> bool {
         #[cfg(feature = "tls")]
         return self.state.tls().is_some();

@@ -40,10 +40,10 @@ pub use fault::Fault;
 #[cfg(feature = "harness")]
 pub(crate) use fault::{CutEnd, CutPoint, FaultKind, WireEffect};
 
-/// Responds to requests.
+/// The code that responds to requests.
 ///
-/// A closure from `&Request` to a [`Response`] is a service. It may return a `Result`, so that its code can use `?`: see
-/// [`Response::failure`] for the response to an error.
+/// A closure that takes a `&Request` and returns a [`Response`] is a service. It may return a `Result`, so that its
+/// code can use `?`: see [`Response::failure`] for the response to an error.
 ///
 /// ```
 /// use serve_forever::http::{HttpError, Request};
@@ -62,16 +62,16 @@ pub(crate) use fault::{CutEnd, CutPoint, FaultKind, WireEffect};
 /// assert!(answer(service, b"GET /files/none HTTP/1.0\r\n\r\n").starts_with(b"HTTP/1.1 404 "));
 /// ```
 pub trait Service {
-    /// Responds to one request. Called as soon as its head is complete, before its body is read.
+    /// Responds to one request. Called as soon as the head of the request is complete, before its body is read.
     ///
-    /// It runs on the loop's only thread, so no other client is served while it runs.
+    /// This runs on the loop's only thread, so no other client is served meanwhile.
     ///
     /// A call that takes longer than [`HttpServer::stuck_after`](crate::HttpServer::stuck_after) is named on standard
     /// error.
     fn call(&self, request: &Request) -> Reply;
 
     /// Calls [`Service::call`] with a watchdog that names the request if the call blocks the loop. A service whose
-    /// calls are always short, or whose handlers have their own watchdog, leaves the watchdog out.
+    /// calls are always short, or whose handlers report to a watchdog themselves, does not use `watchdog`.
     #[doc(hidden)]
     fn call_watched(&self, request: &Request, watchdog: Option<&Watchdog>) -> Reply {
         match watchdog {
@@ -80,41 +80,43 @@ pub trait Service {
         }
     }
 
-    /// Called at the end of every turn of the loop, which began at `now`. It is for work without a waiting client, such
-    /// as a child process that ended after its connection. `note` writes a line to the server's log, with or without a
-    /// client. Returns the longest time for which the loop may sleep until the next call.
+    /// Called at the end of every turn of the loop. `now` is the time at which the turn began. This is for work that no
+    /// client is waiting for, such as handling a child process that outlives its connection. `note` writes a line to
+    /// the server's log, with or without a client. Returns the maximum time for which the loop may sleep before the
+    /// next call.
     ///
-    /// The default does nothing. A service that wraps another one must pass the call on.
+    /// The default implementation does nothing. A service that wraps another one must pass the call on.
     fn after_turn(&self, now: Instant, note: &mut LogCallback<'_>) -> Option<Duration> {
         _ = (now, note);
         None
     }
 
-    /// Called when the loop has ended and all connections are closed. A service ends all work here that only further
-    /// turns of the loop would end. The loop may run again later.
+    /// Called when the loop has ended and all connections are closed. Here a service must finish all work that would
+    /// otherwise be finished by further turns of the loop. The loop may run again later.
     ///
-    /// The default does nothing. A service that wraps another one must pass the call on.
+    /// The default implementation does nothing. A service that wraps another one must pass the call on.
     fn after_run(&self, note: &mut LogCallback<'_>) {
         _ = note;
     }
 
     /// Creates a service for one connection, for services that keep state between the requests of a connection. Called
-    /// before the first request of each connection; the result is dropped when the connection ends. If it returns
-    /// `None`, this service itself responds. `server_name` is the value of the field `Server`, or empty if the field is
-    /// left out.
+    /// before the first request of each connection; the result is dropped when the connection ends. If this returns
+    /// `None`, requests on the connection go to this service itself. `server_name` is the value of the `Server` field,
+    /// or empty if the field is omitted.
     fn connect(&self, server_name: &str) -> Option<Box<dyn Service>> {
         _ = server_name;
         None
     }
 
-    /// Calls `note` with each new line for the server's log. Called on the service that [`Service::connect`] has
-    /// returned, each time the service or its upstream has run.
+    /// Calls `note` with each new line for the server's log. This is called on the service that [`Service::connect`]
+    /// has returned, each time that service or its upstream has run.
     fn take_notes(&self, note: &mut dyn FnMut(&str)) {
         _ = note;
     }
 
-    /// True if the connection that is being accepted is never read, for tests of clients. A service that wraps another
-    /// one must pass the call on. `is_loopback` is true if only this machine can reach the listener.
+    /// True if the connection that is being accepted is never to be read from, which is used for testing clients. A
+    /// service that wraps another one must pass the call on. `is_loopback` is true if only this machine can reach the
+    /// listener.
     #[cfg(feature = "harness")]
     #[doc(hidden)]
     fn next_is_deaf(&self, is_loopback: bool) -> bool {
@@ -123,7 +125,8 @@ pub trait Service {
     }
 }
 
-/// Implements `Service` for boxed services. An implementation for all boxes would overlap with that for closures.
+/// Implements `Service` for boxed services. A generic implementation for all boxes would overlap with the one for
+/// closures.
 macro_rules! service_for_box {
     ($($service:ty),*) => {
         $(impl Service for Box<$service> {
@@ -189,7 +192,7 @@ impl From<Response> for Reply {
     }
 }
 
-/// Returns the response, or for an error the response of [`Response::failure`].
+/// Converts a result to a reply. An error becomes the response that [`Response::failure`] creates.
 impl<T: Into<Reply>, E: Into<Box<dyn Error>>> From<Result<T, E>> for Reply {
     fn from(result: Result<T, E>) -> Reply {
         match result {
@@ -207,7 +210,7 @@ impl<U: Upstream + 'static> From<Box<U>> for Reply {
 
 /// Receives the body of a request and produces its response: a running handler, or a CGI child.
 pub trait Upstream {
-    /// True if the upstream wants the body, or more of it. While this is false, the connection is not read. A client
+    /// True if the upstream wants the body or more of it. While this is false, the connection is not read. A client
     /// that sent `Expect: 100-continue` receives 100 once the upstream wants the body (RFC 9110 section 10.1.1).
     fn wants_body(&self) -> bool {
         true
@@ -223,29 +226,29 @@ pub trait Upstream {
         self.wants_body()
     }
 
-    /// Passes decoded bytes of the body to the upstream, and returns the number of accepted bytes. A smaller number
-    /// means that it currently accepts no more.
+    /// Passes decoded bytes of the body to the upstream, and returns the number of bytes accepted. A number that is
+    /// smaller than the length of `body` means that the upstream currently accepts no more.
     ///
     /// # Errors
     /// An error ends the exchange in the same way as one of [`Upstream::poll`].
     fn feed(&mut self, body: &[u8]) -> io::Result<usize>;
 
-    /// Called once when the body is complete, also for an empty body, unless the client disconnects first.
+    /// Called once when the body is complete, even if it is empty, unless the client disconnects first.
     ///
     /// # Errors
     /// An error ends the exchange in the same way as one of [`Upstream::poll`].
     fn end(&mut self) -> io::Result<()>;
 
     /// Returns the response once it is available. Called immediately after the service has returned this upstream, and
-    /// after every event of a source that is registered with `registrar`, until it returns a response.
+    /// then after every event of a source that is registered with `registrar`, until this returns a response.
     ///
     /// # Errors
     /// After an error the response is 502, and the error's text is logged.
     fn poll(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>>;
 
-    /// Called in every step of a connection that has left HTTP ([`Body::Upgrade`]), even while the client accepts no
-    /// bytes and the source is therefore not read, because the two directions of another protocol are independent of
-    /// each other.
+    /// Called in every step of a connection that has switched to another protocol ([`Body::Upgrade`]), even while the
+    /// client accepts no bytes and the source is therefore not read, because the two directions of another protocol are
+    /// independent of each other.
     ///
     /// # Errors
     /// An error ends the input of the other protocol.
@@ -255,8 +258,8 @@ pub trait Upstream {
 
     /// Takes an interim response to send before the response (RFC 9110 section 15.2), such as 103 with links that the
     /// client can already fetch (RFC 8297). Called after every [`Upstream::poll`] until it returns `None`. An interim
-    /// response is left out if its status is 101 or not an interim one, if the client uses HTTP/1.0, or if it does not
-    /// accept output.
+    /// response is omitted if its status is 101 or not an interim status, if the client uses HTTP/1.0, or if it does
+    /// not accept output.
     fn take_interim(&mut self) -> Option<(Status, FieldBlock)> {
         None
     }
@@ -267,7 +270,8 @@ pub trait Upstream {
     }
 
     /// Takes the fault with which the response of the last [`Upstream::poll`] is sent. This is the only way in which a
-    /// service makes a connection violate HTTP. It exists for tests of clients, and only this crate can make a fault.
+    /// service can make a connection violate HTTP. It exists for testing clients, and only this crate can create a
+    /// fault.
     #[cfg(feature = "harness")]
     #[doc(hidden)]
     fn take_fault(&mut self) -> Option<Fault> {
@@ -281,21 +285,21 @@ impl fmt::Debug for dyn Upstream + '_ {
     }
 }
 
-/// Produces a body while it is sent.
+/// A body that is produced while it is sent.
 pub trait Source {
-    /// Writes the next bytes into `buf` and returns their number. 0 means the end of the body, `WouldBlock` that no
-    /// bytes are available yet.
+    /// Writes the next bytes into `buf` and returns their count. 0 means the end of the body, and `WouldBlock` means
+    /// that no bytes are available yet.
     ///
     /// A source that returns `WouldBlock` must come from an [`Upstream`] whose registrar wakes the connection, and must
-    /// fail once that upstream is dropped, because no limit ends the wait for a source. A source that has used its
-    /// share of a turn returns `Interrupted`, and is read again in the next turn.
+    /// fail once that upstream is dropped, because no time limit ends the wait for a source. A source that has used up
+    /// its share of a turn returns `Interrupted`, and is read again in the next turn.
     ///
     /// # Errors
-    /// Any other error cuts the connection: the response was announced and cannot be completed.
+    /// Any other error cuts the connection, because the response was announced and cannot be completed.
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize>;
 
     /// Takes the trailer fields of the body (RFC 9110 section 6.5). Called once, after the end of the body. The fields
-    /// are left out if the body is not sent in chunks, because its length is known or the client uses HTTP/1.0.
+    /// are omitted if the body is not sent in chunks, because its length is known or the client uses HTTP/1.0.
     fn take_trailers(&mut self) -> FieldBlock {
         FieldBlock::new()
     }
@@ -312,15 +316,15 @@ pub enum Body {
     Bytes(Cow<'static, [u8]>),
     /// Bytes that many responses share, such as a small file kept in memory.
     Shared(Arc<[u8]>),
-    /// A part of a file, sent without copying it into the program, if the system supports that.
+    /// A section of a file, which is sent without copying it into the program if the system supports that.
     File(FileSlice),
     /// Bytes that are produced while they are sent. The body is chunked unless the head has a `Content-Length`. For
-    /// HTTP/1.0, the end of the connection ends it instead of chunks.
+    /// HTTP/1.0, it is close-delimited instead.
     Stream(Box<dyn Source>),
     /// Bytes of another protocol, after a response with status 101 to a request that asked for that protocol (RFC 9110
     /// section 7.8). The response must come from an [`Upstream`] and have a field `Upgrade`. After that, the bytes from
-    /// the client are passed to [`Upstream::feed`] unchanged, and a call of [`Upstream::end`] means that the client has
-    /// closed its side, or that the server is stopping. The end of the source closes the connection.
+    /// the client are passed to [`Upstream::feed`] unchanged, and a call to [`Upstream::end`] means that the client has
+    /// closed its sending side, or that the server is stopping. When the source ends, the connection is closed.
     Upgrade(Box<dyn Source>),
 }
 
@@ -350,13 +354,13 @@ impl Body {
     }
 }
 
-/// A part of an open file.
+/// A section of an open file.
 #[derive(Debug, Clone)]
 pub struct FileSlice {
     /// The file. Other responses may read it too, so its own offset is not used.
     pub file: Arc<File>,
     /// The offset of the first byte.
     pub offset: u64,
-    /// The number of bytes. If the file is shorter, the connection is cut.
+    /// The number of bytes. If the file has become shorter, the connection is cut.
     pub length: u64,
 }

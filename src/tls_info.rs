@@ -1,4 +1,5 @@
-//! `TlsInfo`: the result of a TLS handshake, for handlers, scripts and logs. And a certificate as text. Not here: the handshake.
+//! `TlsInfo`: the result of a TLS handshake, for handlers, scripts and logs. Also converts a certificate to PEM. Not
+//! here: the handshake.
 
 use std::fmt;
 
@@ -65,7 +66,7 @@ impl fmt::Debug for TlsInfo {
     }
 }
 
-/// A certificate in PEM, in lines of 64 characters (RFC 7468 section 2).
+/// Encodes a certificate as PEM, in lines of 64 characters (RFC 7468 section 2).
 #[cfg(any(feature = "tls", all(feature = "cgi", target_os = "linux")))]
 pub(crate) fn certificate_pem(certificate: &[u8]) -> String {
     let mut text = "-----BEGIN CERTIFICATE-----\n".to_owned();

@@ -449,7 +449,7 @@ mod tests {
         while reaper.lock().log.is_empty() {
             reaper.lock().handle_events(None, Instant::now());
         }
-        // Far more time than necessary. If it passes completely, only the timeout has killed the group.
+        // This is far more time than necessary. If all of it passes, the group was killed only because of the timeout.
         let (wait, began) = (Duration::from_secs(20), Instant::now());
         reaper.end_all(wait, &mut |_, _| {});
         assert!(began.elapsed() < wait && reaper.lock().children.is_empty());
@@ -457,8 +457,8 @@ mod tests {
 
     #[test]
     fn a_shutdown_sends_sigterm_and_later_sigkill() {
-        // The script that ends by itself may still write, and the other one is killed. Each writes a line once it handles
-        // SIGTERM.
+        // The script that exits by itself may still write, and the other script is killed. Each writes a line once it
+        // handles SIGTERM.
         let reaper = ChildReaper::new(CgiLimits::default()).unwrap();
         let mut registrar = TestRegistrar::new();
         for text in

@@ -29,8 +29,8 @@ use crate::http::HeaderList;
 /// # Ok(()) }
 /// ```
 ///
-/// Without further settings there is no https, and no limit of time, as in Python: a server that says nothing keeps its
-/// caller for ever. [`PoolSettings::connection`] sets both:
+/// By default, as in Python, there is no `https` and no time limit, so a server that never responds would block its
+/// caller forever. [`PoolSettings::connection`] configures both:
 ///
 /// ```no_run
 /// # #[cfg(feature = "client-tls")] {
@@ -116,8 +116,8 @@ pub struct PoolSettings {
     /// The time after which an idle connection is closed instead of used. Default: 30 seconds, because many servers
     /// close idle connections after a minute.
     pub idle_timeout: Duration,
-    /// The settings of the connections: their times, which are unlimited by default, and TLS for `https`, which is not set by
-    /// default.
+    /// The settings of the connections: the time limits, which are off by default, and TLS for `https`, which is not
+    /// set by default.
     pub connection: ClientSettings,
 }
 

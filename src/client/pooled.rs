@@ -109,7 +109,7 @@ impl<C: PoolConnector> Drop for PooledConnection<C> {
 pub struct PooledResponse<C: PoolConnector = ThreadConnector> {
     // Declared first, so that the response is dropped first. The connection is then idle or closed.
     response: HttpResponse<C::Stream>,
-    /// `None` after the connection has been returned.
+    /// The connection; `None` after it has been returned to the pool.
     connection: Option<PooledConnection<C>>,
     was_reused: bool,
 }
@@ -125,14 +125,14 @@ impl<C: PoolConnector> PooledResponse<C> {
         self.was_reused
     }
 
-    /// Reads the body into memory and returns the connection to the pool, if the length of the body is known and at
-    /// most `most` bytes, and not more than 1 GiB. Returns true in that case. Later reads take the body from memory.
+    /// Reads the body into memory and returns the connection to the pool, if the length of the body is known and is at
+    /// most `most` bytes and 1 GiB. Returns true if so. Later reads return the body from memory.
     ///
     /// A proxy calls this before it responds. Its client may accept the response slowly, and the connection can serve
     /// other requests during that time.
     ///
     /// # Errors
-    /// As for [`HttpResponse::read_all`].
+    /// Returns the same errors as [`HttpResponse::read_all`].
     pub fn read_ahead(&mut self, most: u64) -> Result<bool, Error> {
         if self.response.length().is_none_or(|length| length > most.min(MOST_AHEAD)) {
             return Ok(false);

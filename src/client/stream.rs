@@ -37,10 +37,12 @@ pub trait ClientStream {
     /// return `WouldBlock` until an event reports input needs to implement this.
     fn expect_input(&mut self) {}
 
-    /// Ends the output. The other side reads the end after the last byte, and its bytes can still be read. Never waits.
+    /// Ends the output, so that the peer reads EOF after the last byte. Bytes from the peer can still be read. Never
+    /// waits.
     ///
     /// # Errors
-    /// The error of the connection. Of kind [`Unsupported`](io::ErrorKind::Unsupported) unless the stream implements it.
+    /// Returns the error of the connection, or an error of kind [`Unsupported`](io::ErrorKind::Unsupported) if the
+    /// stream does not implement this.
     fn end_output(&mut self) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }

@@ -53,10 +53,11 @@ impl ClientTls {
         ClientTls::trusting(found.certs).ok_or_else(none)
     }
 
-    /// Trusts the certificates of a PEM file, and no others: those of authorities, or a self-signed one of a server.
+    /// Trusts the certificates in a PEM file, and no others. They can be certificates of authorities, or the
+    /// self-signed certificate of a server.
     ///
-    /// The certificate of a server must not be that of an authority. `openssl` makes one by default; this makes one of a
-    /// server:
+    /// The certificate of a server must not be one of an authority, which `openssl` creates by default. This command
+    /// creates one for a server:
     ///
     /// ```sh
     /// openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -keyout site.key -out site.crt \
@@ -73,11 +74,11 @@ impl ClientTls {
         ClientTls::trusting(found.map_err(|error| failed(&error))?).ok_or_else(|| failed(&NO_CERTIFICATE))
     }
 
-    /// Trusts the certificates of a PEM text, and no others: as [`ca_file`](ClientTls::ca_file), for texts that are in no file,
-    /// such as that of `Tls::certificate_pem`.
+    /// Trusts the certificates in a PEM text, and no others. Like [`ca_file`](ClientTls::ca_file), but for text that is
+    /// not in a file, such as the result of `Tls::certificate_pem`.
     ///
     /// # Errors
-    /// [`Error::Tls`] if the text is not PEM or has no certificate.
+    /// Returns [`Error::Tls`] if the text is not PEM or contains no certificate.
     pub fn ca_pem(pem: impl AsRef<[u8]>) -> Result<ClientTls, Error> {
         let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_ref()).collect();
         let found = found.map_err(|error| Error::Tls(error.to_string()))?;
@@ -97,7 +98,7 @@ impl ClientTls {
         ClientTls(Arc::new(config))
     }
 
-    /// `None` if no certificate can be used.
+    /// Returns `None` if no certificate can be used.
     fn trusting(certificates: Vec<CertificateDer<'static>>) -> Option<ClientTls> {
         let mut roots = RootCertStore::empty();
         // Systems may have outdated roots that cannot be parsed. They are skipped.
@@ -114,10 +115,11 @@ impl ClientTls {
     }
 }
 
-/// The end of the message about a file or a text.
+/// The end of an error message about a file or a text.
 const NO_CERTIFICATE: &str = "no certificate that can be used (a block -----BEGIN CERTIFICATE-----)";
 
-/// The error of a connection. rustls names the most common mistake with self-signed certificates by an internal name only.
+/// Converts an error of a connection. For the most common mistake with self-signed certificates, rustls shows only an
+/// internal name, so the message explains it.
 fn connection_error(error: &rustls::Error) -> Error {
     let text = error.to_string();
     if text.contains("CaUsedAsEndEntity") {

@@ -71,7 +71,7 @@ fn step(session: &mut HttpSession<'_, Memory, Recorder>) -> Next {
     step_at(session, Instant::now())
 }
 
-/// As [`step`], at this time.
+/// Like [`step`], but at this time.
 fn step_at<T: Transport>(session: &mut HttpSession<'_, T, Recorder>, now: Instant) -> Next {
     let mut cx = StepContext {
         clock: TurnClock::new(now, UNIX_EPOCH),
@@ -220,7 +220,7 @@ fn only_an_upstream_changes_the_protocol_and_only_by_a_101_that_the_client_asked
     }
 }
 
-/// A connection in memory whose number of unacknowledged bytes and TLS handshake are given.
+/// An in-memory connection for which the test sets the number of unacknowledged bytes and the TLS handshake.
 #[derive(Default)]
 struct Connection {
     memory: Memory,

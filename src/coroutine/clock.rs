@@ -1,11 +1,11 @@
-//! The clock of handlers: that of the system, or that of a simulation. Not here: deadlines.
+//! The clock for handlers, which is either the system's clock or that of a simulation. Not here: deadlines.
 
 #[cfg(feature = "internals")]
 use std::cell::RefCell;
 use std::time::Instant;
 
-/// The time for the handlers of this thread. It is not the time at which the turn began: a handler that has computed for a while
-/// and then sleeps must not be resumed too early.
+/// The current time for the handlers of this thread. This is not the time at which the turn began, because a handler
+/// that has computed for a while and then sleeps must not be resumed too early.
 #[inline]
 pub(super) fn now() -> Instant {
     #[cfg(feature = "internals")]
@@ -20,14 +20,14 @@ thread_local! {
     static SIMULATED: RefCell<Option<Box<dyn Fn() -> Instant>>> = const { RefCell::new(None) };
 }
 
-/// Replaces the clock of the handlers of this thread until it is dropped.
+/// Replaces the clock for the handlers of this thread until this is dropped.
 #[cfg(feature = "internals")]
 #[must_use]
 pub struct SimulatedClock(());
 
 #[cfg(feature = "internals")]
 impl SimulatedClock {
-    /// Handlers read the time from `read` from now on.
+    /// Makes handlers get the time from `read` from now on.
     pub fn set(read: impl Fn() -> Instant + 'static) -> SimulatedClock {
         SIMULATED.set(Some(Box::new(read)));
         SimulatedClock(())

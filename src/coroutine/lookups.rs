@@ -1,7 +1,7 @@
-//! `NameLookups`: the host names that worker threads are resolving. Each is resolved once for all handlers that wait
-//! for it.
+//! `NameLookups`: the host names that worker threads are resolving. Each name is resolved only once for all handlers
+//! that wait for it.
 //!
-//! Not here: a cache of results, which the system's resolver may have.
+//! There is no cache of results here, because the system's resolver may have one.
 
 use std::collections::HashMap;
 use std::io;
@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::shared::Shared;
 use super::workers::WorkerPool;
 
-/// The result of one lookup, for all handlers that wait for it. `None` until the lookup ends. The port of the addresses
-/// is 0.
+/// The result of one lookup, shared by all handlers that wait for it. `None` until the lookup has ended. The port of
+/// the addresses is 0.
 pub(super) type Lookup = Shared<Option<Result<Vec<SocketAddr>, Arc<io::Error>>>>;
 
 /// The lookups that are still running, by name.
@@ -40,12 +40,12 @@ impl NameLookups {
         }
         let lookup = Lookup::default();
         running.insert(host.to_owned(), lookup.clone());
-        // Unlocked first, because the pool runs the job here if it has no threads.
+        // The lock is released first, because the pool runs the job on this thread if it cannot start a thread.
         drop(running);
         let (this, host, result) = (self.clone(), host.to_owned(), lookup.clone());
         workers.run(Box::new(move || {
             let addresses = (this.resolve)(&host).map_err(Arc::new);
-            // Removed first, because a handler that begins to wait after the result needs a new lookup.
+            // The lookup is removed first, because a handler that begins to wait after the result needs a new lookup.
             this.lock().remove(&host);
             result.with(|result| *result = Some(addresses));
         }));
@@ -53,7 +53,7 @@ impl NameLookups {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Lookup>> {
-        // No code of a caller runs under the lock.
+        // No caller's code runs while the lock is held, so a poisoned mutex still has valid data.
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -76,7 +76,7 @@ mod tests {
     static CALLS: AtomicUsize = AtomicUsize::new(0);
     static GATE: Barrier = Barrier::new(2);
 
-    /// Waits until the test opens the gate, except for one name.
+    /// A resolver that waits until the test opens the gate, except for one name.
     fn slow(host: &str) -> io::Result<Vec<SocketAddr>> {
         if host == "quick" {
             return Err(io::ErrorKind::NotFound.into());
@@ -86,7 +86,7 @@ mod tests {
         Ok(vec![SocketAddr::from(([127, 0, 0, call as u8], 0))])
     }
 
-    /// The last part of the address that a lookup finds.
+    /// The last octet of the address that a lookup finds.
     fn result(lookup: &Lookup) -> Option<u8> {
         let wait = lookup.begin_wait();
         let (wakes, woken) = mpsc::channel();

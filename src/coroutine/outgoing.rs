@@ -82,7 +82,7 @@ impl<'h> OutgoingConnector<'h> {
             match self.wait_until(&lookup, deadline, |result| result.clone())? {
                 Some(found) => break found,
                 None if is_past(deadline) => return Err(timed_out()),
-                // When the server begins to stop, this wait ends once.
+                // The wait also ends, once, when the server begins to stop; then wait again.
                 None => {}
             }
         };

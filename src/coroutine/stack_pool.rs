@@ -33,7 +33,7 @@ struct StackPoolState {
     taken: usize,
     /// The waiting tickets, oldest first. Dropped tickets are skipped.
     queue: VecDeque<(Weak<TicketSlot>, Waker)>,
-    /// True if [`StackPool::shortage`] was reported. Reset when half of the stacks are unused.
+    /// True if [`StackPool::shortage`] has reported a shortage. Reset when half of the stacks are unused.
     is_shortage_known: bool,
 }
 
@@ -119,8 +119,9 @@ impl StackPool {
         self.give_back(stack);
     }
 
-    /// The number of stacks, if a ticket waits because all of them are in use and this was not reported before. A report
-    /// is repeated only after half of the stacks were unused, so a server at its limit does not fill its log.
+    /// The number of stacks, if a ticket waits because all stacks are in use and this has not been reported yet. A
+    /// shortage is reported again only after half of the stacks have been unused, so that a server at its limit does
+    /// not fill up its log.
     pub(crate) fn shortage(&self) -> Option<usize> {
         let mut state = self.lock();
         let is_new = state.taken >= self.max_stacks && !std::mem::replace(&mut state.is_shortage_known, true);

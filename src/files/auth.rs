@@ -60,7 +60,7 @@ impl Gate {
         self.admits_credentials(&self.credentials(headers)?)
     }
 
-    /// Like [`Gate::admits`], with the credentials of a request.
+    /// Like [`Gate::admits`], but for credentials that have already been extracted from a request.
     pub(super) fn admits_credentials(&self, credentials: &Credentials) -> Option<Arc<str>> {
         self.known(credentials).unwrap_or_else(|| self.verify(credentials))
     }
@@ -101,7 +101,7 @@ impl Gate {
         format!("Basic realm=\"{}\", charset=\"UTF-8\"", self.realm)
     }
 
-    /// The name and the password of a request; `None` if they are missing or malformed.
+    /// The user name and password in a request; `None` if they are missing or malformed.
     pub(super) fn credentials(&self, headers: RequestFields<'_>) -> Option<Credentials> {
         let mut values = headers.get_all("Authorization");
         // If there are two `Authorization` fields, it is undefined which one applies, so both are ignored.

@@ -1,6 +1,6 @@
-//! [`BasicAuth`]: verifies passwords for the handlers and services of a program, in the same way as for files.
+//! [`BasicAuth`]: verifies passwords for a program's own handlers and services, in the same way as for files.
 //!
-//! Not here: the paths that need a password, which the program decides.
+//! Not here: which paths require a password. The program decides that.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::account::Account;
 use super::auth::Gate;
 use crate::http::{HttpError, Request, Status};
 
-/// Verifies the passwords of requests (Basic authentication, RFC 7617), for the handlers and services of a program. For
+/// Verifies the passwords of requests (Basic authentication, RFC 7617), for a program's own handlers and services. For
 /// files, use [`FileServiceBuilder::auth`](super::FileServiceBuilder::auth) and
 /// [`auth_under`](super::FileServiceBuilder::auth_under).
 ///
@@ -42,8 +42,8 @@ pub struct BasicAuth {
 }
 
 impl BasicAuth {
-    /// Accepts these accounts. Browsers show `realm` when they ask for the password; quotes and backslashes are removed
-    /// from it.
+    /// Creates a verifier that accepts these accounts. Browsers show `realm` in the password dialog; quotes and
+    /// backslashes are removed from it.
     pub fn new(realm: &str, accounts: impl IntoIterator<Item = Account>) -> BasicAuth {
         BasicAuth { gate: Arc::new(Gate::new(realm, &accounts.into_iter().collect::<Vec<_>>())) }
     }
@@ -51,11 +51,12 @@ impl BasicAuth {
     /// Returns the user whose name and password are in the request. The comparison takes equally long for a wrong name
     /// and for a wrong password.
     ///
-    /// For an account with a bcrypt hash the first request with new credentials takes about 50 ms, during which no
-    /// other client is served; [`verification`](BasicAuth::verification) avoids that.
+    /// For an account with a bcrypt hash, verifying the first request with new credentials takes about 50 ms, during
+    /// which no other client is served; [`verification`](BasicAuth::verification) avoids that.
     ///
     /// # Errors
-    /// An [`HttpError`] with status 401 and the challenge for the client, if the credentials are missing or wrong.
+    /// Returns an [`HttpError`] with status 401 and the challenge for the client, if the credentials are missing or
+    /// wrong.
     pub fn user(&self, request: &Request) -> Result<Arc<str>, HttpError> {
         self.gate.admits(request.headers()).ok_or_else(|| unauthorized(&self.gate))
     }
@@ -79,7 +80,7 @@ impl BasicAuth {
 
 fn unauthorized(gate: &Gate) -> HttpError {
     let error = HttpError::new(Status::UNAUTHORIZED);
-    // A realm with a control character cannot be sent. The client is refused anyway.
+    // A realm with a control character cannot be sent. The request is rejected anyway.
     error.clone().header("WWW-Authenticate", gate.challenge()).unwrap_or(error)
 }
 
@@ -97,7 +98,7 @@ mod tests {
         let hash = bcrypt::hash("secret", 4).unwrap();
         for account in [Account::new("ann", "secret"), format!("ann:{hash}").parse().unwrap()] {
             let auth = BasicAuth::new("A \"b\"", [account]);
-            // ann:secret, ann:wrong, bob:secret, and no credentials at all.
+            // These are ann:secret, ann:wrong, bob:secret, and no credentials at all.
             for (authorization, user) in [
                 ("Basic YW5uOnNlY3JldA==", Some("ann")),
                 ("Basic YW5uOndyb25n", None),

@@ -47,8 +47,9 @@ use crate::watchdog::Watchdog;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
-/// Handlers can answer some paths and leave the others to files. A `FileService` is `Send` and not `Sync`, so an
-/// [`Arc`] of it cannot be shared by them; a [`Shared`](crate::handler::Shared) can, and all of them then use one cache:
+/// Handlers can respond to some paths and leave all others to a file service. A `FileService` is `Send` but not `Sync`,
+/// so handlers cannot share it in an [`Arc`]. They can share it in a [`Shared`](crate::handler::Shared), so that all of
+/// them use one cache:
 ///
 /// ```
 /// use serve_forever::files::FileService;

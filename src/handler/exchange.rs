@@ -150,7 +150,7 @@ impl<'y> Exchange<'y> {
         self.io.wfile()
     }
 
-    /// The whole body of the request, which may have at most `limit` bytes.
+    /// Reads the whole body of the request, which may have at most `limit` bytes.
     ///
     /// ```
     /// use serve_forever::handler::{Exchange, Handlers, RequestHandler};
@@ -169,7 +169,8 @@ impl<'y> Exchange<'y> {
     /// ```
     ///
     /// # Errors
-    /// As [`limit_body`](Exchange::limit_body), and those of reading [`rfile`](Exchange::rfile).
+    /// Returns the same errors as [`limit_body`](Exchange::limit_body), and the errors of reading
+    /// [`rfile`](Exchange::rfile).
     pub fn body(&self, limit: u64) -> io::Result<Vec<u8>> {
         self.limit_body(limit)?;
         let mut body = Vec::new();
@@ -177,10 +178,11 @@ impl<'y> Exchange<'y> {
         Ok(body)
     }
 
-    /// Like [`body`](Exchange::body), for text in UTF-8.
+    /// Like [`body`](Exchange::body), but for UTF-8 text.
     ///
     /// # Errors
-    /// As [`body`](Exchange::body), and an [`HttpError`] with status 400 if the body is not UTF-8.
+    /// Returns the same errors as [`body`](Exchange::body), and an [`HttpError`] with status 400 if the body is not
+    /// UTF-8.
     pub fn body_text(&self, limit: u64) -> io::Result<String> {
         let bad = |_| HttpError::new(Status::BAD_REQUEST).explain("The body is not text in UTF-8").into();
         String::from_utf8(self.body(limit)?).map_err(bad)

@@ -230,7 +230,7 @@ impl ClientStream for ParkedStream {
 
 impl From<Error> for HttpError {
     /// Converts an error from another server to the status that a gateway sends: 504 after a timeout, otherwise 502
-    /// (RFC 9110 sections 15.6.3 and 15.6.5). The error is the [`cause`](HttpError::cause), so the log names it.
+    /// (RFC 9110 sections 15.6.3 and 15.6.5). The error becomes the [`cause`](HttpError::cause), so it is logged.
     fn from(error: Error) -> Self {
         let is_late = error.kind() == io::ErrorKind::TimedOut;
         HttpError::new(if is_late { Status::GATEWAY_TIMEOUT } else { Status::BAD_GATEWAY }).cause(error)

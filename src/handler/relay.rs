@@ -28,10 +28,10 @@ impl Upgraded<'_> {
     /// first. A side that accepts no bytes stops only the direction towards it, and at most a few buffers of bytes are
     /// held for it.
     ///
-    /// When the client ends its side, `relay` ends the output to `other` ([`ClientStream::end_output`]) and continues
-    /// to pass on the bytes that `other` sends. `other` has
-    /// [`Limits::half_closed_timeout`](crate::Limits::half_closed_timeout) for that, counted from the last byte that
-    /// the client accepted. When `other` ends its side, the connection to the client closes after the last byte.
+    /// When the client closes its sending side, `relay` ends the output to `other` ([`ClientStream::end_output`]), but
+    /// continues to pass on the bytes that `other` sends. The time for that is limited to
+    /// [`Limits::half_closed_timeout`](crate::Limits::half_closed_timeout), measured from the last byte that the client
+    /// accepted. When `other` closes its side, the connection to the client is closed after the last byte.
     ///
     /// A proxy calls it after both handshakes, with the connection of
     /// [`HttpResponse::into_upgraded`](crate::client::HttpResponse::into_upgraded). The example `reverse_proxy` does that.
@@ -49,14 +49,15 @@ impl Upgraded<'_> {
             if up == Passed::End {
                 client_has_ended = true;
                 match other.end_output() {
-                    // A stream that cannot end its output alone ends both sides.
+                    // If a stream cannot end its output alone, both directions end.
                     Err(error) if error.kind() == io::ErrorKind::Unsupported => return Ok(()),
                     result => result?,
                 }
             }
             match (up, self.pass_down(&mut other, &mut held)?) {
                 (_, Passed::End) => return Ok(()),
-                // A stop of the server also looks like the end of the client, and may occur after it.
+                // When the server stops, the client's input also ends. This may happen after the client has closed its
+                // side.
                 _ if client_has_ended && self.io.is_stopping() => return Ok(()),
                 (Passed::Nothing, Passed::Nothing) => {
                     if held.is_empty() {

@@ -24,12 +24,12 @@ use crate::service::{ByInto, IntoError};
 /// of its sources is an [`HttpError`](super::HttpError), the page has its status. Otherwise the status is 500, and the
 /// error and all of its sources are logged. A later error cuts the connection.
 ///
-/// The error page does not have the fields that the handler has set, although that of [`error`](Exchange::error) has them.
-/// [`HttpError::header`](super::HttpError::header) adds a field to one page, and
+/// The error page does not include the fields that the handler has set, whereas the page that
+/// [`error`](Exchange::error) sends does. [`HttpError::header`](super::HttpError::header) adds a field to one page, and
 /// [`HttpServer::common_header`](crate::HttpServer::common_header) adds one to all responses.
 ///
-/// At most 1024 handlers run or are suspended at a time. Further requests wait, which is logged. A program with more
-/// long-lived responses, such as server-sent events or long polls, raises the limit with
+/// At most 1024 handlers can be running or suspended at the same time. Further requests wait, which is logged. A
+/// program with more long-lived responses, such as server-sent events or long polls, raises the limit with
 /// [`Handlers::most`](super::Handlers::most).
 ///
 /// `E` is the error type of the methods. It is [`io::Error`] unless the implementation names another type, such as

@@ -281,7 +281,7 @@ fn final_status(status: impl IntoStatus) -> io::Result<Status> {
     }
 }
 
-/// The fields that a response may repeat.
+/// The fields that may occur several times in a response.
 const REPEATABLE: [&str; 4] = ["Set-Cookie", "Vary", "Link", "WWW-Authenticate"];
 
 /// Adds the fields of `more` that may be repeated, and those whose names `head` does not have. `Connection: close` in
@@ -292,7 +292,7 @@ fn add_missing_fields(head: &mut FieldBlock, more: &FieldBlock) -> io::Result<()
         head.add("Connection", if keep_alive { "keep-alive" } else { "close" })?;
     }
     let is_repeatable = |name: &str| REPEATABLE.iter().any(|repeatable| name.eq_ignore_ascii_case(repeatable));
-    // All are selected before the first is added, because a name may occur in `more` several times.
+    // All fields are selected before the first one is added, because a name may occur several times in `more`.
     let added: Vec<_> = more.iter().filter(|(name, _)| is_repeatable(name) || head.get(name).is_none()).collect();
     for (name, value) in added {
         head.add(name, value)?;

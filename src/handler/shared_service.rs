@@ -1,6 +1,6 @@
-//! A service that handlers share, such as one for files, as a [`Service`] itself.
+//! Implements [`Service`] for a service that handlers share, such as a file service.
 //!
-//! Not here: passing a request on, which is in `respond`.
+//! Not here: passing a request to a service (`respond`).
 
 use std::time::{Duration, Instant};
 
@@ -8,8 +8,8 @@ use crate::coroutine::Shared;
 use crate::http::Request;
 use crate::service::{LogCallback, Reply, Service};
 
-/// A service in a [`Shared`] is a service, and so are its clones. Handlers pass requests to it by
-/// [`Exchange::serve`](super::Exchange::serve). No other access to it is open while it is called.
+/// A service in a [`Shared`] is itself a service, and so are its clones. Handlers pass requests to it with
+/// [`Exchange::serve`](super::Exchange::serve). There is no other access to the service while it is being called.
 impl<S: Service> Service for Shared<S> {
     fn call(&self, request: &Request) -> Reply {
         self.with(|service| service.call(request))

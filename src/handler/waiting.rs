@@ -44,7 +44,7 @@ impl Exchange<'_> {
     ///
     /// If the head of the response has not been sent yet, the client gets 504 after
     /// [`Limits::answer_timeout`](crate::Limits::answer_timeout), 60 seconds by default, and the handler ends. A longer
-    /// `timeout` needs a longer limit.
+    /// `timeout` requires a longer limit.
     ///
     /// The example `live_reload` sends each change to a page as a server-sent event.
     ///

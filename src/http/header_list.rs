@@ -53,9 +53,9 @@ impl HeaderList {
         Ok(())
     }
 
-    /// Removes all fields of this name and adds this one after the others; case is ignored.
+    /// Removes all fields with this name (case is ignored), and adds this field at the end.
     ///
-    /// A proxy uses it for a field whose value must not come from the client:
+    /// A proxy uses this for a field whose value must not come from the client:
     ///
     /// ```
     /// use serve_forever::http::HeaderList;
@@ -68,7 +68,7 @@ impl HeaderList {
     /// ```
     ///
     /// # Errors
-    /// As [`add`](HeaderList::add). The list is then unchanged.
+    /// Returns the same errors as [`add`](HeaderList::add). The list is then unchanged.
     pub fn set(&mut self, name: &str, value: impl FieldValue) -> Result<(), InvalidHeader> {
         let mut field = HeaderList::new();
         field.add(name, value)?;
@@ -77,7 +77,7 @@ impl HeaderList {
         Ok(())
     }
 
-    /// Removes all fields of this name; case is ignored.
+    /// Removes all fields with this name; case is ignored.
     pub fn remove(&mut self, name: &str) {
         if self.contains(name) {
             let all = std::mem::take(self);

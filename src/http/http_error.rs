@@ -39,11 +39,11 @@ struct HttpErrorPage {
     message: Option<Cow<'static, str>>,
     explain: Option<Cow<'static, str>>,
     fields: FieldBlock,
-    /// Shared, because an `HttpError` can be cloned.
+    /// The cause is shared, because an `HttpError` can be cloned.
     cause: Option<Arc<dyn Error + Send + Sync>>,
 }
 
-/// The parts of an [`HttpError`], for the response that it becomes.
+/// The parts of an [`HttpError`] from which its response is made.
 pub(crate) struct HttpErrorParts {
     pub(crate) status: Status,
     pub(crate) message: Option<Cow<'static, str>>,
@@ -67,14 +67,14 @@ impl HttpError {
         self
     }
 
-    /// Sets the explanation, a sentence that is only shown on the page.
+    /// Sets the explanation, a sentence that is shown only on the page.
     pub fn explain(mut self, explain: impl Into<Cow<'static, str>>) -> HttpError {
         self.page.explain = Some(explain.into());
         self
     }
 
-    /// Sets the error that is the reason for this one. It is logged on a separate line, with its sources. The client
-    /// does not receive it.
+    /// Sets the error that caused this one. It is logged on a separate line, with its sources. The client does not
+    /// receive it.
     ///
     /// ```
     /// use serve_forever::http::HttpError;
@@ -106,7 +106,7 @@ impl HttpError {
         self.page.status
     }
 
-    /// The parts of the response that this error becomes.
+    /// The parts from which the response for this error is made.
     pub(crate) fn into_parts(self) -> HttpErrorParts {
         let HttpErrorPage { status, message, explain, fields, cause } = self.page;
         HttpErrorParts { status, message, explain, fields, cause }

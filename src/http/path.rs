@@ -143,8 +143,8 @@ impl UrlPath {
     /// True if the first segments equal those of `base`, a decoded path such as `/private`. Empty segments of `base`
     /// are ignored. As with [`Path::starts_with`], `/privately` does not start with `/private`.
     ///
-    /// Case is compared. On a file system that ignores case, `/Private` names the same directory as `/private` and does
-    /// not start with it, so files should be guarded by
+    /// The comparison is case-sensitive. On a file system that ignores case, `/Private` names the same directory as
+    /// `/private`, but does not start with it, so files should be guarded with
     /// [`auth_under`](crate::files::FileServiceBuilder::auth_under) instead.
     pub fn starts_with(&self, base: &str) -> bool {
         let mut segments = self.segments();

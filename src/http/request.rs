@@ -119,9 +119,9 @@ impl Request {
         if path.is_empty() && self.method != Method::Connect { b"/" } else { path }
     }
 
-    /// The target in origin-form, as a proxy sends it to a server (RFC 9112 section 3.2.1): the path and the query, not
-    /// decoded. An absolute-form target loses its scheme and authority. The proxy then sends
-    /// [`authority`](Request::authority) as `Host`, not the client's `Host` (section 3.2.2).
+    /// The target in origin form, in which a proxy sends it to a server (RFC 9112 section 3.2.1): the path and the
+    /// query, not decoded, without the scheme and the authority of an absolute-form target. The proxy must then send
+    /// [`authority`](Request::authority) as `Host`, and not the client's `Host` (section 3.2.2).
     ///
     /// ```
     /// use serve_forever::{http::Request, service::Response, testing};

@@ -40,7 +40,7 @@ const FAILED: u8 = 1;
 /// The exit status after an error in the command line.
 const USAGE: u8 = 2;
 
-/// Runs the program: parses the command line, measures, reports.
+/// Runs the program: parses the command line, measures, and reports.
 pub fn run() -> ExitCode {
     let options = match LoadOptions::parse(std::env::args_os()) {
         Ok(options) => options,

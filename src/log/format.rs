@@ -135,7 +135,7 @@ fn write_ipv4(out: &mut Vec<u8>, address: Ipv4Addr) {
         if place > 0 {
             out.push(b'.');
         }
-        // A number below 256 is written faster digit by digit than by a function for all numbers.
+        // Writing a number below 256 digit by digit is faster than a function for all numbers.
         if octet > 99 {
             out.push(b'0' + octet / 100);
         }
@@ -203,7 +203,8 @@ pub(super) fn write_message(out: &mut Vec<u8>, text: &str) {
 /// Python escapes only 0x00 to 0x1f and 0x7f to 0x9f, and shows higher bytes as Latin-1 characters. Here they are
 /// escaped too, because the bytes may be in another encoding, and the terminal may use yet another one.
 pub(super) fn write_escaped(out: &mut Vec<u8>, bytes: &[u8]) {
-    // Nearly all texts need no escape. A loop that does not stop at the first byte that does is vectorised.
+    // Nearly all texts need no escaping. The loop does not stop at the first byte that needs it, so that it is
+    // vectorised.
     if !bytes.iter().fold(false, |needed, byte| needed | needs_escape(*byte)) {
         return out.extend_from_slice(bytes);
     }

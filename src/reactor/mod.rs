@@ -64,11 +64,11 @@ pub use signals::{SignalAction, Signals};
 pub use stopper::{StopFlag, Stopper};
 use table::SessionTable;
 
-/// The token of the input whose end ends the run.
+/// The token of the input on which EOF ends the run.
 #[cfg(unix)]
 const INPUT_END: Token = Token(usize::MAX - 3);
 
-/// The token of the first acceptor. The tokens of the others count downwards from it.
+/// The token of the first acceptor. The tokens of further acceptors count downwards from it.
 const FIRST_ACCEPTOR: usize = usize::MAX - 4;
 
 /// The loop. It runs the sessions that its acceptors produce.
@@ -85,18 +85,18 @@ pub struct Reactor<'s, S: Selector = Poll, O: LoopObserver = Unobserved> {
     capacity: Capacity,
     eviction: Eviction,
     shutdown: Shutdown,
-    /// True if [`TurnHooks::stopping`] was called.
+    /// True once [`TurnHooks::stopping`] has been called.
     is_stop_announced: bool,
     scratch: Scratch,
     clock: TurnClock,
     /// The maximum number of handshake flights that are computed in one turn.
     handshakes: usize,
-    /// The number of flights that this turn may still compute.
+    /// The number of handshake flights that may still be computed in this turn.
     handshakes_left: usize,
 }
 
 impl<'s, S: Selector> Reactor<'s, S> {
-    /// Creates a loop without sessions.
+    /// Creates a loop that has no sessions yet.
     ///
     /// # Errors
     /// Returns an error if the acceptors or the signals cannot be registered with the selector.
@@ -115,7 +115,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
     /// Creates a loop like [`Reactor::new`], which reports to `observer`.
     ///
     /// # Errors
-    /// As [`Reactor::new`].
+    /// Returns the same errors as [`Reactor::new`].
     pub fn observed(
         selector: &'s mut S,
         stop: &'s StopFlag,
@@ -154,12 +154,12 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
         })
     }
 
-    /// Sets the times after which the run drains by itself. They count from now.
+    /// Sets how long the run lasts before it drains by itself, counted from now.
     pub fn set_lifetime(&mut self, lifetime: Lifetime) {
         self.shutdown.set_lifetime(lifetime, self.clock.now);
     }
 
-    /// Drains the run when this input ends.
+    /// Makes the run drain at EOF of this input.
     ///
     /// # Errors
     /// Returns an error if the selector does not accept the input, as for a regular file.
@@ -170,8 +170,8 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
         Ok(())
     }
 
-    /// The number of sessions that are producing or sending a response. After the run, dropping the loop cuts these
-    /// responses.
+    /// The number of sessions that are producing or sending a response. When the loop is dropped after the run, these
+    /// responses are cut short.
     pub fn responding(&self) -> usize {
         self.sessions.responding()
     }
@@ -179,11 +179,11 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
     /// Runs turns until the mode, the [`StopFlag`] or a signal ends the run.
     ///
     /// # Errors
-    /// Returns an error if the selector itself fails. No client can cause that.
+    /// Returns an error if the selector itself fails. Clients cannot cause this error.
     pub fn run(&mut self, mode: RunMode, hooks: &mut dyn TurnHooks) -> io::Result<RunEnd> {
         let mut events = self.selector.events();
         self.shutdown.set_mode(mode);
-        // Called before the first sleep too, because the result limits that sleep.
+        // The hooks are also called before the first sleep, because the result limits that sleep.
         let mut longest = self.run_hooks(hooks);
         loop {
             if let Some(end) = self.shutdown.run_end(self.clock.now, self.sessions.len()) {
@@ -193,7 +193,8 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
             self.observer.turn_begins(timeout);
             self.sleep(&mut events, timeout)?;
             self.mark(&events);
-            // Called before the sessions run, so that a response in this turn can announce the end of its connection.
+            // This comes before the sessions run, so that a response in this turn can announce the end of its
+            // connection.
             if let Some(end) = self.apply_stop(hooks) {
                 return Ok(end);
             }
@@ -208,7 +209,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
         }
     }
 
-    /// Calls the hook between two turns, which returns the longest time to sleep.
+    /// Calls the hook for the time between two turns. Returns the maximum time to sleep.
     fn run_hooks(&mut self, hooks: &mut dyn TurnHooks) -> Option<Duration> {
         self.observer.hooks_begin();
         let longest = hooks.after_turn(self.clock);
@@ -216,11 +217,11 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
         longest
     }
 
-    /// The longest time to sleep: until the next deadline, but at most `longest`; zero if a session is runnable. `None`
+    /// The maximum time to sleep: until the next deadline, but at most `longest`; zero if a session is runnable. `None`
     /// means no limit.
     fn sleep_time(&mut self, longest: Option<Duration>) -> Option<Duration> {
-        // Acceptors do not count while no connection may be accepted. Otherwise the loop would spin on a pending
-        // connection.
+        // Ready acceptors do not count while no connection may be accepted, because otherwise the loop would spin on a
+        // pending connection.
         let accepting = self.shutdown.is_accepting() && !self.is_full();
         let is_busy = self.sessions.has_runnable() || (accepting && self.acceptors.iter().any(Acceptor::is_ready));
         #[cfg(unix)]
@@ -243,21 +244,21 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
         let acceptors = self.acceptors.len();
         self.observer.woken(|| selector::awakening::<S>(events, timeout, &slept, |token| woken_by(token, acceptors)));
         match slept {
-            // A signal handler of the process interrupted the sleep. The turn continues without events.
+            // A signal handler interrupted the sleep. The turn continues without events.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
             other => other,
         }
     }
 
-    /// Marks the sessions and acceptors that the events, the mailbox and the deadlines concern.
+    /// Marks the sessions and acceptors that are affected by the events, the mailbox and the deadlines.
     ///
-    /// No session runs here. A session that ran could end and free its key while a later event of the same batch still
+    /// No session runs here. Otherwise a session could end and free its key while a later event in the same batch still
     /// contains that key, and a session with two events would run twice.
     fn mark(&mut self, events: &S::Events) {
         for (token, ready) in S::happened(events) {
             match token {
-                // This event only ends the sleep. The mailbox is read below in every turn, because keys may also arrive
-                // while the loop is awake.
+                // The only purpose of this event is to end the sleep. The mailbox is read below in every turn, because
+                // keys may also arrive while the loop is awake.
                 Mailbox::TOKEN => {}
                 Signals::TOKEN => self.signals.iter_mut().for_each(|signals| signals.mark_ready()),
                 #[cfg(unix)]
@@ -286,8 +287,8 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
         self.sessions.queue_due(self.clock.now, |key| self.observer.deadline(key));
     }
 
-    /// Applies the request of a [`Stopper`], the next stop signal, and the ends that need no request. Returns the end
-    /// of the run if the run ends immediately.
+    /// Handles a request from a [`Stopper`], the next stop signal, and the reasons for a drain that need no request.
+    /// Returns the reason if the run ends immediately.
     fn apply_stop(&mut self, hooks: &mut dyn TurnHooks) -> Option<RunEnd> {
         let requested = self.stop.requested().map(|action| (action, RunEnd::Stopped));
         let due = self.drain_due().map(|end| (SignalAction::Drain, end));
@@ -297,7 +298,8 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
                 self.announce_stop(hooks);
                 return None;
             }
-            // The sender of a further signal does not want to wait for the end of the lame duck or the drain.
+            // A further signal means that its sender does not want to wait for the end of the lame-duck time or the
+            // drain.
             let action = if self.shutdown.is_draining() { SignalAction::Stop } else { action };
             Some((action, end))
         });
@@ -307,7 +309,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
                 self.observer.stops(true, end.signal());
                 return Some(end);
             }
-            // The flag of a stopper stays set until the run ends, so this is reached in every turn of a drain.
+            // A stopper's request stays set until the run ends, so this is reached in every turn of a drain.
             if !self.shutdown.is_draining() {
                 self.begin_drain(end);
             }
@@ -315,22 +317,22 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
         None
     }
 
-    /// Informs the hooks once that the run ends.
+    /// Tells the hooks, only once, that the run is ending.
     fn announce_stop(&mut self, hooks: &mut dyn TurnHooks) {
         if !std::mem::replace(&mut self.is_stop_announced, true) {
             hooks.stopping();
         }
     }
 
-    /// The reason for a drain without a request from another thread or a signal: the end of an input, or a time that
-    /// has passed.
+    /// The reason for a drain without a request from another thread or a signal: EOF on the input that is watched, or a
+    /// time that has elapsed.
     fn drain_due(&mut self) -> Option<RunEnd> {
         #[cfg(unix)]
         if self.input_end.as_mut().is_some_and(|input| input.has_ended()) {
             return Some(RunEnd::Stopped);
         }
         let now = self.clock.now;
-        // This asks every session, so it is done only when the time may have passed.
+        // This queries every session, so it is done only when the time may have elapsed.
         if self.shutdown.is_idle_check_due(now) {
             let end = self.shutdown.idle_end(self.sessions.inactive_since(), now);
             if end.is_some() {
@@ -340,7 +342,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
         self.shutdown.drain_due(now)
     }
 
-    /// The next signal that ends the run. Reload signals before it are handled.
+    /// Returns the next signal that ends the run. Handles any reload signals before it.
     fn next_stop_signal(&mut self, hooks: &mut dyn TurnHooks) -> Option<(i32, SignalAction)> {
         let signals = self.signals.as_mut()?;
         loop {
@@ -359,7 +361,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
         }
     }
 
-    /// Closes the acceptors and queues every session, so that each reads [`TurnClock::stopping`].
+    /// Closes the acceptors and queues every session, so that each session sees [`TurnClock::stopping`].
     fn begin_drain(&mut self, end: RunEnd) {
         self.observer.stops(false, end.signal());
         // Pending connections are accepted first, because closing a listener resets them.
@@ -372,7 +374,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
         self.sessions.queue_all();
     }
 
-    /// Accepts every pending connection, without a limit for the turn, because no later turn accepts any.
+    /// Accepts every pending connection, without a limit on the number per turn, because no later turn accepts any.
     ///
     /// A run for one session leaves all other connections to the next run.
     fn accept_backlog(&mut self) {
@@ -380,8 +382,8 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
             self.observer.accepting_begins(number, self.acceptors[number].is_ready());
             while self.shutdown.drains_backlog() && !self.is_full() {
                 match self.acceptors[number].accept(self.clock.now) {
-                    // Without a descriptor, the connection is lost when the listener is closed, because no later turn
-                    // could accept it.
+                    // If there is no descriptor for it, the connection is lost when the listener is closed, because no
+                    // later turn could accept it.
                     Accepted::Nothing | Accepted::Exhausted(_) => break,
                     Accepted::Refused => self.observer.refused(),
                     Accepted::Session(session) => {
@@ -406,8 +408,8 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
                     Accepted::Nothing => break,
                     Accepted::Exhausted(error) => {
                         self.observer.rests(BACK_OFF, &error);
-                        // The process has no descriptor left (`EMFILE`). Closing idle sessions frees descriptors for
-                        // the next attempt of the acceptor.
+                        // The process has no descriptors left (`EMFILE`). Closing idle sessions frees descriptors for
+                        // the acceptor's next attempt.
                         self.eviction.evict_idle(&mut self.sessions, &mut self.observer);
                         break;
                     }
@@ -428,12 +430,12 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
         }
     }
 
-    /// True if an acceptor may add a session. If the table is full and a connection is pending, idle sessions are
-    /// closed, so that the next turn has capacity for it.
+    /// True if there is capacity for a session from an acceptor. If the table is full and a connection is pending, idle
+    /// sessions are closed, so that the next turn has capacity for it.
     fn has_capacity(&mut self, number: usize) -> bool {
         let full = self.is_full();
-        // Without the check for a pending connection, idle sessions of a full table would be closed although no
-        // connection needs their place.
+        // The check for a pending connection is needed, because otherwise idle sessions in a full table would be closed
+        // although no connection needs their place.
         if full && self.acceptors[number].has_pending(self.clock.now) {
             self.eviction.evict_idle(&mut self.sessions, &mut self.observer);
         }
@@ -455,7 +457,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
     }
 
     fn run_session(&mut self, key: usize) {
-        // The session may have been closed for another connection after it was marked.
+        // The session may have been closed to make room for another connection after it was marked.
         let Some(entry) = self.sessions.begin_step(key) else { return };
         let registry = self.selector.registry();
         let mut registrar = SessionRegistrar { registry, link: &self.link, key, now: self.clock.now };
@@ -470,7 +472,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
         let mut next = entry.session.step(&mut entry.ready, &mut cx);
         self.eviction.note_memory(cx.memory_is_short);
         self.handshakes_left = cx.handshakes_left;
-        // A session is registered only when it first waits, which saves the system call for short exchanges. The poll
+        // A session is registered only when it first waits, which saves a system call for short exchanges. The poll
         // reports the readiness of a source at its registration, so no event is lost.
         if let Next::Wait(_) = next
             && !entry.registered

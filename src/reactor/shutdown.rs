@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// What ends a run, in addition to a [`Stopper`](super::Stopper) and a signal.
+/// The event that ends a run, other than a [`Stopper`](super::Stopper) and a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunMode {
     /// Nothing else ends the run.

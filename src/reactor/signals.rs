@@ -39,11 +39,11 @@ pub enum SignalAction {
     Reload,
 }
 
-/// The signals of a simulation that have arrived and that the loop has not read.
+/// The signals in a simulation that have arrived but that the loop has not read.
 #[cfg(feature = "internals")]
 pub type SignalQueue = Arc<Mutex<VecDeque<i32>>>;
 
-/// Where the signals come from.
+/// The source of the signals.
 enum Delivery {
     System(SystemSignals),
     #[cfg(feature = "internals")]
@@ -51,7 +51,7 @@ enum Delivery {
 }
 
 impl Delivery {
-    /// Takes the next signal that has arrived.
+    /// Takes the next signal that has arrived, if any.
     fn next(&mut self) -> Option<i32> {
         match self {
             Delivery::System(signals) => signals.pending().next(),
@@ -60,7 +60,7 @@ impl Delivery {
         }
     }
 
-    /// The descriptor that is readable when a signal has arrived.
+    /// The descriptor that becomes readable when a signal arrives.
     fn source(&mut self) -> Option<&mut dyn Source> {
         match self {
             Delivery::System(signals) => Some(signals),
@@ -71,8 +71,8 @@ impl Delivery {
 }
 
 impl Signals {
-    /// The token of the signals' descriptor. The tokens of sessions count upwards from 0. Those of the loop itself are at the
-    /// other end of the range.
+    /// The token of the signals' descriptor. The tokens of sessions count upwards from 0. The tokens of the loop itself
+    /// are at the other end of the range.
     pub const TOKEN: Token = Token(usize::MAX - 2);
 
     /// Installs handlers for these signals. If the loop is stuck and a second stop signal arrives before the first has
@@ -94,7 +94,8 @@ impl Signals {
         Ok(signals)
     }
 
-    /// Signals of a simulation: this queue holds those that have arrived. Each has an event of [`Signals::TOKEN`].
+    /// Creates the signals for a simulation. The queue contains those that have arrived. The simulation must report an
+    /// event with [`Signals::TOKEN`] for each of them.
     #[cfg(feature = "internals")]
     pub fn simulated(actions: &[(i32, SignalAction)], queue: SignalQueue) -> Signals {
         let (unread_stop, registered) = (Arc::default(), Vec::new());
@@ -108,7 +109,7 @@ impl Signals {
     }
 
     pub(super) fn deregister(&mut self, registry: &Registry) {
-        // If the registry does not know the descriptor any more, there is nothing left to do.
+        // An error is ignored, because it means that the descriptor is no longer registered.
         _ = self.delivery.source().map(|source| registry.deregister(source));
     }
 
@@ -145,7 +146,7 @@ mod tests {
 
     use super::*;
 
-    /// The default action of both signals ends the process, and with it this test.
+    /// The default action of both signals terminates the process, and this test with it.
     #[test]
     fn only_a_second_unread_stop_signal_has_its_default_action() {
         let actions = [(SIGUSR1, SignalAction::Drain), (SIGUSR2, SignalAction::Reload)];
@@ -163,7 +164,7 @@ mod tests {
         signals.mark_ready();
         assert_eq!(signals.next(), Some(actions[1]));
         drop(signals);
-        // The handlers of signals that no loop reads do nothing.
+        // Handlers for signals that no loop reads do nothing.
         raise(SIGUSR1).unwrap();
         raise(SIGUSR1).unwrap();
     }

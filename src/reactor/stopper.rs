@@ -145,7 +145,7 @@ mod tests {
                 while flag.requested().is_none() {
                     thread::yield_now();
                 }
-                // A run goes on after the request. `shutdown` would return meanwhile if it did not wait.
+                // The run continues after the request. If `shutdown` did not wait, it would return meanwhile.
                 (0..1000).for_each(|_| thread::yield_now());
                 has_ended.store(true, Ordering::Release);
                 drop(run);

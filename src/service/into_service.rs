@@ -13,8 +13,8 @@ use crate::http::Request;
 ///
 /// A closure with the argument type `&Request`, as in `|request: &Request|`, is itself a `Service`, and the request is
 /// not copied. A closure whose argument has no type annotation, such as `|_| Response::text("hello")`, takes the
-/// request by value. It cannot call methods of the request: the compiler does not infer the type of `request` in
-/// `|request| request.url_path()`. The parameter `M` distinguishes the cases; the compiler infers it.
+/// request by value. Such a closure cannot call methods of the request, because the compiler cannot infer the type of
+/// `request` in `|request| request.url_path()`. The parameter `M` distinguishes the cases; the compiler infers it.
 ///
 /// ```
 /// use serve_forever::{HttpServer, service::Response};

@@ -30,7 +30,7 @@ use super::response::TestResponse;
 /// assert!(client.take().starts_with(b"HTTP/1.1 200 OK\r\n"));
 /// ```
 ///
-/// A handler that waits for a shared value runs when its client waits for the response:
+/// A handler that waits for a shared value runs while its client waits for the response:
 ///
 /// ```
 /// use serve_forever::handler::{Exchange, Handlers, RequestHandler, Shared};

@@ -60,7 +60,7 @@ pub trait TestableServer: Send + 'static {
     #[doc(hidden)]
     fn test_stopper(&self) -> Stopper;
 
-    /// True if clients have to speak TLS.
+    /// True if clients must use TLS.
     #[doc(hidden)]
     fn test_is_encrypted(&self) -> bool {
         false
@@ -148,8 +148,8 @@ impl TestServer {
     }
 
     /// Sends a request with the fields `Host`, `Content-Length` and `fields` on a new connection, and returns the
-    /// response. The connection is not encrypted. To test a server with TLS, use `client::HttpConnection`, as the example
-    /// of `Tls::self_signed` does.
+    /// response. The connection is not encrypted. To test a server with TLS, use `client::HttpConnection`, as in the
+    /// example for `Tls::self_signed`.
     ///
     /// # Errors
     /// Returns the errors of the connection, including a timeout after a minute without bytes.
@@ -181,8 +181,8 @@ impl TestServer {
     }
 
     /// Stops the server, lets responses in flight finish, and returns the reason why the server stopped. If threads of
-    /// the test still borrow the `TestServer`, stop it with the [`HttpServer::stopper`] that was taken before the
-    /// start.
+    /// the test still borrow the `TestServer`, stop the server with an [`HttpServer::stopper`] that was created before
+    /// the start.
     ///
     /// # Errors
     /// Returns the errors of [`HttpServer::serve_forever`].

@@ -75,8 +75,8 @@ impl Tls {
 
     /// Generates a certificate for these DNS names and addresses. It is valid for 30 days and exists only in memory.
     /// Clients trust the certificate only if they are configured to do so, for example with the
-    /// [`fingerprint`](Tls::fingerprint) or with [`certificate_pem`](Tls::certificate_pem). A test of a server over
-    /// TLS, with the features `tls` and `client-tls`:
+    /// [`fingerprint`](Tls::fingerprint) or with [`certificate_pem`](Tls::certificate_pem). The following test of a
+    /// server with TLS needs the features `tls` and `client-tls`:
     ///
     /// ```
     /// use serve_forever::{HttpServer, service::Response, testing::TestServer, tls::Tls};
@@ -132,9 +132,9 @@ impl Tls {
         self.fingerprint.as_deref()
     }
 
-    /// The default certificate in PEM, without the certificates of its issuers. A client that trusts a self-signed one
-    /// accepts this server: pass the text to `ClientTls::ca_pem`, or write it to a file for `curl --cacert`. `None` after
-    /// [`from_config`](Tls::from_config).
+    /// The default certificate in PEM, without the certificates of its issuers. If the certificate is self-signed, a
+    /// client that trusts it accepts this server: pass the text to `ClientTls::ca_pem`, or write it to a file for `curl
+    /// --cacert`. `None` after [`from_config`](Tls::from_config).
     pub fn certificate_pem(&self) -> Option<String> {
         self.certificate.as_deref().map(certificate_pem)
     }
@@ -197,7 +197,7 @@ impl Default for TlsBuilder {
     }
 }
 
-/// The certificates of a server, read and checked.
+/// The certificates of a server, after they have been read and checked.
 struct Certificates {
     choice: CertificateChoice,
     /// The default certificate in DER.

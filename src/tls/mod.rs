@@ -27,6 +27,6 @@ mod x509;
 pub use client_auth::ClientAuth;
 pub use configuration::{Tls, TlsBuilder, TlsVersion};
 pub use error::{TlsError, TlsErrorKind};
-/// The library for TLS, whose types appear in this module.
+/// The `rustls` crate, whose types appear in this module.
 pub use rustls;
 pub use summary::CertificateSummary;

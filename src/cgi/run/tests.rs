@@ -1,4 +1,4 @@
-//! Unit tests of `ScriptRun`: its deadlines, its place in the queue, and output that a test writes in place of a script.
+//! Unit tests of `ScriptRun`: its deadlines, its place in the queue, and output that a test writes instead of a script.
 
 use std::io::{PipeReader, PipeWriter, Write};
 use std::net::SocketAddr;
@@ -18,7 +18,7 @@ fn run(limits: CgiLimits) -> ScriptRun {
     ScriptRun::new(service.context(), Request::builder("POST", "/cgi-bin/x").build(), script, true)
 }
 
-/// The response, if there is one now.
+/// The response, if there is one at this point.
 fn poll(run: &mut ScriptRun, registrar: &mut TestRegistrar) -> Option<Response> {
     match run.poll(registrar).unwrap() {
         RunProgress::NotYet => None,
@@ -27,7 +27,7 @@ fn poll(run: &mut ScriptRun, registrar: &mut TestRegistrar) -> Option<Response> 
     }
 }
 
-/// The output of a script that only sleeps. It comes from this pipe.
+/// The output of a script that only sleeps, which comes from this pipe.
 fn sleeping(run: &ScriptRun, output: PipeReader, registrar: &mut TestRegistrar) -> ScriptOutput {
     let child = Command::new("sleep").arg("1000").process_group(0).spawn().unwrap();
     let label = ChildLabel { client: SocketAddr::from(([0; 4], 0)), name: run.script.shown(), wake: registrar.wake() };
@@ -74,7 +74,7 @@ fn a_turn_reads_a_limited_amount_of_unwanted_output() {
     let mut run = run(CgiLimits::default());
     let mut registrar = TestRegistrar::new();
     let most = PIECE * (PIECES as usize + 1);
-    // The pipe holds all bytes at once, so a turn without a limit would read all of them.
+    // All of the bytes fit into the pipe, so a turn without a limit would read all of them.
     let (reader, writer) = io::pipe().unwrap();
     let size = rustix::pipe::fcntl_setpipe_size(&writer, 1 << 20).unwrap();
     assert!(size > 2 * most);
@@ -88,7 +88,7 @@ fn a_turn_reads_a_limited_amount_of_unwanted_output() {
     assert_eq!(registrar.wakes(), 1, "the next turn reads more");
 }
 
-/// The notes for the log since the last call.
+/// The log lines since the last call.
 fn notes(run: &ScriptRun, now: Instant) -> Vec<String> {
     let mut notes = Vec::new();
     run.context.reaper.after_turn(now, &mut |_, text| notes.push(text.to_owned()));
@@ -118,7 +118,7 @@ fn a_queued_run_that_is_dropped_leaves_the_queue() {
     assert_eq!(next.wakes(), 1);
 }
 
-/// A run whose script only sleeps. The test writes the output in place of the script.
+/// A run whose script only sleeps. The test writes the output instead of the script.
 struct Played {
     run: ScriptRun,
     registrar: TestRegistrar,
@@ -136,7 +136,7 @@ impl Played {
         Played { run, registrar, output: Some(writer) }
     }
 
-    /// A script whose input is full of a body, of which it has read nothing. The input ends with the receiver.
+    /// A script whose input is filled with a body of which it has read nothing. Dropping the receiver closes the input.
     fn with_unread_body() -> (Played, Receiver) {
         let mut played = Played::new("POST", CgiLimits::default());
         let (stdin, reader) = pipe::new().unwrap();
@@ -150,16 +150,16 @@ impl Played {
         poll(&mut self.run, &mut self.registrar)
     }
 
-    /// The response, if there is one after this output.
+    /// Writes this output. Returns the response, if there is one then.
     fn write(&mut self, output: &str) -> Option<Response> {
         self.output.as_mut().unwrap().write_all(output.as_bytes()).unwrap();
         self.poll()
     }
 
-    /// The response after the end of the output.
+    /// Ends the output. Returns the response.
     fn end(&mut self) -> Response {
         self.output = None;
-        // A process that another test starts at this moment has a copy of the descriptor until its `exec`.
+        // A process that another test is starting at this moment has a copy of the descriptor until it calls `exec`.
         loop {
             if let Some(response) = self.poll() {
                 return response;
@@ -168,7 +168,7 @@ impl Played {
         }
     }
 
-    /// The error of a run with this output.
+    /// The error that a run with this output returns.
     fn refusal(mut self, output: &str) -> Option<String> {
         self.output.as_mut().unwrap().write_all(output.as_bytes()).unwrap();
         self.run.poll(&mut self.registrar).err().map(|error| error.to_string())
@@ -205,7 +205,7 @@ fn a_head_may_be_as_long_as_its_limit_and_empty_output_is_no_head() {
     assert!(refusal.contains("neither Content-Type nor Location"), "{refusal}");
 }
 
-/// The script may do more than print, so it is not terminated before its end.
+/// The script may have side effects, so it is not terminated early.
 #[test]
 fn a_response_without_a_body_of_the_script_waits_for_the_end_of_the_output() {
     for (method, head, status, is_omitted) in [
@@ -260,7 +260,7 @@ fn a_run_that_is_dropped_terminates_a_script_that_could_take_its_body_for_comple
         let Body::Stream(mut body) = response.body else { panic!("not a stream") };
         if is_complete {
             played.output = None;
-            // As in `Played::end`, the end may come a moment later.
+            // As in `Played::end`, EOF may occur a moment later.
             while !matches!(body.read(&mut [0; 8]), Ok(0)) {
                 std::thread::yield_now();
             }

@@ -325,7 +325,7 @@ impl FaultyResponse {
                 self.look_at = Some(now + ACKNOWLEDGEMENT_INTERVAL);
             }
             Some(CutEnd::Reset) => {}
-            // That stage sends the output first.
+            // The closing stage first sends the output.
             Some(CutEnd::Close) | None => return Ok((Stage::Closing(CloseReason::Complete), Progress::Moved)),
         }
         Ok((Stage::Faulty(self), Progress::Still))

@@ -1,6 +1,7 @@
-//! Unit tests of responses with faults, one step at a time: the bytes that leave at each time, and the end of the connection.
+//! Unit tests of responses with faults, one step at a time: the bytes that are sent at each time, and the end of the
+//! connection.
 //!
-//! Not here: the choice of the faults, and the bytes as their client reads them (`faults`).
+//! Not here: choosing the faults, and the bytes as a client receives them (`faults`).
 
 use std::cell::Cell;
 use std::io::Read;
@@ -10,7 +11,7 @@ use super::*;
 use crate::service::{CutEnd, CutPoint, Fault, FaultKind, WireEffect};
 use crate::session::CloseReason;
 
-/// Sends every response with this fault.
+/// A service that sends every response with this fault.
 struct Faulty(WireEffect, fn() -> Body);
 
 impl Service for Faulty {
@@ -42,7 +43,7 @@ impl Upstream for FaultyUpstream {
 }
 
 thread_local! {
-    /// The number of reads of [`once`]'s source in this test.
+    /// The number of reads from the source of [`once`] in this test.
     static READS: Cell<usize> = const { Cell::new(0) };
 }
 
@@ -68,7 +69,7 @@ fn waiting() -> Body {
     Body::Stream(Box::new(Endless(false)))
 }
 
-/// A session whose time the test decides. Its client has sent a request.
+/// A session whose clock the test sets. Its client has sent a request.
 struct Timed<'s> {
     session: HttpSession<'s, Connection, Recorder>,
     recorder: Recorder,
