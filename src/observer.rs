@@ -27,10 +27,10 @@ pub trait LoopObserver {
     /// The sleep has ended. `tell` returns the reason.
     fn woken(&mut self, tell: impl Fn() -> Awakening) {}
 
-    /// A source of the session with this key has an event, so the session is marked to run. It may no longer exist.
+    /// A source of the session with this key has an event, so the session is marked to run, unless it no longer exists.
     fn event(&mut self, key: usize, ready: Ready) {}
 
-    /// Another thread has woken the session with this key, so the session is marked to run. It may no longer exist.
+    /// Another thread has woken the session with this key, so the session is marked to run, unless it no longer exists.
     fn wake_up(&mut self, key: usize) {}
 
     /// The deadline of the session with this key has passed, so the session is marked to run.

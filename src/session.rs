@@ -2,8 +2,8 @@
 //!
 //! The loop calls [`Session::step`] with the readiness of the session's socket, the time and shared buffers. The
 //! session returns the time at which it must run again, or the reason why it has ended. Readiness is only a hint: a
-//! session makes the system call anyway, and clears the hint when the call returns `WouldBlock`, or after a short read
-//! if the transport allows that.
+//! session tries the system call, and clears the hint when the call returns `WouldBlock`, or after a short read if the
+//! transport allows that.
 //!
 //! Not here: protocols, the poll, and the table of sessions.
 

@@ -25,7 +25,7 @@ pub(super) struct ScriptContext {
     pub(super) passed_on: Vec<OsString>,
     pub(super) software: String,
     pub(super) https: bool,
-    /// The user that scripts run as. `None` means the server's user.
+    /// The user under which scripts run. `None` means the server's user.
     pub(super) user: Option<ScriptUser>,
     pub(super) reaper: Arc<ChildReaper>,
     /// Responds to requests that name no script. It is in a mutex, because clones of the service can run on several

@@ -21,7 +21,7 @@ pub struct CgiLimits {
     pub whole: Duration,
     /// The time between SIGTERM and SIGKILL. Default: 2 s, which lets a script remove temporary files.
     pub kill_after: Duration,
-    /// The maximum length of the head of a script's output in bytes. A longer head is answered with 502. Default: 64
+    /// The maximum length of the head of a script's output in bytes. The response to a longer head is 502. Default: 64
     /// KiB, the same as for a request line.
     pub head: usize,
 }

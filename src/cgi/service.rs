@@ -169,7 +169,7 @@ impl CgiBuilder {
         self
     }
 
-    /// Sets the user that scripts run as. Only a server that runs as root can change it.
+    /// Sets the user under which scripts run. Only a server that runs as root can change it.
     pub fn user(mut self, user: ScriptUser) -> CgiBuilder {
         self.user = Some(user);
         self

@@ -1,4 +1,4 @@
-//! The user that scripts run as if the server runs as root.
+//! The user under which scripts run when the server runs as root.
 //!
 //! Not here: changing the user of a child, which `spawn` does.
 
@@ -7,7 +7,7 @@ use std::io;
 use rustix::process::{geteuid, getgroups};
 use rustix::thread::set_thread_groups;
 
-/// The user and group that scripts run as.
+/// The user and the group under which scripts run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScriptUser {
     uid: u32,
@@ -57,8 +57,8 @@ impl ScriptUser {
     }
 }
 
-/// The user that scripts run as. For a server that runs as root this is `wanted`, or `nobody` if `wanted` is `None`.
-/// `None` means the server's own user.
+/// The user under which scripts run. For a server that runs as root this is `wanted`, or `nobody` if `wanted` is
+/// `None`. `None` means the server's own user.
 ///
 /// # Errors
 /// Returns `PermissionDenied` if `wanted` is `Some` and the server does not run as root.

@@ -14,7 +14,7 @@ use super::exit::Exit;
 use super::options::Options;
 use super::words::shown;
 
-/// Looks up the user of `--user`. Must be called before the root changes, because it reads the user database.
+/// Looks up the user that `--user` names. Must be called before the root changes, because it reads the user database.
 pub(super) fn user(options: &Options) -> Result<Option<User>, Exit> {
     let Some(name) = &options.confinement.user else { return Ok(None) };
     match User::from_name(name) {

@@ -10,7 +10,7 @@ use crate::cgi::{CgiLimits, CgiService, ScriptUser};
 use crate::files::FileService;
 use crate::service::Service;
 
-/// Looks up the user of `--cgi-user`. Must be called before the root changes, because it reads `/etc/passwd`.
+/// Looks up the user that `--cgi-user` names. Must be called before the root changes, because it reads `/etc/passwd`.
 pub(super) fn user(options: &Options) -> Result<Option<ScriptUser>, Exit> {
     let unknown = |name: &str| {
         let name = shown(name.as_ref());

@@ -80,8 +80,8 @@ pub struct SkipFields {
 }
 
 impl HttpConnection {
-    /// Creates a connection for a thread, to `host` or `host:port`. The default port is 80. An IPv6 address with a port
-    /// must be in brackets. No socket is opened yet.
+    /// Creates a connection to `host` or `host:port`, whose calls block the calling thread. The default port is 80. An
+    /// IPv6 address with a port must be in brackets. No socket is opened yet.
     ///
     /// # Errors
     /// Returns [`Error::InvalidUrl`] if the port is not a number, or the host contains an invalid character.

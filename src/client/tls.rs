@@ -185,7 +185,7 @@ impl<S: ClientStream> ClientTlsStream<S> {
         let in_phase = |error| Error::in_phase(error, WaitPhase::Tls);
         while this.tls.is_handshaking() {
             let received = this.receive();
-            // If the handshake fails, the alert with the reason is sent if the stream accepts it.
+            // After a failed handshake, the alert with the reason is sent if the stream accepts it.
             let sent = this.send();
             match received {
                 Ok(0) => return Err(Error::Io(io::ErrorKind::ConnectionReset.into())),

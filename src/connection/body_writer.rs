@@ -121,8 +121,8 @@ impl BodyWriter {
         }
     }
 
-    /// Sends some of the output, together with the part of a body in memory that follows it. Once the output is empty,
-    /// sends some of a file. Returns the number of bytes sent, which is 0 if there is nothing to send.
+    /// Sends some of the output, together with the part of an in-memory body that follows the output. Once the output
+    /// is empty, sends some of a file. Returns the number of bytes sent, which is 0 if there is nothing to send.
     ///
     /// # Errors
     /// Returns the errors of the transport, and `UnexpectedEof` if the file is shorter than announced.

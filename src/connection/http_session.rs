@@ -246,8 +246,8 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
         }
     }
 
-    /// True if another round would do nothing, because every request has been answered, every response has been sent,
-    /// and nothing can be read. Without this test, each request would cost another round.
+    /// True if another round would do nothing, because every request has a response, every response has been sent, and
+    /// nothing can be read. Without this test, each request would cost another round.
     fn is_settled(&self, ready: &Ready) -> bool {
         let core = &self.core;
         let is_quiet = core.input.is_empty() && core.output.is_empty() && !ready.read && !core.at_end;
@@ -322,7 +322,7 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
 
     fn advance(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Result<Progress, CloseReason> {
         let (stage, progress) = match std::mem::replace(&mut self.stage, Stage::Head) {
-            // Most requests are answered without leaving this stage, which avoids moving a stage value.
+            // Most requests get their response without leaving this stage, which avoids moving a stage value.
             Stage::Head => match self.core.advance_head(cx.clock) {
                 (Stage::Head, progress) => return Ok(progress),
                 other => other,
@@ -403,7 +403,7 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
     /// this step has sent a response, its bytes may still be in transit, so the connection closes in stages and this
     /// returns true.
     fn close_if_stopping(&mut self, has_sent: bool, clock: TurnClock) -> Result<bool, CloseReason> {
-        // A request that has begun to arrive is still answered, so only waits for a new request end here.
+        // A request that has begun to arrive still gets a response, so only waits for a new request end here.
         match self.core.last_call(clock.stopping) {
             Some(end) if end <= clock.now && self.core.timers.awaits_request() => {
                 if !has_sent {

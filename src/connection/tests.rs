@@ -288,7 +288,7 @@ fn the_error_page_of_an_incomplete_head_knows_the_handshake_of_its_connection() 
     assert!(has_tls.load(Ordering::Relaxed));
 }
 
-/// Counts each fault every time it is executed.
+/// Tests that each fault is counted every time it is injected.
 #[cfg(feature = "harness")]
 #[test]
 fn a_connection_that_is_never_read_is_counted_as_a_fault() {

@@ -77,7 +77,7 @@ impl<P: CookiePolicy> CookieJar<P> {
         let mut bytes = Vec::new();
         for field in fields {
             bytes.clear();
-            // No field can contain a character that Latin-1 does not have.
+            // A field cannot contain a character outside Latin-1.
             if field.append_to(&mut bytes).is_err() {
                 continue;
             }

@@ -6,7 +6,7 @@ use super::routes::EndpointCall;
 use crate::http::{Status, is_token, latin1, trim_ows};
 use crate::service::{Reply, Response};
 
-/// `/cookies`: the cookies of the request.
+/// `/cookies`: responds with the cookies of the request.
 pub(super) fn cookies(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     let fields = call.request.headers().get_all("Cookie");
     let parts = fields.flat_map(|field| field.split(|byte| *byte == b';')).map(trim_ows);

@@ -15,7 +15,7 @@ impl fmt::Display for InvalidDataset {
 
 impl std::error::Error for InvalidDataset {}
 
-/// One item.
+/// One item of the dataset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct DatasetItem {
     /// The text of the JSON object without its closing brace.

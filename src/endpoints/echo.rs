@@ -31,7 +31,7 @@ pub(super) fn headers(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     Ok(object(|body| member(body, "headers", |body| push_lists(&headers_of(call.request), body))).into())
 }
 
-/// `/ip`: the address of the peer.
+/// `/ip`: responds with the address of the peer.
 pub(super) fn ip(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     Ok(object(|body| text_member(body, "origin", &origin(call.request))).into())
 }
@@ -42,7 +42,7 @@ pub(super) fn user_agent(call: &EndpointCall<'_>) -> Result<Reply, EndpointError
     Ok(object(|body| text_member(body, "user-agent", &agent)).into())
 }
 
-/// `/stream/{n}`: n lines of JSON.
+/// `/stream/{n}`: responds with n lines of JSON.
 pub(super) fn stream(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     let count = number("the number of lines", &call.text(), 1..=100_000)?;
     let mut rest = Vec::new();

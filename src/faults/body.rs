@@ -56,7 +56,7 @@ impl AsRef<[u8]> for SharedBytes {
     }
 }
 
-/// The bytes of a body in memory.
+/// The bytes of an in-memory body.
 struct MemoryBytes<B> {
     bytes: B,
     at: usize,

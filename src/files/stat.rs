@@ -165,8 +165,8 @@ impl From<&Metadata> for Stat {
         let since = metadata.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
         let since = since.unwrap_or_default();
         let modified = Timestamp { seconds: since.as_secs() as i64, nanoseconds: since.subsec_nanos().into() };
-        // On this system, the standard library does not provide device, inode and time of the last change, so only the
-        // size and the modification time distinguish the states of a file.
+        // On this system, the standard library does not provide the device, the inode and the time of the last change,
+        // so only the size and the modification time distinguish the states of a file.
         let identity = Identity { device: 0, inode: 0, size: metadata.len(), modified, changed: modified };
         Stat { kind, identity }
     }

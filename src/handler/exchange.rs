@@ -129,7 +129,7 @@ impl<'y> Exchange<'y> {
         self.request.query_pairs()
     }
 
-    /// The decoded first value with this name in the query; see [`query`](Exchange::query).
+    /// The first value with this name in the query, decoded; see [`query`](Exchange::query).
     pub fn param(&self, name: &str) -> Option<String> {
         self.request.param(name)
     }

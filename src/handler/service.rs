@@ -53,7 +53,7 @@ pub struct Handlers<F, E = io::Error, M = ByInto> {
     /// was idle.
     #[cfg(feature = "client")]
     next_look: Cell<Option<Instant>>,
-    /// Created with the first connection, when the settings are final.
+    /// The resources that the handlers share. They are created with the first connection, when the settings are final.
     context: OnceCell<HandlerContext>,
 }
 

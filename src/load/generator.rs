@@ -265,7 +265,7 @@ impl<'p> Generator<'p> {
         }
     }
 
-    /// Counts the unanswered requests of an ended connection, and connects again.
+    /// Counts the requests without a response on a connection that has ended, and connects again.
     fn replace(&mut self, index: usize, end: &LoadEnd, now: Instant) {
         let Some(ended) = self.connections[index].take() else { return };
         self.in_flight -= ended.in_flight();

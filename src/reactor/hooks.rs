@@ -39,7 +39,7 @@ pub struct RunLimits {
     /// The percentage of `sessions` that may be in use before an accepted connection makes the loop close stalled
     /// sessions.
     pub short: u8,
-    /// How long after a request to stop the remaining sessions are closed.
+    /// The time from a request to stop to the closing of the remaining sessions.
     pub grace: Duration,
     /// The maximum number of handshake flights that are computed in one turn.
     pub handshakes: usize,

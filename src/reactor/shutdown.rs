@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 /// The event that ends a run, other than a [`Stopper`](super::Stopper) and a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunMode {
-    /// Nothing else ends the run.
+    /// Only a stopper or a signal ends the run.
     UntilStopped,
     /// Ends the run when the first session ends, or at the deadline if no connection arrives before it. `None` means no
     /// deadline.

@@ -262,7 +262,7 @@ mod tests {
 
     use super::*;
 
-    /// A file in memory.
+    /// An in-memory file.
     #[derive(Clone, Default)]
     struct Shared(Arc<Mutex<Vec<u8>>>);
 

@@ -201,7 +201,7 @@ pub struct ScriptOptions {
     pub run: bool,
     /// The names of additional variables to pass to scripts. Each is a valid name.
     pub variables: Vec<OsString>,
-    /// The user that scripts run as.
+    /// The user under which scripts run.
     pub user: Option<String>,
     /// The maximum running time of a script; zero means no limit.
     pub timeout: Option<Duration>,
@@ -276,10 +276,10 @@ pub struct LifeOptions {
 /// The form of the ready line on standard output.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ReadyForm {
-    /// Python's sentence.
+    /// The sentence that Python prints.
     #[default]
     Python,
-    /// A JSON object.
+    /// The ready line is a JSON object.
     Json,
 }
 

@@ -155,7 +155,7 @@ impl FaultyResponse {
     /// True if the connection should be read from. `needs_input` says whether the response without the fault needs
     /// input.
     pub(in crate::connection) fn wants_input(&self, needs_input: bool) -> bool {
-        // A stalled connection discards the bytes that it reads, which detects when its client closes.
+        // A stalled connection keeps reading and discards the bytes, so that it detects when its client closes.
         let is_stalled = self.over_since.is_some() && self.end == Some(CutEnd::Stall);
         !self.is_deaf && (is_stalled || needs_input)
     }
@@ -302,7 +302,7 @@ impl FaultyResponse {
         let has_left = core.output.is_empty() && !core.transport.has_pending();
         match self.end {
             Some(CutEnd::Stall) => {
-                // The client may send further requests, which are not answered. Discarding them keeps the memory
+                // The client may send further requests, which get no response. Discarding them keeps the memory
                 // bounded.
                 core.input.consume(core.input.len());
                 // On a connection that is never read from, only events report that the client has closed it.

@@ -93,7 +93,7 @@ impl<T: Transport, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         }
     }
 
-    /// Ends a connection whose client has closed its sending side. All earlier requests have been answered.
+    /// Ends a connection whose client has closed its sending side. All earlier requests have their responses.
     fn end_of_input(&mut self) -> Stage {
         let reason = if self.machine.is_idle() { CloseReason::ClientDone } else { CloseReason::InputCut };
         self.machine.end_of_input();

@@ -4,7 +4,7 @@ use crate::http1::{MessageLimits, Violation};
 
 /// The first line of a message: a request line or a status line (RFC 9112 section 2.1).
 pub(crate) trait StartLine: Copy {
-    /// The maximum number of empty lines before the start line to ignore.
+    /// The maximum number of empty lines to ignore before the start line.
     const MOST_EMPTY_LINES: u8;
 
     /// Parses a complete line without its CRLF.
