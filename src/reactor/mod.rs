@@ -224,6 +224,8 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
         // pending connection.
         let accepting = self.shutdown.is_accepting() && !self.is_full();
         let is_busy = self.sessions.has_runnable() || (accepting && self.acceptors.iter().any(Acceptor::is_ready));
+        // A turn handles one stop signal, and the event that announced it announces no second one.
+        let is_busy = is_busy || self.signals.as_ref().is_some_and(|signals| signals.is_ready());
         #[cfg(unix)]
         let is_busy = is_busy || self.input_end.as_ref().is_some_and(|input| input.is_ready());
         if is_busy {

@@ -118,6 +118,11 @@ impl Signals {
         self.ready = true;
     }
 
+    /// True if another signal may have arrived.
+    pub(super) fn is_ready(&self) -> bool {
+        self.ready
+    }
+
     /// Returns the next signal that has arrived, and its action.
     pub(super) fn next(&mut self) -> Option<(i32, SignalAction)> {
         // Reading the descriptor is a system call, so this happens only after an event.

@@ -94,11 +94,13 @@ impl MovableSource {
     }
 
     /// False if, according to the events, a write would return `WouldBlock`.
+    #[cfg(any(test, feature = "client"))]
     pub(crate) fn can_write(&self) -> bool {
         self.state.write.load(Ordering::Relaxed)
     }
 
     /// Makes the next read perform a system call even if no event has reported input.
+    #[cfg(any(test, feature = "client"))]
     pub(crate) fn expect_input(&self) {
         self.state.read.store(true, Ordering::Relaxed);
     }

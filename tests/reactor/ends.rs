@@ -1,7 +1,8 @@
 //! The ends of a run that no stopper requests: a time, the end of an input, and signals.
 
+use std::collections::VecDeque;
 use std::io::PipeWriter;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mio::Poll;
@@ -68,6 +69,28 @@ fn a_run_ends_when_its_duration_or_its_idle_time_is_over() {
         let lifetime = Lifetime { duration, idle, ..Lifetime::default() };
         assert_eq!(run(lifetime, None, &mut Hooks::default()), RunEnd::Expired, "{lifetime:?}");
     }
+}
+
+/// Never shortens a sleep.
+struct Patient;
+
+impl TurnHooks for Patient {
+    fn after_turn(&mut self, _: TurnClock) -> Option<Duration> {
+        None
+    }
+}
+
+#[test]
+fn of_two_signals_that_arrive_together_the_second_is_read_without_another_event() {
+    let actions = [(1, SignalAction::Drain), (2, SignalAction::Drain)];
+    let queue = Arc::new(Mutex::new(VecDeque::from([1, 2])));
+    let mut signals = Signals::simulated(&actions, queue);
+    let stop = Arc::new(StopFlag::new(Arc::new(Mailbox::new(|| {}))));
+    let mut poll = Poll::new().unwrap();
+    let mut reactor = Reactor::new(&mut poll, &stop, Some(&mut signals), Vec::new(), RunLimits::default()).unwrap();
+    // The first signal begins it, and the second ends it.
+    reactor.set_lifetime(Lifetime { lame_duck: Duration::from_secs(2), ..Lifetime::default() });
+    assert_eq!(reactor.run(RunMode::UntilStopped, &mut Patient).unwrap(), RunEnd::Signal(2));
 }
 
 #[test]

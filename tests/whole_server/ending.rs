@@ -28,13 +28,15 @@ pub struct Ending {
     phase: Phase,
     /// The time from the first signal that stops until the drain.
     lame_duck: Duration,
+    /// The time at which a stopper began the drain.
+    stopped_at: Option<Duration>,
     /// The reasons that the end of the run may have.
     reasons: Vec<RunEnd>,
 }
 
 impl Ending {
     pub fn new(lame_duck: Duration) -> Ending {
-        Ending { phase: Phase::Running, lame_duck, reasons: Vec::new() }
+        Ending { phase: Phase::Running, lame_duck, stopped_at: None, reasons: Vec::new() }
     }
 
     /// A stopper asks for the end.
@@ -44,6 +46,7 @@ impl Ending {
         // A drain is not begun twice.
         if action == SignalAction::Stop || !matches!(self.phase, Phase::Draining { .. }) {
             self.begin(action, now);
+            self.stopped_at = Some(now);
         }
     }
 
@@ -59,6 +62,8 @@ impl Ending {
                 self.phase = Phase::LameDuck { until: now + self.lame_duck };
             }
             Phase::Running | Phase::LameDuck { .. } => self.begin(action, now),
+            // The turn that reads both may read the signal first, so it is the first request.
+            Phase::Draining { .. } if self.stopped_at == Some(now) && action == SignalAction::Drain => {}
             Phase::Draining { .. } => self.begin(SignalAction::Stop, now),
             Phase::Over { .. } => {}
         }
@@ -100,7 +105,7 @@ impl Ending {
             Phase::Draining { until } | Phase::Over { since: until } => until + NOTICE,
         };
         if now > latest {
-            return Err(format!("the run ends at {now:?}, and not before {latest:?}"));
+            return Err(format!("the run ends at {now:?}, and not by {latest:?}"));
         }
         if self.reasons.contains(&end) { Ok(()) } else { Err(format!("{end:?} is none of {:?}", self.reasons)) }
     }
