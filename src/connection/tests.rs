@@ -222,6 +222,7 @@ fn only_an_upstream_changes_the_protocol_and_only_by_a_101_that_the_client_asked
 
 /// An in-memory connection for which the test sets the number of unacknowledged bytes and the TLS handshake.
 #[derive(Default)]
+#[cfg_attr(not(feature = "harness"), expect(dead_code, reason = "only faults ask for acknowledgements and resets"))]
 struct Connection {
     memory: Memory,
     unacknowledged: Option<u64>,
@@ -250,10 +251,12 @@ impl Transport for Connection {
         self.memory.source()
     }
 
+    #[cfg(feature = "harness")]
     fn unacknowledged(&self) -> Option<u64> {
         self.unacknowledged
     }
 
+    #[cfg(feature = "harness")]
     fn reset_on_drop(&mut self) {
         self.is_reset = true;
     }
