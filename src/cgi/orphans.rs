@@ -122,10 +122,10 @@ mod tests {
     fn the_exit_status_of_an_own_child_is_not_taken() {
         let mut orphans = OrphanReaper::new().unwrap();
         let mut child = Command::new("sh").args(["-c", "exit 7"]).spawn().unwrap();
-        // Waits for its end. WNOWAIT leaves the status in place.
+        // Waits until it exits. WNOWAIT leaves the status in place.
         let pid = Pid::from_raw(child.id() as i32);
         waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT).unwrap();
-        // All children count as own children, also those of other tests.
+        // Every child of this process counts as its own child, including the children of other tests.
         assert!(!orphans.reap(|_| true));
         assert!(orphans.is_due(), "an orphan may be hidden by the own child");
         assert_eq!(child.wait().unwrap().code(), Some(7));

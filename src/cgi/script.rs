@@ -184,7 +184,7 @@ mod tests {
         found_below("/", true, root, path)
     }
 
-    /// As `found`, with a base path, and with or without hidden names.
+    /// Like `found`, but with a base path, and with or without hidden names.
     fn found_below(base: &str, hidden: bool, root: &Path, path: &str) -> Option<String> {
         let directories = Directories::new(base, ["/cgi-bin", "/a/htbin/"]).unwrap();
         let path = UrlPath::parse(path.as_bytes()).unwrap();

@@ -153,7 +153,7 @@ mod tests {
         assert_eq!(read(r#"a="\\"; f=1"#), [("a", Some(r#""\\""#)), ("f", Some("1"))]);
     }
 
-    /// CPython 3.13 stops at them.
+    /// CPython 3.13 stops parsing at such a quote.
     #[test]
     fn quotes_inside_a_value_belong_to_it() {
         assert_eq!(read(r#"a={"x":1}; b=2"#), [("a", Some(r#"{"x":1}"#)), ("b", Some("2"))]);

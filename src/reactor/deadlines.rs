@@ -142,7 +142,7 @@ mod tests {
     fn a_deadline_beyond_the_reach_of_the_heap_is_its_last_time() {
         let start = Instant::now();
         let mut deadlines = Deadlines::new(start);
-        // More than 600 years: more nanoseconds than 64 bits count.
+        // More than 600 years, which is more nanoseconds than 64 bits can count.
         deadlines.set(0, start.checked_add(Duration::from_secs(20_000_000_000)));
         assert_eq!(deadlines.next(), Some(start + Duration::from_nanos(NEVER - 1)));
         deadlines.set(0, Some(start));

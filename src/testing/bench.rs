@@ -56,8 +56,8 @@ use super::response::TestResponse;
 /// assert_eq!(client.response_to("GET").text(), "5");
 /// ```
 ///
-/// A bench cannot be stopped, and uses the system's clock, so a handler that waits 30 seconds does so. A test sets
-/// shorter times, and tests the end of a server with a [`TestServer`](super::TestServer).
+/// A bench cannot be stopped, and uses the system's clock, so a handler that waits for 30 seconds really takes that
+/// long. A test should set shorter times, and test the shutdown of a server with a [`TestServer`](super::TestServer).
 #[must_use = "a bench serves only its clients"]
 pub struct Bench {
     site: ServerState,

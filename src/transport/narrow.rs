@@ -297,7 +297,7 @@ mod tests {
         Pace { max_read: limit, max_write: limit, pause: Duration::from_millis(pause) }
     }
 
-    /// A session that echoes: it reads and writes as long as it is ready.
+    /// An echoing session, which reads and writes as long as it is ready.
     struct Echo {
         narrow: Narrow<Memory>,
         unsent: Vec<u8>,
@@ -355,12 +355,12 @@ mod tests {
             self.session.step(&mut self.ready, &mut cx)
         }
 
-        /// The client sends.
+        /// Sends bytes from the client.
         fn send(&mut self, bytes: &[u8]) {
             self.session.session.narrow.inner().incoming.extend_from_slice(bytes);
         }
 
-        /// One step, and the bytes that the client receives.
+        /// Runs one step, and returns the bytes that the client receives.
         fn step_and_take(&mut self) -> (Next, Vec<u8>) {
             (self.step(), std::mem::take(&mut self.session.session.narrow.inner().sent))
         }

@@ -210,7 +210,7 @@ mod tests {
         assert_eq!(scan(fields("A: 456789\r\n").as_bytes(), &limits), Err(Violation::LongField(10)));
         assert!(scan(fields("A:\r\nB:\r\nC:\r\n").as_bytes(), &limits).unwrap().is_some());
         assert_eq!(scan(fields("A:\r\nB:\r\nC:\r\nD:\r\n").as_bytes(), &limits), Err(Violation::ManyFields(3)));
-        // The first violation counts, even if the end of the line shows another one.
+        // The first violation is reported, even if the end of the line shows another one.
         assert_eq!(scan(b"GET /abcdefghijklmno\n", &limits), Err(Violation::LongRequestLine));
         assert_eq!(scan(b"GET /abcdefghijklmno\x01\r\n", &limits), Err(Violation::LongRequestLine));
         assert!(matches!(scan(b"GET / HTTP/\x9f2.0\r\n", &limits), Err(Violation::RequestLine(_))));
@@ -220,14 +220,14 @@ mod tests {
         assert!(scan(fields("A: 45678\r\n").as_bytes(), &short).unwrap().is_some(), "28 bytes");
         assert_eq!(scan(fields("A: 45\r\nB: 3\r\n").as_bytes(), &short), Err(Violation::LongHead(30)));
         assert_eq!(scan(fields("A: 45\r\nB: 3456789\r\n").as_bytes(), &short), Err(Violation::LongHead(30)));
-        // Empty lines before the head do not count for it.
+        // Empty lines before the head do not count towards its limit.
         assert_eq!(scan(b"\r\n\r\nGET / HTTP/1.1\r\nA: 456789\r\n", &short), Err(Violation::LongField(10)));
         // A byte that exceeds both limits exceeds the limit of its line.
         let both = MessageLimits { field_line: 15, ..short };
         assert_eq!(scan(fields("A: 456789012345\r\n").as_bytes(), &both), Err(Violation::LongField(15)));
     }
 
-    /// A start line that is only a word. No empty line may stand before it, as before a status line.
+    /// A start line that is only a word. As with a status line, no empty line may precede it.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     struct Word;
 
