@@ -1,5 +1,5 @@
-//! Writes the body of a response: from memory, from a file or from a source, framed by its encoder. Not here: the head,
-//! the log, and the choice of the next stage.
+//! Writes the body of a response: from memory, from a file or from a source, framed by its encoder. This file does not
+//! write the head or the log, and does not choose the next stage.
 
 use std::borrow::Cow;
 use std::io;
@@ -60,8 +60,7 @@ pub(super) enum Produced {
 }
 
 /// The maximum number of bytes of a file that one call sends, and that one client gets in one turn. The loopback
-/// interface accepts them in a fifth of a millisecond, which is therefore how long a fast client can delay other
-/// sessions.
+/// interface accepts them in a fifth of a millisecond, so a fast client can delay other sessions by that long.
 pub(super) const FILE_SLICE: u64 = 2 * 1024 * 1024;
 
 /// The maximum number of bytes that are read at a time from a body that is copied through the output.
@@ -103,8 +102,8 @@ impl BodyWriter {
         self.overran
     }
 
-    /// Appends some of a streamed body, or of a file that is read into memory, to the output, unless the output is
-    /// full.
+    /// Appends part of the body to the output, unless the output is full. Only a streamed body and a file that is read
+    /// into memory are sent this way.
     ///
     /// # Errors
     /// Returns [`CloseReason::OutputCut`] if the body ends before its announced length, or reading its source or file
@@ -149,7 +148,7 @@ impl BodyWriter {
             return Ok(0);
         }
         let result = transport.send(output.bytes(), rest, more);
-        // This comes before `?`, so that an observer also sees a write that would block.
+        // The observer is called before the `?`, so that it also sees a write that would block.
         observer.sent(output.len() + rest.len(), more, &result);
         let count = result?;
         let of_output = count.min(output.len());
@@ -199,7 +198,7 @@ impl BodyWriter {
         }
         let wanted = usize::try_from(slice.length).unwrap_or(usize::MAX).min(COPY_SLICE);
         match output.fill(wanted, |room| read_at(&slice.file, &mut room[..wanted], slice.offset)) {
-            // Announced bytes are missing, and only closing the connection tells the client so.
+            // Announced bytes are missing. Closing the connection is the only way to tell the client.
             Ok(0) => Err(CloseReason::OutputCut),
             Ok(count) => {
                 self.advance(count as u64);
@@ -212,7 +211,8 @@ impl BodyWriter {
     }
 
     /// Reads once from the source into the output.
-    // Inlined, its 32 KiB frame would be part of `step`, and every response would touch those pages.
+    // It is not inlined, because its 32 KiB stack frame would become part of `step`, and every response would touch
+    // those pages.
     #[inline(never)]
     fn copy_stream(&mut self, output: &mut Buffer) -> Result<Produced, CloseReason> {
         let RestOfBody::Stream(source) = &mut self.body else { return Ok(Produced::Nothing) };
@@ -283,7 +283,7 @@ mod tests {
         }
     }
 
-    /// A file of this many zeros.
+    /// A file of `length` zero bytes.
     fn zeros(length: u64) -> FileSlice {
         let file = tempfile::tempfile().unwrap();
         file.set_len(length).unwrap();

@@ -1,5 +1,5 @@
-//! The buffers of a session: those of the loop while the session runs, and its own only for bytes that remain between
-//! two steps. Not here: the memory limit for all sessions.
+//! The buffers of a session. While a session runs, it borrows the buffers of the loop. It owns a buffer only for bytes
+//! that remain between two steps. The memory limit for all sessions is enforced in `core.rs`.
 
 use crate::buffer::Buffer;
 use crate::session::Scratch;

@@ -1,5 +1,5 @@
 //! The part of a session that outlives its exchanges: the transport, the protocol state machine, the buffers, the
-//! timers, and the state of its server. Not here: the stages of an exchange.
+//! timers, and the state of its server. The stages of an exchange are in `stage.rs` and `stages/`.
 
 use std::io;
 use std::net::SocketAddr;
@@ -40,7 +40,7 @@ impl Progress {
 pub(super) struct ConnectionCore<'s, T, O> {
     pub(super) server: &'s ServerState,
     /// The limits of the current exchange. Comparing them with the server's limits shows whether the limits or the
-    /// service have been replaced since.
+    /// service have been replaced since the exchange began.
     pub(super) limits: Arc<Limits>,
     pub(super) transport: T,
     pub(super) peer: SocketAddr,
@@ -59,8 +59,8 @@ pub(super) struct ConnectionCore<'s, T, O> {
     /// The service that the server's service created for this connection. `None` means that the server's service
     /// responds itself.
     pub(super) own_service: Option<Box<dyn Service>>,
-    /// True once [`Service::connect`] has been called. One enum instead of this field and `own_service` would use eight
-    /// more bytes per connection.
+    /// True once [`Service::connect`] has been called. A single enum in place of this field and `own_service` would
+    /// take up eight more bytes per connection.
     pub(super) has_connected: bool,
     /// The number of bytes of this session's memory that are included in [`ServerState::buffered`].
     accounted: usize,
@@ -144,7 +144,8 @@ impl<'s, T, O: ConnectionObserver> ConnectionCore<'s, T, O> {
         }
     }
 
-    /// The time until which the connection still waits for another request while the server is stopping.
+    /// The end of the last call, until which an idle connection may still send a request. `None` unless the server is
+    /// stopping.
     pub(super) fn last_call(&self, stopping: Option<Instant>) -> Option<Instant> {
         stopping?.checked_add(self.limits.last_call)
     }
@@ -179,8 +180,8 @@ impl<T: Transport, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         self.accounted = kept;
         self.observer().buffers(kept);
         let room = self.server.room_for_buffers(&self.limits);
-        // This is set even if this session is closed, because the stalled readers that hold the memory must make room
-        // for the next session.
+        // This is set even if this session is closed below. Most of the memory may be held by stalled sessions, which
+        // must make room for the next session.
         *is_short |= has_grown && sum > self.limits.before_short(room);
         // A session that has reduced its memory is kept, even if the total is still too large.
         if has_grown && sum > room { Err(CloseReason::Memory) } else { Ok(()) }

@@ -12,7 +12,7 @@ const PERIOD: Duration = Duration::from_secs(60);
 /// Counts the log lines about failed handshakes of one server.
 #[derive(Default)]
 pub(super) struct FailedHandshakes {
-    /// The beginning of the current period.
+    /// The beginning of the current period. `None` before the first failure.
     began: Cell<Option<Instant>>,
     lines: Cell<u32>,
     left_out: Cell<u64>,

@@ -1,5 +1,5 @@
-//! A session that speaks HTTP to one client: fill, advance and flush until none of them makes progress. Not here: what *advance*
-//! does in each stage of an exchange (`stages/`), and the bytes of a response (`respond.rs`).
+//! A session that speaks HTTP to one client: fill, advance and flush until none of them makes progress. The work of
+//! *advance* in each stage of an exchange is in `stages/`, and `respond.rs` writes the bytes of a response.
 
 use std::io;
 use std::net::SocketAddr;
@@ -24,13 +24,13 @@ pub struct HttpSession<'s, T, O: ConnectionObserver = Unobserved> {
     stage: Stage,
 }
 
-/// The minimum room for a read. The loop's buffer has much more.
+/// The minimum free space in the input buffer for a read, in bytes. The loop's buffer has much more.
 const LEAST_ROOM: usize = 1024;
 
-/// The maximum number of rounds of fill, advance and flush in one step. After that, it is the turn of other sessions.
+/// The maximum number of rounds of fill, advance and flush in one step. After that, other sessions run.
 const ROUNDS: usize = 8;
 
-/// The maximum number of bytes sent in one step. After that, it is the turn of other sessions.
+/// The maximum number of bytes sent in one step. After that, other sessions run.
 const MOST_SENT: u64 = FILE_SLICE;
 
 /// The maximum number of chunks of a streamed body that are gathered into one write, in addition to the first chunk.
@@ -163,7 +163,7 @@ impl<T: Transport, O: ConnectionObserver> Session for HttpSession<'_, T, O> {
 
 impl<T, O: ConnectionObserver> Drop for HttpSession<'_, T, O> {
     fn drop(&mut self) {
-        // The drop of the stage signals to an upstream or a source that the client has disconnected, and both may then
+        // Dropping the stage tells an upstream or a source that the client has disconnected, and either may then
         // produce log lines.
         if matches!(self.stage, Stage::AwaitingUpstream(_)) || self.stage.sending().is_some() {
             // A session in these stages is dropped without a log line only at the end of the run. `log_cut` writes the
@@ -207,8 +207,8 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
             let wait = self.stage.wait(&self.core);
             self.core.timers.set_wait(wait, moved, cx.clock);
             if wait == Wait::Linger {
-                // Reading and discarding counts as progress. As a client that keeps sending would always make progress,
-                // the deadline check below would not be reached.
+                // The deadline is checked here because a client that keeps sending always causes progress, since
+                // reading and discarding counts as progress. The check below would then not be reached.
                 self.time_out(cx.clock)?;
             }
             if !moved || self.is_settled(ready) {
@@ -231,7 +231,7 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
         Ok(true)
     }
 
-    /// Tells the observer that all output has been sent, if none is left.
+    /// Tells the observer that all output has been sent, unless some of it is left.
     fn note_all_sent(&mut self) {
         let core = &mut self.core;
         if core.output.is_empty() && !core.transport.has_pending() {
@@ -373,7 +373,7 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
             Ok(sent) => Ok(sent),
             Err(error) => match error.kind() {
                 io::ErrorKind::Interrupted => Ok(Some(0)),
-                // The poll will report when the socket accepts bytes again.
+                // The poll will report when the socket can accept bytes again.
                 io::ErrorKind::WouldBlock => {
                     ready.write = false;
                     Ok(None)

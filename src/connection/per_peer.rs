@@ -1,4 +1,5 @@
-//! Counts the connections of each client address. Not here: the limit itself, and the connections.
+//! The number of connections of each client address. The caller supplies the limit, and the connections are in
+//! `http_session.rs`.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -12,7 +13,7 @@ use std::net::{IpAddr, Ipv6Addr};
 #[derive(Debug, Default)]
 pub(super) struct PerPeerLimit(RefCell<HashMap<IpAddr, usize>>);
 
-/// One counted connection of a client address. Dropping the permit uncounts the connection.
+/// One counted connection of a client address. Dropping the permit removes the connection from the count.
 #[derive(Debug)]
 pub(super) struct PeerPermit<'p> {
     peers: &'p PerPeerLimit,

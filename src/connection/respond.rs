@@ -60,7 +60,7 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         mut upstream: Option<Box<PendingUpstream>>,
         clock: TurnClock,
     ) -> Stage {
-        // Messages of the service come before the line of the exchange that they belong to.
+        // In the log, messages of the service precede the line of the exchange that they belong to.
         self.log_notes(clock.wall);
         // A response that contradicts its framing becomes a 500, because the client could parse the rest of it as
         // another response.
@@ -69,7 +69,8 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
             *response = Response::error(Status::INTERNAL_SERVER_ERROR);
         }
         if let (Body::Upgrade(_), Some(pending)) = (&response.body, &mut upstream) {
-            // This comes before the head is written, because the bytes in the input now belong to the other protocol.
+            // The upgrade must precede the writing of the head, because the bytes in the input now belong to the other
+            // protocol.
             pending.upgrade();
         }
         self.decide_whether_it_is_the_last(upstream.as_deref(), clock);
@@ -110,10 +111,10 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         Stage::Sending(Box::new(Sending { body, record, upstream, is_waiting: false }))
     }
 
-    /// Ends the connection with this response if the request's body will not be read completely, if the server is
+    /// Ends the connection with this response if the request's body will not be read in full, if the server is
     /// stopping, or if only one response may be sent.
     fn decide_whether_it_is_the_last(&mut self, upstream: Option<&PendingUpstream>, clock: TurnClock) {
-        // The head must tell the client that its body will not be read completely (RFC 9112 section 9.6).
+        // The head must tell the client that its body will not be read in full (RFC 9112 section 9.6).
         if !upstream.is_some_and(PendingUpstream::reads_on) && !self.may_discard_body() {
             self.machine.stop();
         }
@@ -183,7 +184,7 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         message
     }
 
-    /// Logs a response that is completely in the output.
+    /// Logs a response that has been written to the output in full. Returns the next stage.
     fn complete(&mut self, request: &Request, outcome: Outcome, clock: TurnClock) -> Stage {
         // If the log is off, looking up the request's fields would be wasted work.
         if self.server.log.borrow().is_on() {

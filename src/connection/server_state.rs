@@ -1,4 +1,5 @@
-//! The state that the connections of one server share. Not here: the connections, and the loop that runs them.
+//! The state that the connections of one server share. Connections are in `http_session.rs`, and the loop that runs
+//! them is in `reactor/`.
 
 use std::borrow::Cow;
 use std::cell::{Cell, OnceCell, Ref, RefCell};
@@ -27,9 +28,9 @@ pub(crate) const SERVER_NAME: &str = concat!("serve-forever/", env!("CARGO_PKG_V
 
 /// State that all connections of a server share: the service, the limits, the error page and the log.
 ///
-/// Service, limits and protocol version can be replaced while connections use them. Each replacement of service or
-/// limits moves the limits to a new allocation. A connection that holds the old allocation adopts both with its next
-/// request.
+/// The service, the limits and the protocol version can be replaced while connections use them. Replacing the service
+/// or the limits moves the limits to a new allocation. A connection that still holds the old allocation adopts the new
+/// service and limits with its next request.
 pub struct ServerState {
     /// The service that responds to requests.
     pub(super) service: RefCell<Box<dyn Service + Send>>,
@@ -130,7 +131,7 @@ impl ServerState {
         self.faults.iter().map(Cell::get)
     }
 
-    /// True if the fault rules select the connection that is being accepted for never being read from.
+    /// True if the fault rules require that the connection being accepted is never read from.
     #[cfg(feature = "harness")]
     pub(super) fn next_is_deaf(&self) -> bool {
         let is_deaf = self.service.borrow().next_is_deaf(self.local.ip().is_loopback());
@@ -146,7 +147,7 @@ impl ServerState {
         // `replace` returns the old service, so that it is dropped after the borrow has ended, because its `drop` may
         // use this state.
         let _before = self.service.replace(Box::new(service));
-        // Connections detect that the service was replaced by the new allocation of the limits.
+        // Connections notice that the service has been replaced because the limits are newly allocated.
         let limits = Limits::clone(&self.limits.borrow());
         self.set_limits(limits);
     }
@@ -216,11 +217,10 @@ impl ServerState {
         Arc::ptr_eq(limits, &self.limits.borrow())
     }
 
-    /// Calls `tell` with the value of `Server`, which is empty if the field is omitted.
+    /// Calls `tell` with the value of the `Server` field, which is empty if the field is omitted.
     pub(super) fn with_server_name<R>(&self, tell: impl FnOnce(&str) -> R) -> R {
         let line = self.server.borrow();
-        // Only the line that is ready to be sent is stored, so the name is extracted from it. An empty line has no
-        // colon.
+        // Only the complete field line is stored, so the name is extracted from it. An empty line has no colon.
         let colon = memchr::memchr(b':', &line);
         tell(&latin1(colon.map_or(&[], |colon| line[colon + 1..].trim_ascii())))
     }
@@ -251,8 +251,8 @@ impl ServerState {
         Ok(())
     }
 
-    /// Sets the number of seconds for which browsers must use only HTTPS, in all further responses over TLS. `None`
-    /// omits the field.
+    /// Sets how long browsers must use only HTTPS. All further responses over TLS announce this time. `None` omits the
+    /// field.
     #[cfg_attr(not(any(feature = "tls", test)), expect(dead_code, reason = "without TLS all responses are in clear"))]
     pub(crate) fn set_hsts(&self, max_age: Option<Duration>) {
         let line = max_age.map(|age| format!("Strict-Transport-Security: max-age={}\r\n", age.as_secs()));
@@ -260,8 +260,8 @@ impl ServerState {
         self.stamp.take();
     }
 
-    /// The header fields of a response with an error page. The page may quote the request, so the fields forbid
-    /// browsers to guess another type or to run a script in it.
+    /// The header fields of a response with an error page. The page may quote the request, so the fields prevent
+    /// browsers from guessing another type and from running scripts in the page.
     pub(super) fn error_fields(&self) -> &FieldBlock {
         self.error_fields.get_or_init(|| {
             let mut head = FieldBlock::new();

@@ -1,4 +1,4 @@
-//! The stages of an exchange, as data. Not here: what a session does in a stage (`stages/`).
+//! The stages of an exchange, as data. The code that a session runs in each stage is in `stages/`.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -25,7 +25,8 @@ pub(super) enum Stage {
     /// The response is sent with an injected fault.
     #[cfg(feature = "harness")]
     Faulty(Box<super::stages::FaultyResponse>),
-    /// The response is complete. The rest of the request's body is being discarded, up to this many bytes.
+    /// The response is complete. The rest of the request's body is being discarded. Contains the number of bytes that
+    /// may still be discarded.
     Draining(u64),
     /// The last bytes of the connection are still in the output. Once they have been sent, the connection is closed for
     /// this reason.

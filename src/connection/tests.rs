@@ -1,5 +1,5 @@
-//! Unit tests of `HttpSession`, one step at a time: its observer, its activity, and changes of the protocol. Dialogues with
-//! a client are in `tests/wire` and `tests/simulation.rs`.
+//! Unit tests of `HttpSession`, one step at a time: its observer, its activity, and changes of the protocol. Tests of
+//! whole exchanges with a client are in `tests/wire` and `tests/simulation.rs`.
 
 #[cfg(feature = "harness")]
 mod faults;
@@ -24,7 +24,7 @@ use crate::transport::{Memory, Transport};
 /// The calls to an observer, in order.
 #[derive(Default)]
 struct Calls {
-    /// Bytes that were read, and whether the socket is assumed to be empty.
+    /// The size of each read, and true if the socket is assumed to be empty after it.
     reads: Vec<(usize, bool)>,
     all_sent: Vec<bool>,
     budgets: Vec<usize>,
@@ -71,7 +71,7 @@ fn step(session: &mut HttpSession<'_, Memory, Recorder>) -> Next {
     step_at(session, Instant::now())
 }
 
-/// Like [`step`], but at this time.
+/// Like [`step`], but the turn begins at `now`.
 fn step_at<T: Transport>(session: &mut HttpSession<'_, T, Recorder>, now: Instant) -> Next {
     let mut cx = StepContext {
         clock: TurnClock::new(now, UNIX_EPOCH),
@@ -85,7 +85,7 @@ fn step_at<T: Transport>(session: &mut HttpSession<'_, T, Recorder>, now: Instan
 
 const HELLO: &[u8] = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
 
-/// A source that always has bytes, or never has any.
+/// A source that always has bytes if the value is true, and otherwise never has any.
 struct Endless(bool);
 
 impl Source for Endless {

@@ -1,5 +1,5 @@
-//! The timer of a session: the kind of its current wait, when it began, and when it times out. Not here: the
-//! consequences of a timeout, which depend on the stage.
+//! The timer of a session: the kind of its current wait, when it began, and when it times out. The consequences of a
+//! timeout depend on the stage and are in `stages/timeout.rs`.
 
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ pub(super) enum Wait {
     /// is `body_timeout`, which `body_rate` extends.
     Body,
     /// Waiting for the client to accept more of a response, measured from the last part that it accepted:
-    /// `send_timeout`. After `stall_timeout`, the loop can close the session if room is short.
+    /// `send_timeout`. After `stall_timeout`, the loop can close the session if descriptors or memory are short.
     Write,
     /// Waiting for an upstream to produce a response: `answer_timeout`. The upstream can have its own deadline as well.
     Upstream,
@@ -56,12 +56,12 @@ impl Wait {
 /// The current wait of a session.
 pub(super) struct Timers {
     wait: Wait,
-    /// When the current wait began. For `Body` and `Write`: when it last made progress.
+    /// The beginning of the current wait. For `Body` and `Write`, the time of the last progress.
     since: Instant,
-    /// The time budget that is left for the body of the current request, in nanoseconds as of `since`.
+    /// The time that was left at `since` for receiving the body of the current request, in nanoseconds.
     body_budget: u64,
-    /// When the client was first seen to have closed its sending side, even if not all of its bytes have been read; or
-    /// when it last accepted bytes after that.
+    /// The time at which the client was first seen to have closed its sending side, even if not all of its bytes have
+    /// been read. Later, the last time at which the client accepted bytes after that.
     closed_at: Option<Instant>,
 }
 
@@ -96,7 +96,7 @@ impl Timers {
         }
     }
 
-    /// Begins the waits of an exchange once its head is complete.
+    /// Begins the wait for the response when the head of a request is complete, and sets the time budget for the body.
     pub(super) fn begin_exchange(&mut self, limits: &Limits, now: Instant) {
         // The next wait is a new one even if it is of the same kind as the last.
         (self.wait, self.since) = (Wait::Upstream, now);
@@ -106,8 +106,8 @@ impl Timers {
     /// Sets the current wait. Progress extends a wait for a body or for a write; the deadlines of the other kinds do
     /// not move.
     pub(super) fn set_wait(&mut self, wait: Wait, has_progress: bool, clock: TurnClock) {
-        // Only these two kinds are extended: a client that sends a head byte by byte must not extend its deadline with
-        // every byte.
+        // Only these two kinds are extended. A client that sends a head byte by byte must not be able to extend its
+        // deadline with every byte.
         let extends = has_progress && matches!(wait, Wait::Body | Wait::Write);
         if wait == self.wait && !extends {
             return;
@@ -157,8 +157,8 @@ impl Timers {
         ObservedWait { kind: self.wait.name(), since: self.since, limit }
     }
 
-    /// When a client that has closed its sending side is presumed to have disconnected. It may still be waiting for the
-    /// response, but it has not accepted any bytes that would show this.
+    /// The time from which a client that has closed its sending side is presumed to have disconnected. It may still be
+    /// waiting for the response, but it has not accepted any bytes that would show this.
     fn presumed_gone(&self, limits: &Limits) -> Option<Instant> {
         self.closed_at?.max(self.since).checked_add(or_never(limits.half_closed_timeout))
     }
@@ -171,7 +171,7 @@ impl Timers {
     }
 }
 
-/// The duration of a time limit; zero means no limit.
+/// Converts a time limit to a duration. A limit of zero means no limit and becomes `Duration::MAX`.
 fn or_never(limit: Duration) -> Duration {
     if limit.is_zero() { Duration::MAX } else { limit }
 }

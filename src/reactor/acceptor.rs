@@ -13,7 +13,7 @@ use crate::session::Session;
 /// The maximum number of connections that are accepted from one acceptor in one turn.
 pub(super) const ACCEPT_BATCH: usize = 64;
 
-/// How long an acceptor backs off after the system had no descriptor or memory for another connection (`EMFILE` and
+/// How long an acceptor backs off if accepting a connection fails for lack of descriptors or memory (`EMFILE` and
 /// similar errors).
 pub(super) const BACK_OFF: Duration = Duration::from_millis(100);
 
@@ -41,7 +41,7 @@ pub trait Accept<'s> {
         true
     }
 
-    /// Called once when the run begins to drain. After that, [`accept`](Accept::accept) is not called any more.
+    /// Called once when the run begins to drain. After that, [`accept`](Accept::accept) is not called again.
     fn close(&mut self) {}
 }
 
@@ -50,7 +50,8 @@ pub struct Acceptor<'s> {
     source: Box<dyn Accept<'s> + 's>,
     /// True if a connection may be pending. An event sets this, and `WouldBlock` clears it.
     ready: bool,
-    /// The time before which no connection is accepted, after an error.
+    /// The end of the current back-off, before which no connection is accepted. `None` if the acceptor is not backing
+    /// off.
     retry_at: Option<Instant>,
 }
 
@@ -90,8 +91,8 @@ impl<'s> Accept<'s> for TcpAccept<'s> {
     fn has_pending(&self) -> bool {
         use rustix::event::{PollFd, PollFlags, Timespec, poll};
         let Some(listener) = self.listener.as_ref() else { return false };
-        // If poll fails, a connection counts as pending, because `accept` will then report the error, and no connection
-        // is missed.
+        // If `poll` fails, a connection is assumed to be pending. No connection is missed that way, and `accept` will
+        // report the error.
         poll(&mut [PollFd::new(listener, PollFlags::IN)], Some(&Timespec::default())) != Ok(0)
     }
 
@@ -117,7 +118,8 @@ pub(super) enum Accepted<'s> {
 impl<'s> Acceptor<'s> {
     /// Creates an acceptor for a source that is not registered yet.
     pub fn new(source: impl Accept<'s> + 's) -> Acceptor<'s> {
-        // It is ready from the start, because connections may have been pending before the listener was registered.
+        // The acceptor is ready from the start, because connections may have been pending before the listener was
+        // registered.
         Acceptor { source: Box::new(source), ready: true, retry_at: None }
     }
 

@@ -1,5 +1,5 @@
-//! The deadlines of sessions, kept in a heap that is updated lazily, because nearly every request moves a deadline, but
-//! few deadlines are ever reached.
+//! The deadlines of sessions, kept in a heap that is updated lazily: nearly every request moves a deadline, but few
+//! deadlines are ever reached.
 //!
 //! Invariant: for every key with a deadline, the heap has an entry at that time or earlier.
 
@@ -94,8 +94,8 @@ impl Deadlines {
         }
     }
 
-    /// Moves the first entry, which has this time and key, to the key's current deadline, or removes it if the key has
-    /// no deadline.
+    /// Corrects the first entry of the heap, which is given by `time` and `key`. It is moved to the current deadline of
+    /// the key, or removed if the key has no deadline.
     fn correct_first(&mut self, time: u64, key: u32) {
         let Some(mut first) = self.heap.peek_mut() else { return };
         let times = &mut self.times[key as usize];
@@ -142,7 +142,7 @@ mod tests {
     fn a_deadline_beyond_the_reach_of_the_heap_is_its_last_time() {
         let start = Instant::now();
         let mut deadlines = Deadlines::new(start);
-        // More than 600 years, which is more nanoseconds than 64 bits can count.
+        // More than 600 years. The number of nanoseconds does not fit into 64 bits.
         deadlines.set(0, start.checked_add(Duration::from_secs(20_000_000_000)));
         assert_eq!(deadlines.next(), Some(start + Duration::from_nanos(NEVER - 1)));
         deadlines.set(0, Some(start));

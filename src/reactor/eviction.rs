@@ -12,8 +12,8 @@ use crate::session::{CloseReason, TurnClock};
 /// the next turn may have enough room.
 const STALLED_BATCH: usize = 8;
 
-/// The pause after a search that found no stalled session. Without the pause, a busy loop would query every session in
-/// each turn.
+/// The minimum time between a search that found no stalled session and the next search. Without it, a busy loop would
+/// query every session in each turn.
 const SEARCH_PAUSE: Duration = Duration::from_secs(1);
 
 /// The reasons to close stalled sessions in one turn.
@@ -21,7 +21,7 @@ const SEARCH_PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct Eviction {
     /// True if a connection was accepted.
     accepted: bool,
-    /// True if a connection is pending for which there is no room, and no session is idle.
+    /// True if there is no room for a pending connection and no session is idle.
     connection_waits: bool,
     /// True if a session needed more memory and little is left.
     memory_is_short: bool,
@@ -38,18 +38,18 @@ impl Eviction {
         self.memory_is_short |= is_short;
     }
 
-    /// Closes the sessions that have been idle longest, at most as many as the number of connections that one turn
-    /// accepts. The search queries every session, and closing several at once means that it is rarely repeated.
+    /// Closes the sessions that have been idle longest, up to the number of connections that one turn accepts. The
+    /// search queries every session, so several are closed at once to make it rare.
     pub(super) fn evict_idle(&mut self, sessions: &mut SessionTable<'_>, observer: &mut impl LoopObserver) {
         let idle =
             |(key, entry): (usize, &SessionEntry<'_>)| Some((entry.session.idle_since()?, key, entry.ready.read));
-        // An idle session whose socket may have input may have received a request. Such a session runs in the next
-        // turn, and may be evicted later if it is still idle.
+        // If the socket of an idle session may have input, that input could be a request. Such a session runs in the
+        // next turn, and may be evicted later if it is still idle.
         let (unsure, mut idle): (Vec<_>, Vec<_>) = sessions.live().filter_map(idle).partition(|(_, _, read)| *read);
         // If no session is idle, only a stalled one can make room for the connection.
         self.connection_waits |= idle.is_empty() && unsure.is_empty();
         let count = ACCEPT_BATCH.min(idle.len());
-        // A selection is sufficient, because only the set of the oldest sessions matters and not their order.
+        // The sessions need not be sorted, because only the set of the oldest ones matters and not their order.
         if count < idle.len() {
             idle.select_nth_unstable(count);
         }
@@ -78,7 +78,7 @@ impl Eviction {
         }
         let mut stalled = Vec::new();
         for (key, entry) in sessions.live() {
-            // The flag is set inside the loop, because an empty table needs no search and therefore no pause.
+            // This is set inside the loop, so that an empty table, which needs no search, does not delay the next one.
             self.next_search = Some(clock.now + SEARCH_PAUSE);
             let since = entry.session.stalled_since(clock.now);
             // A session that is queued for the next turn must keep its key until then, because otherwise another
@@ -107,7 +107,7 @@ mod tests {
 
     const CAPACITY: Capacity = Capacity { most: 100, short: 90 };
 
-    /// A table of sessions that wait, as after a step that has read all input.
+    /// A table of sessions that are waiting, as they do after a step that has read all input.
     fn waiting(sessions: impl IntoIterator<Item = TestSession>) -> SessionTable<'static> {
         let mut table = SessionTable::new(Instant::now());
         for session in sessions {

@@ -46,7 +46,7 @@ pub struct RunLimits {
 }
 
 impl Default for RunLimits {
-    /// No limit on sessions, 90 percent, a grace of 5 seconds, and 4 handshake flights.
+    /// No limit on sessions, 90 percent, a grace period of 5 seconds, and 4 handshake flights.
     fn default() -> Self {
         RunLimits { sessions: None, short: 90, grace: Duration::from_secs(5), handshakes: 4 }
     }
@@ -54,8 +54,8 @@ impl Default for RunLimits {
 
 impl RunLimits {
     /// The combined limits of two servers on one loop: the smaller number of sessions, so that neither server exceeds
-    /// its own limit; the longer grace, so that no session is closed sooner than its server allows; and the smaller
-    /// number of flights.
+    /// its own limit; the longer grace period, so that no session is closed sooner than its server allows; and the
+    /// smaller number of flights.
     pub(crate) fn and(self, other: RunLimits) -> RunLimits {
         RunLimits {
             sessions: self.sessions.into_iter().chain(other.sessions).min(),

@@ -1,5 +1,5 @@
 //! Treats EOF on an input as a request to stop: a parent process holds the other end of a pipe, and the run ends when
-//! that process exits. The bytes that are read are discarded.
+//! that process exits. Any bytes read from the input are discarded.
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -27,7 +27,8 @@ pub struct InputEnd {
 impl InputEnd {
     /// Creates a watch for EOF on `input`, which need not be non-blocking.
     pub fn new(input: OwnedFd) -> InputEnd {
-        // It is ready from the start, because EOF may have occurred before the descriptor is registered with a poll.
+        // The input counts as ready from the start, because EOF may have occurred before the descriptor is registered
+        // with a poll.
         InputEnd { input, ready: true, has_ended: false }
     }
 

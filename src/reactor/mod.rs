@@ -15,7 +15,8 @@
 //! Events and time come from a [`Selector`], which is either that of the operating system or one that is scripted by a
 //! test.
 //!
-//! Not here: protocols and logs. This module imports only [`session`](crate::session), `observer` and `listen`.
+//! The loop does not know protocols or logs. This module imports only [`session`](crate::session), `observer` and
+//! `listen`.
 //!
 //! Invariant: an error in one session ends that session, and never the loop.
 
@@ -125,13 +126,15 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
         observer: O,
     ) -> io::Result<Self> {
         for (number, acceptor) in acceptors.iter_mut().enumerate() {
-            // Their tokens come from the other end of the range than those of sessions, so they never collide.
+            // Tokens of acceptors count down from the end of the range, and those of sessions count up from 0, so they
+            // never collide.
             acceptor.register(selector.registry(), Token(FIRST_ACCEPTOR - number))?;
         }
         if let Some(signals) = &mut signals {
             signals.register(selector.registry())?;
         }
-        // The time comes from the selector's clock, so that a simulation also determines the time of the start.
+        // The time comes from the selector's clock, so that a simulation also controls the time at which the run
+        // starts.
         let (now, wall) = selector.clock();
         Ok(Reactor {
             observer,
@@ -154,7 +157,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
         })
     }
 
-    /// Sets how long the run lasts before it drains by itself, counted from now.
+    /// Sets how long the run lasts before it drains by itself, measured from this call.
     pub fn set_lifetime(&mut self, lifetime: Lifetime) {
         self.shutdown.set_lifetime(lifetime, self.clock.now);
     }
@@ -162,7 +165,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
     /// Makes the run drain at EOF of this input.
     ///
     /// # Errors
-    /// Returns an error if the selector does not accept the input, as for a regular file.
+    /// Returns an error if the selector does not accept the input, for example because it is a regular file.
     #[cfg(unix)]
     pub fn drain_at_end_of(&mut self, input: &'s mut InputEnd) -> io::Result<()> {
         input.register(self.selector.registry(), INPUT_END)?;
@@ -183,7 +186,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
     pub fn run(&mut self, mode: RunMode, hooks: &mut dyn TurnHooks) -> io::Result<RunEnd> {
         let mut events = self.selector.events();
         self.shutdown.set_mode(mode);
-        // The hooks are also called before the first sleep, because the result limits that sleep.
+        // The hooks are also called before the first sleep, because their result limits it.
         let mut longest = self.run_hooks(hooks);
         loop {
             if let Some(end) = self.shutdown.run_end(self.clock.now, self.sessions.len()) {
@@ -209,7 +212,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
         }
     }
 
-    /// Calls the hook for the time between two turns. Returns the maximum time to sleep.
+    /// Calls [`TurnHooks::after_turn`] and reports the call to the observer. Returns the maximum time to sleep.
     fn run_hooks(&mut self, hooks: &mut dyn TurnHooks) -> Option<Duration> {
         self.observer.hooks_begin();
         let longest = hooks.after_turn(self.clock);
@@ -220,11 +223,11 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
     /// The maximum time to sleep: until the next deadline, but at most `longest`; zero if a session is runnable. `None`
     /// means no limit.
     fn sleep_time(&mut self, longest: Option<Duration>) -> Option<Duration> {
-        // Ready acceptors do not count while no connection may be accepted, because otherwise the loop would spin on a
-        // pending connection.
+        // Ready acceptors are ignored while no connection may be accepted. Otherwise the loop would spin on a pending
+        // connection.
         let accepting = self.shutdown.is_accepting() && !self.is_full();
         let is_busy = self.sessions.has_runnable() || (accepting && self.acceptors.iter().any(Acceptor::is_ready));
-        // A turn handles one stop signal, and the event that announced it announces no second one.
+        // A turn handles only one stop signal. A second one that arrived with the same event causes no further event.
         let is_busy = is_busy || self.signals.as_ref().is_some_and(|signals| signals.is_ready());
         #[cfg(unix)]
         let is_busy = is_busy || self.input_end.as_ref().is_some_and(|input| input.is_ready());
@@ -326,15 +329,15 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
         }
     }
 
-    /// The reason for a drain without a request from another thread or a signal: EOF on the input that is watched, or a
-    /// time that has elapsed.
+    /// The reason for a drain without a request from another thread or a signal: EOF on the watched input, or the end
+    /// of the run's lifetime.
     fn drain_due(&mut self) -> Option<RunEnd> {
         #[cfg(unix)]
         if self.input_end.as_mut().is_some_and(|input| input.has_ended()) {
             return Some(RunEnd::Stopped);
         }
         let now = self.clock.now;
-        // This queries every session, so it is done only when the time may have elapsed.
+        // The check queries every session, so it is made only when [`Lifetime::idle`] may have elapsed.
         if self.shutdown.is_idle_check_due(now) {
             let end = self.shutdown.idle_end(self.sessions.inactive_since(), now);
             if end.is_some() {
@@ -370,7 +373,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
         self.accept_backlog();
         self.acceptors.iter_mut().for_each(Acceptor::close);
         self.shutdown.begin_drain(end, self.clock.now);
-        // The sessions detect the drain by this field of their clock. The loop itself uses the phase in `shutdown`.
+        // This field of the clock tells the sessions about the drain. The loop itself uses the phase in `shutdown`.
         self.clock.stopping = Some(self.clock.now);
         self.link.stopping.set(true);
         self.sessions.queue_all();
@@ -384,8 +387,8 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
             self.observer.accepting_begins(number, self.acceptors[number].is_ready());
             while self.shutdown.drains_backlog() && !self.is_full() {
                 match self.acceptors[number].accept(self.clock.now) {
-                    // If there is no descriptor for it, the connection is lost when the listener is closed, because no
-                    // later turn could accept it.
+                    // A connection for which there is no descriptor is lost when the listener is closed, because no
+                    // later turn accepts connections.
                     Accepted::Nothing | Accepted::Exhausted(_) => break,
                     Accepted::Refused => self.observer.refused(),
                     Accepted::Session(session) => {
@@ -436,8 +439,8 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
     /// sessions are closed, so that the next turn has capacity for it.
     fn has_capacity(&mut self, number: usize) -> bool {
         let full = self.is_full();
-        // The check for a pending connection is needed, because otherwise idle sessions in a full table would be closed
-        // although no connection needs their place.
+        // Without the check for a pending connection, a full table would close idle sessions although no connection
+        // needs their place.
         if full && self.acceptors[number].has_pending(self.clock.now) {
             self.eviction.evict_idle(&mut self.sessions, &mut self.observer);
         }

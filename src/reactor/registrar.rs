@@ -32,7 +32,7 @@ pub(super) fn key_and_slot(token: Token) -> (usize, usize) {
 /// The token for a source that a session has in addition to its socket.
 fn source_token(key: usize, slot: u8) -> io::Result<Token> {
     let slot = usize::from(slot);
-    // Slot 0 is the session's socket, and a larger slot would result in a token of the next session.
+    // Slot 0 is the session's socket, and a slot above the range would yield a token of the next session.
     if !(1..SLOTS).contains(&slot) {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("slot {slot} is not in 1..{SLOTS}")));
     }
@@ -57,8 +57,8 @@ impl LoopLink {
     }
 
     fn waker(&self, key: usize) -> Waker {
-        // The waker may outlive the session. The key then wakes another session or none, which is harmless, because it
-        // only causes an unnecessary step.
+        // The waker may outlive the session. Its key may then belong to another session or to none. Waking it is
+        // harmless, because the only effect is an unnecessary step.
         let mailbox = Arc::clone(&self.mailbox);
         Waker::new(move || mailbox.put(key))
     }

@@ -66,7 +66,8 @@ impl Selector for Poll {
     }
 }
 
-/// Describes, for an observer, the end of a sleep of at most `timeout`.
+/// Reports to an observer how a sleep of at most `timeout` ended: the number of events, and the source that woke the
+/// loop.
 pub(super) fn awakening<S: Selector>(
     events: &S::Events,
     timeout: Option<Duration>,

@@ -1,8 +1,8 @@
-//! The end of a run: its mode, its phase and its deadlines. Not here: sessions and sockets (`mod`).
+//! The end of a run: its mode, its phase and its deadlines. Sessions and sockets are handled in `mod`.
 
 use std::time::{Duration, Instant};
 
-/// The event that ends a run, other than a [`Stopper`](super::Stopper) and a signal.
+/// The event that ends a run, apart from a [`Stopper`](super::Stopper) or a signal, which can end every run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunMode {
     /// Only a stopper or a signal ends the run.
@@ -167,7 +167,7 @@ impl Shutdown {
         }
     }
 
-    /// True if it is time to check the sessions for whether [`Lifetime::idle`] has elapsed.
+    /// True if it is time to check whether the sessions have been inactive for [`Lifetime::idle`].
     pub(super) fn is_idle_check_due(&self, now: Instant) -> bool {
         let counts = matches!((&self.phase, self.mode), (Phase::Accepting, RunMode::UntilStopped));
         counts && self.idle_check.is_some_and(|check| check <= now)
@@ -188,7 +188,7 @@ impl Shutdown {
         self.phase = Phase::Draining { end, deadline: now.checked_add(self.grace) };
     }
 
-    /// Why the run ends at `now` with `sessions` in the table; `None` if it continues.
+    /// The reason why the run ends at `now`, given the number of sessions in the table. `None` if the run continues.
     pub(super) fn run_end(&self, now: Instant, sessions: usize) -> Option<RunEnd> {
         let is_late = self.deadline().is_some_and(|deadline| deadline <= now);
         match self.phase {

@@ -39,11 +39,11 @@ pub enum SignalAction {
     Reload,
 }
 
-/// The signals in a simulation that have arrived but that the loop has not read.
+/// The simulated signals that have arrived and that the loop has not read yet.
 #[cfg(feature = "internals")]
 pub type SignalQueue = Arc<Mutex<VecDeque<i32>>>;
 
-/// The source of the signals.
+/// Either the handlers of the process, or the queue of a simulation.
 enum Delivery {
     System(SystemSignals),
     #[cfg(feature = "internals")]
@@ -83,10 +83,12 @@ impl Signals {
     pub fn new(actions: &[(i32, SignalAction)]) -> io::Result<Signals> {
         let delivery = Delivery::System(SystemSignals::new(actions.iter().map(|(signal, _)| *signal))?);
         let (unread_stop, registered) = (Arc::new(AtomicBool::new(false)), Vec::new());
-        // It is ready from the start, because a signal may arrive before the descriptor is registered with a poll.
+        // The descriptor counts as ready from the start, because a signal may arrive before the descriptor is
+        // registered with a poll.
         let mut signals = Signals { delivery, actions: actions.to_vec(), ready: true, unread_stop, registered };
         for (signal, _) in actions.iter().filter(|(_, action)| *action != SignalAction::Reload) {
-            // The order of the registrations matters, because a signal must not find set the flag that it sets itself.
+            // The order of the two registrations matters: the handler that tests the flag must run before the one that
+            // sets it. Otherwise every signal would find the flag that it has just set itself.
             let unread_stop = &signals.unread_stop;
             signals.registered.push(flag::register_conditional_default(*signal, Arc::clone(unread_stop))?);
             signals.registered.push(flag::register(*signal, Arc::clone(unread_stop))?);
@@ -94,8 +96,8 @@ impl Signals {
         Ok(signals)
     }
 
-    /// Creates the signals for a simulation. The queue contains those that have arrived. The simulation must report an
-    /// event with [`Signals::TOKEN`] for each of them.
+    /// Creates the signals for a simulation. The simulation adds each signal to `queue` and must report an event with
+    /// [`Signals::TOKEN`] for it.
     #[cfg(feature = "internals")]
     pub fn simulated(actions: &[(i32, SignalAction)], queue: SignalQueue) -> Signals {
         let (unread_stop, registered) = (Arc::default(), Vec::new());

@@ -64,7 +64,7 @@ impl Drop for RunGuard {
     }
 }
 
-/// Stops a server from any thread, including the server's own, so a handler or a service can use it too.
+/// Stops a server from any thread, including the server's own, so handlers and services can use it too.
 ///
 /// Clones stop the same server. If the server is not running, its next run ends immediately.
 #[derive(Debug, Clone)]
@@ -92,8 +92,8 @@ impl Stopper {
     /// that thread would otherwise wait for itself.
     pub fn wait(&self) {
         let mut running_on = self.0.running_on.lock().unwrap_or_else(PoisonError::into_inner);
-        // The loop is needed because a condition variable can wake up spuriously, and because the next run may already
-        // have begun.
+        // This is a loop because a wait on a condition variable can end spuriously, and because the next run may
+        // already have begun.
         while running_on.is_some_and(|thread| thread != thread::current().id()) {
             running_on = self.0.run_ended.wait(running_on).unwrap_or_else(PoisonError::into_inner);
         }
@@ -145,7 +145,7 @@ mod tests {
                 while flag.requested().is_none() {
                     thread::yield_now();
                 }
-                // The run continues after the request. If `shutdown` did not wait, it would return meanwhile.
+                // The run continues after the request. If `shutdown` did not wait, it would return in the meantime.
                 (0..1000).for_each(|_| thread::yield_now());
                 has_ended.store(true, Ordering::Release);
                 drop(run);

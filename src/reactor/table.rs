@@ -68,7 +68,8 @@ impl<'s> SessionTable<'s> {
         self.entries.len()
     }
 
-    /// Counts for an observer: the sessions, those that will run in the next turn, and the deadline entries.
+    /// The numbers that are reported to an observer: all sessions, the sessions that will run in the next turn, and the
+    /// entries in the heap of deadlines.
     pub(super) fn state(&self) -> LoopState {
         LoopState { sessions: self.len(), runnable: self.runnable.len(), deadlines: self.deadlines.entries() }
     }
@@ -86,8 +87,8 @@ impl<'s> SessionTable<'s> {
         self.entries.iter().filter(|(_, entry)| !entry.finished)
     }
 
-    /// Queues a session, unless it is already in the queue, has ended, or does not exist. As a wake-up can be late, its
-    /// key may be unused.
+    /// Queues a session, unless it is already in the queue, has ended, or does not exist. The key may be unused,
+    /// because a wake-up can arrive after the session has ended.
     pub(super) fn queue(&mut self, key: usize) {
         if let Some(entry) = self.entries.get_mut(key)
             && !entry.queued
@@ -104,7 +105,7 @@ impl<'s> SessionTable<'s> {
         keys.into_iter().for_each(|key| self.queue(key));
     }
 
-    /// Queues every session whose deadline has passed, and calls `tell` with its key.
+    /// Queues every session whose deadline has passed, and calls `tell` with the key of each.
     pub(super) fn queue_due(&mut self, now: Instant, mut tell: impl FnMut(usize)) {
         while let Some(key) = self.deadlines.due(now) {
             tell(key);
@@ -167,7 +168,7 @@ impl<'s> SessionTable<'s> {
     pub(super) fn finish(&mut self, key: usize) {
         self.entries[key].finished = true;
         self.finished.push(key);
-        // The deadline must not run the next session that gets this key.
+        // The deadline is removed, because it would otherwise run the next session that gets this key.
         self.deadlines.set(key, None);
     }
 

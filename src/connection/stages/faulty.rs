@@ -1,5 +1,5 @@
 //! Sending a response with a fault. The response is produced into a separate buffer, as if it had no fault. Its bytes
-//! are then passed to the output, changed, truncated or delayed. Not here: the choice of the fault.
+//! are then passed to the output, changed, truncated or delayed. The fault itself is chosen in `faults/`.
 
 use std::time::{Duration, Instant};
 
@@ -25,7 +25,7 @@ const RESET_DELAY: Duration = Duration::from_millis(50);
 /// The end of a chunked body.
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
-/// A line that replaces the size of a chunk and is not a number.
+/// A chunk-size line that is not a number.
 const BAD_SIZE: &[u8] = b"zz\r\n";
 
 /// The stage that produces a response into its own buffer, and passes it on changed, truncated or delayed.
@@ -47,13 +47,13 @@ pub(in crate::connection) struct FaultyResponse {
     end: Option<CutEnd>,
     /// True if the connection is never read from.
     is_deaf: bool,
-    /// When the last byte was passed to the output, after which the connection only has to be closed.
+    /// The time at which the last byte was passed to the output. After that, the connection only has to be closed.
     over_since: Option<Instant>,
-    /// When to check the acknowledgements next.
+    /// The time of the next check for acknowledgements.
     look_at: Option<Instant>,
 }
 
-/// The speed of a response.
+/// The pace of a slow response: at most `bytes` are sent in each interval of length `every`.
 struct FaultPace {
     bytes: u64,
     every: Duration,
@@ -254,7 +254,7 @@ impl FaultyResponse {
         self.wire.extend(trailer);
     }
 
-    /// Passes the bytes that are allowed now to the output. Returns their count.
+    /// Passes as many bytes to the output as the fault allows now. Returns their number.
     fn pass<T, O: ConnectionObserver>(&mut self, core: &mut ConnectionCore<'_, T, O>, now: Instant) -> u64 {
         // A bad chunk replaces the last chunk, so nothing may be passed on before the end is known.
         if self.trailer == BAD_SIZE {
@@ -277,8 +277,8 @@ impl FaultyResponse {
         count
     }
 
-    /// Logs a truncated response, with the number of bytes that were sent. Also logs a connection that is never read
-    /// from, which could not be logged when it was accepted.
+    /// Logs a truncated response with the number of bytes that were sent. Also logs a connection that is never read
+    /// from, because this could not be logged when it was accepted.
     fn log_end<T, O: ConnectionObserver>(&self, core: &ConnectionCore<'_, T, O>, clock: TurnClock) {
         if self.is_deaf {
             core.log_message("fault deaf", clock.wall);
@@ -333,7 +333,7 @@ impl FaultyResponse {
 }
 
 impl FaultPace {
-    /// The number of bytes that may be passed now.
+    /// The number of bytes that may be passed to the output now.
     fn credit(&mut self, now: Instant) -> u64 {
         if self.credit == 0 && self.next <= now {
             self.credit = self.bytes;

@@ -22,8 +22,8 @@ impl<T: Transport, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         // This is set before the head is read, because an `https` target is valid only over TLS.
         request.tls = self.transport.tls().cloned();
         while matches!(stage, Stage::Head) && self.output.len() < GATHER {
-            // Limits and service are replaced only between two requests, so that each request sees only one version of
-            // them.
+            // A connection adopts new limits or a new service only between two requests, so that each request sees a
+            // single version of them.
             if !self.server.is_unchanged_since(&self.limits) && self.machine.is_idle() && !self.transport.is_text() {
                 self.adopt_changes();
             }

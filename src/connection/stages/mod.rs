@@ -1,5 +1,5 @@
 //! The behaviour of a session in each stage of an exchange: each stage has an `advance` function, which returns the
-//! next stage. Not here: reading and sending, which work the same in all stages.
+//! next stage. Reading and sending work the same way in all stages and are in `http_session.rs`.
 
 mod body;
 mod closing;
@@ -22,8 +22,7 @@ use crate::transport::{Handshake, Transport};
 pub(super) use faulty::FaultyResponse;
 
 /// Once the output has this many bytes, no further response is added to it. Up to this size, pipelined responses are
-/// sent in one write. This also limits the amount of output that a client that does not read can make the server
-/// produce.
+/// sent in one write. This also limits the output that the server produces for a client that does not read.
 pub(super) const GATHER: usize = 32 * 1024;
 
 impl Stage {
@@ -53,8 +52,8 @@ impl Stage {
     }
 }
 
-/// Continues the transport's handshake. If the handshake fails, the transport may have an alert to send, so the
-/// connection is closed only after that has been sent.
+/// Continues the transport's handshake. If the handshake fails, the transport may have an alert to send, and the
+/// connection is closed only after the alert has been sent.
 fn handshake<T: Transport, O: ConnectionObserver>(
     core: &mut ConnectionCore<'_, T, O>,
     ready: &mut Ready,

@@ -18,7 +18,8 @@ impl Sending {
         if clock.stopping.is_some()
             && let Some(pending) = self.upstream.as_mut().filter(|pending| pending.is_upgraded)
         {
-            // An error from `end_input` is ignored here, because an upstream that fails there also fails as the source.
+            // An error from `end_input` is ignored, because an upstream that fails here also fails as the source of the
+            // body.
             _ = pending.end_input();
         }
         let mut progress = self.feed_upstream(core);

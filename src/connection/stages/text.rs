@@ -1,5 +1,5 @@
 //! Handles a client that sends unencrypted HTTP to a TLS port. It gets one unencrypted response, which names the URL to
-//! use. Not here: distinguishing unencrypted HTTP from TLS, which the transport does.
+//! use. The transport distinguishes unencrypted HTTP from TLS.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +24,7 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
     #[cold]
     pub(super) fn expect_text(&mut self) {
         let mut limits = Limits::clone(&self.limits);
-        // Zero means no limit.
+        // A `head_timeout` of zero means no limit.
         if limits.head_timeout.is_zero() || limits.head_timeout > TEXT_TIMEOUT {
             limits.head_timeout = TEXT_TIMEOUT;
         }

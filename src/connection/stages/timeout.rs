@@ -1,4 +1,4 @@
-//! The wait of a session in each stage, and what happens when it times out.
+//! The wait of a session in each stage, and the handling of a wait that times out.
 
 use crate::connection::core::ConnectionCore;
 use crate::connection::stage::{PendingUpstream, Stage};
@@ -11,7 +11,7 @@ use crate::session::{CloseReason, TurnClock};
 use crate::transport::Transport;
 
 impl Stage {
-    /// The kind of wait that a session with nothing to do is in.
+    /// The kind of wait that a session in this stage begins when it has nothing to do.
     pub(in crate::connection) fn wait<T: Transport, O: ConnectionObserver>(
         &self,
         core: &ConnectionCore<'_, T, O>,
@@ -30,7 +30,7 @@ impl Stage {
             Stage::Sending(sending) if sending.is_waiting && core.needs_input && sending.feeds_upstream() => Wait::Body,
             Stage::Sending(sending) if sending.is_waiting => Wait::Source,
             Stage::Sending(_) | Stage::Closing(_) => Wait::Write,
-            // The fault determines when the next bytes are sent, if ever, and this stage has its own deadline.
+            // This stage has its own deadline. The fault determines when, if ever, the next bytes are sent.
             #[cfg(feature = "harness")]
             Stage::Faulty(_) => Wait::Source,
         }

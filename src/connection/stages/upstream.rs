@@ -28,7 +28,7 @@ impl From<io::Error> for FeedError {
 }
 
 impl PendingUpstream {
-    /// Passes the part of the body that has arrived to the upstream, and takes its response if there is one.
+    /// Passes the part of the body that has arrived to the upstream, and takes the upstream's response if there is one.
     pub(super) fn advance<T, O: ConnectionObserver>(
         mut self: Box<Self>,
         core: &mut ConnectionCore<'_, T, O>,
@@ -41,8 +41,8 @@ impl PendingUpstream {
                 core.observer().upstream_resumed();
                 let response = self.upstream.poll(cx.registrar);
                 self.send_interim(core);
-                // If the upstream has just begun to want the body, another round passes on the part that has already
-                // arrived.
+                // If the upstream did not want the body before and wants it now, another round passes on the part that
+                // has already arrived.
                 progress = if !wanted && self.wants_body() { Progress::Moved } else { fed };
                 response
             }
@@ -86,8 +86,8 @@ impl PendingUpstream {
         (stage, Progress::Moved)
     }
 
-    /// Appends the interim responses of the upstream to the output. Clients do not depend on them, so they are left out
-    /// if the client does not accept output.
+    /// Appends the interim responses of the upstream to the output. They are left out if the client does not accept
+    /// output, because clients do not depend on them.
     fn send_interim<T, O: ConnectionObserver>(&mut self, core: &mut ConnectionCore<'_, T, O>) {
         while let Some((status, head)) = self.upstream.take_interim() {
             if core.output.len() < GATHER {
@@ -143,7 +143,7 @@ impl PendingUpstream {
         while !self.has_whole_body {
             if !core.machine.in_body() {
                 self.has_whole_body = true;
-                // Set before the call, because `end` must not be called again after it has failed.
+                // The flag is set before the call, because `end` must not be called again after it has failed.
                 self.upstream.end()?;
                 return Ok(Progress::Moved);
             }

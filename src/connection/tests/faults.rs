@@ -1,7 +1,7 @@
 //! Unit tests of responses with faults, one step at a time: the bytes that are sent at each time, and the end of the
 //! connection.
 //!
-//! Not here: choosing the faults, and the bytes as a client receives them (`faults`).
+//! The tests in `faults` cover the choice of the faults, and the bytes as a client receives them.
 
 use std::cell::Cell;
 use std::io::Read;
@@ -43,7 +43,7 @@ impl Upstream for FaultyUpstream {
 }
 
 thread_local! {
-    /// The number of reads from the source of [`once`] in this test.
+    /// The number of times that the current test has read from the source that [`once`] returns.
     static READS: Cell<usize> = const { Cell::new(0) };
 }
 
