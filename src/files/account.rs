@@ -13,10 +13,11 @@ use hmac_sha256::Hash;
 /// The prefix that marks a SHA-256 hash in the text form of an [`Account`].
 const SHA256: &str = "sha256:";
 
-/// The prefixes of bcrypt hashes: three names for the same algorithm.
+/// The prefixes of bcrypt hashes. All three denote the same algorithm.
 const BCRYPT: [&str; 3] = ["$2y$", "$2a$", "$2b$"];
 
-/// The costs that `htpasswd` accepts. Verifying a hash takes about ten seconds with cost 17, and two days with cost 31.
+/// The costs that `htpasswd` accepts. Verifying a hash takes about ten seconds with cost 17, and about two days with
+/// cost 31.
 const COSTS: std::ops::RangeInclusive<u32> = 4..=17;
 
 /// The prefixes of hashes in unsupported schemes.
@@ -76,7 +77,7 @@ pub struct Account {
     pub(super) secret: Secret,
 }
 
-/// The password of an account, or its hash.
+/// The hash of a password. A plain password is hashed with SHA-256 when the account is created.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Secret {
     /// The SHA-256 of the password.
@@ -85,7 +86,7 @@ pub(super) enum Secret {
     Bcrypt(Box<str>),
 }
 
-/// The reason why a text is not an [`Account`].
+/// The reason why parsing an [`Account`] failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BadAccount {
@@ -99,7 +100,7 @@ pub enum BadAccount {
     Hash,
     /// A bcrypt hash is malformed, or its cost is not between 4 and 17.
     Bcrypt,
-    /// The hash is in an unsupported scheme. Contains its prefix.
+    /// The hash is in an unsupported scheme, whose prefix is given.
     Scheme(&'static str),
 }
 
@@ -154,8 +155,8 @@ impl FromStr for Account {
     }
 }
 
-/// True if the password begins with the prefix of this scheme. Case is ignored for prefixes in braces. For other
-/// prefixes it matters, because `$P$` and `$p$` are different schemes.
+/// True if the password begins with the prefix of this scheme. Prefixes in braces are compared without regard to case,
+/// and all others with regard to it, because `$P$` and `$p$` are different schemes.
 fn begins_with(password: &str, scheme: &str) -> bool {
     let start = password.as_bytes().get(..scheme.len()).unwrap_or_default();
     if scheme.starts_with('{') { start.eq_ignore_ascii_case(scheme.as_bytes()) } else { start == scheme.as_bytes() }

@@ -17,18 +17,19 @@ use crate::http::RequestFields;
 /// credentials.
 #[derive(Debug)]
 pub(crate) struct Gate {
-    /// A random key, so that clients cannot learn anything from the comparison time of credentials that they choose.
+    /// The random key of the digests. Because of it, a client learns nothing from the time that comparing its
+    /// credentials takes.
     key: [u8; 32],
-    /// The accounts with a SHA-256 password hash, each with the keyed digest of its credentials and its user.
+    /// The accounts without a bcrypt hash: the keyed digest of the credentials, and the user.
     fast: Vec<(CredentialDigest, Arc<str>)>,
-    /// The accounts with a bcrypt hash, each with its user and the hash.
+    /// The accounts with a bcrypt hash: the user and the hash.
     slow: Vec<(Arc<str>, Box<str>)>,
     /// The results for credentials that were recently compared with a bcrypt hash.
     cache: Mutex<CredentialCache>,
     realm: String,
 }
 
-/// The credentials of a request.
+/// The user name and password from a request.
 pub(super) struct Credentials {
     user: Vec<u8>,
     password: Vec<u8>,
@@ -88,7 +89,7 @@ impl Gate {
         let of_user = |(user, _): &&(Arc<str>, Box<str>)| user.as_bytes() == credentials.user;
         let mut accounts = self.slow.iter().filter(of_user).peekable();
         if accounts.peek().is_none() {
-            // For an unknown user a hash is computed too, so that the duration does not reveal which users exist.
+            // A hash is also computed for an unknown user, so that the duration does not reveal which users exist.
             _ = self.slow.first().map(|(_, hash)| is_right(hash));
         }
         let user = accounts.find(|(_, hash)| is_right(hash)).map(|(user, _)| Arc::clone(user));
@@ -96,7 +97,7 @@ impl Gate {
         user
     }
 
-    /// The value of `WWW-Authenticate`.
+    /// The value of the `WWW-Authenticate` field in a 401 response.
     pub(crate) fn challenge(&self) -> String {
         format!("Basic realm=\"{}\", charset=\"UTF-8\"", self.realm)
     }
@@ -111,10 +112,12 @@ impl Gate {
         Some(Credentials { user, password, digest })
     }
 
-    /// The result if it is known without computing a bcrypt hash, in the form that [`CredentialCache::get`] returns.
+    /// The result of checking the credentials, if no bcrypt hash must be computed for it. It has the same form as the
+    /// result of [`CredentialCache::get`].
     fn known(&self, credentials: &Credentials) -> Option<Option<Arc<str>>> {
         let mut found = None;
-        // The loop does not stop at a match, so that the duration does not depend on its position.
+        // The loop does not stop at the matching account, so that its duration does not depend on that account's
+        // position.
         for (digest, user) in &self.fast {
             if *digest == credentials.digest {
                 found = Some(user);
@@ -122,7 +125,7 @@ impl Gate {
         }
         match found {
             Some(user) => Some(Some(Arc::clone(user))),
-            // If no account has a bcrypt hash, the comparison above was complete.
+            // If no account has a bcrypt hash, all accounts have been compared above.
             None if self.slow.is_empty() => Some(None),
             None => self.cache().get(&credentials.digest),
         }

@@ -1,8 +1,7 @@
-//! Verifies slow password hashes on worker threads, so that they do not block the loop. A request waits until its
-//! credentials are in the gate's cache, and then goes to the service.
+//! Verifies slow password hashes on worker threads, so that they do not block the loop. A request is passed to the
+//! service once its credentials are in the gate's cache.
 //!
-//! Not here: comparing the credentials, which `auth` does. Without this wrapper, the gate verifies the same credentials
-//! on the loop's thread.
+//! The credentials are compared in `auth`. Without this wrapper, the gate verifies them on the loop's thread.
 
 use std::fmt;
 use std::io;
@@ -19,11 +18,11 @@ use crate::watchdog::Watchdog;
 /// The maximum number of worker threads. Clients that guess passwords can keep only these threads busy.
 const THREADS: usize = 2;
 
-/// The maximum number of requests that wait for a verification. The response to further requests is 503.
+/// The maximum number of requests that wait for a verification. Further requests receive a 503 response.
 const WAITING: usize = 256;
 
 /// A service whose slow password hashes are verified on worker threads. A request without credentials, or with
-/// credentials in the gate's cache, goes to the service immediately.
+/// credentials in the gate's cache, is passed to the service immediately.
 pub(crate) struct AuthOffload {
     gates: Gates,
     service: SharedService,
@@ -32,7 +31,7 @@ pub(crate) struct AuthOffload {
     waiting: Arc<()>,
 }
 
-/// The service, which waiting requests share. The mutex is never contended, because only the loop's thread calls the
+/// A service that waiting requests share. The mutex is never contended, because only the loop's thread calls the
 /// service.
 type SharedService = Arc<Mutex<Box<dyn Service + Send>>>;
 
@@ -104,15 +103,15 @@ impl fmt::Debug for AuthOffload {
     }
 }
 
-/// The upstream of a request whose credentials are being verified. Afterwards it forwards to the service's upstream, if
-/// there is one.
+/// The upstream of a request whose credentials are being verified. After the verification, it forwards to the service's
+/// upstream, if there is one.
 struct Verification {
     request: Request,
     service: SharedService,
     stage: VerificationStage,
     /// True once the request body is complete.
     ended: bool,
-    /// Dropped together with this upstream when the client disconnects, which the job can detect.
+    /// Dropped together with this upstream when the client disconnects. The job detects this through a weak reference.
     _client: Arc<()>,
     /// A clone of `waiting`, which counts this request as waiting.
     _place: Arc<()>,
@@ -128,7 +127,7 @@ enum VerificationStage {
 }
 
 impl Verification {
-    /// Calls the service. The result of the verification is then in the gate's cache.
+    /// Calls the service. The gate then finds the result of the verification in its cache.
     fn call_service(&mut self) -> io::Result<Option<Response>> {
         match with(&self.service, |service| service.call(&self.request)) {
             Reply::Now(response) => {

@@ -1,6 +1,5 @@
-//! [`BasicAuth`]: verifies passwords for a program's own handlers and services, in the same way as for files.
-//!
-//! Not here: which paths require a password. The program decides that.
+//! [`BasicAuth`]: verifies passwords for a program's own handlers and services, as is done for files. The program
+//! itself decides which paths require a password.
 
 use std::sync::Arc;
 
@@ -61,7 +60,7 @@ impl BasicAuth {
         self.gate.admits(request.headers()).ok_or_else(|| unauthorized(&self.gate))
     }
 
-    /// Returns a closure that does the same as [`user`](BasicAuth::user), to call on a worker thread.
+    /// Returns a closure that does the same as [`user`](BasicAuth::user) and can be called on a worker thread.
     ///
     /// ```no_run
     /// # use serve_forever::{files::BasicAuth, handler::Exchange};
@@ -80,7 +79,7 @@ impl BasicAuth {
 
 fn unauthorized(gate: &Gate) -> HttpError {
     let error = HttpError::new(Status::UNAUTHORIZED);
-    // A realm with a control character cannot be sent. The request is rejected anyway.
+    // A realm with a control character cannot be sent. The response is then a 401 without the challenge.
     error.clone().header("WWW-Authenticate", gate.challenge()).unwrap_or(error)
 }
 
@@ -94,7 +93,7 @@ mod tests {
 
     #[test]
     fn only_the_right_password_names_a_user_at_once_and_on_a_worker() {
-        // The hash is that of `secret`, with the lowest cost.
+        // The password is hashed with the lowest cost.
         let hash = bcrypt::hash("secret", 4).unwrap();
         for account in [Account::new("ann", "secret"), format!("ann:{hash}").parse().unwrap()] {
             let auth = BasicAuth::new("A \"b\"", [account]);

@@ -41,7 +41,8 @@ pub(crate) const DEFAULT_REALM: &str = "serve-forever";
 pub struct FileServiceBuilder {
     root: PathBuf,
     cache: CacheLimits,
-    /// A value that is not Latin-1 is stored as an error until the service is built.
+    /// The names and values of the extra header fields. A value that is not Latin-1 is kept as an error, which `build`
+    /// returns.
     extra: Vec<(String, Result<Vec<u8>, NotLatin1>)>,
     extra_everywhere: bool,
     symlinks: Symlinks,
@@ -52,7 +53,7 @@ pub struct FileServiceBuilder {
     encodings: Vec<(String, String)>,
     realm: String,
     accounts: Vec<Account>,
-    /// The paths of guarded subtrees, each with an account.
+    /// The accounts for guarded subtrees, each with the path of its subtree.
     guarded: Vec<(String, Account)>,
     policy: FilePolicy,
 }
@@ -67,7 +68,7 @@ impl FileService {
         FileService::builder(root.as_ref()).build()
     }
 
-    /// Returns a builder, for a service with other settings.
+    /// Returns a builder for a service with settings other than the defaults.
     pub fn builder(root: impl Into<PathBuf>) -> FileServiceBuilder {
         FileServiceBuilder::new(root)
     }
@@ -156,8 +157,9 @@ impl FileServiceBuilder {
     /// means 404. The function must return the same result for the same path every time, because responses are cached
     /// by path.
     ///
-    /// The argument of the function is the normalised path, including the base path. Its result is used unchanged, and
-    /// may be outside the served directory if the rule for [`symlinks`](Self::symlinks) is [`Symlinks::Follow`].
+    /// The argument of the function is the normalised path, including the base path. The returned path is used
+    /// unchanged. It may be outside the served directory if the rule for [`symlinks`](Self::symlinks) is
+    /// [`Symlinks::Follow`].
     ///
     /// ```
     /// use serve_forever::files::FileService;
@@ -256,7 +258,8 @@ impl FileServiceBuilder {
 
     /// Sets the page of a single-page application, whose script interprets the URL path. The page is served with 200
     /// for a path that does not exist. Its own path is relative to the root. For a path with a dot in its last segment,
-    /// such as `/missing.js`, the response is still 404 unless `Accept` contains `text/html`. `None` by default.
+    /// such as `/missing.js`, the response is still 404 unless the `Accept` field contains `text/html`. `None` by
+    /// default.
     ///
     /// ```
     /// use serve_forever::{files::FileService, http::{Request, Status}};
@@ -270,9 +273,9 @@ impl FileServiceBuilder {
         self
     }
 
-    /// Sets the page for error responses with this status: a path relative to the root, or any absolute path. Symbolic
-    /// links in it are followed. The page applies to errors of this service. An error that the server detects, such as
-    /// a malformed request, gets the server's own page, which is also sent if the file is missing.
+    /// Sets the page for error responses with this status. `page` is a path relative to the root, or any absolute path.
+    /// Symbolic links in it are followed. The page applies to errors of this service. An error that the server detects,
+    /// such as a malformed request, gets the server's own page, which is also sent if the file is missing.
     pub fn error_page(mut self, status: Status, page: impl Into<PathBuf>) -> FileServiceBuilder {
         self.policy.error_pages.push((status, page.into()));
         self
@@ -312,8 +315,8 @@ impl FileServiceBuilder {
         self
     }
 
-    /// Requires the credentials of an account with Basic authentication (RFC 7617) for every request except preflights,
-    /// which browsers send without credentials. Call it again for more accounts.
+    /// Requires that every request contains the credentials of an account (Basic authentication, RFC 7617). Preflights
+    /// are exempt, because browsers send them without credentials. Call it again for more accounts.
     ///
     /// Verifying a bcrypt hash takes 50 ms or more. The service does this on the loop's thread, unless
     /// [`FileService::offloading`] moves it to worker threads. The results for the last 1024 correct and the last 1024
@@ -334,9 +337,9 @@ impl FileServiceBuilder {
         self
     }
 
-    /// Requires the credentials of an account below a path, as [`auth`](Self::auth) does for all paths. Call it again
-    /// for more accounts for the same path, or for other paths. If guarded paths are nested, the innermost path
-    /// applies, and only its own accounts are admitted.
+    /// Requires the credentials of an account for paths below `path`, as [`auth`](Self::auth) does for all paths. Call
+    /// it again for more accounts for the same path, or for other paths. If guarded paths are nested, the innermost
+    /// path applies, and only its own accounts are admitted.
     ///
     /// The path is decoded and includes the [base path](Self::base_path). It is compared with the normalised path of a
     /// request, segment by segment; case is ignored. For example, `/private` also guards `//%70rivate/` and
@@ -390,7 +393,7 @@ impl FileServiceBuilder {
         for (_, page) in &mut self.policy.error_pages {
             *page = tree.root().join(&*page);
         }
-        // A listing must not show names for which requests are refused.
+        // A listing must not show hidden names, because requests for them are refused.
         if let (false, Some(listing)) = (self.policy.hidden, &mut self.policy.listing) {
             listing.show_hidden = false;
         }
@@ -410,7 +413,7 @@ impl FileServiceBuilder {
 
     fn cache_rules(&self) -> io::Result<Vec<(Pattern, String)>> {
         let rule = |(pattern, value): &(String, String)| {
-            // Adding the field to a block checks its value.
+            // `FieldBlock::add` checks the value. The block is discarded.
             FieldBlock::new().add("Cache-Control", value)?;
             Ok((Pattern::new(pattern).map_err(|error| bad(format!("{pattern}: {error}")))?, value.clone()))
         };
@@ -442,7 +445,7 @@ impl FileServiceBuilder {
         Ok(gates)
     }
 
-    /// The normalised path of a guarded subtree.
+    /// Parses and normalises the path of a guarded subtree.
     fn guarded_path(&self, path: &str) -> io::Result<UrlPath> {
         let parsed = UrlPath::parse(path.as_bytes()).map_err(|error| bad(format!("{path}: {error}")))?;
         // Only paths below the base path are served, so a path outside it would guard nothing.

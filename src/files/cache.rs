@@ -1,7 +1,7 @@
 //! The cache of responses to requests for files, by request path and accepted codings.
 //!
-//! `dependency` checks the file system, and `content` opens files. The cache does not know about index files or
-//! siblings, but only about facts that must still hold.
+//! `dependency` checks the file system, and `content` opens files. Index files and siblings are not known to the cache.
+//! It only checks the facts that an entry depends on.
 //!
 //! Invariant: an entry is used only in a turn in which all of its dependencies were found to hold; `bytes` is the total
 //! memory use of the slots.
@@ -36,8 +36,8 @@ impl Default for CacheLimits {
     }
 }
 
-/// Maps a request path, as the client sent it, to a representation and content, so that a hit need not decode the path
-/// or open a file.
+/// Maps request paths, as clients sent them, to representations and contents. A cache hit therefore needs neither to
+/// decode the path nor to open a file.
 ///
 /// An entry's dependencies are checked at most once per turn of the loop, so a response is never older than its turn.
 /// The cache evicts by the clock algorithm: `hand` moves around the slots, skips each entry that has been used since
@@ -59,7 +59,7 @@ struct Slot {
     entry: CacheEntry,
     /// The start of the last turn in which the dependencies were checked.
     checked: Instant,
-    /// True if the entry has been used since the hand last passed it.
+    /// True if the entry has been used since the clock hand last passed it.
     used: bool,
 }
 
@@ -68,9 +68,9 @@ struct Slot {
 pub(crate) struct CacheEntry {
     /// The facts that must hold for the entry to be current.
     pub(crate) dependencies: Vec<CacheDependency>,
-    /// The header fields.
+    /// The header fields that describe the content.
     pub(crate) representation: Arc<Representation>,
-    /// The content, from which the body of a response is made.
+    /// The content, which becomes the body of a response.
     pub(crate) content: CachedContent,
 }
 
@@ -133,7 +133,7 @@ impl Cache {
         true
     }
 
-    /// Removes one entry. The cache must not be empty.
+    /// Removes one entry, which the clock algorithm selects. The cache must not be empty.
     fn evict(&mut self) {
         // This ends within two rounds, because the first round clears every `used` flag.
         loop {
@@ -166,7 +166,7 @@ impl CacheEntry {
         self.dependencies.iter().all(|dependency| dependency.holds(tree))
     }
 
-    /// The approximate memory use in bytes.
+    /// The approximate memory use of the slot in bytes.
     fn memory(&self) -> usize {
         size_of::<Slot>()
             + self.dependencies.iter().map(CacheDependency::memory).sum::<usize>()
@@ -272,7 +272,7 @@ mod tests {
 
     #[test]
     fn memory_counts_body_key_paths_and_fields() {
-        // The representation is left out: its length depends on the inode number.
+        // The representation is left out, because its length depends on the inode number.
         let memory = |name: &str, size: usize| {
             let mut fixture = CacheFixture::new(CacheLimits::default());
             fixture.put(name, size);

@@ -1,5 +1,5 @@
-//! The content codings that a client accepts (`Accept-Encoding`, RFC 9110 section 12.5.3). Not here: finding the files
-//! in these codings (`siblings`).
+//! The content codings that a client accepts (`Accept-Encoding`, RFC 9110 section 12.5.3). The files in these codings
+//! are found by `siblings`.
 
 use std::cmp::Reverse;
 
@@ -50,12 +50,12 @@ pub(crate) struct AcceptedCodings {
 }
 
 impl AcceptedCodings {
-    /// Parses `Accept-Encoding`. Codings with equal weights are in the order of [`Coding::ALL`]. Without this field the
-    /// result is empty, because many simple clients that do not send it cannot decode any coding.
+    /// Parses `Accept-Encoding`. Codings with equal weights are in the order of [`Coding::ALL`]. If the request has no
+    /// such field, the result is empty, because many simple clients send none and cannot decode any coding.
     pub(crate) fn of(headers: RequestFields<'_>) -> AcceptedCodings {
         let (mut named, mut rest, mut identity) = ([None; 3], None, None);
         for (name, weight) in elements(headers) {
-            // `get_or_insert` makes the first of several weights for a name count.
+            // If a name occurs more than once, `get_or_insert` keeps its first weight.
             if let Some(at) = Coding::ALL.iter().position(|coding| coding.is_named(name)) {
                 named[at].get_or_insert(weight);
             } else if name == b"*" {
@@ -72,7 +72,7 @@ impl AcceptedCodings {
         AcceptedCodings { codings: weighed.map(|(weight, coding)| (weight >= least).then_some(coding)) }
     }
 
-    /// True if the client accepts only the uncompressed file.
+    /// True if the client does not prefer any coding to the uncompressed file.
     pub(crate) fn is_empty(&self) -> bool {
         self.codings == [None; 3]
     }
@@ -83,8 +83,8 @@ impl AcceptedCodings {
     }
 }
 
-/// The names in the field, with their weights in thousandths. An element with a malformed weight is left out; a weight
-/// above 1 counts as 1.
+/// The names of codings in `Accept-Encoding`, with their weights in thousandths. An element with a malformed weight is
+/// skipped. A weight above 1 counts as 1.
 fn elements<'a>(headers: RequestFields<'a>) -> impl Iterator<Item = (&'a [u8], u16)> {
     list_elements(headers.get_all("Accept-Encoding")).filter_map(|element| {
         let mut parts = element.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);

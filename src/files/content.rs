@@ -1,5 +1,5 @@
-//! The content of a file: bytes in memory if the file is small, and otherwise an open descriptor. Not here: the header
-//! fields (`representation`).
+//! The content of a file: bytes in memory if the file is small, and otherwise an open descriptor. The header fields are
+//! in `representation`.
 
 use std::fs::File;
 use std::io;
@@ -45,7 +45,7 @@ pub(crate) enum CachedContent {
 #[derive(Debug)]
 pub(crate) struct LoadedFile {
     pub(crate) content: Content,
-    /// The identity of the file when it was found or, for a large file, opened.
+    /// The identity of a small file when it was found, or of a large file when it was opened.
     pub(crate) identity: Identity,
     /// True if the identity describes the content. False for a file that changed while it was read, and for files whose
     /// content the kernel generates on each read: in sysfs every file has the size 4096, and in procfs the size 0.
@@ -64,7 +64,7 @@ impl LoadedFile {
     }
 }
 
-/// The reason why a file has no content.
+/// The reason why the content of a file could not be loaded.
 #[derive(Debug)]
 pub(crate) enum ContentError {
     /// A regular file could not be opened.
@@ -74,7 +74,7 @@ pub(crate) enum ContentError {
 }
 
 impl Content {
-    /// A body that consists of `length` bytes from `offset` on. This range must be within the content.
+    /// Creates a body from the `length` bytes that start at `offset`. This range must be within the content.
     pub(crate) fn body(&self, offset: u64, length: u64) -> Body {
         match self {
             _ if length == 0 => Body::Empty,
@@ -102,7 +102,7 @@ impl Content {
 }
 
 impl CachedContent {
-    /// The part of a loaded file that a cache entry keeps.
+    /// Creates the form in which a cache entry keeps the content of a loaded file.
     pub(crate) fn of(loaded: &LoadedFile, path: &Path) -> CachedContent {
         match &loaded.content {
             Content::Memory(bytes) => CachedContent::Memory(Arc::clone(bytes)),
@@ -126,7 +126,7 @@ impl CachedContent {
         }
     }
 
-    /// The approximate memory use in bytes.
+    /// The approximate memory use of the content in bytes.
     pub(crate) fn memory(&self) -> usize {
         match self {
             CachedContent::Memory(bytes) => bytes.len(),
@@ -141,7 +141,7 @@ pub(crate) fn load(tree: &Tree, path: &Path, now: SystemTime) -> Result<LoadedFi
     load_found(tree, path, &found, now)
 }
 
-/// Opens the regular file that was found at a path in this turn and loads its content.
+/// Opens a regular file and loads its content. The file must have been found at this path in the current turn.
 ///
 /// If a small file has changed since it was found, it is looked up and loaded once more. If it has changed again by
 /// then, the bytes that were read are served but not cached.
@@ -192,8 +192,8 @@ fn in_memory(bytes: Vec<u8>, before: Identity, after: Identity, now: SystemTime)
 /// Reads a whole file. `size` is the size that the system reports, which may be wrong.
 ///
 /// # Errors
-/// Returns the errors of reading; and `FileTooLarge` for a file with more than [`MAX_UNREPORTED`] bytes and a smaller
-/// reported size.
+/// Returns any error of reading the file. The error is `FileTooLarge` if the file has more than [`MAX_UNREPORTED`]
+/// bytes although the system reports a smaller size.
 fn read(file: &File, size: usize) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; size + 1];
     let mut filled = 0;
@@ -224,7 +224,8 @@ fn read(file: &File, size: usize) -> io::Result<Vec<u8>> {
 /// content during the read, which must not block the loop for long.
 const MAX_UNREPORTED: usize = 1024 * 1024;
 
-/// The buffer for a file that is longer than its reported size: procfs returns up to this many bytes in one call.
+/// The initial buffer size for a file that is longer than its reported size. procfs returns up to this number of bytes
+/// in one call.
 const FIRST_UNREPORTED: usize = 4096;
 
 /// True if the file changed so recently that another change might leave its timestamps as they are.

@@ -1,5 +1,5 @@
 //! Header fields and preflight responses for scripts from other origins (the CORS protocol, Fetch standard section
-//! 3.3). Not here: the setting that turns them on (`policy`).
+//! 3.3). The settings that turn them on are in `policy`.
 
 use super::refusal::ALLOW;
 use crate::http::{FieldBlock, InvalidHeader, Method, Request, Status, is_token, list_elements};
@@ -9,8 +9,8 @@ use crate::service::Response;
 /// accepts.
 const MAX_AGE: u32 = 7200;
 
-/// The fields that, in every response, allow scripts from `origin` to read it; `*` means any origin. The exposed fields
-/// are the ones that a script needs to read a file in ranges.
+/// The fields that are added to every response so that scripts from `origin` may read it; `*` means any origin. The
+/// exposed fields are those that a script needs to read a file in ranges.
 ///
 /// # Errors
 /// Returns an error if `origin` is not a valid field value.
@@ -21,8 +21,8 @@ pub(crate) fn fields(origin: &str) -> Result<FieldBlock, InvalidHeader> {
     Ok(head)
 }
 
-/// The fields that, in every response, isolate a page from other origins, so that it can use shared memory and precise
-/// clocks.
+/// The fields that are added to every response to isolate pages from other origins. Isolated pages can use shared
+/// memory and precise clocks.
 pub(crate) fn isolation() -> FieldBlock {
     let mut head = FieldBlock::new();
     head.put("Cross-Origin-Opener-Policy", "same-origin");

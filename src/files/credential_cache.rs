@@ -1,16 +1,16 @@
-//! A cache for the results of slow password hashes, so that a slow hash is not computed again for every request. Not
-//! here: computing the hashes (`auth`).
+//! A cache for the results of slow password hashes, so that a slow hash is not computed again for every request. The
+//! hashes are computed in `auth`.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-/// The maximum number of cached credentials of each kind, correct and wrong.
+/// The maximum number of correct credentials in the cache, and also of wrong ones.
 const MAX_CREDENTIALS: usize = 1024;
 
 /// A keyed hash of credentials. Equal credentials have equal hashes, which are useless without the key.
 pub(super) type CredentialDigest = [u8; 32];
 
-/// Recently verified credentials.
+/// The results for recently verified credentials.
 ///
 /// Correct and wrong credentials are limited separately, so that clients that guess passwords cannot evict correct
 /// credentials.

@@ -1,5 +1,4 @@
-//! The facts about the directory tree that a cached response depends on. Not here: the decision of when they are
-//! checked (`cache`).
+//! The facts about the directory tree that a cached response depends on. `cache` decides when they are checked.
 
 use std::path::PathBuf;
 
@@ -15,7 +14,7 @@ pub(crate) struct CacheDependency {
 }
 
 impl CacheDependency {
-    /// A dependency on the absence of a regular file at `path`.
+    /// Creates a dependency on the absence of a regular file at `path`.
     pub(crate) fn on_absence(path: PathBuf) -> CacheDependency {
         CacheDependency { path: path.into(), file: None }
     }
@@ -25,7 +24,7 @@ impl CacheDependency {
         tree.regular_file_again(&self.path) == self.file
     }
 
-    /// The memory use in bytes.
+    /// The memory use of the dependency in bytes.
     pub(crate) fn memory(&self) -> usize {
         size_of::<CacheDependency>() + self.path.as_path().as_os_str().len()
     }

@@ -1,4 +1,4 @@
-//! Log lines about files that cannot be served, kept until the end of the turn. The server writes them.
+//! Log lines about files that cannot be served. They are kept until the end of the turn, when the server writes them.
 
 /// The log lines of one turn of the loop.
 #[derive(Debug, Default)]

@@ -1,7 +1,7 @@
 //! The gates of a service: one for all paths, and one for each guarded subtree. This module selects the gate for a
 //! request.
 //!
-//! Not here: comparing credentials, which a [`Gate`] does.
+//! The credentials are compared by the [`Gate`].
 
 use std::sync::Arc;
 
@@ -39,11 +39,11 @@ impl Gates {
 
     /// The gate for a request; `None` if the request needs no credentials.
     pub(super) fn of(&self, request: &Request) -> Option<&Arc<Gate>> {
-        // Most services do not guard subtrees, so their paths need not be decoded here.
+        // Most services guard no subtrees. The path need not be decoded then.
         if self.subtrees.is_empty() {
             return self.everywhere.as_ref();
         }
-        // A malformed path names no file, and the request is refused later.
+        // A malformed path gets the gate for all paths. It names no file, so the request is refused later.
         let path = UrlPath::parse(request.path()).ok().map(|path| Subtree::at(&path));
         let innermost = path.and_then(|path| self.subtrees.iter().find(|(subtree, _)| subtree.contains(&path)));
         innermost.map(|(_, gate)| gate).or(self.everywhere.as_ref())
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
     use crate::files::Account;
 
-    /// The realm of the gate for a target, or nothing.
+    /// The realm of the gate for a target, or an empty string if the target needs no credentials.
     fn realm(gates: &Gates, target: &str) -> String {
         gates.of(&Request::builder("GET", target).build()).map(|gate| gate.challenge()).unwrap_or_default()
     }

@@ -1,5 +1,5 @@
 //! Creates the representation of a file: loads the file or one of its compressed siblings, and collects the header
-//! fields and the facts that a cache entry depends on. Not here: the caches (`service`).
+//! fields and the facts that a cache entry depends on. The caches are in `service`.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -25,19 +25,19 @@ pub(crate) struct Loader<'a> {
     pub(crate) now: SystemTime,
 }
 
-/// A representation with its content.
+/// A representation with its content, for a response and for the cache.
 pub(crate) struct LoadedRepresentation {
     pub(crate) representation: Arc<Representation>,
     pub(crate) content: Content,
-    /// The entry for the cache; `None` if the content must not be cached.
+    /// The entry to insert into the cache; `None` if the content must not be cached.
     pub(crate) entry: Option<CacheEntry>,
 }
 
-/// An error page that the operator has configured.
+/// The content of an error page that the operator has configured.
 pub(crate) struct CustomErrorPage {
     pub(crate) representation: Representation,
     pub(crate) content: Content,
-    /// The value of `Content-Encoding`.
+    /// The value of the `Content-Encoding` field; `None` if the page is not compressed.
     pub(crate) coding: Option<&'static str>,
 }
 

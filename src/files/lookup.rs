@@ -1,4 +1,4 @@
-//! Finds the file or directory that the path of a request names. Not here: reading the file (`loader`), and the caches.
+//! Finds the file or directory that the path of a request names. The file is read by `loader`.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -35,7 +35,7 @@ pub(crate) struct ResolvedFile {
 }
 
 impl ResolvedFile {
-    /// A file that no other path takes precedence over.
+    /// Creates the result for a file over which no other path takes precedence.
     pub(crate) fn at(path: PathBuf) -> ResolvedFile {
         ResolvedFile { path, identity: None, outranked_by: Vec::new() }
     }
@@ -44,7 +44,7 @@ impl ResolvedFile {
 /// Finds the resource at a path.
 pub(crate) fn find(tree: &Tree, policy: &FilePolicy, url: &UrlPath) -> Result<Resource, Refusal> {
     let path = file_system_path(tree, policy, url)?;
-    // The root has no name to which `.html` could be added.
+    // Clean URLs do not apply to the root, because it has no name to which `.html` could be added.
     let clean_urls = policy.clean_urls && path != tree.root();
     let as_page = || if clean_urls { page(tree, url, &path) } else { None };
     match (stat(tree, path.clone()), url.has_trailing_slash()) {
@@ -76,8 +76,8 @@ pub(crate) fn is_hidden(relative: &Path) -> bool {
     public.iter().any(|segment| segment.as_encoded_bytes().starts_with(b"."))
 }
 
-/// The file system path for a URL: a path below the root, or the result of the program's `translate_path`. An error if
-/// the policy denies it.
+/// Returns the file system path for a URL, which is below the root unless the program's `translate_path` has returned
+/// it. Returns an error if the policy denies the path.
 fn file_system_path(tree: &Tree, policy: &FilePolicy, url: &UrlPath) -> Result<PathBuf, Refusal> {
     let relative = match policy.base.as_os_str().is_empty() {
         true => url.relative(),

@@ -1,5 +1,5 @@
-//! Determines the content type and content coding of a file from its name. Not here: choosing the bytes to send, and
-//! the codings that a client accepts.
+//! Determines the content type and content coding of a file from its name. The codings that a client accepts are in
+//! `codings`, and compressed siblings in `siblings`.
 
 mod declared;
 mod table;
@@ -33,8 +33,8 @@ pub(crate) enum Charset {
     Named(String),
 }
 
-/// The settings that override or complete the built-in tables. Extensions have no dot. Of several entries for an
-/// extension, the last one counts.
+/// The settings that override or complete the built-in tables. Extensions have no dot. If there are several entries for
+/// an extension, the last one counts.
 #[derive(Debug, Default)]
 pub(crate) struct MimeSettings {
     /// Content types by extension, like Python's `extensions_map`.
@@ -92,7 +92,7 @@ impl MimeSettings {
     }
 
     /// Adds the charset parameter to a text type that has no parameters. `start` returns the first [`SEARCHED`] bytes
-    /// of the text, or nothing if they are compressed; it is called only for HTML and CSS.
+    /// of the text, or an empty vector if they are compressed. It is called only for HTML and CSS.
     ///
     /// XML types get no parameter by default, because XML is UTF-8 unless it declares another encoding, and a charset
     /// would override the declaration (RFC 7303 section 3). Other text gets the parameter, because browsers would
@@ -113,7 +113,8 @@ impl MimeSettings {
     }
 }
 
-/// The part of a name after its last dot; `None` if the name begins with that dot, as in Python's `splitext`.
+/// The part of a name after its last dot. `None` if there is no dot, or if the name begins with its only dot, as in
+/// Python's `splitext`.
 fn extension(name: &OsStr) -> Option<&str> {
     Path::new(name).extension().and_then(OsStr::to_str)
 }

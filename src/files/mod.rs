@@ -10,11 +10,11 @@
 //!    (`mime`, `representation`). A directory without an index file is listed ([`listing`]).
 //! 5. The request's preconditions and range determine the bytes to send (`preconditions`, `range`, `multipart`).
 //!
-//! An error in any step is a `refusal`. `builder` checks the settings, and `policy` holds them; `reserved` lists the
+//! An error in any step is a `refusal`. `builder` checks the settings, and `policy` holds them. `reserved` lists the
 //! header fields that settings cannot change directly.
 //!
-//! Not here: sockets, framing, `Date` and `Server`, the server's own error pages, and the access log, which belong to
-//! the connection.
+//! Sockets, framing, the `Date` and `Server` fields, the server's own error pages and the access log belong to the
+//! connection.
 //!
 //! Invariant: only regular files are opened for reading; a file outside the root is opened only through a symbolic link, an
 //! operator's error page or `translate_path`; the announced length is the length of the open file, or of the bytes read.

@@ -1,5 +1,5 @@
-//! Several ranges in one response: `multipart/byteranges` (RFC 9110 section 14.6), generated while it is sent. Not
-//! here: selecting the ranges (`range`).
+//! Several ranges in one response: `multipart/byteranges` (RFC 9110 section 14.6), generated while it is sent. The
+//! ranges are selected in `range`.
 
 use std::io;
 use std::ops::Range;
@@ -18,7 +18,8 @@ pub(crate) struct Multipart {
 
 #[derive(Debug)]
 enum MultipartPiece {
-    /// A boundary and the header fields of a part, with the number of these bytes that have been sent.
+    /// A boundary and the header fields of a part, as they are sent. The number counts the bytes that have already been
+    /// sent.
     Text(Vec<u8>, usize),
     /// A range of the content.
     Bytes(Range<u64>),
@@ -53,7 +54,7 @@ impl Multipart {
         Multipart { boundary, pieces, content }
     }
 
-    /// The value of `Content-Type`.
+    /// The value of the `Content-Type` field, which includes the boundary.
     pub(crate) fn content_type(&self) -> String {
         format!("multipart/byteranges; boundary={}", self.boundary)
     }
@@ -70,7 +71,7 @@ impl Multipart {
 
 impl Source for Multipart {
     /// Reads from the current piece. If the file has become too short, the error is `UnexpectedEof`. The connection
-    /// must then be cut, because the length has already been announced.
+    /// must then be closed, because the length has already been announced.
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let Some(piece) = self.pieces.last_mut() else { return Ok(0) };
         let (count, done) = match piece {

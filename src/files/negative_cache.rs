@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-/// The paths that were not found in the current turn, so that a missing file is looked up only once for requests that
-/// arrive together.
+/// The paths that were not found in the current turn. Thanks to this cache, a missing file is looked up only once for
+/// all requests that arrive in the same turn.
 ///
 /// Many clients can request the same missing file at the same time, such as an icon. Nothing is kept beyond the turn,
 /// so a new file is found in the next turn, and clients cannot fill up the memory with names.

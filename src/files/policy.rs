@@ -1,4 +1,4 @@
-//! The checked settings of a file service. Not here: setting and checking them (`builder`).
+//! The checked settings of a file service. `builder` sets and checks them.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -30,7 +30,7 @@ pub(crate) struct FilePolicy {
     pub(crate) hidden: bool,
     pub(crate) clean_urls: bool,
     pub(crate) precompressed: bool,
-    /// The page of a single-page application.
+    /// The path of a single-page application's page; `None` if there is no such application.
     pub(crate) fallback: Option<PathBuf>,
     pub(crate) error_pages: Vec<(Status, PathBuf)>,
     pub(crate) cache_control: Vec<(Pattern, String)>,
@@ -73,8 +73,8 @@ impl Default for FilePolicy {
 }
 
 impl FilePolicy {
-    /// The content type of a file. `start` is used as in [`MimeSettings::with_charset`]. A result of the `guess_type`
-    /// function that is not a valid field value is ignored.
+    /// The content type of a file. `start` is used as in [`MimeSettings::with_charset`]. If the `guess_type` function
+    /// returns an invalid field value, its result is ignored.
     pub(crate) fn content_type(&self, path: &Path, start: impl FnOnce() -> Vec<u8>) -> String {
         let own = self.guess_type.as_ref().and_then(|guess| guess(path));
         let own = own.filter(|content_type| FieldBlock::new().add("Content-Type", content_type).is_ok());
@@ -84,10 +84,10 @@ impl FilePolicy {
         })
     }
 
-    /// The `Cache-Control` for a file, which comes from the last pattern that matches. A pattern without a slash is
-    /// matched against the name, and a pattern with a slash against the path below the root.
+    /// The `Cache-Control` value for a file, from the last pattern that matches. A pattern without a slash is matched
+    /// against the name, and a pattern with a slash against the path below the root.
     pub(crate) fn cache_control(&self, root: &Path, path: &Path) -> Option<&str> {
-        // Without rules, which is the default, the path need not be split.
+        // By default there are no rules. The path need not be split then.
         if self.cache_control.is_empty() {
             return None;
         }
@@ -116,7 +116,7 @@ impl FilePolicy {
     }
 }
 
-/// `**` matches slashes, and `*` does not.
+/// The rules for matching paths: `**` matches slashes, and `*` does not.
 const PATHS: MatchOptions =
     MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: false };
 

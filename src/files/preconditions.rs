@@ -1,5 +1,5 @@
-//! Conditional requests (RFC 9110 section 13): evaluated by pure functions of the request's header fields and the
-//! validators.
+//! Conditional requests (RFC 9110 section 13). Pure functions evaluate the request's header fields against the
+//! validators of the representation.
 
 use crate::http::{HttpDate, RequestFields, parse_http_date};
 
@@ -37,13 +37,14 @@ pub(crate) fn evaluate(headers: RequestFields<'_>, validators: Validators<'_>) -
     }
 }
 
-/// Evaluates `If-Match` (section 13.1.1). True if a tag matches by strong comparison, or the value is `*`. `None`
-/// without the field.
+/// Evaluates `If-Match` (section 13.1.1). True if a tag matches by strong comparison, or if the value is `*`. Returns
+/// `None` if the request has no such field.
 fn if_match(headers: RequestFields<'_>, validators: Validators<'_>) -> Option<bool> {
     headers.contains("If-Match").then(|| any_tag(headers.get_all("If-Match"), validators.etag, Comparison::Strong))
 }
 
-/// Evaluates `If-None-Match` (section 13.1.2). True if no tag matches by weak comparison. `None` without the field.
+/// Evaluates `If-None-Match` (section 13.1.2). True if no tag matches by weak comparison. Returns `None` if the request
+/// has no such field.
 fn if_none_match(headers: RequestFields<'_>, validators: Validators<'_>) -> Option<bool> {
     let name = "If-None-Match";
     headers.contains(name).then(|| !any_tag(headers.get_all(name), validators.etag, Comparison::Weak))

@@ -1,5 +1,5 @@
-//! Range requests (RFC 9110 section 14): selects the parts to send from the `Range` field and the length. Not here:
-//! `If-Range` (`preconditions`).
+//! Range requests (RFC 9110 section 14): determines the parts to send from the `Range` field and the length. The
+//! `If-Range` field is evaluated in `preconditions`.
 
 use std::ops::Range;
 
@@ -22,7 +22,8 @@ pub(crate) enum Selection {
     Unsatisfiable,
 }
 
-/// The part that the `Range` field of a GET selects from a representation of `length` bytes.
+/// Returns the part or parts of a representation that the `Range` field of a GET request selects. The representation
+/// has `length` bytes.
 ///
 /// A field that is malformed, has another unit or occurs twice is ignored (section 14.2). Overlapping ranges, and more
 /// than [`MAX_RANGES`], select the whole representation, which takes less work than the requested ranges.
@@ -36,7 +37,7 @@ pub(crate) fn select(headers: RequestFields<'_>, length: u64) -> Selection {
         // satisfiable.
         _ if specs.len() > MAX_RANGES => Selection::Whole,
         0 => Selection::Unsatisfiable,
-        // An empty part exists only in an empty representation; `Content-Range` cannot describe it.
+        // Only an empty representation has an empty part, and `Content-Range` cannot describe it.
         _ if parts.iter().any(Range::is_empty) || overlap(&parts) => Selection::Whole,
         1 => Selection::Part(parts.remove(0)),
         _ => Selection::Parts(parts),
@@ -49,7 +50,7 @@ pub(crate) fn select(headers: RequestFields<'_>, length: u64) -> Selection {
 enum RangeSpec {
     /// The first and last position, both inclusive. If the range has no last position, it is `u64::MAX`.
     From(u64, u64),
-    /// The last bytes of the representation, given by their number.
+    /// The last bytes of the representation. The number says how many.
     Suffix(u64),
 }
 
@@ -60,7 +61,7 @@ impl RangeSpec {
         match self {
             RangeSpec::From(first, _) if first >= length => None,
             RangeSpec::From(first, last) => Some(first..last.min(length - 1) + 1),
-            // `bytes=-0` is well formed and selects nothing.
+            // `bytes=-0` is well formed but selects no bytes.
             RangeSpec::Suffix(0) => None,
             RangeSpec::Suffix(count) => Some(length.saturating_sub(count)..length),
         }
@@ -73,7 +74,7 @@ fn parse(field: &[u8]) -> Option<Vec<RangeSpec>> {
     if !unit.eq_ignore_ascii_case(b"bytes") {
         return None;
     }
-    // Taking one more than the limit is enough to detect that there are too many.
+    // One range more than the limit is enough to detect that there are too many.
     let specs: Option<Vec<RangeSpec>> = list_elements([set].into_iter()).take(MAX_RANGES + 1).map(parse_spec).collect();
     specs.filter(|specs| !specs.is_empty())
 }

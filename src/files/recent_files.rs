@@ -16,17 +16,17 @@ pub(crate) struct RecentFiles {
     young: Vec<Arc<File>>,
     /// The files of the previous generation.
     old: Vec<Arc<File>>,
-    /// When the current generation began.
+    /// The time at which the current generation began; `None` if no file was held at the end of the last turn.
     since: Option<Instant>,
     /// True once `release` has been called. Until then no file is held, because nothing would release it.
     enabled: bool,
 }
 
-/// The maximum number of files held per generation. Their descriptors come from the reserve that the limit on
-/// connections leaves free.
+/// The maximum number of files held per generation. Their descriptors come from those left unused by the connection
+/// limit.
 const MAX_FILES: usize = 8;
 
-/// The duration of a generation.
+/// The duration of a generation. A file is released at the end of the generation after the one in which it was opened.
 const GENERATION: Duration = Duration::from_secs(1);
 
 impl RecentFiles {
@@ -48,7 +48,7 @@ impl RecentFiles {
             self.old = std::mem::take(&mut self.young);
             (self.since, left) = (Some(now), GENERATION);
         }
-        // Without files, the loop need not wake up at the end of the generation.
+        // If no file is held, the loop need not wake up at the end of the generation.
         if self.young.is_empty() && self.old.is_empty() {
             self.since = None;
             return None;

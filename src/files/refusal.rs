@@ -1,11 +1,11 @@
-//! The reasons for not sending a file, and the error response for each. Not here: the checks that find them.
+//! The reasons for not sending a file, and the error response for each. Other modules check the request.
 
 use std::io;
 
 use crate::http::{BadPath, Method, Status};
 use crate::service::Response;
 
-/// The value of `Allow`: the methods that files support.
+/// The value of the `Allow` field, which lists the methods that a file service supports.
 pub(crate) const ALLOW: &str = "GET, HEAD, OPTIONS";
 
 /// The maximum number of characters of an unknown method that appear in the response and the log.
@@ -26,7 +26,7 @@ pub(crate) enum Refusal {
     Unreadable(io::Error),
     /// Files do not support the method (405), or the method is unknown (501).
     Method(Method),
-    /// The credentials are missing or wrong (401). Contains the value of `WWW-Authenticate`.
+    /// The credentials are missing or wrong (401). The text is the value of the `WWW-Authenticate` field.
     Unauthorized(String),
     /// The directory must not be listed (403).
     NoListing,
@@ -40,8 +40,8 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
-    /// True if a path below the base path was not found. Outside the base path, the page of a single-page application
-    /// is not served.
+    /// True if a path below the base path was not found. A path outside the base path is excluded, because the page of
+    /// a single-page application is not served there.
     pub(crate) fn is_not_found(&self) -> bool {
         match self {
             Refusal::NotFound => true,

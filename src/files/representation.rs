@@ -1,5 +1,5 @@
-//! The response to a GET or HEAD for a file: its header fields, and the choice among 200, 206, 304, 412 and 416. Not
-//! here: reading the file (`content`).
+//! The response to a GET or HEAD for a file: its header fields, and the choice among 200, 206, 304, 412 and 416. The
+//! file itself is read by `content`.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::ops::Range;
@@ -13,8 +13,8 @@ use super::stat::Identity;
 use crate::http::{FieldBlock, HttpDate, Method, Request, Status};
 use crate::service::{Body, Response};
 
-/// The representation of one state of a file (RFC 9110 section 3.2): its metadata without the content, which is an
-/// argument of each call that needs it.
+/// The representation of one state of a file (RFC 9110 section 3.2): its metadata. The content is not included; it is
+/// an argument of each call that needs it.
 ///
 /// The heads of the most frequent responses, 200 and 304, are built once and shared.
 #[derive(Debug)]
@@ -27,22 +27,22 @@ pub(crate) struct Representation {
     /// The header fields that follow `Content-Type` and `Content-Length` in every response that contains all or part of
     /// the content.
     fields: FieldBlock,
-    /// The head of a 200.
+    /// The head of a 200 response.
     ok: FieldBlock,
-    /// The head of a 304.
+    /// The head of a 304 response.
     not_modified: FieldBlock,
 }
 
 /// The metadata of a representation that is not derived from its file.
 #[derive(Debug)]
 pub(crate) struct RepresentationMetadata {
-    /// The value of `Content-Type`, which must be a valid field value.
+    /// The value of the `Content-Type` field. It must be valid.
     pub(crate) content_type: String,
-    /// The value of `Content-Encoding`.
+    /// The value of the `Content-Encoding` field; `None` if the content is not encoded.
     pub(crate) coding: Option<&'static str>,
-    /// Fields for 200, 206 and 304, such as `Vary` and `Cache-Control`.
+    /// Fields for responses with status 200, 206 or 304, such as `Vary` and `Cache-Control`.
     pub(crate) shared: FieldBlock,
-    /// Fields for 200 and 206. Those in [`FIELDS_OF_304`] are also sent with 304.
+    /// Fields for responses with status 200 or 206. Those named in [`FIELDS_OF_304`] are also part of a 304 response.
     pub(crate) extra: FieldBlock,
     /// The time of the response. `Last-Modified` must not be later than `Date` (RFC 9110 section 8.8.2.1), so a file
     /// whose time is in the future counts as modified now.
@@ -124,7 +124,7 @@ impl Representation {
         }
     }
 
-    /// A response that sends the whole content as an error page, with the status and fields of the error.
+    /// Creates a response with the whole content as an error page, and with the status and header fields of the error.
     pub(crate) fn as_page(&self, content: &Content, status: Status, mut head: FieldBlock) -> Response {
         // This cannot fail, because `FilePolicy::content_type` and `build` have checked the value.
         _ = head.add("Content-Type", &self.content_type);
@@ -132,7 +132,7 @@ impl Representation {
         self.response(status, head, content.body(0, self.length))
     }
 
-    /// The approximate memory use in bytes.
+    /// The approximate memory use of the heads and the metadata in bytes.
     pub(crate) fn memory(&self) -> usize {
         let heads = self.fields.lines().len() + self.ok.lines().len() + self.not_modified.lines().len();
         size_of::<Representation>() + heads + self.content_type.len() + self.etag.len()
@@ -184,15 +184,16 @@ fn copy_if(from: &FieldBlock, to: &mut FieldBlock, is_included: impl Fn(&str) ->
     }
 }
 
-/// The entity tag for a file (RFC 9110 section 8.8.3). It is a strong one, because two states of a file differ in
-/// timestamp, size or inode. If the modification time is meaningless, the time of the inode's last change is used.
+/// The entity tag for a file (RFC 9110 section 8.8.3). It is strong, because two states of a file differ in timestamp,
+/// size or inode. If the modification time is meaningless, the time of the inode's last change is used.
 fn etag(identity: &Identity) -> String {
     let stamp = identity.modification_time().unwrap_or(identity.changed);
     let nanoseconds = i128::from(stamp.seconds) * 1_000_000_000 + i128::from(stamp.nanoseconds);
     format!("\"{:x}-{:x}-{:x}\"", identity.inode, identity.size, nanoseconds)
 }
 
-/// A strong entity tag for content whose states can have the same timestamp and size. It is made from the bytes.
+/// A strong entity tag, computed from the bytes. It is for content of which two states can have the same timestamp and
+/// size.
 fn etag_of_bytes(bytes: &[u8]) -> String {
     let hash = hmac_sha256::Hash::hash(bytes);
     let hex = hash[..16].iter().fold(String::with_capacity(32), |hex, byte| hex + &format!("{byte:02x}"));

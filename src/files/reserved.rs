@@ -1,5 +1,5 @@
-//! The header fields that the server generates, and the settings that can change each of them. Not here: generating the
-//! values.
+//! The header fields that the server generates, and the settings that can change each of them. The values are generated
+//! elsewhere.
 
 /// A field whose value the server derives from the response, so that settings cannot set it directly.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ const fn plain(name: &'static str) -> ReservedField {
     ReservedField { name, switches: &[], methods: &[] }
 }
 
-/// The reserved field with this name; case is ignored.
+/// Finds the reserved field with this name; case is ignored.
 pub(crate) fn reserved(name: &str) -> Option<&'static ReservedField> {
     RESERVED.iter().find(|field| field.name.eq_ignore_ascii_case(name))
 }

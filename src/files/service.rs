@@ -150,7 +150,8 @@ impl FileService {
         if gates.is_slow() { Box::new(AuthOffload::new(gates, Box::new(self))) } else { Box::new(self) }
     }
 
-    /// The gate that verifies credentials for all paths; `None` if no credentials are required for all paths.
+    /// The gate that verifies credentials for all paths outside guarded subtrees; `None` if those paths require no
+    /// credentials.
     #[cfg_attr(
         not(any(feature = "cli", all(feature = "cgi", target_os = "linux"))),
         expect(dead_code, reason = "only scripts are guarded by the accounts for files")
@@ -191,7 +192,7 @@ impl FileService {
         // entry is enough.
         let precompressed = self.policy.precompressed;
         let accepted = if precompressed { AcceptedCodings::of(request.headers()) } else { AcceptedCodings::default() };
-        // In the common case no path is decoded and no file is opened.
+        // In the common case, a cache hit, no path is decoded and no file is opened.
         if let Some((representation, content)) = self.cached(request.path(), accepted, request) {
             return representation.respond(&content, request, || self.date(request));
         }
@@ -268,8 +269,8 @@ impl FileService {
     /// Keeps a large file open for the next requests, unless another response or `recent_files` already has it open.
     fn hold(&self, content: &Content) {
         if let Content::File(file) = content
-            // A count of one means that only this response holds the file. If another one holds it too, the next
-            // request finds the file open anyway.
+            // A reference count of one means that only this response holds the file. If another response holds it too,
+            // the next request finds the file open anyway.
             && Arc::strong_count(file) == 1
         {
             self.recent_files.borrow_mut().hold(file);
@@ -296,8 +297,8 @@ impl FileService {
         Loader { tree: &self.tree, policy: &self.policy, now: self.policy.now(request) }
     }
 
-    /// The refusal for a file that cannot be loaded. The error is logged if the file could be opened but not read,
-    /// because its permissions are then right, and the disk or the file system must have failed.
+    /// The refusal for a file that cannot be loaded. If the file could be opened but not read, the error is logged: the
+    /// permissions were sufficient, so the disk or the file system must have failed.
     fn load_refusal(&self, error: ContentError) -> Refusal {
         match error {
             ContentError::Open(error) => Refusal::System(error),
@@ -349,9 +350,9 @@ fn wants_page(request: &Request) -> bool {
     memchr::memchr(b'.', last).is_none() || accepts_html()
 }
 
-/// A redirect (301). `location` is built from the normalised path and never copied from the request, so that
-/// `//other.example` cannot become a redirect to another host. The query comes from the client, so only its visible
-/// ASCII characters are copied; it therefore cannot terminate the field.
+/// Creates a redirect (301). `location` must be built from the normalised path and never copied from the request, so
+/// that `//other.example` cannot become a redirect to another host. The query comes from the client. Only its visible
+/// ASCII characters are copied, so it cannot terminate the field.
 fn redirect(mut location: String, query: Option<&[u8]>) -> Response {
     if let Some(query) = query {
         location.push('?');
@@ -363,8 +364,8 @@ fn redirect(mut location: String, query: Option<&[u8]>) -> Response {
     response
 }
 
-/// The refusal for a directory that cannot be listed. If permission is missing, it is 403 with Python's text for a
-/// listing.
+/// The refusal for a directory that cannot be listed. If permission is missing, the response is 403 with Python's
+/// message for listings.
 fn listing_refusal(error: io::Error) -> Refusal {
     match error.kind() {
         io::ErrorKind::PermissionDenied => Refusal::NoListing,

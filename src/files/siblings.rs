@@ -10,7 +10,7 @@ use super::dependency::CacheDependency;
 use super::stat::Identity;
 use super::tree::Tree;
 
-/// The possible siblings of a file, each with the identity of its regular file if one exists now.
+/// The possible siblings of a file. Each has the identity of the regular file at its path, if there is one.
 #[derive(Debug, Default)]
 pub(crate) struct Siblings {
     candidates: Vec<(Coding, CacheDependency)>,
@@ -31,7 +31,7 @@ impl Siblings {
         Siblings { candidates: Coding::ALL.map(candidate).into() }
     }
 
-    /// The sibling that the client prefers, among those that may be sent in place of the original.
+    /// Returns the sibling that the client prefers among those that may replace the original.
     pub(crate) fn choose(&self, accepted: AcceptedCodings, original: &Identity) -> Option<(Coding, &Path, Identity)> {
         accepted.iter().find_map(|coding| {
             let (_, candidate) = self.candidates.iter().find(|(other, _)| *other == coding)?;
@@ -45,7 +45,8 @@ impl Siblings {
         self.candidates.iter().any(|(_, candidate)| candidate.file.is_some_and(|file| can_replace(&file, original)))
     }
 
-    /// The paths at which siblings were looked for, with the results, as dependencies of the cached response.
+    /// Converts the results of the search, for existing and missing siblings alike, to dependencies of the cached
+    /// response.
     pub(crate) fn dependencies(self) -> impl Iterator<Item = CacheDependency> {
         self.candidates.into_iter().map(|(_, candidate)| candidate)
     }

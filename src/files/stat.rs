@@ -1,5 +1,5 @@
 //! The state of a file as the system reports it: its kind, and the identity that distinguishes one state of a file from
-//! another. Not here: opening files, and the rules for symbolic links (`tree`).
+//! another. `tree` opens files and applies the rules for symbolic links.
 
 #[cfg(unix)]
 use std::ffi::{CString, OsStr};
@@ -30,7 +30,7 @@ pub(crate) enum FileKind {
 pub(crate) struct Identity {
     pub(crate) device: u64,
     pub(crate) inode: u64,
-    /// The size in bytes.
+    /// The size of the file in bytes.
     pub(crate) size: u64,
     pub(crate) modified: Timestamp,
     /// The time of the inode's last change (ctime), which programs cannot set back.
@@ -92,8 +92,8 @@ impl Stat {
     }
 }
 
-/// A path in the format of the system call, for a file whose state is read repeatedly. On Unix it ends in NUL, so that,
-/// unlike with a `Path`, no call has to copy the path to append the NUL.
+/// A path in the format of the system call, for a file whose state is read repeatedly. On Unix it ends in a NUL byte. A
+/// `Path` does not, and each system call would have to copy it to append the NUL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SystemPath(#[cfg(unix)] CString, #[cfg(not(unix))] PathBuf);
 
@@ -184,7 +184,7 @@ mod tests {
         let system_path = SystemPath::from(path.clone());
         assert_eq!(system_path.as_path(), path);
         assert_eq!(system_path.stat().unwrap(), Stat::at(&path).unwrap());
-        // If truncated at the NUL, the path would name an existing file.
+        // Truncated at the NUL, the path would name an existing file.
         let with_nul = SystemPath::from(PathBuf::from(format!("{}\0.html", path.display())));
         assert_eq!(with_nul.stat().unwrap_err().kind(), io::ErrorKind::NotFound);
     }

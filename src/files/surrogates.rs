@@ -1,10 +1,10 @@
-//! Python's surrogate-escape form of file names that are not valid UTF-8. Not here: the choice between this form and
-//! the path as it is (`lookup`).
+//! Python's surrogate-escape form of file names that are not valid UTF-8. `lookup` decides between this form and the
+//! unchanged path.
 
 use std::path::{Path, PathBuf};
 
-/// The path with each encoded surrogate from U+DC80 to U+DCFF replaced with the byte that it represents (Python's
-/// `surrogateescape`); `None` if the path contains no such surrogate.
+/// Replaces each encoded surrogate from U+DC80 to U+DCFF in the path with the byte that it represents (Python's
+/// `surrogateescape`). Returns `None` if the path contains no such surrogate.
 #[cfg(unix)]
 pub(crate) fn decode_surrogates(path: &Path) -> Option<PathBuf> {
     use std::ffi::OsString;

@@ -1,5 +1,5 @@
 //! The document root. Every access to a file that a request names goes through [`Tree`], which applies the rule for
-//! symbolic links. Not here: deriving a path from a request (`lookup`).
+//! symbolic links. The path for a request is determined in `lookup`.
 //!
 //! Invariant: only regular files are opened for reading.
 
@@ -69,7 +69,7 @@ impl Tree {
         &self.root
     }
 
-    /// The same tree with [`Symlinks::Follow`], for paths that the operator configured.
+    /// Returns the same tree with [`Symlinks::Follow`], for paths that the operator configured.
     pub(crate) fn following_symlinks(&self) -> Tree {
         Tree { symlinks: Symlinks::Follow, ..self.clone() }
     }
@@ -92,7 +92,7 @@ impl Tree {
         Some(Box::new(move |name| tree.stat(&directory.join(as_path(name))).ok()))
     }
 
-    /// The identity of the regular file at a path.
+    /// Returns the identity of the regular file at a path.
     ///
     /// # Errors
     /// Returns `NotFound` if the path names another kind of file, and otherwise the system's error.
@@ -100,7 +100,7 @@ impl Tree {
         self.stat(path)?.regular()
     }
 
-    /// Like [`regular_file`](Tree::regular_file), for a path that is looked up repeatedly.
+    /// Like [`regular_file`](Tree::regular_file), but for a path that is looked up repeatedly.
     pub(crate) fn regular_file_again(&self, path: &SystemPath) -> Option<Identity> {
         let stat = match self.symlinks {
             Symlinks::Follow => path.stat(),
@@ -138,9 +138,9 @@ impl Tree {
         Ok((file, identity))
     }
 
-    /// Opens the file at a path without blocking. The file must have been a regular one in this turn. The caller must
-    /// check the kind of the open file before it sends a byte, because another file may have taken its place in the
-    /// meantime.
+    /// Opens the file at a path without blocking. It must have been found to be a regular file in this turn. The caller
+    /// must check the kind of the open file before it sends a byte, because another file may have taken its place in
+    /// the meantime.
     pub(crate) fn open_unchecked(&self, path: &Path) -> io::Result<File> {
         match self.symlinks {
             Symlinks::Follow => open_nonblocking(path),
@@ -148,7 +148,7 @@ impl Tree {
         }
     }
 
-    /// Opens a directory for a listing.
+    /// Opens a directory that is to be listed. The rule for symbolic links applies to its path.
     pub(crate) fn open_directory(&self, path: &Path) -> io::Result<OwnedFd> {
         match self.symlinks {
             Symlinks::Follow => {
@@ -162,7 +162,7 @@ impl Tree {
     }
 }
 
-/// The name of a directory entry as a path.
+/// Converts the name of a directory entry to a path.
 #[cfg(unix)]
 fn as_path(name: &[u8]) -> &Path {
     Path::new(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(name))
@@ -181,8 +181,8 @@ fn open_nonblocking(path: &Path) -> io::Result<File> {
     File::open(path)
 }
 
-/// Reads at an offset. The file's own position must not move, because all responses that send a file share its
-/// descriptor.
+/// Reads at an offset. The file's own position does not move, which matters because all responses that send a file
+/// share its descriptor.
 #[cfg(unix)]
 pub(crate) fn read_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
     std::os::unix::fs::FileExt::read_at(file, buf, offset)

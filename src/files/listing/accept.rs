@@ -3,25 +3,26 @@
 use crate::files::qvalue::parse_qvalue;
 use crate::http::{RequestFields, list_elements};
 
-/// True if the field gives JSON a higher weight than HTML, or the same weight through a more specific range, as in
-/// `application/json, */*`. If weight and range are equal, the listing is an HTML page.
+/// True if the `Accept` field gives JSON a higher weight than HTML, or the same weight through a more specific media
+/// range, as in `application/json, */*`. If both are equal, the listing is an HTML page.
 pub(super) fn prefers_json(headers: RequestFields<'_>) -> bool {
     let preference = |kind, subtype| best_range(headers, kind, subtype);
     let json = preference("application", "json");
     json.weight > 0 && json > preference("text", "html")
 }
 
-/// The preference for a media type. Preferences are compared by weight first.
+/// A client's preference for a media type. Preferences are compared by weight first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 struct Preference {
     /// The weight in thousandths; 0 means "not acceptable".
     weight: u16,
-    /// How specific the matching range is: 3 for the type itself, 2 for `type/*`, 1 for `*/*`, 0 if nothing matches.
+    /// The specificity of the matching media range: 3 for the type itself, 2 for `type/*`, 1 for `*/*`, 0 if nothing
+    /// matches.
     exactness: u8,
 }
 
-/// The preference for a media type, which is that of the most specific matching range, regardless of the weights of
-/// other ranges.
+/// The preference for a media type, as stated by the most specific matching range. The weights of other ranges do not
+/// matter.
 fn best_range(headers: RequestFields<'_>, kind: &str, subtype: &str) -> Preference {
     let matching = list_elements(headers.get_all("Accept")).filter_map(|range| preference(range, kind, subtype));
     matching.max_by_key(|preference| (preference.exactness, preference.weight)).unwrap_or_default()

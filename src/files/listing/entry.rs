@@ -41,7 +41,7 @@ pub struct Entry<'a> {
     pub index: usize,
     /// The name in the file system: any bytes except `/` and NUL.
     pub name: &'a [u8],
-    /// The kind of the entry, its target, size and time.
+    /// The kind, size and modification time of the entry, and the kind of its target.
     pub facts: Facts,
 }
 
@@ -88,14 +88,15 @@ impl Entry<'_> {
     }
 }
 
-/// The facts that the file system has about an entry.
+/// The facts about an entry that the file system provides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Facts {
     /// The kind of the entry itself.
     pub kind: Kind,
     /// For a symbolic link, the kind of its final target; `None` if the link is broken.
     pub target: Option<Kind>,
-    /// The size in bytes of a regular file, or of a link's target if the target is a regular file.
+    /// The size in bytes of a regular file, or of a symbolic link's target if that is a regular file. `None` for other
+    /// entries.
     pub size: Option<u64>,
     /// When the entry was last modified, in seconds since 1970. For a symbolic link, this is the time of its target, or
     /// of the link itself if the link is broken. `None` if the entry was removed while the directory was being read.
@@ -103,10 +104,11 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Looks up an entry with one system call. Two calls are needed for a broken link, or if the directory does not
-    /// report types. CPython makes two calls for every entry.
+    /// Looks up an entry with one system call. A broken link needs two calls, and so does a link in a directory that
+    /// does not report types. CPython makes two calls for every entry.
     ///
-    /// A symbolic link is followed, or checked by `check_link` if that is set. `None` if the check fails.
+    /// A symbolic link is followed, or checked by `check_link` if there is such a function. Returns `None` if the check
+    /// fails.
     pub(super) fn look_up(
         dir: BorrowedFd<'_>,
         name: &[u8],
@@ -117,7 +119,7 @@ impl Facts {
             Some(check) => check(name).map(|target| Facts::of_checked(&target)),
             None => Some(Facts::of_link(dir, name)),
         };
-        // The directory has reported the type, which saves a call for the entry itself.
+        // The directory has reported the type, so no system call for the entry itself is needed.
         if file_type == FileType::Symlink {
             return of_link();
         }

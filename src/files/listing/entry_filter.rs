@@ -1,5 +1,5 @@
-//! Selects the entries of a directory that a listing shows, which are those that a client could request. Not here:
-//! looking up entries (`entry`) and sorting them (`reader`).
+//! Selects the entries of a directory that a listing shows: only those that a client could request. `entry` looks up
+//! entries, and `reader` sorts them.
 
 use crate::files::stat::Stat;
 

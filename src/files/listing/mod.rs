@@ -77,8 +77,8 @@ use stream::ListingSource;
 
 /// The maximum number of entries of a directory that is listed as a whole, with a `Content-Length`.
 ///
-/// Listing this many entries takes about as long as sending one large file from memory. A larger directory is listed in
-/// slices.
+/// Listing this number of entries takes about as long as sending one large file from memory. A larger directory is
+/// listed in slices.
 pub const AT_ONCE: usize = 1000;
 
 /// The settings for directory listings.
@@ -118,8 +118,8 @@ impl fmt::Debug for ListingOptions {
 /// Dropping the body releases both.
 ///
 /// # Errors
-/// Returns the errors of opening and reading the directory: `PermissionDenied`, `NotFound`, `NotADirectory` and others.
-/// A later error, in the middle of a large directory, cuts the connection.
+/// Returns an error if the directory cannot be opened or read, such as `PermissionDenied`, `NotFound` or
+/// `NotADirectory`. If an error occurs later, while a large listing is being sent, the connection is closed.
 ///
 /// ```
 /// use serve_forever::files::listing::{ListingOptions, respond};
@@ -136,11 +136,11 @@ pub fn respond(dir: &Path, url: &UrlPath, request: &Request, options: &ListingOp
     respond_open(rustix::fs::open(dir, flags, Mode::empty())?, url, request, options)
 }
 
-/// Like [`respond`], for an open directory. A caller can thus open the directory under rules of its own, for example
-/// with `openat2`, and the path is not resolved again.
+/// Like [`respond`], for an open directory. The path is not resolved again, so a caller can open the directory under
+/// its own rules, for example with `openat2`.
 ///
 /// # Errors
-/// Returns the errors of [`respond`]; and `NotADirectory` if the descriptor is not a directory.
+/// Returns the same errors as [`respond`], and `NotADirectory` if the descriptor does not refer to a directory.
 pub fn respond_open(dir: OwnedFd, url: &UrlPath, request: &Request, options: &ListingOptions) -> io::Result<Response> {
     let filter = EntryFilter { hidden: options.show_hidden, well_known: false, check_link: None };
     respond_with(dir, url, request, options, filter)

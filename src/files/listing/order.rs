@@ -1,4 +1,4 @@
-//! The order of a listing's entries, and how a query expresses it. Not here: comparing the entries (`reader`).
+//! The order of a listing's entries, and its form in a query. The entries are compared in `reader`.
 
 /// The key that entries are sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -1,4 +1,4 @@
-//! The directory that a listing is about, and the trait for writing the page.
+//! The directory being listed, and the trait for writing the page.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use super::entry::Entry;
 use super::order::Order;
 use crate::http::{FieldBlock, InvalidHeader, UrlPath};
 
-/// The directory that a listing is about: its path and the order of its entries.
+/// The directory being listed: its path and the order of its entries.
 #[derive(Debug, Clone)]
 pub struct Page {
     url: UrlPath,
@@ -18,7 +18,7 @@ impl Page {
         Page { url, order }
     }
 
-    /// The URL path of the directory, which gives access to its decoded and percent-encoded forms.
+    /// The URL path of the directory.
     pub fn url(&self) -> &UrlPath {
         &self.url
     }
@@ -38,19 +38,19 @@ impl Page {
     }
 }
 
-/// Writes the page of a listing piece by piece, so that a large page is never completely in memory.
+/// Writes the page of a listing piece by piece, so that a large page is never held in memory as a whole.
 ///
 /// Every method appends to `out`, which may already contain other bytes. An implementation must escape the names and
 /// the path for the language that it writes, because any user with write access to the directory can choose them.
 pub trait ListingTemplate: Send + Sync {
-    /// The value of `Content-type`.
+    /// The value of the `Content-type` field.
     fn content_type(&self) -> &str;
 
     /// Adds header fields, such as a content security policy. `Content-type`, `Vary` and `X-Content-Type-Options` are
     /// already set.
     ///
     /// # Errors
-    /// Returns the errors of [`FieldBlock::add`].
+    /// Returns the errors that [`FieldBlock::add`] returns.
     fn add_headers(&self, head: &mut FieldBlock) -> Result<(), InvalidHeader> {
         _ = head;
         Ok(())
@@ -61,7 +61,7 @@ pub trait ListingTemplate: Send + Sync {
         _ = (page, out);
     }
 
-    /// Writes one entry. Called for the entries in the order of the page.
+    /// Writes one entry. It is called once for each entry, in the order of the page.
     fn entry(&self, page: &Page, entry: &Entry<'_>, out: &mut Vec<u8>);
 
     /// Writes the part after the entries. `count` is the number of entries.

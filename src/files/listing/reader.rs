@@ -1,4 +1,4 @@
-//! Reads a directory in slices, sorts each slice and merges the slices. Not here: writing the page (`stream`).
+//! Reads a directory in slices, sorts each slice and merges the slices. The page is written by `stream`.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -30,7 +30,7 @@ impl DirectoryReader {
 
     /// Reads and sorts up to `limit` more names. Returns true at the end of the directory.
     ///
-    /// An entry is looked up here only if it cannot be sorted otherwise.
+    /// An entry is looked up here only if its facts are needed for sorting.
     pub(super) fn read_slice(&mut self, limit: usize) -> io::Result<bool> {
         let mut run = SortedRun::new(self.order);
         let mut at_end = false;
@@ -127,20 +127,20 @@ struct SortedRun {
 
 /// An entry in a sorted run.
 struct Row {
-    /// A number that decides most comparisons without reading the names. The highest byte is the class of the entry: if
-    /// directories come first, it is 0 for directories and 1 for other entries. The lower bytes are the size, the date
-    /// or the first bytes of the sort key, inverted if the order is descending.
+    /// A number that decides most comparisons without access to the names. The highest byte is the class of the entry:
+    /// if directories come first, it is 0 for directories and 1 for other entries. The lower bytes are the size, the
+    /// date or the first bytes of the sort key, inverted if the order is descending.
     rank: u128,
     start: u32,
     name_length: u16,
-    /// 0 if the name is its own sort key.
+    /// The length of the sort key in bytes, or 0 if the name is its own sort key.
     key_length: u16,
     file_type: FileType,
     /// The index of this entry's facts in `SortedRun::facts`; `None` if this entry was not looked up.
     facts: Option<u32>,
 }
 
-/// The number of bits in a rank below the class byte.
+/// The number of bits below the class byte of a rank.
 const BELOW_CLASS: u32 = 120;
 
 impl SortedRun {

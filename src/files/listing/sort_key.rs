@@ -18,13 +18,14 @@ pub(super) fn push_sort_key(name: &[u8], natural: bool, out: &mut Vec<u8>) {
 }
 
 /// Appends a key in which each number is preceded by the count of its digits, so that a number with fewer digits comes
-/// first. The count is itself written as a digit, so that numbers keep their position relative to other characters. For
-/// nine or more digits, a `9` is followed by the count as a byte.
+/// first. The count is itself written as a digit, so that numbers keep their position relative to other characters. If
+/// there are nine or more digits, the count is written as a `9` followed by the count as one byte.
 fn push_with_numbers(mut rest: &[u8], out: &mut Vec<u8>) {
     while let Some(at) = rest.iter().position(u8::is_ascii_digit) {
         out.extend_from_slice(&rest[..at]);
         let after = rest[at..].iter().position(|byte| !byte.is_ascii_digit()).map_or(rest.len(), |length| at + length);
-        // Leading zeros do not change a number. Names with equal keys are compared by their bytes later.
+        // Leading zeros are not part of the key, because they do not change the number. Names with equal keys are
+        // compared by their bytes later.
         let zeros = rest[at..after].iter().take_while(|byte| **byte == b'0').count();
         let digits = &rest[at + zeros..after];
         out.push(b'0' + digits.len().min(9) as u8);
@@ -42,7 +43,7 @@ fn push_key_of_chunks(name: &[u8], out: &mut Vec<u8>) {
     for chunk in name.utf8_chunks() {
         out.extend_from_slice(chunk.valid().to_lowercase().as_bytes());
         for byte in chunk.invalid() {
-            // The surrogates U+DC80 to U+DCFF, in the three bytes that UTF-8 would use for them.
+            // Writes a surrogate, U+DC80 to U+DCFF, as the three bytes that UTF-8 would use for it.
             out.extend_from_slice(&[0xed, 0xb0 | (byte >> 6), 0x80 | (byte & 0x3f)]);
         }
     }
@@ -60,7 +61,8 @@ mod tests {
 
     #[test]
     fn keys_give_the_order_of_cpython() {
-        // The result of sorted(names, key=str.lower) in CPython 3.11, with names decoded by surrogateescape.
+        // This is the result of `sorted(names, key=str.lower)` in CPython 3.11 for names that were decoded with
+        // `surrogateescape`.
         let sorted: [&[u8]; 14] = [
             b" x",
             b".b",

@@ -12,7 +12,7 @@ use super::*;
 use crate::http::{FieldBlock, InvalidHeader, Method};
 use crate::service::Source;
 
-/// A directory with these files, each with its own name as content.
+/// Creates a directory with these files. The content of each file is its name.
 fn dir_of(names: &[&[u8]]) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     for name in names {
@@ -446,7 +446,7 @@ fn a_template_replaces_the_page() {
 fn a_large_directory_is_listed_in_slices() {
     let count = 3 * AT_ONCE;
     let dir = dir_of_many(count);
-    // One call can read more names than it can look up.
+    // One call reads more names than it looks up, so orders that need facts take more turns.
     for (query, turns) in [("", 2), ("?order=desc", 2), ("?sort=date", 7), ("?sort=size", 7), ("?folders=first", 7)] {
         let response = get(&dir, &format!("/{query}"), "*/*");
         assert_eq!(response.body.length(), None, "the page is not generated yet");

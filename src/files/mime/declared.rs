@@ -1,6 +1,6 @@
 //! Detects a declaration of the character encoding in a page or a style sheet: the parts of the HTML standard's
-//! "encoding sniffing algorithm" and of CSS Syntax that search for one. The name of the declared encoding is not
-//! needed. Other kinds of text have no such declaration.
+//! "encoding sniffing algorithm" and of CSS Syntax that search for one. Only the presence of a declaration matters, not
+//! the name of the encoding. Other kinds of text have no such declaration.
 
 /// A declaration counts only within this number of bytes from the beginning.
 pub(crate) const SEARCHED: usize = 1024;
@@ -20,7 +20,7 @@ pub(super) fn by_css(start: &[u8]) -> bool {
     has_mark(start) || rule.is_some_and(|(label, end)| is_label(label) && end.starts_with(b"\";"))
 }
 
-/// True for a byte order mark of UTF-8 or UTF-16.
+/// True if the text begins with a byte order mark of UTF-8 or UTF-16.
 fn has_mark(start: &[u8]) -> bool {
     [&b"\xef\xbb\xbf"[..], b"\xfe\xff", b"\xff\xfe"].iter().any(|mark| start.starts_with(mark))
 }
@@ -99,7 +99,7 @@ impl<'a> TagReader<'a> {
         charset || (pragma && content)
     }
 
-    /// Implements the HTML standard's "get an attribute". `None` at the end of the tag.
+    /// Implements the HTML standard's "get an attribute". Returns `None` at the end of the tag.
     fn attribute(&mut self) -> Option<(&'a [u8], &'a [u8])> {
         let start = self.rest.iter().position(|byte| !byte.is_ascii_whitespace() && *byte != b'/');
         self.rest = start.map_or(&[][..], |start| &self.rest[start..]);
@@ -126,7 +126,8 @@ impl<'a> TagReader<'a> {
     }
 }
 
-/// Implements the HTML standard's "extracting a character encoding from a meta element". Returns true if there is one.
+/// Implements the HTML standard's "extracting a character encoding from a meta element". Returns true if such an
+/// encoding is found.
 fn names_charset(content: &[u8]) -> bool {
     let lower = content.to_ascii_lowercase();
     memchr::memmem::find_iter(&lower, b"charset").any(|at| {
@@ -135,7 +136,7 @@ fn names_charset(content: &[u8]) -> bool {
     })
 }
 
-/// The text between the quotes or, without quotes, the text up to the first blank or semicolon.
+/// The text between the quotes. If the value is not quoted, the text up to the first blank or semicolon.
 fn unquoted(value: &[u8]) -> &[u8] {
     let (quote, inner) = match value {
         [quote @ (b'"' | b'\''), inner @ ..] => (Some(*quote), inner),

@@ -1,5 +1,5 @@
 //! Content types that are missing or wrong in the table of `mime_guess`, with the reason for each group. Extensions for
-//! which that table is right are not listed. Not here: the order of lookups (`mime`).
+//! which that table is right are not listed. `mime` defines the order of lookups.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -21,9 +21,9 @@ static BY_EXTENSION: LazyLock<HashMap<&str, &str, FixedState>> = LazyLock::new(|
     TYPES.iter().flat_map(pairs).collect()
 });
 
-/// Types with their extensions. In order of preference, a type is: the one that IANA has registered for the format that
-/// the extension usually denotes today; `text/plain` for readable text, because browsers display it, but offer to save
-/// unknown types; or else the name that most systems use.
+/// Content types with their extensions. The preferred type is the one that IANA has registered for the format that the
+/// extension usually denotes today. The second choice, for readable text, is `text/plain`, because browsers display it
+/// but offer to save unknown types. The last choice is the name that most systems use.
 const TYPES: &[(&str, &[&str])] = &[
     // Python's `extensions_map`: a compressed file has the type of its compression, and so does an archive with a
     // single extension, such as .tgz for .tar.gz.
@@ -34,13 +34,13 @@ const TYPES: &[(&str, &[&str])] = &[
     ("application/zstd", &["zst", "tzst"]),
     // RFC 9239 has made all other media types for JavaScript obsolete.
     ("text/javascript", &["js", "mjs", "cjs"]),
-    // JSON under other extensions, which browsers display as JSON: source maps, HTTP archives, topologies.
+    // Source maps, HTTP archives and topologies are JSON, and browsers display them as such.
     ("application/json", &["map", "har", "topojson"]),
     // Fonts have a top-level type of their own (RFC 8081).
     ("font/woff", &["woff"]),
     ("font/otf", &["otf"]),
     ("font/ttf", &["ttf"]),
-    // These are the types that IANA has registered; the table of `mime_guess` has older or unregistered ones.
+    // IANA has registered these types. The table of `mime_guess` has older or unregistered ones instead.
     ("application/mathml+xml", &["mml"]),
     ("application/pem-certificate-chain", &["pem"]),
     ("application/sql", &["sql"]),
@@ -80,8 +80,8 @@ const TYPES: &[(&str, &[&str])] = &[
     ("image/vnd.microsoft.icon", &["ico", "cur"]),
     // Apple's players require this type for playlists; the audio types denote another format.
     ("application/vnd.apple.mpegurl", &["m3u8", "m3u"]),
-    // MPEG transport streams, with the type that IANA has registered and not DLNA's. `.ts` is also the extension of
-    // TypeScript, but browsers cannot run that, and players require a video type.
+    // MPEG transport streams. The type is the registered one, not DLNA's. `.ts` is also the extension of TypeScript,
+    // but browsers cannot run that, and players require a video type.
     ("video/mp2t", &["ts", "m2ts", "m2t", "mts", "tts"]),
     // These extensions were once used by RealAudio's plugin and by Authorware, but are used today by Linux packages and
     // Android bundles.
@@ -92,22 +92,22 @@ const TYPES: &[(&str, &[&str])] = &[
     // Patches, logs, checksums and settings.
     (PLAIN, &["diff", "patch", "rej", "log", "lock", "sum", "md5", "sha1", "sha256", "sha512", "sfv", "nfo"]),
     (PLAIN, &["properties", "conf", "cfg", "cnf", "ini", "inf", "reg", "desktop", "service", "tf", "tfvars", "hcl"]),
-    // Records, notebooks and subtitles without a registered type.
+    // Records, notebooks and subtitles that have no registered type.
     (PLAIN, &["jsonl", "ndjson", "json5", "jsonc", "hjson", "ipynb", "srt", "ass", "ssa", "lrc", "cue"]),
     // Prose. The registry assigns `.org` to Lotus Organizer, but today it is used by Org mode. The type for
     // reStructuredText is registered only in the personal tree.
     (PLAIN, &["text", "org", "rst", "adoc", "asciidoc", "tex", "latex", "ltx", "sty", "bib", "texi", "texinfo", "gmi"]),
     (PLAIN, &["gemini"]),
-    // Sources of compiled languages. `.mod` and `.work` belong to Go.
+    // Source files in compiled languages. `.mod` and `.work` belong to Go.
     (PLAIN, &["go", "mod", "work", "kt", "kts", "java", "scala", "sbt", "groovy", "gradle", "swift", "m", "mm", "rs"]),
     (PLAIN, &["cu", "cuh", "d", "zig", "nim", "hs", "lhs", "ml", "mli", "fs", "fsi", "fsx", "erl", "hrl", "ex", "exs"]),
     (PLAIN, &["v", "sv", "vhdl", "asm", "wat", "wit", "glsl", "vert", "frag", "hlsl", "metal", "proto", "thrift"]),
-    // Sources of interpreted languages and shells.
+    // Source files in interpreted languages and shell scripts.
     (PLAIN, &["py", "pyi", "pyw", "pyx", "rb", "pl", "pm", "php", "lua", "r", "jl", "scm", "rkt", "lisp", "el", "clj"]),
     (PLAIN, &["cljs", "cljc", "edn", "tcl", "tk", "awk", "sed", "vim", "sh", "bash", "zsh", "fish", "csh", "ksh"]),
     (PLAIN, &["bat", "cmd", "ps1", "psm1", "psd1", "vbs", "sct", "wsc", "nix", "cmake", "bzl", "dockerfile", "gql"]),
     (PLAIN, &["graphql", "gd"]),
-    // Sources of pages and style sheets that a build tool translates or another kind of server executes.
+    // Source files of pages and style sheets, which a build tool translates or another kind of server executes.
     (PLAIN, &["vue", "svelte", "astro", "tsx", "cts", "coffee", "litcoffee", "less", "styl", "stylus", "slim", "slm"]),
     (PLAIN, &["pug", "jade", "haml", "ejs", "erb", "j2", "njk", "liquid", "mustache", "tpl", "tmpl", "twig"]),
     (PLAIN, &["asp", "aspx", "ascx", "asa", "asax", "ashx", "asmx", "cshtml", "jsp", "htt", "dlm"]),

@@ -19,7 +19,7 @@ mod fields;
 mod requests;
 mod visibility;
 
-/// A directory with a service for it.
+/// A directory and the service that serves it.
 struct TestSite {
     dir: tempfile::TempDir,
     files: FileService,

@@ -9,14 +9,14 @@ use super::Symlinks;
 #[cfg(target_os = "linux")]
 pub(super) use linux::open;
 
-/// The kind of access for which a file is opened.
+/// The purpose for which a file is opened.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Access {
-    /// Only for `fstat` (`O_PATH`). The file is opened without side effects.
+    /// To call `fstat` only (`O_PATH`). Opening the file then has no side effects.
     Stat,
-    /// For reading the bytes of a file.
+    /// To read the bytes of a file.
     Read,
-    /// For reading the names in a directory.
+    /// To read the names in a directory.
     List,
 }
 
@@ -64,8 +64,8 @@ mod linux {
     /// outside the root is never opened.
     fn resolve_and_open(root: &Path, path: &Path, access: Access) -> io::Result<File> {
         for _ in 0..ATTEMPTS {
-            // The error may concern a directory outside the root, about which the client must not learn anything, so it
-            // becomes a 404.
+            // The error may concern a directory outside the root, about which the response must reveal nothing. It
+            // therefore becomes a 404.
             let (Ok(real_root), Ok(real)) = (root.canonicalize(), path.canonicalize()) else { break };
             let Ok(below) = real.strip_prefix(&real_root) else { break };
             match open_below(&real_root, below, access, ResolveFlags::NO_SYMLINKS) {
