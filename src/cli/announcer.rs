@@ -82,7 +82,7 @@ impl Announcer {
     }
 }
 
-/// A port file. Dropping this removes it, unless another program has written its own port to it.
+/// A port file. Dropping this value removes the file, unless another program has written its own port to it.
 #[derive(Debug)]
 struct PortFile {
     file: OutputFile,

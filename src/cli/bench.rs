@@ -1,4 +1,5 @@
-//! Builds the services for benchmarks and tests of clients, in front of the files: endpoints, and faults.
+//! Builds the services that benchmark and test clients: endpoints and injected faults. They are placed in front of the
+//! file service.
 
 use std::fs;
 use std::io;
@@ -10,7 +11,8 @@ use crate::endpoints::EndpointService;
 use crate::faults::FaultService;
 use crate::service::Service;
 
-/// Refuses faults on addresses that other machines can reach.
+/// Returns an error if faults would be injected on an address that other machines can reach and `--faults-anywhere` is
+/// not set.
 pub(super) fn check_addresses(listeners: &[TcpListener], options: &Options) -> Result<(), Exit> {
     let is_loopback = |listener: &TcpListener| listener.local_addr().is_ok_and(|address| address.ip().is_loopback());
     let are_allowed = options.bench.faults.is_empty() || options.bench.faults_anywhere;

@@ -68,12 +68,13 @@ pub(super) fn layer(path: &Path, text: &str) -> Result<Layer, Exit> {
     Ok(layer)
 }
 
-/// The line number at a byte offset.
+/// The 1-based number of the line that contains the byte at the offset `at`.
 fn line(text: &str, at: usize) -> usize {
     text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
 }
 
-/// The flag occurrences that a value is equivalent to. `None` if its type is wrong for the flag.
+/// Converts a value to the equivalent occurrences of `flag`. Returns `None` if the flag does not accept a value of this
+/// type.
 fn occurrences(flag: &Flag, value: &DeValue<'_>) -> Option<Occurrences> {
     match (&flag.action, value) {
         (Action::Switch(_) | Action::Maybe(..), DeValue::Boolean(on)) => Some(on_or_off(*on)),
@@ -92,8 +93,8 @@ fn occurrences(flag: &Flag, value: &DeValue<'_>) -> Option<Occurrences> {
     }
 }
 
-/// The pairs of a table in the order of the file, because the order matters: for `cache`, the last match counts. The
-/// parser has sorted them by key, so the order is restored here.
+/// The pairs of a table, in the order in which they appear in the file. The parser sorts them by key, but the original
+/// order matters: for `cache`, the last match counts.
 fn pairs_in(table: &DeTable<'_>) -> impl Iterator<Item = Option<[String; 2]>> {
     let mut pairs: Vec<_> = table.iter().collect();
     pairs.sort_by_key(|(key, _)| key.span().start);

@@ -1,4 +1,4 @@
-//! Options that exclude each other.
+//! Checks for options that exclude each other.
 
 use std::time::Duration;
 

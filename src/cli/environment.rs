@@ -1,5 +1,5 @@
-//! Settings in the environment: the variable for `--log-file` is `SERVE_FOREVER_LOG_FILE`. A repeatable flag has one
-//! value on each line.
+//! Reads settings from environment variables. The variable for `--log-file` is `SERVE_FOREVER_LOG_FILE`. In the
+//! variable of a repeatable flag, each line is one value.
 
 use std::ffi::{OsStr, OsString};
 
@@ -34,7 +34,8 @@ fn allowed(flag: &Flag) -> &'static str {
     }
 }
 
-/// The flag occurrences that a variable's value is equivalent to. `None` if it has the wrong form.
+/// Converts the value of a variable to the equivalent occurrences of `flag`. Returns `None` if the value has the wrong
+/// form.
 fn occurrences(flag: &Flag, value: &OsStr) -> Option<Occurrences> {
     let once = || vec![vec![value.to_owned()]];
     Some(match flag.action {

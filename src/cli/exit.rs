@@ -9,7 +9,7 @@ use super::help::usage;
 use super::options::ExitCodes;
 use super::words::shown;
 
-/// Why the program ends. With `--exit-codes fine`, the exit status is the variant's discriminant.
+/// The reason why the program ends. With `--exit-codes fine`, the exit status is the variant's discriminant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Code {
@@ -68,7 +68,8 @@ impl Exit {
         Exit { code, text: format!("{NAME}: error: {reason}\n") }
     }
 
-    /// A failed operation on a file: `cannot read 'FILE': ERROR`. `what` is the verb, such as `read`.
+    /// Creates the error for a failed operation on a file: `cannot read 'FILE': ERROR`. `what` is the verb, such as
+    /// `read`.
     pub(super) fn cannot(what: &str, path: &Path, error: io::Error) -> Exit {
         Exit::of(Code::File, format_args!("cannot {what} '{}': {error}", shown(path.as_os_str())))
     }
@@ -78,7 +79,8 @@ impl Exit {
         Exit { code: Code::Usage, text: format!("{}{NAME}: error: {reason}\n", usage()) }
     }
 
-    /// An error in a setting from the environment or a file: one line with the place of the setting and the reason.
+    /// An error in a setting from the environment or the configuration file. It is printed as one line, without the
+    /// usage. `reason` must say where the setting is and why it is invalid.
     pub fn wrong(reason: impl Display) -> Exit {
         Exit::of(Code::Usage, reason)
     }
@@ -93,7 +95,7 @@ impl Exit {
         &self.text
     }
 
-    /// Only the reason, as one line, without the usage and the name of the program.
+    /// Only the reason, on one line, without the usage text or the program name.
     pub(super) fn reason(&self) -> &str {
         let line = self.text.lines().last().unwrap_or_default();
         line.strip_prefix(NAME).and_then(|line| line.strip_prefix(": error: ")).unwrap_or(line)

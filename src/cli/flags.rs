@@ -10,7 +10,7 @@ mod watching;
 
 use super::flag::Flag;
 
-/// The name of the program in its messages, independent of the name of its file.
+/// The program name in messages. It does not depend on the name of the executable file.
 pub(super) const NAME: &str = "serve-forever";
 
 /// The version that `--version` prints.
@@ -19,7 +19,7 @@ pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The program in one sentence, at the beginning of the help and of the manual page.
 pub(super) const ABOUT: &str = "Serve the files of a directory over HTTP.";
 
-/// The parts of the table, in the order of the help.
+/// The parts of the table, in the order in which `--help` lists them.
 const PARTS: &[&[Flag]] = &[
     general::GENERAL,
     site::SITE,
@@ -30,7 +30,7 @@ const PARTS: &[&[Flag]] = &[
     life::LIFE,
 ];
 
-/// All flags, in the order of the help.
+/// All flags, in the order in which `--help` lists them.
 pub(super) fn all() -> impl Iterator<Item = &'static Flag> {
     PARTS.iter().copied().flatten()
 }

@@ -46,7 +46,7 @@ impl HealthUrl {
     }
 }
 
-/// A port that a client can connect to.
+/// Parses a port number. Port 0 is rejected, because no client can connect to it.
 fn port(text: &str) -> Option<u16> {
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|port| is_number && *port > 0)
@@ -64,7 +64,7 @@ pub(super) fn check(url: &HealthUrl) -> Result<(), Exit> {
     if (200..300).contains(&status) { Ok(()) } else { Err(failed(&format_args!("status {status}"))) }
 }
 
-/// The status in the response to a GET.
+/// Sends a GET request, and returns the status of the response. `end` is the deadline for all of this.
 fn status(url: &HealthUrl, end: Instant) -> io::Result<u16> {
     let mut stream = connect(url, end)?;
     let request = format!("GET {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", url.target, url.authority);

@@ -1,6 +1,6 @@
 //! One layer of options: the flags that one source sets, with their values still as text.
 //!
-//! The sources themselves are read elsewhere: `parser`, `environment` and `config_file` each make a layer.
+//! This file does not read the sources: `parser`, `environment` and `config_file` do that, and each builds one layer.
 
 use std::ffi::{OsStr, OsString};
 
@@ -49,7 +49,7 @@ impl Layer {
         known.map(|(_, occurrences)| occurrences.as_slice())
     }
 
-    /// The error for an invalid flag value, with the place where this layer sets it.
+    /// The error for an invalid flag value. The message says where this layer sets the flag.
     fn bad_value(&self, flag: &Flag, why: &BadValue) -> Exit {
         match &self.origin {
             Origin::CommandLine => Exit::usage(format_args!("argument {flag}: {why}")),
@@ -84,8 +84,8 @@ pub(super) fn variable(flag: &Flag) -> String {
     format!("{PREFIX}{}", flag.name.replace('-', "_").to_uppercase())
 }
 
-/// The inverse of [`variable`]: the name of the flag that a variable sets. Such a flag need not exist. `None` if the
-/// variable does not begin with the prefix.
+/// The inverse of [`variable`]: the name of the flag that a variable would set. A flag with this name need not exist.
+/// Returns `None` if the variable does not begin with the prefix.
 pub(super) fn name_in_variable(variable: &OsStr) -> Option<String> {
     let rest = variable.as_encoded_bytes().strip_prefix(PREFIX.as_bytes())?;
     Some(String::from_utf8_lossy(rest).to_lowercase().replace('_', "-"))

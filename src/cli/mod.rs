@@ -39,7 +39,7 @@ mod listen;
 mod logging;
 mod options;
 mod output_file;
-// The manual page covers all flags, so it can only be checked with every feature on.
+// The manual page covers all flags, so it can be checked only if all features are enabled.
 #[cfg(test)]
 #[cfg(all(feature = "cgi", target_os = "linux"))]
 mod pages;

@@ -1,4 +1,5 @@
-//! Replaces `statistics.rs` in a program that was built without counters and health, which has no options for them.
+//! Replaces `statistics.rs` in a program that was built without counters and health reports. Such a program has no
+//! options for them.
 
 use std::os::fd::BorrowedFd;
 
@@ -8,7 +9,7 @@ use super::options::Options;
 use crate::HttpServer;
 use crate::service::Service;
 
-/// Does nothing, in place of the counters.
+/// A placeholder for the counters. Its methods do nothing.
 #[derive(Debug, Clone)]
 pub(super) struct Reports;
 

@@ -1,5 +1,4 @@
-//! The parser of the command line: clap, configured from the flag table. Not here: the wording of errors
-//! (`parse_error`).
+//! The parser of the command line: clap, configured from the flag table. `parse_error` words the error messages.
 
 use std::ffi::OsString;
 

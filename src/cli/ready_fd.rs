@@ -24,8 +24,8 @@ pub(super) fn tell(mut file: File, line: &str) {
     _ = file.write_all(line.as_bytes());
 }
 
-/// Duplicates the descriptor with `pidfd_getfd` on this process itself: `dup` takes a `BorrowedFd`, which only unsafe code can
-/// make from a number.
+/// Duplicates the descriptor with `pidfd_getfd` on this process itself. `dup` cannot be used here, because it takes a
+/// `BorrowedFd`, which only unsafe code can make from a number.
 #[cfg(target_os = "linux")]
 fn duplicate(number: i32) -> io::Result<File> {
     use std::os::fd::AsRawFd;
@@ -44,7 +44,7 @@ fn duplicate(_: i32) -> io::Result<File> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Opens the descriptor again by its name in /proc, for containers that forbid the call above. This works for pipes and
+/// Opens the descriptor again by its name in /proc, for containers that forbid `pidfd_getfd`. This works for pipes and
 /// files, but not for sockets.
 fn reopen(number: i32) -> io::Result<File> {
     // Opening a pipe without a reader would block.

@@ -28,7 +28,7 @@ impl Redirect {
         Ok(Some(Redirect { listener, log: logging::log(options)? }))
     }
 
-    /// Adapts the log to a process that has changed its root to this directory.
+    /// Adapts the path of the log file to a process whose root directory is now `root`.
     pub(super) fn below(self, root: &Path) -> Redirect {
         Redirect { log: self.log.below(root), ..self }
     }

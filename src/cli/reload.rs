@@ -1,8 +1,8 @@
 //! SIGHUP: reads the options again and applies them to the running server.
 //!
-//! A reload takes effect completely or not at all. Every file is read and opened, and every service is built, before
-//! the server is changed, so that a typo in a file causes a log line and not a failed request. Options that can change
-//! only at startup keep their values, and the log names them.
+//! A reload takes effect in full or not at all. Every file is read and opened, and every service is built, before the
+//! server is changed, so that a typo in a file causes a log line and not a failed request. Options that can change only
+//! at startup keep their values, and the log names them.
 //!
 //! Invariant: no function here waits or ends the program.
 
@@ -167,7 +167,7 @@ fn keep(next: &mut Options, present: &Options) -> Vec<&'static str> {
     kept
 }
 
-/// Keeps the options that control the life of the process, because their effects took place or began at startup.
+/// Keeps the options that control the life of the process, because they took effect at startup.
 fn keep_life(next: &mut LifeOptions, present: &LifeOptions, kept: &mut Vec<&'static str>) {
     kept.extend(keep_one("port-file", &mut next.port_file, &present.port_file));
     kept.extend(keep_one("ready", &mut next.ready, &present.ready));

@@ -1,6 +1,6 @@
 //! Builds the server from the options, and runs it: binds, drops privileges, announces, serves and shuts down.
 //!
-//! Each part of the server is built elsewhere; this file puts them in order.
+//! The parts of the server are built in other files; this file determines the order of the steps.
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
@@ -28,7 +28,7 @@ use crate::log::AccessLog;
 use crate::memory::room_for_buffers;
 use crate::{HttpServer, Lifetime, SignalAction, Stopped};
 
-/// The header field of `--nonce-header`.
+/// The name of the header field that `--nonce-header` adds to responses.
 const NONCE: &str = "X-Serve-Nonce";
 
 /// Runs the program with these arguments, which do not include its name, and returns its exit status.
@@ -76,7 +76,8 @@ fn serve(options: &Options, sources: Sources) -> Result<Code, Exit> {
     announcer.write_port_file(&options.life, &bound)?;
     let mut redirect = Redirect::open(options)?;
     let reports = Reports::new(options, &announcer)?;
-    // The result is cached now, because the call reads files in /proc and /sys that the confinement makes inaccessible.
+    // Called early, so that its result is cached. It reads files in /proc and /sys that the confinement makes
+    // inaccessible.
     _ = room_for_buffers();
     // The listeners and the log are open, so privileges can be dropped. The files to serve are looked up afterwards,
     // because their paths are relative to the new root and the new user must be able to read them.
@@ -162,8 +163,8 @@ fn stopping(announcer: &Announcer, reports: &Reports) -> impl FnMut() + Send + u
     }
 }
 
-/// Refuses a standard input that cannot end in the way a pipe does: a file is immediately at EOF, and a terminal is not
-/// read.
+/// With `--exit-with-stdin`, refuses a standard input that is neither a pipe nor a socket. A file would be at EOF
+/// immediately, and a terminal is not read.
 fn check_input(life: &LifeOptions) -> Result<(), Exit> {
     let kind = || fstat(io::stdin()).map(|status| FileType::from_raw_mode(status.st_mode));
     match life.exit_with_stdin {
@@ -175,8 +176,8 @@ fn check_input(life: &LifeOptions) -> Result<(), Exit> {
 }
 
 /// The signals to handle. SIGINT (Ctrl-C) stops immediately, as in Python. SIGTERM drains: responses in flight are
-/// finished. SIGHUP reloads files. Without any files, SIGHUP is ignored, unless standard error is a terminal: SIGHUP
-/// then means that the terminal was closed, and keeps its default action.
+/// finished. SIGHUP reloads files. If there are no files to reload, SIGHUP is ignored. The exception is a program whose
+/// standard error is a terminal: there, SIGHUP means that the terminal was closed, so it keeps its default action.
 fn signals(has_files: bool) -> Vec<(i32, SignalAction)> {
     let mut signals = vec![(SIGINT, SignalAction::Stop), (SIGTERM, SignalAction::Drain)];
     if has_files || !io::stderr().is_terminal() {

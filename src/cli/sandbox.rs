@@ -24,7 +24,7 @@ pub(super) fn restrict<'p>(
     log: Option<&Path>,
     folders: &[BorrowedFd<'_>],
 ) -> Result<(), Exit> {
-    // The kernel's reason is in errno, because the crate's error names only the call that failed.
+    // The crate's error names only the call that failed, so the kernel's reason is taken from errno.
     let refused = |_| Exit::failure(format_args!("cannot sandbox: {}", io::Error::last_os_error()));
     let mut rules = ruleset().map_err(refused)?;
     for path in readable {

@@ -58,7 +58,7 @@ impl Scripts {
     }
 }
 
-/// The limits on scripts, from the options and otherwise from the library's defaults.
+/// The limits on scripts. Limits that no option sets have the library's defaults.
 fn limits(scripts: &ScriptOptions) -> CgiLimits {
     let default = CgiLimits::default();
     CgiLimits {

@@ -41,7 +41,7 @@ fn connect(address: &OsStr) -> io::Result<UnixDatagram> {
     Ok(socket)
 }
 
-/// The name of an abstract address.
+/// The name in an abstract address, without the `@`. `None` if the address is a path.
 fn abstract_name(address: &OsStr) -> Option<&[u8]> {
     address.as_encoded_bytes().strip_prefix(b"@")
 }

@@ -82,7 +82,7 @@ pub(super) fn check_file(path: &Path) -> Result<(), Exit> {
     }
 }
 
-/// The value of the field `Server`; empty if the field is omitted.
+/// The value of the `Server` field; empty if the field is omitted.
 pub(super) fn server_name(options: &Options) -> &str {
     options.server.as_deref().unwrap_or(SERVER_NAME)
 }

@@ -71,7 +71,7 @@ fn password(tls: &TlsOptions) -> Result<Option<String>, Exit> {
     Ok(Some(read.map_err(failed)?.trim().to_owned()))
 }
 
-/// The message for an error. If a password is missing, the message names the option.
+/// The message for a TLS error. If the password for a key is missing, the message names the option that sets it.
 fn explained(error: &TlsError) -> String {
     match (error.kind(), error.path()) {
         (TlsErrorKind::PasswordNeeded, Some(path)) => {

@@ -99,7 +99,7 @@ impl RequestBody<'_> {
         matches!(self, RequestBody::Empty | RequestBody::Bytes([]))
     }
 
-    /// A copy of the body for a second attempt; `None` if the body can be read only once.
+    /// A copy of the body, for sending the request a second time. `None` if the body can be read only once.
     pub(super) fn repeated(&self) -> Option<Self> {
         match self {
             RequestBody::Empty => Some(RequestBody::Empty),

@@ -1,4 +1,4 @@
-//! Python's `http.client`: a client in blocking style, for threads and for handlers on the event loop.
+//! Python's `http.client`: a client whose calls wait for their results, for threads and for handlers on the event loop.
 //!
 //! [`HttpConnection`] sends requests and returns [`HttpResponse`]s, with the methods and states of Python's class. It
 //! waits through a [`ClientStream`], which a [`Connector`] opens: [`ThreadConnector`] blocks its thread. The protocol
@@ -6,18 +6,18 @@
 //!
 //! | module | content |
 //! |---|---|
-//! | `stream`, `thread` | the waits, as a trait and for threads |
+//! | `stream`, `thread` | the trait for streams that can wait; its implementation for threads |
 //! | `authority`, `tunnel` | hosts and ports; `CONNECT` to a proxy |
-//! | `channel`, `tls` | the stream as it is, or under TLS (feature `client-tls`) |
-//! | `link` | one open connection: bytes, the protocol's machine and the waits between them |
+//! | `channel`, `tls` | the stream with or without TLS (feature `client-tls`) |
+//! | `link` | one open connection, which moves bytes between the stream and the protocol state machine |
 //! | `connection`, `configure`, `exchange`, `body` | requests |
 //! | `response` | responses |
 //! | `pool`, `places`, `pooled` | connections that are kept between requests |
 //! | `settings` | times and limits |
 //! | `error` | errors |
 //!
-//! Not here: cookies (`cookiejar`), redirects, and proxies from the environment, as in Python. The event loop and the
-//! server are not used here either.
+//! As in Python, this module does not handle cookies (`cookiejar` does) or redirects, and does not take proxies from
+//! the environment. It uses neither the event loop nor the server.
 
 mod authority;
 mod body;

@@ -1,5 +1,4 @@
-//! `Pool`: connections that are kept open between requests, for several servers. Not here: a connection in use
-//! (`pooled.rs`).
+//! `Pool`: connections that are kept open between requests, for several servers. A connection in use is in `pooled.rs`.
 
 use std::fmt;
 use std::io;
@@ -13,7 +12,7 @@ use crate::http::HeaderList;
 
 /// Connections that are kept open between requests.
 ///
-/// Once its response has been read to its end, a connection is used for the next request with the same scheme, host and
+/// Once its response has been read in full, a connection is used for the next request with the same scheme, host and
 /// port, unless either side closes it. The most recently used connection is used first. Requests beyond
 /// [`PoolSettings::max_per_host`] wait in order of arrival. Clones share their connections.
 ///
@@ -107,8 +106,8 @@ pub trait PoolQueue: Default {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PoolSettings {
-    /// The maximum number of idle connections to all servers together. Beyond it, the connection that has been idle
-    /// longest is closed. With 0, no idle connection is kept. Default: 100.
+    /// The maximum number of idle connections to all servers together. If there are more, the connection that has been
+    /// idle longest is closed. With 0, no idle connection is kept. Default: 100.
     pub max_idle: usize,
     /// The maximum number of connections to one server that are in use at the same time. Further requests wait, at most
     /// as long as the time limit for opening a connection. Default: 16.

@@ -253,7 +253,8 @@ impl<S: ClientStream> HttpResponse<S> {
     }
 
     /// The connection and the bytes after the head, if this response switched the connection to another protocol: a 101
-    /// after a request with `Upgrade`, or a successful response to CONNECT. `None` for every other response.
+    /// response to a request with an `Upgrade` field, or a successful response to CONNECT. `None` for every other
+    /// response.
     pub fn into_upgraded(mut self) -> Option<(ClientChannel<S>, Vec<u8>)> {
         self.upgraded.take().map(|(stream, input)| (stream, input.bytes().to_vec()))
     }

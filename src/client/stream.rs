@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::Error;
 
-/// A connected byte stream that a client reads and writes in blocking style.
+/// A connected byte stream. A client uses it as it would use a blocking stream.
 ///
 /// The calls that move bytes never wait; only [`ClientStream::wait`] does. It blocks a thread or suspends a handler.
 /// Dropping the stream closes it.

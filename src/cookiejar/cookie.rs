@@ -1,4 +1,4 @@
-//! One cookie of a client, as stored in the jar. Not here: deciding which cookies are kept and sent.
+//! One cookie of a client, as stored in the jar. The policy decides which cookies are kept and sent (`policy.rs`).
 
 use std::fmt;
 
@@ -23,17 +23,18 @@ pub struct Cookie {
     pub value: Option<String>,
     /// The domain of the cookie: either a host, or a domain with a leading dot.
     pub domain: String,
-    /// True if the field had the attribute `Domain`. A cookie without `Domain` is sent only to the host that set it.
+    /// True if the `Set-Cookie` field had a `Domain` attribute. A cookie without `Domain` is sent only to the host that
+    /// set it.
     pub domain_specified: bool,
-    /// True if the value of the attribute `Domain` began with a dot.
+    /// True if the value of the `Domain` attribute began with a dot.
     pub domain_initial_dot: bool,
-    /// The path of the cookie, which is that of a page or directory. The cookie also applies to all pages below it.
+    /// The path of a page or directory. The cookie applies to this path and to all paths below it.
     pub path: String,
-    /// True if the field had the attribute `Path` and its value was used.
+    /// True if the `Set-Cookie` field had a `Path` attribute and its value was used.
     pub path_specified: bool,
     /// The ports to which the cookie is sent, separated by commas; `None` means all ports.
     pub port: Option<String>,
-    /// True if the attribute `Port` had a value.
+    /// True if the `Port` attribute had a value.
     pub port_specified: bool,
     /// True if the cookie is sent only over secure protocols.
     pub secure: bool,
@@ -76,26 +77,26 @@ impl Cookie {
         }
     }
 
-    /// True if the cookie has expired at this time, in seconds since 1970. A cookie counts as expired from `expires`
-    /// on, that second included.
+    /// True if the cookie has expired at the time `now`, in seconds since 1970. At the second `expires` itself, the
+    /// cookie has already expired.
     pub fn is_expired(&self, now: i64) -> bool {
         self.expires.is_some_and(|expires| expires <= now)
     }
 
-    /// True if the cookie has the attribute `HttpOnly`, in upper or lower case, which hides the cookie from the scripts
-    /// of a page.
+    /// True if the cookie has the `HttpOnly` attribute, which hides the cookie from scripts in a page. The case of the
+    /// name is ignored.
     pub fn is_http_only(&self) -> bool {
         self.attribute("HttpOnly").is_some()
     }
 
-    /// An attribute of [`rest`](Cookie::rest) by its name; case is ignored. `None` if there is no such attribute,
-    /// `Some(None)` if it has no value.
+    /// The value of the attribute with this name in [`rest`](Cookie::rest); case is ignored. `None` if there is no such
+    /// attribute, `Some(None)` if it has no value.
     pub fn attribute(&self, name: &str) -> Option<Option<&str>> {
         let found = self.rest.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_deref())
     }
 
-    /// The name and the value, in the form in which a `Cookie` field contains them.
+    /// The name and value as they appear in a `Cookie` field.
     pub fn pair(&self) -> String {
         match &self.value {
             None => self.name.clone(),

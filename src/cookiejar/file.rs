@@ -45,7 +45,7 @@ pub enum LoadError {
     Io {
         /// The file.
         path: PathBuf,
-        /// The reason.
+        /// The error that was returned when the file was read.
         error: io::Error,
     },
     /// The file is not in the expected format.
@@ -54,7 +54,7 @@ pub enum LoadError {
         path: PathBuf,
         /// The 1-based line number.
         line: usize,
-        /// The error in the line.
+        /// A description of the error in this line.
         reason: String,
     },
 }
@@ -98,7 +98,7 @@ impl<F: FileFormat> CookieFile<F> {
         CookieFile { path: path.into(), format: PhantomData }
     }
 
-    /// The path.
+    /// The path of the file, as it was passed to [`new`](CookieFile::new).
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -209,7 +209,7 @@ impl Format {
         let bytes = fs::read(path).map_err(|error| LoadError::Io { path: owned(), error })?;
         let cookies = (self.read)(&latin1(&bytes));
         let cookies = cookies.map_err(|(line, reason)| LoadError::Format { path: owned(), line, reason })?;
-        // Nothing can fail from here on, so the jar keeps its old cookies if the file cannot be read.
+        // Nothing below can fail. If reading has failed above, the jar keeps its old cookies.
         if replace {
             jar.clear();
         }

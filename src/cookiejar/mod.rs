@@ -2,19 +2,19 @@
 //!
 //! [`CookieJar`] extracts cookies from responses and adds them to requests, and [`Policy`] selects which ones.
 //! [`MozillaFile`] and [`LwpFile`] store them on disk. The jar has no clock and no socket: the time is an argument of
-//! every call that needs it, and a request is represented by a [`RequestUrl`]. Not here: the server side of cookies
-//! ([`cookies`](crate::cookies)).
+//! every call that needs it, and a request is represented by a [`RequestUrl`]. The server side of cookies is in
+//! [`cookies`](crate::cookies).
 //!
 //! | module | content |
 //! |---|---|
 //! | `jar`, `store` | the jar; the order and the number of its cookies |
 //! | `cookie`, `url` | a cookie; the parts of a request that cookies depend on |
-//! | `policy` | the settings, and rules of the program's own |
+//! | `policy` | the settings, and the trait for a program's own rules |
 //! | `rfc6265`, `python` | how a `Set-Cookie` field is read, and which cookies are kept and sent, under each standard |
 //! | `date`, `domain`, `path` | parts that both standards use |
 //! | `file`, `mozilla`, `lwp` | files |
 //!
-//! RFC 2965 and its field `Set-Cookie2` are not supported, because RFC 6265 made them obsolete.
+//! RFC 2965 and its `Set-Cookie2` field are not supported, because RFC 6265 made them obsolete.
 //!
 //! Invariant: the value that a jar returns for a `Cookie` field never contains CR, LF or NUL.
 

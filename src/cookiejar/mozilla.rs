@@ -3,14 +3,14 @@
 use super::Cookie;
 use super::file::{CookieFile, FileFormat, Format, LineError, lines};
 
-/// The prefix of the line for a cookie with the attribute `HttpOnly`.
+/// The prefix of the line for a cookie with the `HttpOnly` attribute.
 const HTTP_ONLY: &str = "#HttpOnly_";
 
 /// A file in the `cookies.txt` format, which Python's `MozillaCookieJar` reads and writes.
 ///
 /// A line has seven fields, separated by tabs: domain, `TRUE` if the domain begins with a dot, path, `TRUE` for
-/// `Secure`, the time in seconds at which the cookie expires, name and value. `#HttpOnly_` before the domain means the
-/// attribute `HttpOnly`. The format cannot represent ports, comments, `SameSite` and other attributes, so they are
+/// `Secure`, the time in seconds at which the cookie expires, name and value. `#HttpOnly_` before the domain stands for
+/// the `HttpOnly` attribute. The format cannot represent ports, comments, `SameSite` or other attributes, so they are
 /// lost.
 ///
 /// ```

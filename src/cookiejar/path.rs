@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-/// The path of a cookie without the attribute `Path` (RFC 6265 section 5.1.4): the path of the request up to but not
+/// The path of a cookie without a `Path` attribute (RFC 6265 section 5.1.4): the path of the request up to but not
 /// including its last `/`, or `/` if nothing is left.
 pub(super) fn default_path(request: &str) -> &str {
     match request.rfind('/') {

@@ -1,5 +1,5 @@
 //! The policy for accepting cookies from responses and sending them with requests: its settings, and the trait with
-//! which a program adds its own rules. Not here: the rules of the standards (`python` and `rfc6265`).
+//! which a program adds its own rules. The rules of the two standards are in `python` and `rfc6265`.
 
 use super::domain::{is_single_label, is_third_party, user_domain_match};
 use super::{Cookie, RequestUrl, is_public_suffix, python, rfc6265};
@@ -29,8 +29,8 @@ pub enum Standard {
 pub struct Policy {
     /// The standard to follow.
     pub standard: Standard,
-    /// If false, cookies are neither accepted nor sent. The name is Python's, whose setting is for Netscape cookies,
-    /// the only kind supported here.
+    /// If false, cookies are neither accepted nor sent. The name comes from Python, where this setting applies only to
+    /// Netscape cookies. No other kind is supported here.
     pub netscape: bool,
     /// Domains whose cookies are neither accepted nor sent. A domain with a leading dot stands for all names below it,
     /// and a domain without one for only that name.
@@ -38,16 +38,16 @@ pub struct Policy {
     /// The only domains whose cookies are accepted and sent, in the same form as `blocked_domains`; `None` means all
     /// domains.
     pub allowed_domains: Option<Vec<String>>,
-    /// The schemes over which cookies with the attribute `Secure` are sent.
+    /// The schemes over which cookies with the `Secure` attribute are sent.
     pub secure_protocols: Vec<String>,
     /// True if an [unverifiable](RequestUrl::unverifiable) request to a third party neither carries nor sets cookies.
     pub strict_ns_unverifiable: bool,
     /// A function that returns true for a name that is not allowed as the domain of a cookie. The argument is in lower
     /// case, without a leading dot. The default is [`is_public_suffix`]; only [`Standard::Rfc6265`] uses it.
     pub is_public_suffix: fn(&str) -> bool,
-    /// The maximum number of cookies per domain. Beyond it, cookies are removed, those without `Secure` first, and
-    /// among these the least recently used first. Default: 180 for [`Standard::Rfc6265`] (section 6.1 requires at least
-    /// 50), and no limit for Python.
+    /// The maximum number of cookies per domain. If there are more, cookies are removed: first those without `Secure`,
+    /// and among them the least recently used first. Default: 180 for [`Standard::Rfc6265`] (section 6.1 requires at
+    /// least 50), and no limit for Python.
     pub max_per_domain: usize,
     /// The maximum number of cookies in the whole jar. Default: 3000 for [`Standard::Rfc6265`] (the minimum in section
     /// 6.1), and no limit for Python.
@@ -89,8 +89,8 @@ impl Policy {
     /// A flag for [`strict_ns_domain`](Policy::strict_ns_domain): the part of the host before the domain must not
     /// contain a dot. Corresponds to Python's `DomainStrictNoDots`.
     pub const STRICT_NO_DOTS: u8 = 1;
-    /// A flag for [`strict_ns_domain`](Policy::strict_ns_domain): a cookie without the attribute `Domain` is sent only
-    /// to its host. Corresponds to Python's `DomainStrictNonDomain`.
+    /// A flag for [`strict_ns_domain`](Policy::strict_ns_domain): a cookie without a `Domain` attribute is sent only to
+    /// its host. Corresponds to Python's `DomainStrictNonDomain`.
     pub const STRICT_NON_DOMAIN: u8 = 2;
     /// A flag for [`strict_ns_domain`](Policy::strict_ns_domain): the matching rule of RFC 2965 applies, under which
     /// `.example.com` does not match `example.com`. Corresponds to Python's `DomainRFC2965Match`.

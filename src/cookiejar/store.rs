@@ -1,5 +1,5 @@
-//! The cookies of a jar by domain, their order, and the limits on their number. Not here: the rules about keeping and sending
-//! cookies.
+//! The cookies of a jar by domain, their order, and the limits on their number. The rules for keeping and sending
+//! cookies are in `rfc6265` and `python`.
 
 use std::collections::HashMap;
 

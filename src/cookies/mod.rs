@@ -3,8 +3,8 @@
 //!
 //! [`SimpleCookie`] is a table of [`Morsel`]s. A morsel has a name, a value and attributes. [`pairs`] parses a `Cookie`
 //! field by the rules of RFC 6265, which skip a malformed pair and keep the others. All text is Latin-1, in which the
-//! character U+00E9 represents the byte 0xE9, as in every field value. Not here: the client side of cookies
-//! (`cookiejar`, feature `client`).
+//! character U+00E9 represents the byte 0xE9, as in every field value. The client side of cookies is in `cookiejar`
+//! (feature `client`).
 //!
 //! Invariant: the key, the value and the attributes of a [`Morsel`] never contain control characters, so the output of
 //! this module cannot split a header field.

@@ -1,4 +1,4 @@
-//! One cookie on the server side: a name, a value and attributes. Not here: parsing header fields.
+//! One cookie on the server side: a name, a value and attributes. `pairs` and `parse` parse header fields.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -308,7 +308,7 @@ mod tests {
         }
     }
 
-    /// CVE-2026-0672 and CVE-2026-3644: CPython wrote them into the field.
+    /// CVE-2026-0672 and CVE-2026-3644: CPython wrote these characters into the header field.
     #[test]
     fn control_characters_and_what_would_end_an_attribute_are_refused() {
         for value in ["b\nc", "b\r", "\0", "\u{7f}", "\u{1b}[0m"] {

@@ -1,5 +1,5 @@
 //! The parser of [`SimpleCookie::load`](super::SimpleCookie::load): CPython's regular expression, written as a scanner
-//! that reads the text once. Not here: the meaning of an item, which the caller decides.
+//! that reads the text once. The caller decides if an item is a cookie or an attribute.
 
 /// One match: a key, and the value after the `=` if there is one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,7 +153,7 @@ mod tests {
         assert_eq!(read(r#"a="\\"; f=1"#), [("a", Some(r#""\\""#)), ("f", Some("1"))]);
     }
 
-    /// CPython 3.13 stops parsing at such a quote.
+    /// CPython 3.13 stops parsing at a quote inside an unquoted value.
     #[test]
     fn quotes_inside_a_value_belong_to_it() {
         assert_eq!(read(r#"a={"x":1}; b=2"#), [("a", Some(r#"{"x":1}"#)), ("b", Some("2"))]);

@@ -1,4 +1,4 @@
-//! Python's quoting of cookie values (RFC 2109, with `,` and `;` escaped too). Not here: checking values.
+//! Python's quoting of cookie values (RFC 2109, with `,` and `;` escaped too). These functions do not check values:
 //! [`Morsel`](super::Morsel) rejects control characters, quoted or not.
 
 use std::borrow::Cow;

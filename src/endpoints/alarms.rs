@@ -20,7 +20,7 @@ struct AlarmShared {
 
 #[derive(Default)]
 struct AlarmState {
-    /// The second part of a key distinguishes alarms with the same time.
+    /// The wakers to call, ordered by time. The second part of a key distinguishes alarms with the same time.
     alarms: BTreeMap<(Instant, u64), Waker>,
     added: u64,
     is_running: bool,

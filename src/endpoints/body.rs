@@ -1,4 +1,5 @@
-//! Upstreams that read the whole body of a request before they respond: one stores it, and the other counts it.
+//! Upstreams that read the whole body of a request before they respond: one stores the body, and the other counts its
+//! bytes.
 
 use std::io;
 use std::time::Instant;

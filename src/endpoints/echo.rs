@@ -14,7 +14,7 @@ use crate::files::listing::push_json;
 use crate::http::{BodyLength, Method, Request, Status, latin1};
 use crate::service::{Body, Reply, Response, Source};
 
-/// The maximum size of a request body that is shown: 1 MiB.
+/// The maximum size of a request body that a response includes: 1 MiB.
 pub(super) const MOST_BODY: usize = 1 << 20;
 
 /// `/get`, `/anything` and others: respond with all parts of the request.
@@ -74,7 +74,7 @@ pub(super) fn object(write: impl FnOnce(&mut Vec<u8>)) -> Response {
     json(Status::OK, body)
 }
 
-/// Appends a member of an object.
+/// Appends a member to a JSON object.
 pub(super) fn member(out: &mut Vec<u8>, name: &str, write_value: impl FnOnce(&mut Vec<u8>)) {
     if out.last().is_some_and(|byte| *byte != b'{') {
         out.push(b',');
@@ -84,12 +84,12 @@ pub(super) fn member(out: &mut Vec<u8>, name: &str, write_value: impl FnOnce(&mu
     write_value(out);
 }
 
-/// Appends a member whose value is a string.
+/// Appends a member whose value is a string to a JSON object.
 pub(super) fn text_member(out: &mut Vec<u8>, name: &str, text: &str) {
     member(out, name, |out| push_json(text, out));
 }
 
-/// Appends an object whose members are arrays of strings.
+/// Appends a JSON object whose members are arrays of strings.
 pub(super) fn push_lists(lists: &BTreeMap<String, Vec<String>>, out: &mut Vec<u8>) {
     out.push(b'{');
     for (name, values) in lists {

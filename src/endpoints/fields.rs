@@ -27,8 +27,8 @@ const RESERVED: [&str; 10] = [
     "Server",
 ];
 
-/// Content types that browsers do not execute. The body contains text from the query, so with another type a link to it
-/// could run a script.
+/// Content types that browsers do not execute. The response body contains text from the query, so if it had another
+/// type, a link to the endpoint could run a script.
 const HARMLESS_TYPES: [&str; 3] = ["application/json", "application/octet-stream", "text/plain"];
 
 /// `/response-headers?NAME=VALUE`: responds with these fields, and with a body that contains them as JSON.

@@ -1,5 +1,5 @@
 //! SplitMix64, the generator of all random bytes and decisions. Its state after n outputs is the seed plus n times a
-//! constant, so every output and every byte can be computed directly. Not here: counting draws (`status`).
+//! constant, so every output and every byte can be computed directly. The draws are counted in `status`.
 
 /// The constant that each step adds to the state: 2^64 divided by the golden ratio, made odd.
 const GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;

@@ -1,4 +1,4 @@
-//! Delayed responses to requests whose body is not read. Not here: the reason for the delay.
+//! Delayed responses to requests whose body is not read. Each [`LateResponse`] decides when its response is ready.
 
 use std::io;
 use std::time::Instant;

@@ -69,7 +69,7 @@ fn unsatisfiable(etag: &str, length: u64) -> Response {
 /// The letters of the selected range. They become readable piece by piece, according to the schedule.
 struct Letters {
     whole: Range<u64>,
-    /// The part that has not been read yet.
+    /// The positions of the letters that have not been read yet.
     part: Range<u64>,
     schedule: Rc<Schedule>,
 }

@@ -1,5 +1,5 @@
-//! Bodies whose pieces become due one after the other: the schedule, and the upstream that uses its times as deadlines.
-//! Not here: the bytes of the pieces.
+//! Bodies whose pieces become due one after the other: the schedule, and the upstream that uses the scheduled times as
+//! deadlines. Each endpoint produces the bytes of its pieces itself.
 
 use std::cell::Cell;
 use std::io;
@@ -26,7 +26,8 @@ impl Schedule {
         Schedule { start, duration, pieces, seen: Cell::new(0), is_awaited: Cell::new(false) }
     }
 
-    /// The number of pieces that are due now. Also records that the source does not wait.
+    /// The number of pieces that are due now. Clears `is_awaited`: the caller is reading, and calls
+    /// [`wait`](Self::wait) if it must wait for another piece.
     pub(super) fn due(&self) -> u64 {
         self.is_awaited.set(false);
         self.seen.set(self.due_at(Instant::now()));
@@ -41,14 +42,14 @@ impl Schedule {
         }
     }
 
-    /// Records that the source waits for the next piece, and returns the error that it must return.
+    /// Records that the source waits for the next piece. Returns the error with which the source must end its read.
     pub(super) fn wait(&self) -> io::Error {
         self.is_awaited.set(true);
         io::ErrorKind::WouldBlock.into()
     }
 
-    /// The time at which the next piece becomes due. `None` unless the source waits for it, because a client that does
-    /// not read would otherwise keep the loop awake.
+    /// The time at which the next piece becomes due. `None` unless the source waits for that piece. If the client does
+    /// not read, the source is not called, and a deadline that has passed would keep the loop awake.
     fn awaited(&self) -> Option<Instant> {
         self.is_awaited.get().then(|| self.time_of(self.seen.get()))
     }
@@ -72,7 +73,7 @@ impl Schedule {
     }
 }
 
-/// An upstream that responds at the time `at`, and then wakes its connection whenever a piece of the body becomes due.
+/// An upstream that responds at the time `at`. It then wakes its connection each time a piece of the body becomes due.
 pub(super) struct PacedResponse {
     response: Option<Response>,
     at: Instant,

@@ -1,4 +1,4 @@
-//! The table of endpoints, with the path, the methods and the function of each. Not here: the endpoints themselves.
+//! The table of endpoints, with the path, the methods and the function of each. The functions are in the other modules.
 
 use std::sync::Arc;
 

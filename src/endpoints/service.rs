@@ -1,5 +1,5 @@
-//! The service that serves the endpoints: finds the endpoint of a request, or passes the request on. Not here: the
-//! endpoints.
+//! The service that finds the endpoint for a request, or passes the request to its fallback. The endpoints are in the
+//! other modules.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,7 +17,7 @@ use crate::service::{LogCallback, Reply, Service};
 /// The number of worker threads for `/offload`. Further jobs wait.
 const THREADS: usize = 4;
 
-/// Endpoints for benchmarks and tests, in front of another service, the fallback, which receives all other requests.
+/// Serves endpoints for benchmarks and tests. All other requests go to another service, the fallback.
 ///
 /// ```
 /// use serve_forever::endpoints::EndpointService;
@@ -55,7 +55,7 @@ impl EndpointState {
         &self.items
     }
 
-    /// The counters of draws. They are in a mutex that is never contended, because only the loop's thread calls
+    /// Locks the counters of random draws. The mutex is never contended, because only the loop's thread calls
     /// endpoints.
     pub(super) fn draws(&self) -> MutexGuard<'_, DrawCounters> {
         self.draws.lock().unwrap_or_else(PoisonError::into_inner)
@@ -92,7 +92,7 @@ impl<S: Service> EndpointService<S> {
     }
 }
 
-/// Calls the endpoint of the request. `None` if no endpoint has this path.
+/// Calls the endpoint for the path of the request. Returns `None` if no endpoint has this path.
 fn reply(prefix: &str, state: &Arc<EndpointState>, request: &Request) -> Option<Reply> {
     let path = request.path().strip_prefix(prefix.as_bytes())?.strip_prefix(b"/")?;
     let (route, rest) = Route::find(path)?;

@@ -12,15 +12,16 @@ use crate::service::{Reply, Response};
 /// The value of `WWW-Authenticate` in every 401.
 pub(super) const CHALLENGE: &str = "Basic realm=\"Fake Realm\"";
 
-/// The maximum number of seeds whose draws are counted. Beyond it, a new seed replaces the oldest one.
+/// The maximum number of pairs of endpoint and seed whose random draws are counted. A further pair replaces the oldest
+/// one.
 const MOST_SEEDS: usize = 256;
 
-/// Counts the draws of each endpoint and seed, so that the n-th request with the same seed gets the n-th draw.
+/// Counts the random draws for each endpoint and seed, so that the n-th request with the same seed gets the n-th draw.
 #[derive(Debug, Default)]
 pub(super) struct DrawCounters(VecDeque<(&'static str, u64, u64)>);
 
 impl DrawCounters {
-    /// The index of the next draw.
+    /// Returns the index of the next random draw for this endpoint and seed, and counts that draw.
     fn next(&mut self, endpoint: &'static str, seed: u64) -> u64 {
         let known = self.0.iter_mut().find(|(name, other, _)| *name == endpoint && *other == seed);
         if let Some((_, _, count)) = known {
@@ -41,7 +42,7 @@ pub(super) fn status(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     let text = call.text();
     let weighted = text.split(',').map(weighted_status).collect::<Result<Vec<_>, _>>()?;
     let status = match weighted[..] {
-        // A single status needs no draw, so the count does not change.
+        // A single status needs no random draw, so the draw counter of this seed does not change.
         [(only, weight)] if weight > 0.0 => only,
         _ => pick(&weighted, next_draw(call, "status")?)?,
     };
@@ -76,7 +77,7 @@ fn weighted_status(text: &str) -> Result<(Status, f64), EndpointError> {
     Ok((final_status(code)?, weight))
 }
 
-/// Picks the first status at which the running sum of the weights exceeds the draw times the total weight.
+/// Picks a status: the first one at which the running sum of the weights exceeds `draw` times the total weight.
 fn pick(weighted: &[(Status, f64)], draw: f64) -> Result<Status, EndpointError> {
     let sum: f64 = weighted.iter().map(|(_, weight)| weight).sum();
     if sum <= 0.0 {
@@ -92,7 +93,7 @@ fn pick(weighted: &[(Status, f64)], draw: f64) -> Result<Status, EndpointError> 
     picked.map(|(status, _)| *status).ok_or_else(|| EndpointError::bad_request("there is no status"))
 }
 
-/// The draw with the index `n`, or the next one for this endpoint and seed.
+/// The random draw whose index is the parameter `n`. Without that parameter, the next draw for this endpoint and seed.
 fn next_draw(call: &EndpointCall<'_>, endpoint: &'static str) -> Result<f64, EndpointError> {
     let seed = call.params.seed()?;
     let index = match call.params.get("n") {

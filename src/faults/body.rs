@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::service::{Body, FileSlice, Response, Source};
 
-/// Converts the body of a response to a source, with its length as a header field.
+/// Converts a response body to a source and sets its length as a header field.
 pub(super) fn stream(response: &mut Response) {
     let length = response.body.length();
     response.body = match std::mem::take(&mut response.body) {

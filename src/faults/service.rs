@@ -161,7 +161,7 @@ impl FaultSettings {
         }
     }
 
-    /// True if the next connection is selected for never being read from.
+    /// True if a rule requires that the next connection is never read from.
     fn next_is_deaf(&self, is_loopback: bool) -> bool {
         let number = self.connections.fetch_add(1, Ordering::Relaxed);
         (self.anywhere || is_loopback) && self.rules.of_connection(number).is_some()

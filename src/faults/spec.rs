@@ -9,7 +9,7 @@ use crate::service::{CutEnd, CutPoint, Fault, FaultKind, WireEffect};
 /// The maximum duration that a fault can have, in milliseconds.
 const MOST_MILLIS: u64 = 60_000;
 
-/// The maximum number of bytes for the fault `garbage`: 1 MiB.
+/// The maximum number of bytes for the `garbage` fault: 1 MiB.
 const MOST_GARBAGE: u64 = 1 << 20;
 
 /// The maximum size of the valid chunk before a malformed one. A connection never writes a larger chunk.
@@ -31,7 +31,7 @@ pub(super) enum FaultAction {
     BadChunk(u64),
     /// The response is delayed by a fixed time plus a random fraction of `jitter`.
     Latency { least: Duration, jitter: Duration },
-    /// Another response is sent instead.
+    /// A response with this status is sent instead of the original one.
     Status { status: Status, retry_after: Option<u64> },
     /// An interim response is sent before the response.
     EarlyHints,
@@ -163,7 +163,8 @@ impl Keys<'_> {
     }
 }
 
-/// Converts bytes per second to a piece size and a pause: a hundred pieces per second, or one byte at a time.
+/// Converts a rate in bytes per second to a piece size and the interval between pieces: a hundred pieces per second, or
+/// one byte at a time if the rate is lower than that.
 fn pace(per_second: u64) -> WireEffect {
     let bytes = (per_second / 100).max(1);
     let nanos = u128::from(bytes) * 1_000_000_000 / u128::from(per_second);

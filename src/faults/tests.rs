@@ -1,4 +1,4 @@
-//! Tests of faults with an in-memory client. Not here: resets, which need a socket (`tests/faults.rs`).
+//! Tests of faults with an in-memory client. Resets need a socket, so they are tested in `tests/faults.rs`.
 
 use std::io::Read;
 use std::sync::Arc;

@@ -17,7 +17,7 @@ pub(super) struct Assertion {
 /// A measured value for which a bound can be set.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Metric {
-    /// A percentile of the latency in microseconds. If the flag is true, it is that of the corrected latency.
+    /// A percentile of the latency in microseconds. If the flag is true, the latency is the corrected one.
     Percentile(f64, bool),
     Mean,
     /// Responses per second.

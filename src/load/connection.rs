@@ -1,5 +1,5 @@
 //! One connection of the generator: sends prepared requests, reads responses, and reports the outcome of each request.
-//! Not here: a clock.
+//! It does not read the clock: its caller passes the time.
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
@@ -66,9 +66,10 @@ pub(super) enum LoadEvent {
 /// The reason why a connection ended.
 #[derive(Debug)]
 pub(super) enum LoadEnd {
-    /// Either side has announced the end, or the server has closed a connection without requests in flight.
+    /// Either side has announced that the connection ends, or the server has closed a connection without requests in
+    /// flight.
     Closed,
-    /// The error for the requests in flight, or for the attempt to connect.
+    /// The name of the error that is counted for the requests in flight, or for the failed attempt to connect.
     Failed(&'static str),
 }
 

@@ -31,11 +31,11 @@ pub(super) fn record(histogram: &mut Histogram<u64>, time: Duration) {
 pub(super) struct Figures {
     /// The latencies of responses that were completed after the warm-up and before the end of the run.
     pub(super) latency: Histogram<u64>,
-    /// How long connection attempts took until the connection was established, in the whole run.
+    /// The durations of successful connection attempts in the whole run.
     pub(super) connect: Histogram<u64>,
-    /// Responses during the measurement, by status.
+    /// The number of responses during the measurement, by status.
     pub(super) statuses: BTreeMap<u16, u64>,
-    /// Requests without a complete response in the whole run, by kind of error.
+    /// The number of requests without a complete response in the whole run, by kind of error.
     pub(super) errors: BTreeMap<&'static str, u64>,
     /// The number of responses during the measurement.
     pub(super) responses: u64,

@@ -27,7 +27,7 @@ const EVENTS: usize = 1024;
 /// The maximum number of requests that are added in one turn of the open loop before the next poll.
 const MOST_DUE: usize = 1024;
 
-/// The state of a running generator.
+/// A run of the load generator: its connections, the next request to send, and the figures so far.
 #[derive(Debug)]
 pub(super) struct Generator<'p> {
     plan: &'p Plan,
@@ -85,7 +85,7 @@ impl<'p> Generator<'p> {
         })
     }
 
-    /// Runs until the time has passed or the last request has received its response, and returns the figures.
+    /// Runs until the duration has passed or the last request has received its response. Returns the figures.
     pub(super) fn run(mut self) -> io::Result<Figures> {
         let mut events = Events::with_capacity(EVENTS);
         self.start = Instant::now();

@@ -6,7 +6,8 @@
 //! the latency of every request that was due during it. For closed loops, the report also contains figures that are
 //! corrected with the expected interval.
 //!
-//! Not here: handlers, and the server's reactor, which accepts connections.
+//! It uses neither handlers nor the server's reactor, because the reactor accepts connections and the generator opens
+//! them.
 
 mod assertion;
 mod connection;

@@ -42,7 +42,7 @@ pub(super) struct LoadOptions {
     pub(super) quiet: bool,
 }
 
-/// The default duration of a run for which no number of requests is set either.
+/// The duration of a run if the command line sets neither a duration nor a number of requests.
 const DURATION: Duration = Duration::from_secs(10);
 
 /// The duration of a run that ends only after a number of requests. It is longer than any run, but does not overflow

@@ -44,7 +44,7 @@ impl LoadConnector {
         Ok(connector)
     }
 
-    /// Begins to connect. The stream becomes writable when the attempt has succeeded or failed.
+    /// Begins to connect. The stream becomes writable when connecting has succeeded or failed.
     pub(super) fn connect(&self, server: &LoadAddress) -> io::Result<LoadStream> {
         let stream = match server {
             LoadAddress::Tcp(address) => {

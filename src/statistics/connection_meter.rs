@@ -10,7 +10,7 @@ use crate::observer::{ConnectionObserver, TransitionObserver};
 #[derive(Debug)]
 pub struct ConnectionMeter {
     statistics: Arc<Statistics>,
-    /// The number of requests on this connection whose response has not been sent completely.
+    /// The number of requests on this connection whose response has not been sent in full.
     unsent: u32,
     /// True if the head of the response to the last request has not been written.
     awaits_response: bool,

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::counter::Counter;
 
-/// The number of buckets, which is enough for 125 ns to six minutes in steps of the square root of two.
+/// The number of buckets. Each bound is the previous one times the square root of two, so 64 buckets cover 125 ns to
+/// six minutes.
 pub(super) const BUCKETS: usize = 64;
 
 /// The upper bound of the first bucket in nanoseconds. The upper bound of the last bucket is six minutes.
@@ -117,7 +118,7 @@ mod tests {
         for at in 0..BUCKETS {
             let bound = u64::try_from(bound(at).as_nanos()).unwrap();
             assert_eq!(bucket(bound), at, "{bound}");
-            // The bound of an odd bucket is no whole number, so one more is always in the next bucket.
+            // `bound` rounds down, so a duration that is one nanosecond longer always belongs to the next bucket.
             assert_eq!(bucket(bound + 1), (at + 1).min(BUCKETS - 1), "{bound} + 1");
         }
         assert_eq!((bucket(0), bucket(1), bucket(u64::MAX)), (0, 0, BUCKETS - 1));

@@ -16,7 +16,7 @@ const PATH: &str = "/__stats";
 /// The media type of the text form.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// A predicate that determines by a client's address whether the client may get the report.
+/// A predicate that returns true if a client with this address may get the report.
 type Admit = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
 
 /// A service that reports [`Statistics`] at a path: as JSON, or in the text format of Prometheus for

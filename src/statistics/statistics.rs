@@ -51,9 +51,9 @@ pub struct Statistics {
     closed: [Counter; REASONS.len()],
     /// The number of requests whose head was complete or that were rejected.
     begun: Counter,
-    /// The number of requests whose response was sent completely.
+    /// The number of requests whose response was sent in full.
     sent: Counter,
-    /// The number of requests whose connection ended before their response was sent completely.
+    /// The number of requests whose connection ended before their response was sent in full.
     cut: Counter,
     /// The number of final responses for each status, starting at [`FIRST_STATUS`].
     by_status: [Counter; 900],

@@ -17,7 +17,7 @@ use super::x509::Certificate;
 /// The maximum size of a file that is read. Certificate chains usually have a few kilobytes.
 const LARGEST_FILE: u64 = 1 << 20;
 
-/// A certificate with its chain and key, and further data that is needed later.
+/// A certificate with its chain and key, and the data that is needed to choose it for a client and to warn about it.
 #[derive(Debug)]
 pub(super) struct Pair {
     pub(super) key: Arc<CertifiedKey>,

@@ -11,7 +11,7 @@ use rustls::server::danger::ClientCertVerifier;
 use super::certified::{certificates, read_pem};
 use super::error::{TlsError, TlsErrorKind};
 
-/// Whether a client must present a certificate.
+/// Determines if clients without a certificate are accepted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ClientAuth {
     /// A client without a certificate is rejected in the handshake, with the TLS 1.3 alert certificate_required.

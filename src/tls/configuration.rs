@@ -16,7 +16,7 @@ use super::error::{TlsError, TlsErrorKind};
 use super::{self_signed, warnings};
 use crate::tls_info::certificate_pem;
 
-/// A TLS version.
+/// A TLS version that a server can require as the minimum.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TlsVersion {
     /// TLS 1.2 (RFC 5246).
@@ -312,7 +312,7 @@ impl TlsBuilder {
 
 impl fmt::Debug for TlsBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The password must not be shown.
+        // The output must not contain the password.
         f.debug_struct("TlsBuilder").field("certificates", &self.certificates).finish_non_exhaustive()
     }
 }

@@ -1,6 +1,6 @@
 //! A parser for the parts of DER (X.690) that certificates and private keys need: elements with their tags, in order.
 //!
-//! Not here: the meaning of the elements (`x509`, `private_key`).
+//! `x509` and `private_key` interpret the elements.
 
 /// The tags of the supported element types.
 pub(super) mod tag {

@@ -1,4 +1,4 @@
-//! Encrypted private keys: PKCS #8 (RFC 5958, RFC 8018), and OpenSSL's older format with the header `DEK-Info`.
+//! Encrypted private keys: PKCS #8 (RFC 5958, RFC 8018), and OpenSSL's older format with a `DEK-Info` header.
 
 use cbc::Decryptor;
 use cbc::cipher::block_padding::Pkcs7;
@@ -24,7 +24,7 @@ pub(super) fn decrypt_pkcs8(contents: &[u8], password: Option<&str>) -> Result<V
     }
 }
 
-/// Decrypts the contents of a block with the header `DEK-Info: CIPHER,IV`. The label of the block determines the format
+/// Decrypts the contents of a block with a `DEK-Info: CIPHER,IV` header. The label of the block determines the format
 /// of the result.
 pub(super) fn decrypt_legacy(contents: &[u8], info: &str, password: Option<&str>) -> Result<Vec<u8>, TlsErrorKind> {
     let (cipher, iv) = info.split_once(',').ok_or(TlsErrorKind::PrivateKey)?;

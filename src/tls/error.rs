@@ -65,7 +65,7 @@ impl TlsError {
         TlsError { path: Some(path.to_owned()), kind }
     }
 
-    /// The file in which the problem is. `None` if the problem is elsewhere.
+    /// The file that has the problem. `None` if the problem is not in a file.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
     }

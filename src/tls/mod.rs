@@ -1,6 +1,6 @@
 //! The TLS configuration: certificates, keys, accepted clients and tickets. The cryptography is done by rustls.
 //!
-//! Not here: the records on a connection (`transport/tls/`), and HTTP.
+//! The records on a connection are handled in `transport/tls/`. Nothing in this module depends on HTTP.
 //!
 //! `configuration` builds a [`Tls`]. `certified` reads a certificate and its key with `pem`, `private_key` and
 //! `encryption`; `self_signed` generates them. `choice` selects a certificate for a client; `client_auth` verifies

@@ -1,6 +1,6 @@
 //! Decodes the blocks of a PEM file (RFC 7468). Text around the blocks is ignored.
 //!
-//! Not here: the meaning of the blocks.
+//! The callers interpret the contents of the blocks.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

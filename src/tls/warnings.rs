@@ -8,8 +8,8 @@ use super::certified::Pair;
 use super::error::shown;
 use super::x509::Certificate;
 
-/// The remaining validity in seconds below which there is a warning. Renewal is usually automatic, and by then has
-/// probably failed.
+/// The remaining validity in seconds below which there is a warning. Renewal is usually automatic and happens earlier,
+/// so at that point it has probably failed.
 const SOON: i64 = 7 * 24 * 60 * 60;
 
 /// The warnings about one certificate and its key. `now` is in Unix time.

@@ -1,7 +1,8 @@
 //! Finds faults in an event loop from its trace: violations of rules that hold for every loop, regardless of its
 //! clients.
 //!
-//! Not here: the format of a trace. Faults that only a comparison with the clients would show cannot be found.
+//! A trace does not contain the clients' view, so faults that only a comparison with it would show cannot be found. The
+//! format of a trace is defined in `file.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

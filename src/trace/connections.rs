@@ -249,7 +249,7 @@ impl Recorder {
         self.explain(number, at, Some(sentence), &[]);
     }
 
-    /// Records the wait in which a step has ended. A wait of the same kind with a later beginning is a new wait.
+    /// Records that a step has ended in this wait. A wait of the same kind with a later beginning is a new wait.
     fn waits(&mut self, number: u32, wait: ObservedWait) {
         // A transport's handshake precedes the first byte and shares its time limit.
         let kind = if wait.kind == "Handshake" { "First" } else { wait.kind };

@@ -1,8 +1,8 @@
-//! Writes a sentence for each event of a connection at the time of the event. Not here: the sentences themselves.
+//! Writes a sentence for each event of a connection at the time of the event. The sentences are in `sentences.rs`.
 
 use std::io::Write;
 
-/// The connections that are explained.
+/// The connections to explain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Explain {
     /// The connection with this 1-based number, in the order of acceptance.

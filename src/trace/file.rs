@@ -1,13 +1,13 @@
 //! The file of a trace: events as lines of JSON in the array form of Chrome's trace format, and the limit on the size
 //! of the file.
 //!
-//! The array is never closed, so that a trace that was truncated at any byte can be opened. Not here: the kinds of
-//! events.
+//! The array is never closed, so that a trace that was truncated at any byte can be opened. The events come from the
+//! recorder (`recorder.rs`).
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-/// The number of bytes that are collected before they are written. Collected bytes are also written before the loop
+/// The number of bytes to collect before they are written to the file. Collected bytes are also written before the loop
 /// sleeps.
 const GATHERED: usize = 64 * 1024;
 
@@ -190,7 +190,7 @@ fn write_member(line: &mut String, name: &str, value: u64) -> std::fmt::Result {
     write!(line, ",\"{name}\":{value}")
 }
 
-/// Writes nanoseconds as microseconds with three decimals.
+/// Writes a JSON member for a time: `nanos` nanoseconds, as microseconds with three decimal places.
 fn write_time(line: &mut String, name: &str, nanos: u64) -> std::fmt::Result {
     write!(line, ",\"{name}\":{}.{:03}", nanos / 1000, nanos % 1000)
 }

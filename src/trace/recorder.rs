@@ -1,7 +1,7 @@
 //! The recorder: turns the reports of a loop and its connections into the events of a trace and into sentences.
 //!
-//! `turns.rs` handles the reports of the loop, and `connections.rs` those of connections. Not here: the format of the
-//! file (`file.rs`).
+//! `turns.rs` handles the reports of the loop, and `connections.rs` those of connections. The format of the file is
+//! defined in `file.rs`.
 //!
 //! Invariant: every event has a later time than the previous one, so that a viewer shows them in the original order.
 
@@ -26,10 +26,10 @@ pub(super) const ARROWS: Track = Track { process: 1, thread: 1, category: "flow"
 /// The largest number that every JSON parser represents exactly. It stands for a wait without a limit.
 const FOR_EVER: u64 = (1 << 53) - 1;
 
-/// The default of [`Recorder::set_connections`].
+/// The default number of connections that get tracks of their own (see [`Recorder::set_connections`]).
 const CONNECTIONS: u32 = 64;
 
-/// The default of [`Recorder::set_limit`].
+/// The default maximum size of a trace in bytes (see [`Recorder::set_limit`]).
 const LIMIT: u64 = 64 << 20;
 
 /// Records a loop and its connections. A recorder outlives a run, so several runs can share one trace.
@@ -112,7 +112,7 @@ pub(super) struct Connection {
     pub(super) request: Option<String>,
     pub(super) response: Option<(u16, Option<u64>)>,
     pub(super) buffered: u64,
-    /// The flow arrows from events and wake-ups after which the session has not been run yet.
+    /// The ids of the flow arrows from the events and wake-ups that have occurred since the session last ran.
     pub(super) arrows: Vec<u64>,
     /// The time at which the current step began.
     pub(super) step: u64,
@@ -128,7 +128,7 @@ impl Recorder {
         Recorder::with_clock(Instant::now)
     }
 
-    /// Creates a recorder that uses another clock than the system's.
+    /// Creates a recorder that uses `clock` instead of the system's clock.
     pub fn with_clock(clock: impl Fn() -> Instant + Send + 'static) -> Recorder {
         let start = clock();
         Recorder {

@@ -1,4 +1,5 @@
-//! The sentences that explain a connection: one for each transition, each wait and each event. Not here: writing them.
+//! The sentences that explain a connection: one for each transition, each wait and each event. `explain.rs` writes
+//! them.
 
 /// A transition of a state machine: the old state, the new state, the name of the event in the trace, and the sentence.
 pub(super) type Explained = (&'static str, &'static str, &'static str, &'static str);

@@ -1,4 +1,5 @@
-//! Writes the reports of a loop as events on a track of its own: the turns, and the events in each turn.
+//! Writes the reports of a loop as trace events: its turns, and the events in each turn. The loop has a track of its
+//! own.
 
 use std::cell::RefCell;
 use std::io;

@@ -1,4 +1,4 @@
-//! The flags that control the life of the process: its announcements, its reports, and its end.
+//! The flags that control the life of the process: how it announces itself, which reports it writes, and when it ends.
 
 use crate::cli::flag::{Action, Flag};
 use crate::cli::options::Options;

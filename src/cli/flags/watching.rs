@@ -1,4 +1,4 @@
-//! The flags for watching the loop, for benchmarks, and for tests of clients.
+//! The flags for watching the loop, and for benchmarking and testing clients.
 
 use crate::cli::flag::{Action, Flag};
 use crate::cli::options::Options;

@@ -1,4 +1,4 @@
-//! The setters for the flags for benchmark endpoints and injected faults.
+//! The setters for the flags that configure benchmark endpoints and injected faults.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ pub struct BenchOptions {
     pub endpoints: Option<String>,
     /// The file with the items of `/json/{count}`. Its existence is not checked here.
     pub dataset: Option<PathBuf>,
-    /// The rules for injected faults, in order. Each one is valid.
+    /// The rules for injected faults, in order. Each rule has been checked.
     pub faults: Vec<String>,
     /// The seed for the random choice of faulty responses.
     pub fault_seed: u64,

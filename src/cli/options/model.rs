@@ -26,8 +26,8 @@ pub struct Options {
     pub directory: PathBuf,
     /// The HTTP version of responses.
     pub protocol: Version,
-    /// Additional header fields for successful responses, in order. Each field is valid, and none is one that the
-    /// server sets itself.
+    /// Additional header fields for successful responses, in order. Each field is valid, and the server sets none of
+    /// these fields itself.
     pub headers: Vec<(String, Vec<u8>)>,
     /// The value of the `Server` field in all responses. The value is valid. An empty value omits the field; `None`
     /// means the default.
@@ -57,10 +57,10 @@ pub struct Options {
     /// The endpoints for benchmarking and testing clients.
     #[cfg(feature = "harness")]
     pub bench: super::BenchOptions,
-    /// The counters and the health report.
+    /// The options for the counters and the health report.
     #[cfg(feature = "harness")]
     pub statistics: super::StatisticsOptions,
-    /// The configuration file.
+    /// The configuration file that `--config` names. `None` if there is no configuration file.
     pub config: Option<PathBuf>,
 }
 
@@ -214,9 +214,9 @@ pub struct ScriptOptions {
 /// The format and the file of the access log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LogOptions {
-    /// The format of a line.
+    /// The format of each log line.
     pub format: LogFormat,
-    /// The file; `None` means standard error.
+    /// The log file; `None` means standard error.
     pub file: Option<PathBuf>,
 }
 
@@ -240,9 +240,9 @@ pub struct WatchOptions {
 pub struct Confinement {
     /// The user to switch to.
     pub user: Option<String>,
-    /// The directory that becomes the root.
+    /// The directory that becomes the root directory of the process.
     pub chroot: Option<PathBuf>,
-    /// True if the kernel is to restrict the process to reading the served directory.
+    /// True if the kernel restricts the file access of the process (see `sandbox.rs`).
     pub sandbox: bool,
 }
 
@@ -293,7 +293,7 @@ pub enum ExitCodes {
     Fine,
 }
 
-/// Why a flag's value is refused: the text that follows the flag's name in an error message.
+/// The reason why a flag's value is refused. In an error message, this text follows the name of the flag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::cli) struct BadValue(String);
 

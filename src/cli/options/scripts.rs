@@ -9,7 +9,8 @@ use super::values::{count, must, some_or_no_seconds, text};
 use crate::cgi::{CgiLimits, ScriptUser};
 use crate::limits::Limits;
 
-/// How much longer the server waits for a response than the script's limit for its head.
+/// The time that the server's response timeout adds to the time limits for the queue and for the head of a script's
+/// response.
 const MARGIN: Duration = Duration::from_secs(5);
 
 impl Options {

@@ -1,4 +1,4 @@
-//! The setters for flags for counters and the health report.
+//! The setters for the flags that configure the counters and the health report.
 
 use std::ffi::OsStr;
 use std::net::IpAddr;
@@ -60,7 +60,7 @@ fn url_path(value: &OsStr) -> Result<String, BadValue> {
     }
 }
 
-/// A network: all addresses with the same first bits.
+/// A network, which contains all IP addresses with the same first `bits` bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Network {
     address: IpAddr,

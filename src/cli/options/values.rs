@@ -1,4 +1,4 @@
-//! Parsers for kinds of values that several flags share, and the errors for values that they refuse.
+//! Parsers for the kinds of values that several flags share, and the errors for invalid values.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -28,8 +28,8 @@ pub(super) fn file(value: &OsStr) -> Result<PathBuf, BadValue> {
     path("file", value)
 }
 
-/// Parses the path of a file or directory. It must not be empty and must not contain NUL. Only a configuration file can
-/// contain NUL.
+/// Parses the path of a file or directory. It must not be empty and must not contain NUL. NUL can occur only in a value
+/// from a configuration file.
 pub(super) fn path(what: &str, value: &OsStr) -> Result<PathBuf, BadValue> {
     match value.is_empty() || value.as_encoded_bytes().contains(&0) {
         true => Err(must(&format!("be the name of a {what}"), what, value)),
@@ -37,7 +37,7 @@ pub(super) fn path(what: &str, value: &OsStr) -> Result<PathBuf, BadValue> {
     }
 }
 
-/// Finds the value among `words`, and returns what that word stands for.
+/// Finds the value among `words`, and returns the item that is paired with this word.
 pub(super) fn choice<T: Copy>(words: &[(&str, T)], value: &OsStr) -> Result<T, BadValue> {
     let known = words.iter().find(|(word, _)| value == *word);
     known.map(|(_, meaning)| *meaning).ok_or_else(|| {
@@ -73,8 +73,8 @@ fn python_int(text: &str) -> Option<String> {
     digits.split('_').all(is_number).then(|| format!("{sign}{}", digits.replace('_', "")))
 }
 
-/// True for an IP address with an optional zone, and for a possible host name: one without spaces and characters that
-/// would end the host in a URL. The system can still refuse the name later, when it is resolved.
+/// True for an IP address with an optional zone, and for a possible host name, which contains neither spaces nor
+/// characters that would end the host in a URL. The system can still refuse the name later, when it is resolved.
 pub(super) fn is_host(text: &str) -> bool {
     let address = text.split_once('%').map_or(text, |(address, _)| address);
     let is_name =

@@ -1,4 +1,4 @@
-//! The setters for the flags for watching the loop at work: traces, small reads and writes, and slow motion.
+//! The setters for the flags that help to watch the loop at work: traces, small reads and writes, and slow motion.
 
 use std::ffi::OsStr;
 use std::num::NonZeroUsize;

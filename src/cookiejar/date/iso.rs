@@ -49,8 +49,8 @@ fn clock(scanner: &mut Scanner<'_>) -> Option<(i64, i64, i64)> {
     Some((hour, minute, second))
 }
 
-/// Parses a zone and returns its offset in seconds: `Z`, or an optional sign, hours and optional minutes. 0 without a
-/// zone.
+/// Parses a zone, which is `Z`, or an optional sign, hours and optional minutes. Returns its offset in seconds, or 0 if
+/// there is no zone.
 fn offset(scanner: &mut Scanner<'_>) -> i64 {
     if scanner.skip_one_of("Zz") {
         return 0;

@@ -1,5 +1,6 @@
 //! Cookie dates, in seconds since 1970-01-01 00:00:00 UTC: one parser for each standard, and the calendar computations
-//! that they share. Not here: a clock. The parser that needs the current year gets the time as an argument.
+//! that they share. No code here reads a clock: the parser that needs the current year receives the time as an
+//! argument.
 
 mod iso;
 mod python;
@@ -9,7 +10,7 @@ pub(super) use iso::{format_iso, parse_iso};
 pub(super) use python::parse_python;
 pub(super) use rfc6265::parse_cookie_date;
 
-/// The number of seconds in a day.
+/// The length of a day in seconds. Unix time ignores leap seconds.
 const DAY: i64 = 86_400;
 
 /// The first three letters of each month's name, in lower case.

@@ -1,5 +1,5 @@
-//! CPython's parser of a `Set-Cookie` field: `parse_ns_headers`, and what `make_cookies` adds to it. Not here: deciding
-//! whether the cookie is kept (`rules.rs`).
+//! CPython's parser for a `Set-Cookie` field: the function `parse_ns_headers`, and the steps of `make_cookies` that
+//! follow it. `rules.rs` decides if the cookie is kept.
 
 use crate::cookiejar::date::parse_python;
 use crate::cookiejar::domain::effective_host;

@@ -66,7 +66,7 @@ fn set_ok_domain(policy: &Policy, cookie: &Cookie, url: &RequestUrl) -> bool {
     !(no_dots && prefix.contains('.') && !ends_in_number(url.host()))
 }
 
-/// True if the list contains the request's port and every entry before it is a number.
+/// True if the cookie's list of ports contains the request's port and every entry before it is a number.
 fn set_ok_port(cookie: &Cookie, url: &RequestUrl) -> bool {
     let port = url.port().to_string();
     let mut ports = cookie.port.as_deref().unwrap_or_default().split(',');

@@ -1,5 +1,5 @@
-//! The parser of a `Set-Cookie` field (RFC 6265bis sections 5.6 and 5.7, steps 1 to 12). Not here: deciding whether the
-//! cookie is kept (`rules.rs`).
+//! The parser for a `Set-Cookie` field (RFC 6265bis sections 5.6 and 5.7, steps 1 to 12). `rules.rs` decides if the
+//! cookie is kept.
 
 use crate::cookiejar::date::parse_cookie_date;
 use crate::cookiejar::domain::is_address;
