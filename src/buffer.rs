@@ -1,4 +1,4 @@
-//! `Buffer`: bytes between a socket and a protocol. Not here: the socket and the protocol.
+//! `Buffer`: bytes between a socket and a protocol. It depends on neither of them.
 
 use std::io;
 

@@ -1,5 +1,5 @@
-//! Converts errors of services and handlers to `Box<dyn Error>`, and errors and panics to text for the log. Not here:
-//! the log, and the response to a failure.
+//! Converts errors of services and handlers to `Box<dyn Error>`, and errors and panics to text for the log. Callers
+//! write the log and create the response to a failure.
 
 use std::any::Any;
 use std::error::Error;

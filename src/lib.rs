@@ -59,8 +59,8 @@
 //! | `client-tls` | no | `https` for `client`, with the roots of the system; implies `client` |
 //! | `webpki-roots` | no | Mozilla's roots for `client`, compiled in; implies `client-tls` |
 //! | `public-suffix` | no | the public suffix list for `cookiejar`, compiled in; implies `client` |
-//! | `trace` | yes | `trace`, to watch the loop at work: `HttpServer::trace`, `HttpServer::explain`; part of `cli` |
-//! | `harness` | yes | for benchmarks and test suites: `endpoints`, `faults`, counters of a server, and services that report them |
+//! | `trace` | yes | `trace`, for watching the loop at work: `HttpServer::trace`, `HttpServer::explain`; part of `cli` |
+//! | `harness` | yes | for benchmarks and test suites: `endpoints`, `faults`, server counters, and services that report them |
 //! | `idna` | no | hosts beyond ASCII for `client` and `cookiejar`; implies `client` |
 //! | `load` | no | the program `load-forever`, a load generator |
 //! | `tls` | yes | TLS 1.2 and 1.3 for [`HttpServer`] and `socketserver::TcpServer`, and the module `tls` with its configuration |

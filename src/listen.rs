@@ -1,5 +1,5 @@
-//! Listening sockets: the options that are set before a socket is bound, and the number of connections that the process
-//! has descriptors for.
+//! Listening sockets: the options that are set before a socket is bound, and the number of connections for which the
+//! process has enough descriptors.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
@@ -128,8 +128,8 @@ pub(crate) fn unmapped(address: SocketAddr) -> SocketAddr {
     }
 }
 
-/// The number of connections that the process has descriptors for. An eighth of the descriptors, but at least 16, is
-/// reserved for files, child processes and logs.
+/// The number of connections for which the process has enough descriptors. An eighth of the descriptors, but at least
+/// 16, is reserved for files, child processes and logs.
 pub(crate) fn descriptor_capacity() -> usize {
     let limit = descriptor_limit();
     limit.saturating_sub((limit / 8).max(16)).max(1)

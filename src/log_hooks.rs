@@ -1,4 +1,4 @@
-//! The hooks for a server's log. Servers of all protocols use them. Not here: protocols.
+//! The hooks for a server's log. They do not depend on a protocol, so all servers use them.
 
 use std::cell::RefCell;
 use std::time::{Duration, SystemTime};

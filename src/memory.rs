@@ -1,4 +1,4 @@
-//! The limit on the memory of all buffers, for a process whose memory the system limits.
+//! Derives a limit on the memory of all buffers from the system's limits on the process.
 //!
 //! A failed allocation ends the process, so the limit must be known before it is reached. It is read only once, because
 //! a sandbox or a chroot can later hide the files from which it is read.
@@ -72,7 +72,7 @@ fn limit_in(line: &str, mounted_at: &Path) -> Option<u64> {
 mod tests {
     use super::*;
 
-    /// The limit of a line in a directory with these files.
+    /// The limit for the control group in `line`, read from a directory that contains `files`.
     fn limit(line: &str, files: &[(&str, &str)]) -> Option<u64> {
         let root = tempfile::tempdir().unwrap();
         for (name, text) in files {

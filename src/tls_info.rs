@@ -1,5 +1,5 @@
-//! `TlsInfo`: the result of a TLS handshake, for handlers, scripts and logs. Also converts a certificate to PEM. Not
-//! here: the handshake.
+//! `TlsInfo`: the result of a TLS handshake, for handlers, scripts and logs. Also converts a certificate to PEM. The
+//! handshake itself is in `transport`.
 
 use std::fmt;
 

@@ -1,7 +1,7 @@
 //! `Watchdog`: reports a handler, or a request to a service, that blocks the loop. It uses a separate thread, because
 //! the blocked loop cannot report anything.
 //!
-//! Not here: the server's log, which only the loop's thread can use.
+//! The thread writes to standard error and not to the server's log, which only the loop's thread can use.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -23,8 +23,8 @@ const WORD: usize = size_of::<u64>();
 /// The maximum length of a name in bytes. Longer names are truncated.
 const MAX_NAME: usize = 16 * WORD;
 
-/// Publishes the name of the running handler to a thread that checks whether it is always the same one. A call to a
-/// service counts as the resumption of a handler.
+/// Publishes the name of the running handler to a thread, which checks if the same handler is still running. A call to
+/// a service counts as the resumption of a handler.
 ///
 /// Each resumption costs the loop a few stores, but no system call, lock or allocation. The thread is started by the
 /// first resumption, sleeps between its samples, and ends when no handler has run for a while.
@@ -126,7 +126,7 @@ fn watch(running: &Weak<Running>, interval: Duration) {
     let (mut last, mut same) = (0, 0);
     loop {
         thread::sleep(interval);
-        // If there is no strong reference any more, the server has been dropped.
+        // If there is no strong reference left, the server has been dropped.
         let Some(running) = running.upgrade() else { return };
         let count = running.count.load(Ordering::Acquire);
         same = if count == last { same + 1 } else { 0 };

@@ -90,7 +90,7 @@ impl Exit {
         self.code
     }
 
-    /// The text, with the newline at its end.
+    /// The text to print, including the final newline.
     pub fn text(&self) -> &str {
         &self.text
     }

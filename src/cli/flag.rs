@@ -84,7 +84,7 @@ impl Flag {
         }
     }
 
-    /// True for the positional argument.
+    /// True if this is the positional argument, which is set by its position and not by a name.
     pub(super) fn is_positional(&self) -> bool {
         matches!(self.action, Action::Positional(_))
     }

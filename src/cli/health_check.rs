@@ -18,7 +18,7 @@ const STATUS_LINE: usize = "HTTP/1.1 200".len();
 pub struct HealthUrl {
     /// The host and port as written in the URL, for the `Host` field.
     authority: String,
-    /// The host without brackets.
+    /// The host to connect to. An IPv6 address has no brackets here.
     host: String,
     port: u16,
     /// The path and query, which begin with a slash.

@@ -52,7 +52,7 @@ fn ruleset() -> Result<RulesetCreated, RulesetError> {
     rules.handle_access(AccessNet::from_all(ABI::V4))?.scope(Scope::from_all(ABI::V6))?.create()
 }
 
-/// Opens a path for a rule.
+/// Opens a path, so that a rule can refer to it by its descriptor.
 fn open(path: &Path) -> Result<PathFd, Exit> {
     PathFd::new(path).map_err(|_| Exit::cannot("open", path, io::Error::last_os_error()))
 }

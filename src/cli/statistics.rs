@@ -57,7 +57,7 @@ impl Reports {
         })
     }
 
-    /// Puts the reports in front of the service.
+    /// Wraps `service` in the services that report the counters and the health, as far as the options enable them.
     pub(super) fn before(&self, service: Box<dyn Service + Send>, options: &Options) -> Box<dyn Service + Send> {
         let StatisticsOptions { path, from, health, .. } = &options.statistics;
         let mut service = service;

@@ -11,9 +11,9 @@ use super::{ClientStream, Readiness};
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ClientChannel<S: ClientStream> {
-    /// Without TLS.
+    /// A stream without TLS.
     Plain(S),
-    /// With TLS.
+    /// A stream with TLS.
     #[cfg(feature = "client-tls")]
     Tls(Box<ClientTlsStream<S>>),
 }

@@ -33,7 +33,7 @@ use crate::http1::RequestHead;
 pub struct HttpConnection<C: Connector = ThreadConnector> {
     pub(super) connector: C,
     pub(super) host: String,
-    /// The explicitly set port.
+    /// The port, if it was set explicitly. `None` means the default port of the scheme.
     pub(super) port: Option<u16>,
     pub(super) settings: ClientSettings,
     pub(super) tunnel: Option<Tunnel>,

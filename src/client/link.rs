@@ -50,7 +50,7 @@ pub(super) fn borrow<S: ClientStream>(shared: &SharedLink<S>) -> Result<MutexGua
     }
 }
 
-/// The result of sending.
+/// The result of sending bytes to the server, unless there was an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub(super) enum SendResult {
@@ -240,7 +240,7 @@ impl<S: ClientStream> Link<S> {
         false
     }
 
-    /// Reads once, without waiting.
+    /// Reads from the stream into `input` once, without waiting.
     fn read(&mut self) -> io::Result<usize> {
         let stream = &mut self.stream;
         loop {

@@ -120,7 +120,7 @@ impl<P: ClientStream, Q: PoolQueue> Places<P, Q> {
         self.queue.notify();
     }
 
-    /// Returns a place of this server.
+    /// Gives back a place that [`enter`](Self::enter) has taken for this server.
     pub(super) fn leave(&self, key: &PoolKey) {
         let mut hosts = self.lock();
         if let Some(host) = hosts.get_mut(key) {

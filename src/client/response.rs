@@ -67,7 +67,7 @@ impl<S: ClientStream> HttpResponse<S> {
         Ok(response)
     }
 
-    /// The status.
+    /// The status in the status line.
     pub fn status(&self) -> Status {
         self.head.status()
     }
@@ -82,7 +82,7 @@ impl<S: ClientStream> HttpResponse<S> {
         self.head.version()
     }
 
-    /// The header fields.
+    /// The header fields of the response.
     pub fn headers(&self) -> &HeaderList {
         self.head.headers()
     }
@@ -237,7 +237,7 @@ impl<S: ClientStream> HttpResponse<S> {
         if is_complete { self.end() } else { Ok(()) }
     }
 
-    /// Releases the connection.
+    /// Releases the connection at the end of the response, so that another response can be read from it.
     fn end(&mut self) -> Result<(), Error> {
         let Some(shared) = self.shared.take() else { return Ok(()) };
         let mut state = borrow(&shared)?;

@@ -58,7 +58,7 @@ pub enum Readiness {
     Input,
     /// The stream accepts output.
     Output,
-    /// Input or output.
+    /// Input has arrived, the stream has ended, or the stream accepts output.
     Either,
 }
 
@@ -83,7 +83,7 @@ pub trait Connector: Clone {
 pub struct ServerAddress {
     /// A name, or an IP address without brackets.
     pub host: String,
-    /// The port.
+    /// The port to connect to.
     pub port: u16,
     /// The local address. The system chooses the address if this is `None`, and the port if that is 0.
     pub source: Option<SocketAddr>,

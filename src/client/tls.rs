@@ -27,7 +27,7 @@ impl fmt::Debug for ClientTls {
 }
 
 impl PartialEq for ClientTls {
-    /// True for clones of each other.
+    /// True if one value is a clone of the other. The configurations are not compared.
     fn eq(&self, other: &ClientTls) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
@@ -98,7 +98,7 @@ impl ClientTls {
         ClientTls(Arc::new(config))
     }
 
-    /// Returns `None` if no certificate can be used.
+    /// Trusts only these certificates. Returns `None` if none of them can be used.
     fn trusting(certificates: Vec<CertificateDer<'static>>) -> Option<ClientTls> {
         let mut roots = RootCertStore::empty();
         // Systems may have outdated roots that cannot be parsed. They are skipped.

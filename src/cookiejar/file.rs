@@ -43,14 +43,14 @@ pub struct Saved {
 pub enum LoadError {
     /// The file could not be read.
     Io {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// The error that was returned when the file was read.
         error: io::Error,
     },
     /// The file is not in the expected format.
     Format {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// The 1-based line number.
         line: usize,

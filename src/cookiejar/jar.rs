@@ -44,7 +44,7 @@ impl<P: CookiePolicy> CookieJar<P> {
         CookieJar { store: Store::default(), policy }
     }
 
-    /// The policy.
+    /// The policy that this jar follows.
     pub fn policy(&self) -> &P {
         &self.policy
     }

@@ -40,7 +40,7 @@ const STANDARD: [&str; 12] = [
 /// ```
 pub type LwpFile = CookieFile<Lwp>;
 
-/// The format of libwww-perl.
+/// Selects the format of libwww-perl as the type parameter of [`CookieFile`]. This type has no values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lwp {}
 

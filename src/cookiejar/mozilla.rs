@@ -29,7 +29,7 @@ const HTTP_ONLY: &str = "#HttpOnly_";
 /// ```
 pub type MozillaFile = CookieFile<Mozilla>;
 
-/// The `cookies.txt` format.
+/// Selects the `cookies.txt` format as the type parameter of [`CookieFile`]. This type has no values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mozilla {}
 

@@ -23,7 +23,7 @@ struct Domain {
     cookies: Vec<Stored>,
 }
 
-/// A cookie, and when it was added and used.
+/// A cookie, and the values of `ticks` when it was added and last used.
 #[derive(Debug, Clone)]
 pub(super) struct Stored {
     pub(super) cookie: Cookie,

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::service::{Registrar, Reply, Response, Upstream};
 
-/// A delayed response.
+/// A response that is not ready when its endpoint is called.
 pub(super) trait LateResponse: Sized + 'static {
     /// Like [`Upstream::poll`].
     fn poll(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>>;

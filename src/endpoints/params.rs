@@ -14,7 +14,7 @@ pub(crate) const MOST_TIME: Duration = Duration::from_secs(60);
 pub(crate) struct Params(Vec<(String, String)>);
 
 impl Params {
-    /// The parameters of a request.
+    /// Parses the parameters in the query of a request.
     pub(crate) fn of(request: &Request) -> Params {
         Params(request.query().map(query_pairs).unwrap_or_default())
     }

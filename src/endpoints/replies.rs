@@ -24,7 +24,7 @@ impl EndpointError {
         EndpointError::new(Status::BAD_REQUEST, detail)
     }
 
-    /// The reason in words.
+    /// The reason for the refusal, as text.
     pub(crate) fn detail(&self) -> &str {
         &self.detail
     }

@@ -29,7 +29,7 @@ fn fault(target: &str) -> (String, String) {
     (head.to_owned(), rest.to_owned())
 }
 
-/// A response to `/hello` with this rule.
+/// The response to `/hello` under this fault rule.
 fn rule(rule: &str) -> String {
     let hello = |_: &Request| Response::text("hello");
     get(FaultService::new(hello).fault(rule).unwrap(), "/hello")

@@ -138,7 +138,7 @@ impl LoadConnection {
         self.in_flight.front().map(|request| request.sent)
     }
 
-    /// Adds a request to the output.
+    /// Appends a request to the output buffer. It is sent by the next [`flush`](Self::flush).
     pub(super) fn add(&mut self, request: &PreparedRequest, in_flight: InFlight) {
         self.output.extend(&request.bytes);
         self.machine.repeat_request(request.method(), request.closes);
@@ -224,7 +224,7 @@ impl LoadConnection {
         Ok(())
     }
 
-    /// Processes the responses in the input.
+    /// Parses the input, and reports each complete response as an event.
     fn receive(&mut self, shared: &mut StepParts<'_>) -> Result<(), LoadEnd> {
         loop {
             match self.machine.receive(&mut self.input, shared.limits, shared.head) {

@@ -118,7 +118,7 @@ const BUSY: f64 = 0.9;
 const LATE: f64 = 0.01;
 
 impl LoadSummary<'_> {
-    /// Computes the summary.
+    /// Computes the derived values from the measurements.
     pub(super) fn new(figures: &Figures) -> LoadSummary<'_> {
         let seconds = figures.measured.as_secs_f64().max(f64::MIN_POSITIVE);
         // A slot sends its next request when a response is complete, so this is the mean interval between the requests

@@ -21,7 +21,7 @@ const TICK: Duration = Duration::from_millis(100);
 /// The delay above which a request counts as sent late.
 const LATE: Duration = Duration::from_millis(1);
 
-/// The maximum number of events per turn.
+/// The maximum number of events that one poll returns.
 const EVENTS: usize = 1024;
 
 /// The maximum number of requests that are added in one turn of the open loop before the next poll.
@@ -151,7 +151,7 @@ impl<'p> Generator<'p> {
         }
     }
 
-    /// Ends the measurement.
+    /// Ends the measurement. Requests that are still in flight count as timed out.
     fn finish(&mut self, now: Instant) {
         self.figures.fail("Timeout", self.in_flight as u64);
         let begin = self.start + self.options.warm_up;
@@ -311,7 +311,7 @@ impl<'p> Generator<'p> {
         connection.write_allowance = self.options.slow_head.map_or(usize::MAX, of_tick);
     }
 
-    /// Writes the progress line.
+    /// Replaces the progress line on standard error. Its rate covers the time since the previous line.
     fn show_progress(&mut self, now: Instant) {
         let elapsed = now.saturating_duration_since(self.start).as_secs();
         let since = now.saturating_duration_since(self.shown.1).as_secs_f64();

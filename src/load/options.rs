@@ -1,4 +1,4 @@
-//! The command line of `load-forever`.
+//! The command line of `load-forever`: the options, their limits, and the plan that they result in.
 
 use std::ffi::OsString;
 use std::io;
@@ -15,7 +15,7 @@ use super::target_url::{LoadAddress, TargetUrl};
 use super::units::{named, parse_positive, parse_time};
 use crate::http::HeaderList;
 
-/// The options of a run.
+/// The options of a run, as set on the command line.
 #[derive(Debug)]
 pub(super) struct LoadOptions {
     urls: Vec<TargetUrl>,

@@ -1,4 +1,4 @@
-//! The schedule of requests.
+//! The schedule of a run: when each request is sent.
 
 use std::time::{Duration, Instant};
 

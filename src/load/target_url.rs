@@ -45,7 +45,7 @@ impl TargetUrl {
         Ok(TargetUrl { weight, is_https, host, port, target })
     }
 
-    /// The value of `Host`.
+    /// The value of the `Host` field.
     pub(super) fn host_field(&self) -> String {
         let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
         let default = if self.is_https { 443 } else { 80 };

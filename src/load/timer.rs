@@ -59,12 +59,12 @@ mod kernel {
     pub(in super::super) struct LoadTimer;
 
     impl LoadTimer {
-        /// Creates a timer.
+        /// Creates a replacement that registers nothing with the poll.
         pub(in super::super) fn new(_: &Registry, _: Token) -> io::Result<LoadTimer> {
             Ok(LoadTimer)
         }
 
-        /// Returns the timeout for the poll.
+        /// Returns the timeout with which the poll ends at `target`.
         pub(in super::super) fn set(&mut self, target: Instant, now: Instant) -> io::Result<Option<Duration>> {
             Ok(Some(target.saturating_duration_since(now)))
         }

@@ -14,7 +14,7 @@ use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStor
 use super::options::LoadOptions;
 use super::units::named;
 
-/// The client side of TLS.
+/// Creates TLS connections to the server with this name.
 #[derive(Debug)]
 pub(super) struct TlsClient {
     config: Arc<ClientConfig>,

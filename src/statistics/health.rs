@@ -47,7 +47,7 @@ impl<S: Service> HealthService<S> {
         HealthService { health, path: PATH.into(), inner }
     }
 
-    /// Sets the path, which begins with a slash.
+    /// Sets the path of the report. It must begin with a slash.
     pub fn path(mut self, path: &str) -> HealthService<S> {
         self.path = path.into();
         self

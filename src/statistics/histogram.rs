@@ -40,7 +40,7 @@ impl Histogram {
         self.largest.raise_to(nanos);
     }
 
-    /// Begins a new window.
+    /// Begins a new window, in which no duration has been counted yet.
     pub(super) fn begin_window(&self) {
         for (before, count) in self.before.iter().zip(&self.counts) {
             before.set(count.get());

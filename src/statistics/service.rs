@@ -13,7 +13,7 @@ use crate::service::{Body, LogCallback, Reply, Response, Service};
 /// The default path of the report.
 const PATH: &str = "/__stats";
 
-/// The media type of the text form.
+/// The media type of the text format of Prometheus.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// A predicate that returns true if a client with this address may get the report.
@@ -36,7 +36,7 @@ impl<S: Service> StatisticsService<S> {
         StatisticsService { statistics, path: PATH.into(), admit, inner }
     }
 
-    /// Sets the path, which begins with a slash.
+    /// Sets the path of the report. It must begin with a slash.
     pub fn path(mut self, path: &str) -> StatisticsService<S> {
         self.path = path.into();
         self

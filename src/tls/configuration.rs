@@ -277,7 +277,7 @@ impl TlsBuilder {
         config.alpn_protocols = self.alpn;
         config.ticketer = match predecessor {
             Some(predecessor) => Arc::clone(&predecessor.config.ticketer),
-            // The keys are random and change every six hours.
+            // The ticket keys are random and change every six hours.
             None => ring::Ticketer::new()?,
         };
         // The tickets contain the sessions, so the server need not store any.

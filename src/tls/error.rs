@@ -26,7 +26,7 @@ pub enum TlsErrorKind {
     Pem {
         /// The 1-based number of the line at which the block begins.
         line: usize,
-        /// The reason as text.
+        /// The reason why the block cannot be decoded.
         why: &'static str,
     },
     /// The file contains no PEM certificate.

@@ -1,4 +1,4 @@
-//! The parts of a certificate as text.
+//! `CertificateSummary`: the parts of a certificate as text.
 
 use std::fmt::Write as _;
 

@@ -57,7 +57,7 @@ pub(super) enum Arg<'a> {
     Texts(&'a [String]),
 }
 
-/// The file of a trace.
+/// Writes events to a trace file, until the file reaches its size limit.
 pub(super) struct TraceFile {
     out: Box<dyn Write + Send>,
     gathered: Vec<u8>,
@@ -66,7 +66,7 @@ pub(super) struct TraceFile {
     length: u64,
     /// The maximum size of the file in bytes.
     limit: u64,
-    /// The latest time of an event.
+    /// The latest time of any event so far, in nanoseconds since the trace began.
     latest: u64,
     /// True once the limit has been reached or writing has failed. Further events are then discarded.
     is_closed: bool,
@@ -78,7 +78,8 @@ impl TraceFile {
         TraceFile { out, gathered, line, length: 2, limit, latest: 0, is_closed: false }
     }
 
-    /// Adds an event.
+    /// Adds an event, unless the file is closed. An event that would exceed the size limit is replaced with the event
+    /// `trace full`, and the file is closed.
     pub(super) fn event(&mut self, name: &str, phase: EventPhase, track: Track, args: &[(&str, Arg<'_>)]) {
         if self.is_closed {
             return;

@@ -42,7 +42,7 @@ pub struct Options {
     pub site: SiteOptions,
     /// How CGI scripts are run.
     pub scripts: ScriptOptions,
-    /// The log's format and file.
+    /// The options for the access log: its format and its file.
     pub log: LogOptions,
     /// The connection limits and timeouts, and the maximum duration of a drain.
     pub limits: Limits,
@@ -143,7 +143,7 @@ pub struct SiteOptions {
     pub folders_first: bool,
     /// True if names that begin with a dot are served.
     pub hidden: bool,
-    /// Which symbolic links are followed.
+    /// Selects the symbolic links that are followed.
     pub symlinks: Symlinks,
     /// The origin whose scripts may read the files; `*` means all.
     pub cors: Option<String>,
@@ -163,7 +163,7 @@ pub struct SiteOptions {
     pub precompressed: bool,
     /// The accounts that may read the files. If there are none, every client may read them.
     pub accounts: Vec<Account>,
-    /// A file with more accounts.
+    /// The file with further accounts, in addition to those in `accounts`.
     pub auth_file: Option<PathBuf>,
     /// The URL path under which the directory is served.
     pub base_path: String,
@@ -225,20 +225,20 @@ pub struct LogOptions {
 pub struct WatchOptions {
     /// The maximum size of reads and writes on every connection, and the pauses between them.
     pub pace: Pace,
-    /// The trace file.
+    /// The file that the trace is written to.
     pub trace: Option<PathBuf>,
     /// The maximum number of connections in the trace. `None` means the recorder's default.
     pub trace_connections: Option<u32>,
     /// The maximum size of the trace in MiB. `None` means the recorder's default.
     pub trace_limit: Option<u64>,
-    /// Which connections are explained.
+    /// The connections that are explained on standard error. `None` means no connections.
     pub explain: Option<Explain>,
 }
 
 /// The privileges that the program gives up before it accepts connections.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Confinement {
-    /// The user to switch to.
+    /// The name of the user that the process switches to.
     pub user: Option<String>,
     /// The directory that becomes the root directory of the process.
     pub chroot: Option<PathBuf>,

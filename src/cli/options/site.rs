@@ -10,7 +10,7 @@ use crate::cli::words::shown;
 use crate::files::{CODINGS, Symlinks};
 use crate::http::{Status, UrlPath, is_token};
 
-/// The page for `--spa` without a value.
+/// The page that is served if `--spa` has no value.
 const SPA_PAGE: &str = "index.html";
 
 /// The value of `Cache-Control` for files whose content never changes under the same name. The lifetime is one year.

@@ -15,7 +15,7 @@ pub(in crate::cookiejar) fn set_ok(policy: &Policy, cookie: &Cookie, url: &Reque
         && (!cookie.port_specified || set_ok_port(cookie, url))
 }
 
-/// True if the cookie is for this request.
+/// True if the cookie may be sent with this request.
 pub(in crate::cookiejar) fn return_ok(policy: &Policy, cookie: &Cookie, url: &RequestUrl) -> bool {
     let port = url.port().to_string();
     cookie.version == 0

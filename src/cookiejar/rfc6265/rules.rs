@@ -13,7 +13,7 @@ pub(in crate::cookiejar) fn set_ok(policy: &Policy, cookie: &Cookie, url: &Reque
         && prefix_holds(cookie)
 }
 
-/// True if the cookie is for this request.
+/// True if the cookie may be sent with this request.
 pub(in crate::cookiejar) fn return_ok(policy: &Policy, cookie: &Cookie, url: &RequestUrl) -> bool {
     is_for_host(cookie, url) && path_match(url.path(), &cookie.path) && (!cookie.secure || policy.is_secure(url))
 }
