@@ -5,8 +5,8 @@ use std::io;
 /// A queue of bytes. Bytes are added at the end and consumed at the front.
 ///
 /// Its memory is initialised once and reused, so that a socket can read into it without unsafe code.
-/// `Buffer::default()` owns no memory. Positions are `u32`, because every connection has two buffers: a buffer holds at
-/// most 4 GiB, which is far more than any limit allows.
+/// `Buffer::default()` owns no memory. Positions are `u32` to save memory, because every connection has two buffers. A
+/// buffer therefore holds at most 4 GiB, which is far more than any limit allows.
 ///
 /// Invariant: the unread bytes are `memory[start..end]`. If there are none, both are 0.
 #[derive(Debug, Default)]
@@ -22,13 +22,13 @@ impl Buffer {
         Buffer { memory: vec![0; capacity].into(), start: 0, end: 0 }
     }
 
-    /// The unread bytes: appended but not yet consumed.
+    /// The unread bytes, which have been appended but not consumed.
     #[inline]
     pub fn bytes(&self) -> &[u8] {
         &self.memory[self.start as usize..self.end as usize]
     }
 
-    /// The unread bytes, mutably.
+    /// The unread bytes, for changing them in place.
     #[inline]
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         &mut self.memory[self.start as usize..self.end as usize]
@@ -76,14 +76,14 @@ impl Buffer {
     }
 
     /// Calls `read` with the free memory, which has at least `least` bytes. `read` returns the number of bytes that it
-    /// has written to the front of this memory. These bytes are appended, and their count is returned.
+    /// has written to the front of this memory. These bytes are appended, and their number is returned.
     ///
     /// # Errors
     /// Returns the error of `read`. Nothing is then appended.
     pub fn fill(&mut self, least: usize, read: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> io::Result<usize> {
         self.reserve(least);
         let free = &mut self.memory[self.end as usize..];
-        // If `read` returns too large a count, only existing bytes are appended.
+        // If `read` returns a number that is too large, only the bytes that exist are appended.
         let count = read(free)?.min(free.len());
         self.end += count as u32;
         Ok(count)
@@ -102,7 +102,7 @@ impl Buffer {
         }
     }
 
-    /// Makes `count` bytes free, by moving the unread bytes to the front or into a larger allocation.
+    /// Frees `count` bytes by moving the unread bytes to the front or into a larger allocation.
     #[cold]
     fn move_or_grow(&mut self, count: usize) {
         let waiting = self.len();

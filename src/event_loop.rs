@@ -1,5 +1,5 @@
-//! Runs the loop for one or several servers, and combines their registrations, limits and hooks. Not here: protocols
-//! and logs, which a server adds as sessions and hooks.
+//! Runs the loop for one or several servers, and combines their registrations, limits and hooks. Protocols and logs are
+//! added by the servers, as sessions and hooks.
 
 mod periodic;
 
@@ -60,7 +60,7 @@ impl EventLoop {
         Ok(EventLoop { core: LoopCore::new()?, members: Vec::new(), periodic: Periodic::default() })
     }
 
-    /// Adds a server. It keeps its address, its handlers, its log and its callbacks, such as
+    /// Adds a server. The server keeps its address, its handlers, its log and its callbacks, such as
     /// [`service_actions`](crate::HttpServer::service_actions), [`every`](crate::HttpServer::every) and
     /// [`on_reload`](crate::HttpServer::on_reload). The loop uses the signals of the first server that has any, unless
     /// signals were set for the loop itself. The server's own [`Stopper`] and its
@@ -69,7 +69,7 @@ impl EventLoop {
     /// The loop has one limit for the connections of all servers together: the smallest
     /// [`connections`](crate::Limits::connections), so that no server exceeds its own limit. When the loop drains, it
     /// waits for the longest [`grace`](crate::Limits::grace), so that no response is cut short earlier than its server
-    /// allows. The grace of a server that does not speak HTTP is 5 seconds.
+    /// allows. For a server that does not speak HTTP, this time is 5 seconds.
     pub fn add(&mut self, server: impl LoopMember + 'static) {
         let mut server = server;
         if let Some(signals) = server.take_signals() {
@@ -153,7 +153,7 @@ impl<'s> Registration<'s> {
         Registration { acceptors, hooks: Box::new(hooks) }
     }
 
-    /// Combines the acceptors and hooks of two servers.
+    /// Combines the acceptors and hooks of two servers for a run on one loop.
     pub(crate) fn and(mut self, other: Registration<'s>) -> Registration<'s> {
         self.acceptors.extend(other.acceptors);
         Registration { acceptors: self.acceptors, hooks: Box::new(AllHooks(vec![self.hooks, other.hooks])) }
@@ -192,7 +192,7 @@ pub enum Served {
     Stopped,
 }
 
-/// The poll of a server and its stop flag. They outlive a run, so that a server can run again.
+/// The poll and the stop flag of a server or an [`EventLoop`]. They outlive a run, so that it can run again.
 pub(crate) struct LoopCore {
     poll: Poll,
     stop: Arc<StopFlag>,
@@ -313,7 +313,7 @@ impl LoopCore {
         let end = reactor.run(mode, &mut hooks);
         self.cut_responses = reactor.responding();
         // Sessions can be left after an immediate stop. They are dropped before `after_run` finishes the logs, because
-        // their drop may still write log lines.
+        // a session may still write log lines when it is dropped.
         drop(reactor);
         hooks.after_run(mode);
         end

@@ -58,7 +58,7 @@ impl IntoError<SendSync> for Box<dyn Error + Send + Sync> {
     }
 }
 
-/// The messages of an error and its sources, from the outermost to the innermost.
+/// The messages of an error and of its sources, from the outermost to the innermost, joined into one text.
 pub(crate) fn error_chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

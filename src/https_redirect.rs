@@ -28,7 +28,7 @@ pub struct HttpsRedirect {
 }
 
 impl HttpsRedirect {
-    /// Creates a service that redirects to this port. If the port is 443, it is omitted from the URLs.
+    /// Creates a service that redirects to `port`. Port 443 is omitted from the URLs.
     pub fn to_port(port: u16) -> HttpsRedirect {
         HttpsRedirect { port }
     }

@@ -8,7 +8,7 @@ use crate::session::before_short;
 /// The limits on the clients of a server: sizes, durations and counts.
 ///
 /// A duration of zero means no limit for `head_timeout`, `idle_timeout`, `stall_timeout`, `send_timeout`,
-/// `body_timeout`, `answer_timeout` and `half_closed_timeout`. For the other durations, zero is an actual value: a zero
+/// `body_timeout`, `answer_timeout` and `half_closed_timeout`. For the other durations, zero is taken literally: a zero
 /// `linger_timeout` makes the server close without waiting, a zero `grace` makes it stop immediately, and a zero
 /// `last_call` means that it does not wait for further requests.
 ///
@@ -39,7 +39,7 @@ pub struct Limits {
     pub chunk_overhead: usize,
     /// The maximum number of bytes that are discarded of a body that no service reads, so that the connection can
     /// persist, or so that the client receives the response before the close. Default: 256 KiB, which is about as much
-    /// as can be in transit at once.
+    /// as can be in transit at one time.
     pub drain: u64,
     /// The maximum time from the first byte of a head to its last, even if bytes keep arriving. When it expires, the
     /// response is 408. The same limit applies to the TLS handshake, measured from when the connection was accepted.
@@ -50,7 +50,7 @@ pub struct Limits {
     /// that time or not at all.
     pub idle_timeout: Duration,
     /// The maximum time without progress in a request's body. When it expires, the response is 408. A client that
-    /// accepts none of its response for this time counts as stalled, and its connection is closed if room is short (see
+    /// accepts none of its response for this time counts as stalled. Its connection is closed if room is short (see
     /// [`short`](Limits::short)). Default: 30 s, which is longer than the retransmission of a lost packet takes.
     pub stall_timeout: Duration,
     /// The maximum time without progress in sending a response, even if room is not short. Default: 600 s, because a
@@ -119,7 +119,7 @@ impl Limits {
         }
     }
 
-    /// The part of `all` that may be in use before room counts as short.
+    /// The part of `all`, as given by [`Limits::short`], that may be in use before room counts as short.
     pub(crate) fn before_short(&self, all: usize) -> usize {
         before_short(all, self.short)
     }

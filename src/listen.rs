@@ -105,7 +105,8 @@ mod option {
     use nix::{libc, setsockopt_impl, sockopt_impl};
 
     sockopt_impl!(
-        /// The value is the number of seconds after which a connection without input is reported anyway.
+        /// The `TCP_DEFER_ACCEPT` option. Its value is the number of seconds after which a connection is reported even
+        /// without input.
         DeferAccept,
         SetOnly,
         libc::IPPROTO_TCP,
@@ -154,8 +155,8 @@ mod tests {
 
     use super::*;
 
-    /// Connects a client that sends nothing, and then a client that sends a byte. Returns which client is accepted
-    /// first.
+    /// Connects a client that sends nothing, and then a client that sends a byte. Returns the name of the client that
+    /// is accepted first.
     fn first_accepted(options: &ListenOptions) -> &'static str {
         let listener = options.bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(false).unwrap();

@@ -26,8 +26,8 @@ impl TurnHooks for LogHooks<'_> {
         let mut log = self.0.borrow_mut();
         match mode {
             RunMode::UntilStopped => log.finish(),
-            // A program that calls `handle_request` in a loop flushes again later, so this need not wait for the
-            // reader.
+            // A program that calls `handle_request` in a loop flushes the log again later, so this flush need not wait
+            // until the log's reader accepts everything.
             RunMode::OneSession(_) => _ = log.flush(),
         }
     }

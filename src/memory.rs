@@ -34,7 +34,7 @@ fn address_space_left() -> Option<u64> {
     None
 }
 
-/// The address space of the process in bytes. The first number in `statm` is the number of pages.
+/// The address space of the process in bytes. The first number in `/proc/self/statm` is its size in pages.
 #[cfg(unix)]
 fn address_space() -> Option<u64> {
     let statm = fs::read_to_string("/proc/self/statm").ok()?;

@@ -21,7 +21,7 @@ pub struct Unobserved;
 /// Observes a loop. The methods are called in the order of the events, on the loop's thread.
 #[expect(unused_variables, reason = "the default methods ignore their arguments")]
 pub trait LoopObserver {
-    /// A turn begins, in which the loop first sleeps for at most `timeout`. `None` means no limit.
+    /// A turn begins. The loop first sleeps for at most `timeout`; `None` means no limit.
     fn turn_begins(&mut self, timeout: Option<Duration>) {}
 
     /// The sleep has ended. `tell` returns the reason.
@@ -53,7 +53,7 @@ pub trait LoopObserver {
     /// A connection was refused.
     fn refused(&mut self) {}
 
-    /// The system has no descriptor or memory for another connection. The acceptor backs off for this time.
+    /// The system has no descriptor or memory for another connection. The acceptor backs off for `time`.
     fn rests(&mut self, time: Duration, error: &io::Error) {}
 
     /// The loop has finished accepting from this acceptor in this turn.
@@ -90,7 +90,7 @@ pub trait LoopObserver {
     fn run_ends(&mut self) {}
 }
 
-/// The data about the end of a sleep.
+/// How a sleep ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Awakening {
     /// The number of events that the poll has reported.
@@ -164,12 +164,12 @@ pub trait ConnectionObserver: TransitionObserver {
     /// The result of sending `wanted` bytes of a file, starting at `offset`.
     fn sent_file(&mut self, wanted: u64, offset: u64, result: &io::Result<u64>) {}
 
-    /// The result of sending the output that the transport has buffered.
+    /// The transport has tried to send the output that it had buffered. `result` is the result.
     fn flushed(&mut self, result: &io::Result<()>) {}
 
     /// No output is left: the system has accepted all bytes so far. If `is_in_exchange` is true, more of the response
-    /// follows, or a request has no response yet. This can be called again even if nothing has been sent since the last
-    /// call.
+    /// follows, or a request has no response yet. This may be called again although nothing has been sent since the
+    /// last call.
     fn all_sent(&mut self, is_in_exchange: bool) {}
 
     /// The sending side of the socket has been shut down.

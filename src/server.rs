@@ -1,4 +1,5 @@
-//! `HttpServer`: binding and serving. Not here: the settings of a server (`configure.rs`), the loop and the protocol.
+//! `HttpServer`: binding and serving. The settings of a server are in `server/configure.rs`. The loop is in `reactor/`,
+//! and the protocol in `http1/`.
 
 mod configure;
 mod hooks;
@@ -46,7 +47,7 @@ use watch::{PreparedRun, Watch, WatchedServer};
 /// ```
 #[must_use = "a server serves nothing until it runs"]
 pub struct HttpServer {
-    /// The listeners. `None` for one that was closed because of `release_on_drain`.
+    /// The listeners. A listener that was closed because of `release_on_drain` is `None`.
     listeners: Vec<Option<mio::net::TcpListener>>,
     release_on_drain: bool,
     address: SocketAddr,
@@ -87,7 +88,7 @@ impl HttpServer {
         HttpServer::from_listeners(addresses.iter().map(|address| options.bind(address)).collect::<Result<_, _>>()?)
     }
 
-    /// Serves on already bound listeners, from [`ListenOptions`] or from a parent process.
+    /// Creates a server for listeners that are already bound, by [`ListenOptions`] or by a parent process.
     ///
     /// # Errors
     /// Returns an error if `listeners` is empty, or one of them cannot be made non-blocking.
@@ -167,8 +168,8 @@ impl HttpServer {
         self.prepare(true)?.handle_request(timeout)
     }
 
-    /// Lends this server's acceptors and hooks to the loop. If `once` is true, sessions close after their first
-    /// response.
+    /// Prepares a run: lends this server's acceptors and hooks to the loop. If `once` is true, sessions close after
+    /// their first response.
     fn prepare(&mut self, once: bool) -> io::Result<PreparedRun<'_>> {
         if self.listeners.iter().all(Option::is_none) {
             return Err(io::Error::new(io::ErrorKind::NotConnected, "the listeners were released"));

@@ -2,8 +2,8 @@
 //!
 //! A connection calls a [`Service`] once for each request, as soon as the head is complete. The service returns a
 //! [`Response`], or an [`Upstream`] that receives the body and responds later. The body of a response is bytes, a slice
-//! of a file, or a [`Source`] that is read when the client can accept more. Not here: framing, sending and logging,
-//! which the connection does.
+//! of a file, or a [`Source`] that is read when the client can accept more. Framing, sending and logging are the
+//! connection's task.
 //!
 //! Dropping an `Upstream` or a `Source` tells it that the client has disconnected. There is no other form of
 //! cancellation.
@@ -64,7 +64,7 @@ pub(crate) use fault::{CutEnd, CutPoint, FaultKind, WireEffect};
 pub trait Service {
     /// Responds to one request. Called as soon as the head of the request is complete, before its body is read.
     ///
-    /// This runs on the loop's only thread, so no other client is served meanwhile.
+    /// This runs on the loop's only thread, so no other client is served in the meantime.
     ///
     /// A call that takes longer than [`HttpServer::stuck_after`](crate::HttpServer::stuck_after) is named on standard
     /// error.
@@ -91,8 +91,8 @@ pub trait Service {
         None
     }
 
-    /// Called when the loop has ended and all connections are closed. Here a service must finish all work that would
-    /// otherwise be finished by further turns of the loop. The loop may run again later.
+    /// Called when the loop has ended and all connections are closed. The service must finish all work that it would
+    /// otherwise have left to further turns of the loop. The loop may run again later.
     ///
     /// The default implementation does nothing. A service that wraps another one must pass the call on.
     fn after_run(&self, note: &mut LogCallback<'_>) {
@@ -114,9 +114,8 @@ pub trait Service {
         _ = note;
     }
 
-    /// True if the connection that is being accepted is never to be read from, which is used for testing clients. A
-    /// service that wraps another one must pass the call on. `is_loopback` is true if only this machine can reach the
-    /// listener.
+    /// True if the connection that is being accepted must never be read from. This is for testing clients. A service
+    /// that wraps another one must pass the call on. `is_loopback` is true if only this machine can reach the listener.
     #[cfg(feature = "harness")]
     #[doc(hidden)]
     fn next_is_deaf(&self, is_loopback: bool) -> bool {
@@ -226,8 +225,8 @@ pub trait Upstream {
         self.wants_body()
     }
 
-    /// Passes decoded bytes of the body to the upstream, and returns the number of bytes accepted. A number that is
-    /// smaller than the length of `body` means that the upstream currently accepts no more.
+    /// Passes decoded bytes of the body to the upstream, and returns the number of bytes accepted. A number less than
+    /// the length of `body` means that the upstream accepts no more at the moment.
     ///
     /// # Errors
     /// An error ends the exchange in the same way as one of [`Upstream::poll`].
@@ -246,9 +245,9 @@ pub trait Upstream {
     /// After an error the response is 502, and the error's text is logged.
     fn poll(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>>;
 
-    /// Called in every step of a connection that has switched to another protocol ([`Body::Upgrade`]), even while the
-    /// client accepts no bytes and the source is therefore not read, because the two directions of another protocol are
-    /// independent of each other.
+    /// Called in every step of a connection that has switched to another protocol ([`Body::Upgrade`]). The two
+    /// directions of that protocol are independent of each other, so this is called even while the client accepts no
+    /// bytes and the source is not read.
     ///
     /// # Errors
     /// An error ends the input of the other protocol.
@@ -269,8 +268,8 @@ pub trait Upstream {
         None
     }
 
-    /// Takes the fault with which the response of the last [`Upstream::poll`] is sent. This is the only way in which a
-    /// service can make a connection violate HTTP. It exists for testing clients, and only this crate can create a
+    /// Takes the fault with which the response of the last [`Upstream::poll`] is sent. Faults are for testing clients.
+    /// This is the only way in which a service can make a connection violate HTTP, and only this crate can create a
     /// fault.
     #[cfg(feature = "harness")]
     #[doc(hidden)]
@@ -287,8 +286,8 @@ impl fmt::Debug for dyn Upstream + '_ {
 
 /// A body that is produced while it is sent.
 pub trait Source {
-    /// Writes the next bytes into `buf` and returns their count. 0 means the end of the body, and `WouldBlock` means
-    /// that no bytes are available yet.
+    /// Writes the next bytes into `buf` and returns their number. Returning 0 means the end of the body, and
+    /// `WouldBlock` means that no bytes are available yet.
     ///
     /// A source that returns `WouldBlock` must come from an [`Upstream`] whose registrar wakes the connection, and must
     /// fail once that upstream is dropped, because no time limit ends the wait for a source. A source that has used up
@@ -312,7 +311,7 @@ pub enum Body {
     /// No bytes.
     #[default]
     Empty,
-    /// Bytes that belong to this response, or to the program.
+    /// Bytes that are owned by this response, or that are part of the program.
     Bytes(Cow<'static, [u8]>),
     /// Bytes that many responses share, such as a small file kept in memory.
     Shared(Arc<[u8]>),
@@ -322,9 +321,10 @@ pub enum Body {
     /// HTTP/1.0, it is close-delimited instead.
     Stream(Box<dyn Source>),
     /// Bytes of another protocol, after a response with status 101 to a request that asked for that protocol (RFC 9110
-    /// section 7.8). The response must come from an [`Upstream`] and have a field `Upgrade`. After that, the bytes from
-    /// the client are passed to [`Upstream::feed`] unchanged, and a call to [`Upstream::end`] means that the client has
-    /// closed its sending side, or that the server is stopping. When the source ends, the connection is closed.
+    /// section 7.8). The response must come from an [`Upstream`] and have an `Upgrade` field. After that, the bytes
+    /// from the client are passed to [`Upstream::feed`] unchanged, and a call to [`Upstream::end`] means that the
+    /// client has closed its sending side, or that the server is stopping. When the source ends, the connection is
+    /// closed.
     Upgrade(Box<dyn Source>),
 }
 

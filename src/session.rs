@@ -2,10 +2,10 @@
 //!
 //! The loop calls [`Session::step`] with the readiness of the session's socket, the time and shared buffers. The
 //! session returns the time at which it must run again, or the reason why it has ended. Readiness is only a hint: a
-//! session tries the system call, and clears the hint when the call returns `WouldBlock`, or after a short read if the
-//! transport allows that.
+//! session tries the system call, and clears the hint when the call returns `WouldBlock`. If the transport allows it, a
+//! short read also clears the hint.
 //!
-//! Not here: protocols, the poll, and the table of sessions.
+//! Protocols are in other modules, and the poll and the table of sessions are in `reactor`.
 
 use std::fmt;
 use std::io;
@@ -25,7 +25,7 @@ pub trait Session {
     /// Does the work that is possible without waiting, up to the budget of a turn, so that other sessions can run.
     fn step(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Next;
 
-    /// The source that the loop registers with its poll. It does so once, when the session first waits.
+    /// The source that the loop registers with its poll. The loop registers it once, when the session first waits.
     fn source(&mut self) -> &mut dyn mio::event::Source;
 
     /// The time since which the session has been idle. `None` unless the session can be closed without loss, as between
@@ -41,8 +41,8 @@ pub trait Session {
         Activity::Receiving
     }
 
-    /// The time since which the client has not accepted any of the pending output. `None` unless this has lasted long
-    /// enough at `now` for the loop to close the session when room is short.
+    /// The time since which the client has not accepted any of the pending output. `None` unless the loop may close the
+    /// session for this reason at `now` when room is short.
     fn stalled_since(&self, now: Instant) -> Option<Instant> {
         _ = now;
         None
@@ -57,8 +57,8 @@ pub trait Session {
 /// The stage of an exchange that a session is in, as far as the loop needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activity {
-    /// No request is in progress: since this time, the last response has been sent and no byte of a request has
-    /// arrived.
+    /// No request is in progress. Contains the time since which this is so: the last response has been sent, and no
+    /// byte of another request has arrived.
     Quiet(Instant),
     /// A request is being received.
     Receiving,
@@ -66,22 +66,22 @@ pub enum Activity {
     Responding,
 }
 
-/// The readiness of a session's socket, as last reported.
+/// The readiness of a session's socket, as far as the loop and the session know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ready {
     /// A read may return bytes or EOF.
     pub read: bool,
     /// A write may make progress.
     pub write: bool,
-    /// The peer has closed its sending side, so after the last byte a read returns EOF.
+    /// The peer has closed its sending side, so a read returns EOF after the last byte.
     pub read_closed: bool,
     /// The connection is broken, so nothing that is sent will arrive.
     pub broken: bool,
 }
 
 impl Ready {
-    /// The readiness of a new socket. This is a guess, because most new connections already have a request to read, and
-    /// all accept output.
+    /// The assumed readiness of a new socket. Most new connections already have a request to read, and all of them
+    /// accept output.
     pub const FRESH: Ready = Ready { read: true, write: true, read_closed: false, broken: false };
 
     /// Adds the readiness that an event reports.
@@ -99,7 +99,7 @@ pub struct StepContext<'t> {
     pub clock: TurnClock,
     /// Buffers that the session may use until its step ends.
     pub scratch: &'t mut Scratch,
-    /// The registration of further descriptors, and wakers.
+    /// Registers further descriptors of the session, and provides wakers for it.
     pub registrar: &'t mut dyn Registrar,
     /// A session sets this to true if it needs more memory while all sessions together are close to the limit.
     pub memory_is_short: bool,
@@ -212,8 +212,8 @@ pub struct TurnClock {
 }
 
 impl TurnClock {
-    /// The granularity of `idle_from`. An eighth of a second is short compared with a timeout of several seconds, but
-    /// spans hundreds of turns of a busy loop.
+    /// The interval at which `idle_from` changes. An eighth of a second is short compared with a timeout of several
+    /// seconds, but spans hundreds of turns of a busy loop.
     pub const IDLE_GRAIN: Duration = Duration::from_millis(125);
 
     /// Creates the clock for the first turn. The server is not draining.
@@ -230,7 +230,8 @@ impl TurnClock {
     }
 }
 
-/// The amount that may be in use before room counts as short: `percent` of `all`, but at most `all`.
+/// The number of sessions or bytes that may be in use before room counts as short: `percent` of `all`, but at most
+/// `all`.
 pub(crate) fn before_short(all: usize, percent: u8) -> usize {
     // The computation uses 128 bits, because `all` may be the largest value of its type.
     (all as u128 * u128::from(percent.min(100)) / 100) as usize
@@ -273,7 +274,7 @@ pub enum Next {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CloseReason {
-    /// The session sent all of its output and ended the connection as its protocol provides.
+    /// The session sent all of its output and ended the connection in the way that its protocol specifies.
     Complete,
     /// The client closed the connection between two messages.
     ClientDone,
@@ -285,8 +286,7 @@ pub enum CloseReason {
     Idle,
     /// The client did not accept the output in time.
     Stalled,
-    /// The lingering session reached its limit on the time or the bytes of discarded input while the client was still
-    /// sending.
+    /// The client kept sending until the lingering session had reached its limit on time or on discarded bytes.
     LingerOver,
     /// The session could not produce the output that it had announced, because a file has become shorter or a source
     /// has failed.

@@ -9,15 +9,15 @@ use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Duration;
 
-/// The number of consecutive samples that must find the same handler running before the thread reports it. After the
-/// same number of consecutive samples without a running handler, the thread ends.
+/// The number of consecutive samples in which the thread must find the same handler running before it reports that
+/// handler. After the same number of consecutive samples without a running handler, the thread ends.
 const SAMPLES: u32 = 5;
 
 /// The default time after which a handler is reported.
 pub(crate) const STUCK_AFTER: Duration = Duration::from_secs(5);
 
-/// The size of the words in which the name of a handler is stored. With words, the loop can write the name and the
-/// thread can read it without a lock.
+/// The size in bytes of the atomic words in which the name of a handler is stored. They let the loop write the name and
+/// the thread read it without a lock.
 const WORD: usize = size_of::<u64>();
 
 /// The maximum length of a name in bytes. Longer names are truncated.
@@ -37,7 +37,8 @@ pub struct Watchdog {
 
 #[derive(Debug, Default)]
 struct Running {
-    /// A counter that is odd while a handler runs. Its value differs for each resumption.
+    /// A counter that is incremented when a handler is resumed and again when it is suspended. It is odd while a
+    /// handler runs.
     count: AtomicU64,
     name: [AtomicU64; MAX_NAME / WORD],
     name_length: AtomicUsize,
@@ -64,7 +65,7 @@ impl Watchdog {
         }
     }
 
-    /// Records that the handler has been suspended or has ended.
+    /// Records that the running handler has been suspended or has ended.
     #[inline]
     pub(crate) fn end(&self) {
         self.running.advance();
@@ -136,8 +137,8 @@ fn watch(running: &Weak<Running>, interval: Duration) {
         }
         if count % 2 == 0 && same >= SAMPLES {
             running.watched.store(false, Ordering::Release);
-            // A handler may have started just before this store, seen that the thread exists, and not started another.
-            // After this sleep, its increment of `count` is visible, and this thread then continues.
+            // A handler may have started just before this store, seen that the thread exists, and therefore not started
+            // another one. Its increment of `count` is visible after this sleep, and this thread then continues.
             thread::sleep(interval);
             // If a handler has started after the store, it has started another thread, which takes over.
             if running.count.load(Ordering::Acquire) == count || running.watched.swap(true, Ordering::AcqRel) {
@@ -181,7 +182,7 @@ mod tests {
             watchdog.begin(b"a");
             assert!(watchdog.running.watched.load(Ordering::Acquire));
             watchdog.end();
-            // The thread has the only weak reference.
+            // Only the thread holds a weak reference, so the count is 0 once the thread has ended.
             while Arc::weak_count(&watchdog.running) > 0 {
                 thread::yield_now();
             }

@@ -1,7 +1,7 @@
 //! One child process: its phases, the signals to its process group, and its standard error.
 //!
-//! Not here: the table of children and its poll (`reaper`), and a child's standard input and output, which its connection reads
-//! and writes (`run`, `source`).
+//! The table of children and its poll are in `reaper`. The standard input and output of a child belong to its
+//! connection (`run`, `source`).
 
 use std::io::{self, Read};
 use std::net::SocketAddr;
@@ -24,16 +24,16 @@ const STDERR_READ: usize = 8 * 1024;
 /// The time between the exit of a terminated child and the SIGKILL to the rest of its process group.
 const STRAGGLER_WAIT: Duration = Duration::from_millis(100);
 
-/// Lines for the log, each with the address of the client concerned.
+/// Lines for the log, each with the address of the client whose request started the child.
 pub(super) type LogLines = Vec<(SocketAddr, String)>;
 
-/// A child with all data needed until it is reaped.
+/// A child process, and the state that the reaper keeps until the child is reaped and its handle is dropped.
 #[derive(Debug)]
 pub(super) struct ChildEntry {
     pub(super) child: Child,
     /// Readable when the child has exited.
     pub(super) pidfd: OwnedFd,
-    /// The child's standard error. `None` at EOF or the child is reaped.
+    /// The child's standard error. `None` after EOF, and once the child is reaped.
     pub(super) stderr: Option<Receiver>,
     lines: StderrLines,
     pub(super) label: ChildLabel,
@@ -49,16 +49,17 @@ pub(super) struct ChildLabel {
     pub(super) client: SocketAddr,
     /// The name of the script, quoted for the log.
     pub(super) name: String,
-    /// Wakes the connection.
+    /// Wakes the connection that runs the script.
     pub(super) wake: Waker,
 }
 
 /// The phases of a child, in chronological order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ChildPhase {
-    /// The child is running. It is terminated at this time, if there is a time limit.
+    /// The child is running. Contains the time at which it is terminated; `None` without a time limit.
     Running(Option<Instant>),
-    /// SIGTERM was sent. The end of the same turn sets `kill_at`.
+    /// SIGTERM was sent. `kill_at` is the time of the SIGKILL, and is set at the end of the turn in which SIGTERM was
+    /// sent.
     Terminating { timed_out: bool, kill_at: Option<Instant>, leader_exited: bool },
     /// SIGKILL was sent, but the child's exit has not been reported yet.
     Killed { timed_out: bool },
@@ -153,7 +154,8 @@ impl ChildEntry {
         false
     }
 
-    /// Sends a signal if it is due. `kill_after` is the time from SIGTERM to SIGKILL.
+    /// Sends the next signal to the process group if its time has come. `kill_after` is the time from SIGTERM to
+    /// SIGKILL.
     pub(super) fn check_time(&mut self, now: Instant, kill_after: Duration, log: &mut LogLines) -> Deadline {
         if let ChildPhase::Running(Some(until)) = self.phase
             && until <= now
@@ -184,8 +186,8 @@ impl ChildEntry {
         self.stderr = None;
         self.lines.finish(|line| log.push((self.label.client, format!("{}: {line}", self.label.name))));
         let timed_out = match self.phase {
-            // Death by the server's own signal is not the script's fault, so the exit status is logged only without
-            // such a signal.
+            // If the server itself has terminated the child, the exit status says nothing about the script, so it is
+            // not logged.
             ChildPhase::Running(_) => {
                 let text = describe_exit(status);
                 log.extend(text.map(|text| (self.label.client, format!("{text}: {}", self.label.name))));
@@ -199,7 +201,8 @@ impl ChildEntry {
         true
     }
 
-    /// Reads standard error, up to [`STDERR_PER_TURN`] bytes. Returns true if it stopped at that limit.
+    /// Reads standard error, up to [`STDERR_PER_TURN`] bytes. Returns true if it stopped at that limit, so that more
+    /// may be left.
     pub(super) fn read_stderr(&mut self, log: &mut LogLines) -> bool {
         let Some(stderr) = &mut self.stderr else { return false };
         let (mut buffer, mut left) = ([0; STDERR_READ], STDERR_PER_TURN);
@@ -252,7 +255,7 @@ mod tests {
 
     const KILL_AFTER: Duration = Duration::from_secs(2);
 
-    /// An entry whose child runs until it gets a signal.
+    /// An entry whose child sleeps until a signal ends it.
     fn entry() -> ChildEntry {
         let child = Command::new("sleep").arg("1000").process_group(0).spawn().unwrap();
         let pidfd = pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).unwrap();
@@ -260,7 +263,7 @@ mod tests {
         ChildEntry::new(child, pidfd, None, label, None)
     }
 
-    /// The next deadline at a time; `None` if the child can be reaped.
+    /// The next deadline as of `now`. The outer `None` means that the child can be reaped.
     fn next(entry: &mut ChildEntry, now: Instant) -> Option<Option<Instant>> {
         match entry.check_time(now, KILL_AFTER, &mut LogLines::new()) {
             Deadline::Next(next) => Some(next),

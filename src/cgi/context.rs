@@ -1,6 +1,6 @@
 //! State shared by the service and all of its script runs.
 //!
-//! Not here: choosing between a script and the fallback (`redirect`), and running a script (`run`).
+//! `redirect` chooses between a script and the fallback, and `run` runs a script.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use super::user::ScriptUser;
 use crate::files::Gate;
 use crate::service::Service;
 
-/// The settings of the service, its child processes, and the service for all other requests.
+/// The settings of the service, its child processes, and the fallback for requests that name no script.
 pub(super) struct ScriptContext {
     pub(super) root: PathBuf,
     pub(super) directories: Directories,
@@ -28,8 +28,8 @@ pub(super) struct ScriptContext {
     /// The user under which scripts run. `None` means the server's user.
     pub(super) user: Option<ScriptUser>,
     pub(super) reaper: Arc<ChildReaper>,
-    /// Responds to requests that name no script. It is in a mutex, because clones of the service can run on several
-    /// threads, and a [`Service`] need not be `Sync`.
+    /// Responds to requests that name no script. The mutex is needed because clones of the service can run on several
+    /// threads and a [`Service`] need not be `Sync`.
     pub(super) fallback: Mutex<Box<dyn Service + Send>>,
 }
 

@@ -1,6 +1,6 @@
 //! The environment of a script: the variables of RFC 3875 section 4.1 and of Python's `CGIHTTPRequestHandler`.
 //!
-//! Not here: starting the script (`spawn`).
+//! The script itself is started in `spawn`.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -22,7 +22,7 @@ const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 pub(super) struct ServerVariables<'a> {
     /// The directory that the server serves.
     pub(super) root: &'a Path,
-    /// The server's name and version, as in the field `Server`.
+    /// The server's name and version, as in the `Server` field.
     pub(super) software: &'a str,
     /// True if clients use TLS.
     pub(super) https: bool,
@@ -138,7 +138,7 @@ fn of_the_request(variables: &mut Variables, site: &ServerVariables<'_>, request
     set("REDIRECT_STATUS", b"200");
 
     set("CONTENT_TYPE", request.headers().get("Content-Type").unwrap_or(b"text/plain"));
-    // Empty for a chunked body, whose end is EOF on standard input.
+    // This is empty for a chunked body. The script then finds the end of the body by EOF on standard input.
     set(
         "CONTENT_LENGTH",
         &match request.body_length() {
@@ -152,7 +152,8 @@ fn of_the_request(variables: &mut Variables, site: &ServerVariables<'_>, request
 fn server_name(request: &Request) -> Vec<u8> {
     let authority = request.authority().filter(|authority| !authority.is_empty());
     let Some(authority) = authority else { return request.server_address().ip().to_string().into() };
-    // The text after a colon within an IPv6 address includes the closing bracket, so it is not a number.
+    // In an IPv6 address without a port, the text after the last colon includes the closing bracket, so it is not a
+    // number.
     let port = memchr::memrchr(b':', authority).filter(|colon| authority[colon + 1..].iter().all(u8::is_ascii_digit));
     authority[..port.unwrap_or(authority.len())].to_vec()
 }

@@ -1,6 +1,6 @@
 //! The pipe to a script's standard input.
 //!
-//! Not here: the framing and the end of the request body (`run`).
+//! The framing and the end of the request body are handled in `run`.
 
 use std::io::{self, Write};
 
@@ -8,7 +8,7 @@ use mio::unix::pipe::Sender;
 
 use crate::http::BodyLength;
 
-/// The size of a pipe on Linux. A longer rest of a body does not fit.
+/// The size of a pipe on Linux in bytes. If more than this is left of a body, it cannot fit into the pipe.
 const LONG: u64 = 64 * 1024;
 
 /// The server's end of the pipe to a script's standard input, which carries the request body.
@@ -25,7 +25,7 @@ impl ScriptInput {
         ScriptInput { pipe, written: 0, is_full: false }
     }
 
-    /// Writes as many of the bytes as fit into the pipe, and returns their count.
+    /// Writes as many of the bytes as fit into the pipe. Returns their number.
     ///
     /// # Errors
     /// Returns an error if the script has closed its end of the pipe.
@@ -56,7 +56,8 @@ impl ScriptInput {
         is_long && self.unread() == self.written
     }
 
-    /// The number of bytes that are still in the pipe. If the kernel cannot report it, the number of all bytes written.
+    /// The number of bytes that are still in the pipe. If the kernel cannot report this number, returns the number of
+    /// all bytes written.
     fn unread(&self) -> u64 {
         rustix::io::ioctl_fionread(&self.pipe).unwrap_or(self.written)
     }

@@ -1,6 +1,6 @@
 //! The limits on scripts.
 //!
-//! Not here: enforcing them (`run`, `child`, `reaper`).
+//! They are enforced in `run`, `child` and `reaper`.
 
 use std::time::{Duration, Instant};
 
@@ -11,9 +11,9 @@ pub struct CgiLimits {
     /// even a small machine can handle.
     pub live: usize,
     /// The maximum time until the head of the output is complete, measured from the start of the script or from the
-    /// last byte of the body that it read. When it expires, the response is 504, or 503 if the request is still in the
-    /// queue. Zero means no limit. Default: 55 s, which is less than the server's `answer_timeout`, so that the log
-    /// names the script.
+    /// last byte of the body that it read. When this time expires, the response is 504, or 503 if the request is still
+    /// in the queue. Zero means no limit. Default: 55 s, which is less than the server's `answer_timeout`, so that the
+    /// log names the script.
     pub first_byte: Duration,
     /// The maximum running time of a script. When it expires, the script is terminated and an incomplete response is
     /// truncated. With zero, the script may run until its client disconnects or the server stops. Default: 15 minutes,
@@ -39,18 +39,18 @@ impl Default for CgiLimits {
 }
 
 impl CgiLimits {
-    /// The deadline of a [`CgiLimits::first_byte`] period that begins at `begin`; `None` without a limit.
+    /// The end of a [`CgiLimits::first_byte`] period that begins at `begin`. `None` if there is no limit.
     pub(super) fn first_byte_ends(&self, begin: Instant) -> Option<Instant> {
         end(begin, self.first_byte)
     }
 
-    /// The [`CgiLimits::whole`] deadline of a script started at `begin`; `None` without a limit.
+    /// The [`CgiLimits::whole`] deadline of a script that was started at `begin`. `None` if there is no limit.
     pub(super) fn whole_ends(&self, begin: Instant) -> Option<Instant> {
         end(begin, self.whole)
     }
 }
 
-/// The deadline of `limit`, counted from `begin`; `None` if the limit is zero.
+/// The time at which `limit`, measured from `begin`, expires. `None` if the limit is zero.
 fn end(begin: Instant, limit: Duration) -> Option<Instant> {
     begin.checked_add(limit).filter(|_| !limit.is_zero())
 }

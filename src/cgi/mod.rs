@@ -9,7 +9,7 @@
 //! `queue` holds requests that wait because too many scripts are running. `orphans` reaps the processes that scripts
 //! leave behind.
 //!
-//! Not here: sockets and framing, which belong to the connection, and files that are not scripts.
+//! Sockets and framing belong to the connection. Files that are not scripts belong to the fallback.
 //!
 //! Invariant: while the loop runs, no call in this module waits for a script. Every child is reaped, even if its client
 //! has disconnected. If root's privileges cannot be dropped completely, the script does not run.

@@ -3,7 +3,7 @@
 //! The kernel reparents an orphan to the nearest child subreaper among its ancestors, and otherwise to PID 1. An orphan
 //! that has exited remains a zombie until its new parent waits for it.
 //!
-//! Not here: children that the server started, which `reaper` waits for.
+//! Children that the server started are not orphans; `reaper` waits for them.
 //!
 //! Invariant: the exit status of a child that the server started is never consumed here.
 
@@ -23,10 +23,10 @@ const PER_TURN: usize = 1000;
 
 /// Reaps orphans after SIGCHLD.
 pub(super) struct OrphanReaper {
-    /// Readable after SIGCHLD, to wake the loop.
+    /// A descriptor that becomes readable after SIGCHLD and thereby wakes the loop.
     signals: Signals,
-    /// Set if SIGCHLD was delivered since the last call to [`OrphanReaper::reap`]. A turn without the signal makes no
-    /// system call.
+    /// True if SIGCHLD was delivered since the last call to [`OrphanReaper::reap`], or if that call left something to
+    /// do. A turn without the signal makes no system call.
     due: Arc<AtomicBool>,
     registration: SigId,
 }
@@ -71,8 +71,8 @@ impl OrphanReaper {
         }
         self.signals.pending().for_each(drop);
         for _ in 0..PER_TURN {
-            // WNOWAIT leaves the status to be collected later, because the code that started one of the server's
-            // children still needs it.
+            // WNOWAIT leaves the exit status in place. If the process is one of the server's own children, the code
+            // that started it still needs the status.
             let ended = match waitid(Id::All, WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT) {
                 Ok(status) => status.pid(),
                 Err(Errno::EINTR) => continue,
@@ -80,8 +80,8 @@ impl OrphanReaper {
             };
             let Some(pid) = ended else { return false };
             if is_own(pid.as_raw()) {
-                // `waitid` returns this child before any orphan until the child is reaped. The flag stays set, so the
-                // turn in which that happens tries again.
+                // `waitid` returns this child before any orphan until the child is reaped. The flag stays set, so that
+                // orphans are looked for again in later turns.
                 self.due.store(true, Ordering::Relaxed);
                 return false;
             }
@@ -122,10 +122,10 @@ mod tests {
     fn the_exit_status_of_an_own_child_is_not_taken() {
         let mut orphans = OrphanReaper::new().unwrap();
         let mut child = Command::new("sh").args(["-c", "exit 7"]).spawn().unwrap();
-        // Waits until it exits. WNOWAIT leaves the status in place.
+        // Waits until the child exits. WNOWAIT leaves the status in place.
         let pid = Pid::from_raw(child.id() as i32);
         waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT).unwrap();
-        // Every child of this process counts as its own child, including the children of other tests.
+        // Here every child of this process counts as the server's own, including the children of other tests.
         assert!(!orphans.reap(|_| true));
         assert!(orphans.is_due(), "an orphan may be hidden by the own child");
         assert_eq!(child.wait().unwrap().code(), Some(7));

@@ -1,6 +1,6 @@
 //! The head of a script's output (RFC 3875 section 6).
 //!
-//! Not here: reading the output, and the body after the head (`run`, `source`).
+//! The output is read in `run`, and the body after the head in `source`.
 
 use std::fmt;
 
@@ -9,13 +9,14 @@ use crate::http::{FieldBlock, InvalidHeader, Status, is_token, trim_ows};
 /// The head of a script's output (RFC 3875 section 6.2), without the fields that the server sets itself.
 #[derive(Debug)]
 pub struct ScriptHead {
-    /// The code of `Status` or of an HTTP status line. Without either, 302 if there is a `Location`, and otherwise 200.
+    /// The code in the `Status` field or in an HTTP status line. If the head has neither, the status is 302 if there is
+    /// a `Location` field, and otherwise 200.
     pub status: Status,
-    /// The reason phrase after the code, if there is one. Bytes that are not UTF-8 are replaced by U+FFFD.
+    /// The reason phrase that follows the code, if there is one. Bytes that are not UTF-8 are replaced by U+FFFD.
     pub reason: Option<String>,
     /// The fields for the client, including `Location` and `Content-Length`.
     pub fields: FieldBlock,
-    /// The meaning of `Location`, if there is one.
+    /// The redirect that the `Location` field requests, if the head has such a field.
     pub destination: Option<Destination>,
     /// The length of the head in bytes, including the empty line that ends it.
     pub length: usize,
@@ -44,7 +45,7 @@ pub enum BadOutput {
     /// A field cannot be sent to the client: it contains CR, NUL or another control character, or it is a second
     /// `Content-Length`.
     Field(InvalidHeader),
-    /// This field appears twice but is allowed only once.
+    /// A field appears twice but is allowed only once. The variant contains its name.
     Twice(&'static str),
     /// `Status` is not a final status from 200 to 599.
     Status,
@@ -76,8 +77,8 @@ impl From<InvalidHeader> for BadOutput {
     }
 }
 
-/// Fields that the server sets itself, because they concern the connection or every response. They are dropped from a
-/// script's head.
+/// The fields that the server sets itself, because they concern the connection or every response. They are removed from
+/// a script's head.
 const OURS: [&str; 9] =
     ["Connection", "Date", "Keep-Alive", "Proxy-Connection", "Server", "TE", "Trailer", "Transfer-Encoding", "Upgrade"];
 
@@ -116,7 +117,7 @@ pub fn read_head(output: &[u8]) -> Result<Option<ScriptHead>, BadOutput> {
     reading.finish(length).map(Some)
 }
 
-/// The position after the first empty line that ends beyond the first `seen` bytes.
+/// The end of the first empty line whose LF is not among the first `seen` bytes, which an earlier call has searched.
 pub(super) fn find_end(output: &[u8], seen: usize) -> Option<usize> {
     let is_empty = |end: &usize| matches!(&output[..*end], [] | [b'\r'] | [.., b'\n'] | [.., b'\n', b'\r']);
     memchr::memchr_iter(b'\n', &output[seen..]).map(|at| seen + at).find(is_empty).map(|end| end + 1)
@@ -129,7 +130,7 @@ struct HeadReader {
     location: Option<Vec<u8>>,
     content_type: bool,
     fields: FieldBlock,
-    /// True if the head has a field other than `Location`, `Status`, `Content-Type` and `Content-Length`.
+    /// True if the head has any field besides `Location`, `Status`, `Content-Type` and `Content-Length`.
     more: bool,
 }
 
@@ -166,7 +167,8 @@ impl HeadReader {
         if self.status.is_none() && self.location.is_none() && !self.content_type {
             return Err(BadOutput::NoCgiField);
         }
-        // A local redirect would lose the status and all other fields, so a head with any of them redirects the client.
+        // A local redirect would lose the status and all other fields. A head with any of them therefore redirects the
+        // client.
         let destination = self.location.map(|location| match self.status {
             None if !self.more && is_local(&location) => Destination::Here(location),
             _ => Destination::Elsewhere,
@@ -198,7 +200,7 @@ fn final_status(value: &[u8]) -> Result<(Status, Option<String>), BadOutput> {
 }
 
 /// True for a path, with or without a query, that can be the target of a request. A location with a fragment is not
-/// local, because only the client can process the fragment. Two leading slashes would denote another host.
+/// local, because only the client can process the fragment. A location that begins with two slashes names another host.
 fn is_local(location: &[u8]) -> bool {
     location.starts_with(b"/")
         && !location.starts_with(b"//")

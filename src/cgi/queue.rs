@@ -1,6 +1,6 @@
 //! The queue of requests that wait until another script may start.
 //!
-//! Not here: the limit on running scripts (`reaper`).
+//! The limit on running scripts is enforced in `reaper`.
 
 use std::collections::VecDeque;
 
@@ -13,17 +13,18 @@ pub(super) struct StartQueue {
     next_ticket: u64,
 }
 
-/// Identifies a request in the queue.
+/// Identifies a request in the queue. A ticket is never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct QueueTicket(u64);
 
 impl StartQueue {
-    /// True if no other request is ahead of the one with this ticket. `None` means a request that is not in the queue.
+    /// True if no other request is ahead of the one with this ticket. A request without a ticket is not in the queue,
+    /// so it is next only if the queue is empty.
     pub(super) fn is_next(&self, ticket: Option<QueueTicket>) -> bool {
         self.requests.front().is_none_or(|(first, _)| Some(*first) == ticket)
     }
 
-    /// Appends a request.
+    /// Appends a request, which `wake` will wake. Returns its ticket.
     pub(super) fn join(&mut self, wake: Waker) -> QueueTicket {
         let ticket = QueueTicket(self.next_ticket);
         self.next_ticket += 1;

@@ -5,8 +5,8 @@
 //! pidfd and the standard error pipe of each child. That poll is itself a descriptor and is registered once with the
 //! loop's poll, so every event of a child wakes the loop, even if the child's connection has closed.
 //!
-//! Not here: the phases of one child (`child`), the order of waiting requests (`queue`), and the standard input and output of a
-//! child, which its connection reads and writes (`run`, `source`).
+//! The phases of one child are in `child`, and the order of waiting requests in `queue`. The standard input and output
+//! of a child belong to its connection (`run`, `source`).
 //!
 //! Invariant: `live` is the number of entries that have not been reaped.
 
@@ -54,7 +54,7 @@ struct ReaperState {
     children: Slab<ChildEntry>,
     /// The number of children that have not been reaped yet.
     live: usize,
-    /// Requests that wait for a child to finish.
+    /// The requests that wait until fewer children are running.
     queue: StartQueue,
     log: LogLines,
     orphans: Option<OrphanReaper>,
@@ -140,7 +140,7 @@ impl ChildReaper {
                 Ok(state.children.insert(ChildEntry::new(child, pidfd, stderr, label, until)))
             }
             Err(error) => {
-                // This blocks, but a process cannot delay SIGKILL.
+                // Waiting blocks the loop, but only briefly, because a process cannot delay SIGKILL.
                 send_signal(&child, Signal::KILL);
                 _ = child.wait();
                 Err(error)
@@ -181,7 +181,7 @@ impl ChildReaper {
     pub(super) fn after_turn(&self, now: Instant, note: &mut LogCallback<'_>) -> Option<Duration> {
         let mut state = self.lock();
         let orphans_due = state.orphans.as_ref().is_some_and(OrphanReaper::is_due);
-        // Without children and orphans, the turn makes no system call.
+        // If there are no children and no orphans are due, the turn makes no system call.
         let next = if state.children.is_empty() && !orphans_due { None } else { state.handle_turn(now) };
         for (client, text) in state.log.drain(..) {
             note(Some(client), &text);
@@ -190,7 +190,7 @@ impl ChildReaper {
     }
 
     /// Terminates and reaps all children, first with SIGTERM and then with SIGKILL. Blocks for up to twice
-    /// [`SHUTDOWN_WAIT`]; blocking is acceptable because the loop has ended.
+    /// [`SHUTDOWN_WAIT`]. This is acceptable, because the loop has ended.
     pub(super) fn shut_down(&self, note: &mut LogCallback<'_>) {
         self.end_all(SHUTDOWN_WAIT, note);
     }
@@ -249,7 +249,8 @@ impl ReaperState {
         Ok((pidfd, stderr))
     }
 
-    /// Handles events of children, then expired deadlines. Returns the time until the next call.
+    /// Handles the events of children, and then the deadlines that have expired. Returns the maximum time until the
+    /// next call.
     fn handle_turn(&mut self, now: Instant) -> Option<Duration> {
         let busy = self.handle_events(Some(Duration::ZERO), now);
         // The keys are copied, because reaping a child may remove it from the table.
@@ -304,12 +305,12 @@ impl ReaperState {
 
     fn reap(&mut self, key: usize) {
         let Some(entry) = self.children.get_mut(key) else { return };
-        // Reaping it again would return the same status, and `live` would be decremented twice.
+        // Reaping a child again would return the same status, and `live` would be decremented twice.
         if entry.is_reaped() || !entry.reap(&mut self.log) {
             return;
         }
-        // The exit of a child ends its output, even if another process keeps the pipe open, so the connection must
-        // check for it.
+        // The exit of a child ends its output, even if another process keeps the pipe open. The connection is woken to
+        // check for this.
         if entry.has_handle {
             entry.label.wake.wake();
         }
@@ -357,8 +358,8 @@ impl ReaperState {
         }
     }
 
-    /// Immediately kills the process groups whose leaders have exited, because the loop has stopped and nothing would
-    /// check their deadlines.
+    /// Immediately kills the process groups whose leaders have exited. Their deadlines would not be checked any more,
+    /// because the loop has stopped.
     fn kill_stragglers(&mut self) {
         let stragglers = self.children.iter().filter(|(_, entry)| entry.leader_exited());
         let keys: Vec<usize> = stragglers.map(|(key, _)| key).collect();
@@ -378,7 +379,8 @@ mod tests {
     use crate::cgi::child::STDERR_PER_TURN;
     use crate::cgi::test_registrar::TestRegistrar;
 
-    /// A reaper with one child of this shell command, whose standard error is a pipe that can be written to.
+    /// Creates a reaper with one child, which runs a shell command. Returns the reaper, the key of the child, and the
+    /// writing end of the pipe that stands in for the child's standard error.
     fn with_child(command: &str, limits: CgiLimits) -> (ChildReaper, usize, std::io::PipeWriter) {
         let reaper = ChildReaper::new(limits).unwrap();
         let mut registrar = TestRegistrar::new();
@@ -438,7 +440,7 @@ mod tests {
 
     #[test]
     fn a_shutdown_kills_the_rest_of_a_group_when_its_leader_has_exited() {
-        // The leader ends by SIGTERM. Its child ignores SIGTERM, and writes a line as soon as it does.
+        // SIGTERM ends the leader of the group. The leader's child ignores SIGTERM, and writes a line once it does so.
         let reaper = ChildReaper::new(CgiLimits::default()).unwrap();
         let mut registrar = TestRegistrar::new();
         let text = "sh -c 'trap \"\" TERM; echo >&2; while :; do sleep 1000; done' & wait";
@@ -457,8 +459,8 @@ mod tests {
 
     #[test]
     fn a_shutdown_sends_sigterm_and_later_sigkill() {
-        // The script that exits by itself may still write, and the other script is killed. Each writes a line once it
-        // handles SIGTERM.
+        // The first script exits by itself and can still write after SIGTERM. The second one is killed. Each writes a
+        // line once it has set its trap for SIGTERM.
         let reaper = ChildReaper::new(CgiLimits::default()).unwrap();
         let mut registrar = TestRegistrar::new();
         for text in

@@ -1,7 +1,7 @@
 //! Chooses between a script and the fallback, both for a client's request and for a local redirect (RFC 3875 section
 //! 6.2.2).
 //!
-//! Not here: running the script (`run`), and finding its file (`script`).
+//! `script` finds the file of a script, and `run` runs it.
 
 use std::io;
 use std::sync::Arc;
@@ -17,7 +17,8 @@ use crate::service::{Registrar, Reply, Response, Upstream};
 /// The maximum number of local redirects for one request.
 const MOST_REDIRECTS: u8 = 8;
 
-/// The value of `Allow` for a script. Scripts also receive requests with unknown methods, which cannot be listed.
+/// The value of the `Allow` field in the 405 response to a TRACE request. Scripts also receive requests with unknown
+/// methods, which cannot be listed.
 const ALLOW: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// Responds to a request. `redirects` is the number of local redirects so far.
@@ -72,12 +73,12 @@ struct ScriptUpstream {
     redirects: u8,
 }
 
-/// The source of the response.
+/// The part of the service that produces the response.
 enum Responder {
     Script(Box<ScriptRun>),
     /// The upstream of the redirected request.
     Elsewhere(Box<dyn Upstream>),
-    /// The redirect led to a response without an upstream.
+    /// The response has been returned, because the service responded to the redirected request immediately.
     Done,
 }
 

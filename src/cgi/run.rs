@@ -1,8 +1,8 @@
 //! One run of a script: waits in the queue, starts the script, writes the request body to it and reads the head of its
 //! output.
 //!
-//! Not here: the grammar of the head (`output`), the body of the response (`source`), following a redirect (`redirect`), signals
-//! and the exit status (`child`, `reaper`).
+//! The grammar of the head is in `output`, and the body of the response in `source`. A redirect is followed in
+//! `redirect`. Signals and the exit status are handled in `child` and `reaper`.
 
 use std::io;
 use std::rc::Rc;
@@ -24,14 +24,15 @@ use super::spawn::{refusal, spawn};
 use crate::http::{Method, Request, Status};
 use crate::service::{Body, Registrar, Response};
 
-/// The slots in which a connection registers the pipes.
+/// The slots in which a connection registers the two pipes of its script.
 const STDIN: u8 = 1;
 const STDOUT: u8 = 2;
 
-/// The maximum number of bytes in one read of output that is not passed to the client: the head, and discarded output.
+/// The maximum number of bytes in one read of output that does not go to the client, which is the head and discarded
+/// output.
 const PIECE: usize = 8 * 1024;
 
-/// The maximum number of pieces of unwanted output that are read in one turn of the loop.
+/// The maximum number of reads of discarded output in one turn of the loop.
 const PIECES: u32 = 32;
 
 /// The maximum number of bytes of rejected output that the log shows.
@@ -45,7 +46,7 @@ pub(super) struct ScriptRun {
     /// False if the limit on local redirects has been reached.
     may_redirect: bool,
     stage: RunStage,
-    /// The pipe for the body. `None` once the body is complete or the script has closed its end.
+    /// The pipe for the body. `None` once the body is complete or the script has closed its end of the pipe.
     stdin: Option<ScriptInput>,
     /// True if some of the body has been written since the last call to [`ScriptRun::check_time`].
     fed: bool,
@@ -62,8 +63,8 @@ enum RunStage {
     Queued(Option<QueueTicket>),
     /// The head of the output is being read. `end` is its end, once known.
     Head { output: ScriptOutput, read: Vec<u8>, end: Option<usize> },
-    /// The head is complete, and the rest of the output will not be sent but must be read until EOF before the
-    /// response.
+    /// The head is complete. The rest of the output is not sent, but must be read until EOF before the response is
+    /// returned.
     Rest { output: ScriptOutput, outcome: ScriptOutcome },
     /// The response or the target of a redirect has been returned. Contains the child if its output is the body of the
     /// response.
@@ -79,7 +80,7 @@ pub(super) enum RunProgress {
     Redirect(Vec<u8>),
 }
 
-/// The result that a script's head determines.
+/// The result of a complete head: a response, or the target of a local redirect.
 enum ScriptOutcome {
     Respond(Response),
     Redirect(Vec<u8>),
@@ -118,7 +119,7 @@ impl ScriptRun {
     /// Writes some of the body and returns the number of bytes accepted.
     pub(super) fn feed(&mut self, body: &[u8]) -> usize {
         let written = self.stdin.as_mut().map_or(Ok(0), |stdin| stdin.write(body));
-        // A script that has closed its input can still respond, so this is not an error of the run.
+        // A script that has closed its input can still respond, so a failed write does not end the run.
         let taken = written.unwrap_or_else(|_| {
             self.stdin = None;
             0
@@ -191,8 +192,8 @@ impl ScriptRun {
             }
             _ => return None,
         }
-        // In `Rest` the head is complete and the missing output is not sent anyway, so the client still gets the
-        // response.
+        // In the `Rest` stage, the head is complete and the missing output would not be sent, so the client still gets
+        // the response.
         match std::mem::replace(&mut self.stage, RunStage::Finished(None)) {
             RunStage::Rest { outcome: ScriptOutcome::Respond(response), .. } => Some(response),
             _ => Some(Response::error(Status::GATEWAY_TIMEOUT)),
@@ -205,7 +206,7 @@ impl ScriptRun {
         if !self.context.reaper.may_start(ticket, registrar) {
             return Ok(None);
         }
-        // The limit starts again, because time spent in the queue does not count against the script.
+        // The deadline is set anew, because time spent in the queue does not count against the script.
         self.deadline = self.context.reaper.limits().first_byte_ends(registrar.now());
         let variables = environment(&self.context.server_variables(), &self.request, &self.script);
         // Without a body the script gets /dev/null, which saves a pipe.
@@ -247,7 +248,7 @@ impl ScriptRun {
         let waits = self.stdin.as_ref().is_some_and(|stdin| stdin.may_be_ignored(self.request.body_length()));
         let head = loop {
             // The response must say whether the connection persists, which depends on whether the script reads the
-            // body. This is known when the script reads a byte of the body, or writes a byte after the head.
+            // body. This is known once the script has read a byte of the body or has written a byte after the head.
             if end.is_some_and(|end| !waits || read.len() > end) {
                 break read_head(read);
             }
@@ -339,14 +340,14 @@ impl ScriptRun {
         *self.request.method() == Method::Head || response.status.is_bodiless() || response.error.is_some()
     }
 
-    /// Reads and drops the rest of the output. Returns the outcome at the end of the output.
+    /// Reads and drops the rest of the output. Returns the outcome once the output has ended.
     fn read_rest(&mut self, registrar: &mut dyn Registrar) -> RunProgress {
         let RunStage::Rest { output, .. } = &mut self.stage else { return RunProgress::NotYet };
         let (mut piece, mut pieces) = ([0; PIECE], 0);
         loop {
             match output.read(&mut piece) {
                 Ok(0) => break,
-                // A script that writes endlessly must not block the loop.
+                // The reads are limited, so that a script that writes endlessly does not block the loop.
                 Ok(_) if pieces == PIECES => {
                     registrar.wake().wake();
                     return RunProgress::NotYet;
@@ -369,8 +370,8 @@ impl ScriptRun {
 }
 
 impl Drop for ScriptRun {
-    /// Terminates a script that is still reading the body. The closed pipe would look like the end of the body, and the
-    /// script would process an incomplete body.
+    /// Terminates a script that is still reading the body. Otherwise the closed pipe would look to the script like the
+    /// end of the body, and it would process an incomplete body.
     fn drop(&mut self) {
         if let RunStage::Finished(Some(child)) = &self.stage
             && self.stdin.is_some()
@@ -378,7 +379,7 @@ impl Drop for ScriptRun {
         {
             child.terminate("connection closed");
         }
-        // Otherwise the next request in the queue would wait for one whose client is gone.
+        // Otherwise the next request in the queue would wait for this one, whose client has disconnected.
         self.leave_queue(RunStage::Finished(None));
     }
 }
@@ -388,7 +389,7 @@ fn excerpt(read: &[u8]) -> String {
     format!("output begins with: {}", String::from_utf8_lossy(&read[..read.len().min(EXCERPT)]))
 }
 
-/// Appends another piece of output to `read`.
+/// Reads once from the output and appends the bytes to `read`. Returns their number, which is 0 at EOF.
 fn read_more(output: &mut ScriptOutput, read: &mut Vec<u8>) -> io::Result<usize> {
     let before = read.len();
     read.resize(before + PIECE, 0);

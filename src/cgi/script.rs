@@ -1,6 +1,6 @@
 //! Finds the script that the path of a request names.
 //!
-//! Not here: starting the script (`spawn`), and paths that are not below a script directory.
+//! The script is started in `spawn`. Paths that are not below a script directory go to the fallback.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -24,7 +24,7 @@ pub(super) struct Script {
 }
 
 impl Script {
-    /// The name, quoted for the log and for error pages.
+    /// The name in quotes, for the log and for error pages.
     pub(super) fn shown(&self) -> String {
         quoted(&self.name)
     }
@@ -67,12 +67,12 @@ pub(super) fn quoted(name: &[u8]) -> String {
     text + "'"
 }
 
-/// Directories whose files are scripts, as decoded segments of a path.
+/// The directories whose files are scripts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Directories {
-    /// The segments of the base path, which do not exist in the directory tree.
+    /// The decoded base path, which is part of URL paths but not of the directory tree.
     base: PathBuf,
-    /// The segments of each directory, without the base path.
+    /// The decoded path of each directory, relative to the base path.
     paths: Vec<PathBuf>,
 }
 
@@ -178,13 +178,13 @@ mod tests {
         dir
     }
 
-    /// `NAME PATH_INFO` of a script, or status and text of the error response. `None` if the path is not below a script
-    /// directory.
+    /// Returns `NAME PATH_INFO` of the script, or the status and the text of the error response. `None` if the path is
+    /// not below a script directory.
     fn found(root: &Path, path: &str) -> Option<String> {
         found_below("/", true, root, path)
     }
 
-    /// Like `found`, but with a base path, and with or without hidden names.
+    /// Like `found`, but below the base path `base`. If `hidden` is true, names that begin with a dot are allowed.
     fn found_below(base: &str, hidden: bool, root: &Path, path: &str) -> Option<String> {
         let directories = Directories::new(base, ["/cgi-bin", "/a/htbin/"]).unwrap();
         let path = UrlPath::parse(path.as_bytes()).unwrap();

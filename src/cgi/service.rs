@@ -1,6 +1,6 @@
 //! The service that runs scripts, and its builder.
 //!
-//! Not here: choosing between a script and the fallback (`redirect`), and running a script (`run`).
+//! `redirect` chooses between a script and the fallback, and `run` runs a script.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -52,7 +52,7 @@ const FIRST_NOT_STANDARD: i32 = 3;
 /// server's log.
 ///
 /// With [`CgiBuilder::auth`], `AUTH_TYPE` is `Basic`, and `REMOTE_USER` is the user whose password was verified.
-/// Without it, both are unverified claims of the client, as with Python. Scripts never get the field `Authorization`.
+/// Without it, both are unverified claims of the client, as with Python. Scripts never get the `Authorization` field.
 ///
 /// Scripts of a server that runs as root run as the user of [`CgiBuilder::user`], by default `nobody`, without root's
 /// groups. If the user cannot be changed, scripts do not run.
@@ -72,7 +72,7 @@ impl CgiService {
         CgiService::builder(root).build(fallback)
     }
 
-    /// Begins to build a service with other settings.
+    /// Creates a builder for a service with other settings.
     pub fn builder(root: impl Into<PathBuf>) -> CgiBuilder {
         CgiBuilder {
             root: root.into(),
@@ -204,7 +204,7 @@ impl CgiBuilder {
         self
     }
 
-    /// The gate for the accounts from [`CgiBuilder::auth`]; `None` without accounts.
+    /// The gate for the accounts from [`CgiBuilder::auth`]. `None` if there are no accounts.
     fn own_gate(&self) -> Result<Option<Arc<Gate>>, InvalidHeader> {
         let gate = Gate::new(&self.realm, &self.accounts);
         FieldBlock::new().add("WWW-Authenticate", gate.challenge())?;
@@ -256,7 +256,7 @@ impl CgiBuilder {
         self
     }
 
-    /// Set this to true if clients use TLS to a proxy in front of this server: scripts then always get `HTTPS=on`. By
+    /// If true, scripts always get `HTTPS=on`. This is for a server whose clients use TLS to a proxy in front of it. By
     /// default, scripts get it only for requests that this server receives over TLS.
     pub fn https(mut self, https: bool) -> CgiBuilder {
         self.https = https;
@@ -288,8 +288,8 @@ impl CgiBuilder {
             reaper.reap_orphans()?;
         }
         close_fds::set_fds_cloexec_threadsafe(FIRST_NOT_STANDARD, &[]);
-        // Nothing can fail after this line. A failed build must not change the limits of the service that it was to
-        // replace.
+        // Nothing can fail after this line. The limits are set only now, because a failed build must not change the
+        // limits of the service that it would have replaced.
         reaper.set_limits(self.limits);
         let context = ScriptContext {
             root,

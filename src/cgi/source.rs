@@ -1,6 +1,6 @@
 //! The standard output of a script, as a stream of bytes and as the body of a response.
 //!
-//! Not here: the head of the output (`output`), and reaping the child (`reaper`).
+//! The head of the output is parsed in `output`, and the child is reaped in `reaper`.
 
 use std::cell::Cell;
 use std::io::{self, Read};
@@ -73,7 +73,8 @@ impl ScriptOutput {
     /// Returns `WouldBlock` if no output is available yet, and `TimedOut` if the script was terminated because it ran
     /// for too long.
     pub(super) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        // The state is fetched before the read. If the script had already exited by then, an empty pipe stays empty.
+        // The state is fetched before the read. If the script has already exited at this point, a pipe that the read
+        // finds empty stays empty.
         let state = self.child.state();
         let read = loop {
             match self.pipe.read(buf) {
@@ -106,10 +107,11 @@ impl Source for OmittedBody {
 
 /// The body of a script's response.
 pub(super) struct ScriptBody {
-    /// The bytes that were read together with the head.
+    /// The bytes of the body that were read together with the head.
     early: io::Cursor<Vec<u8>>,
     output: ScriptOutput,
-    /// The number of bytes that remain of the script's `Content-Length`; `None` without that field.
+    /// The number of bytes that remain of the length that the script has announced. `None` if the script has sent no
+    /// `Content-Length` field.
     left: Option<u64>,
 }
 

@@ -1,6 +1,6 @@
 //! Starts a script as a child process.
 //!
-//! Not here: the content of the environment (`environment`), and watching the child (`reaper`).
+//! The environment is built in `environment`, and the child is watched in `reaper`.
 //!
 //! Invariant: if a user is specified, the script runs as that user, with that user's group and no other group, or does
 //! not run.

@@ -1,6 +1,6 @@
 //! Splits a script's standard error into lines for the log.
 //!
-//! Not here: reading the pipe (`child`), and escaping, which the log does.
+//! The pipe is read in `child`, and the log escapes the lines.
 
 /// The maximum number of bytes logged per line. The rest of a longer line is dropped.
 const LINE: usize = 1024;
@@ -9,10 +9,11 @@ const LINE: usize = 1024;
 /// endlessly would displace all other lines from the log.
 const MOST: usize = 64 * 1024;
 
-/// The number of bytes charged for a line in addition to its text, because the log adds an address, a date and a name.
+/// The number of bytes charged against [`MOST`] for each line in addition to its text, because the log adds an address,
+/// a date and a name.
 const COST: usize = 64;
 
-/// Splits bytes into lines.
+/// Splits a script's standard error into lines, and limits their length and their total size.
 #[derive(Debug, Default)]
 pub(super) struct StderrLines {
     /// The incomplete line, up to [`LINE`] bytes.

@@ -21,7 +21,7 @@ impl TestRegistrar {
         TestRegistrar { now: Instant::now(), poll: Poll::new().unwrap(), wakes: Arc::default() }
     }
 
-    /// The number of wake-ups.
+    /// The number of wake-ups so far.
     pub(super) fn wakes(&self) -> usize {
         self.wakes.load(Ordering::Relaxed)
     }

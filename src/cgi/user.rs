@@ -1,6 +1,6 @@
 //! The user under which scripts run when the server runs as root.
 //!
-//! Not here: changing the user of a child, which `spawn` does.
+//! The user of a child is changed in `spawn`.
 
 use std::io;
 

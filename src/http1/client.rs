@@ -12,9 +12,9 @@ use crate::http::{BodyLength, HeaderList, Status, StatusClass};
 
 /// The client side of the protocol on one connection.
 ///
-/// Two state machines run side by side, because a response can arrive before its request has been sent completely, and
-/// because the next request can be sent before the last response has been read. Responses arrive in the order of their
-/// requests (RFC 9112 section 9.3.2).
+/// Two state machines run side by side. A response can arrive before its request has been sent in full, and the next
+/// request can be sent before the last response has been read. Responses arrive in the order of their requests (RFC
+/// 9112 section 9.3.2).
 ///
 /// ```
 /// use serve_forever::http::HeaderList;
@@ -43,7 +43,7 @@ pub struct ClientMachine {
     interim: usize,
     /// The first violation. After a violation, nothing more is read and no request is sent.
     violation: Option<Violation>,
-    /// False if either side will end the connection after the awaited responses.
+    /// False once it is known that either side will end the connection after the awaited responses.
     persists: bool,
     /// True if the bytes after the last response are not HTTP.
     has_left_http: bool,
@@ -221,7 +221,7 @@ impl ClientMachine {
     /// # Panics
     /// Panics if [`ClientMachine::can_request`] is false.
     pub fn request(&mut self, head: &RequestHead<'_>, out: &mut Buffer) -> Result<Option<Encoder>, InvalidRequest> {
-        // The server would ignore such a request, and the client would wait forever for the response.
+        // Otherwise the server would ignore the request, and the client would wait forever for the response.
         assert!(self.can_request(), "the connection takes another request");
         let SentFraming { encoder, closes } = head.framing()?;
         // Everything has been checked, so an error leaves both `out` and the machine unchanged.
@@ -235,8 +235,8 @@ impl ClientMachine {
         Ok(encoder)
     }
 
-    /// Records that the caller sends the bytes of an earlier [`ClientMachine::request`], including the whole body,
-    /// again. `closes` must be true if [`ClientMachine::can_request`] was false after that earlier call.
+    /// Records that the caller sends the bytes of an earlier [`ClientMachine::request`] again, including the whole
+    /// body. `closes` must be true if [`ClientMachine::can_request`] was false after that earlier call.
     ///
     /// # Panics
     /// Panics if [`ClientMachine::can_request`] is false.
@@ -309,8 +309,8 @@ impl ClientMachine {
         }
     }
 
-    /// Records that no more bytes will arrive, but that the server may not have intended the end. Such an end does not
-    /// complete a close-delimited body. Used for a TLS connection that ends without `close_notify`.
+    /// Records that no more bytes will arrive, but that the server may not have intended this. The end of such a
+    /// connection does not complete a close-delimited body. Used for a TLS connection that ends without `close_notify`.
     pub fn cut_input(&mut self) {
         self.persists = false;
         self.has_ended = true;
@@ -357,7 +357,7 @@ impl ClientMachine {
         };
         input.consume(length);
         let is_interim = head.status().class() == StatusClass::Informational;
-        // A 101 is final although it is in the class of interim responses, because no other response follows it.
+        // A 101 is in the class of interim responses but is treated as final, because no other response follows it.
         if is_interim && head.status() != Status::SWITCHING_PROTOCOLS {
             self.interim += 1;
             self.response = Incoming::Idle;
@@ -382,8 +382,8 @@ impl ClientMachine {
     ) -> Result<(), Violation> {
         let awaited = self.awaited.front().copied();
         let is_tunnel = awaited == Some(ResponseFor::Connect) && head.status().class() == StatusClass::Success;
-        // The framing depends on the request too, because the response to HEAD announces a body that does not follow,
-        // and a tunnel has no body.
+        // The framing also depends on the request: the response to HEAD announces a body that does not follow, and a
+        // tunnel has no body.
         let body = controls.body(head.status(), is_tunnel || awaited == Some(ResponseFor::Head), limits)?;
         let mut decoder = match body {
             // The trailer fields are kept, because a client may want them. A server has no use for them.
@@ -398,8 +398,7 @@ impl ClientMachine {
         self.response = Incoming::Body(decoder);
         // After a tunnel or a change of the protocol, the bytes on the connection are no longer HTTP.
         self.has_left_http = is_tunnel || head.status() == Status::SWITCHING_PROTOCOLS;
-        // `persists` never becomes true again, because once either side has announced the end of the connection, no
-        // later response revokes it.
+        // `persists` never becomes true again, because no later response revokes an announced end of the connection.
         self.persists &= !self.has_left_http && controls.persists(head.version(), body);
         Ok(())
     }

@@ -26,7 +26,7 @@ impl MessageLimits {
         length <= self.longest_body()
     }
 
-    /// The number of bytes that a body may still have after `taken` bytes.
+    /// The number of bytes that a body may have in addition to the `taken` bytes that have been read.
     pub(super) fn body_left(&self, taken: u64) -> u64 {
         self.longest_body().saturating_sub(taken)
     }

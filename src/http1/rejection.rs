@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use super::Violation;
 use crate::http::Status;
 
-/// Why the server stops reading a client's request. The server sends an error response and then closes the connection.
+/// The reason why the server stops reading a client's request. The server sends an error response and then closes the
+/// connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Rejection {
@@ -42,7 +43,7 @@ impl Rejection {
     /// The long text of the error page. `None` means the standard description of the status.
     pub fn explanation(&self) -> Option<String> {
         match self {
-            // The first two texts come from CPython's `http.client`, which parses the fields for `http.server`.
+            // The first two texts are those of CPython's `http.client`, which parses the fields for `http.server`.
             Rejection::Violation(Violation::LongField(limit)) => {
                 Some(format!("got more than {limit} bytes when reading header line"))
             }
@@ -78,7 +79,7 @@ fn message(violation: &Violation) -> Option<Cow<'static, str>> {
         Violation::ManyFields(_) => "Too many headers",
         // CPython has no separate text for 414, and never sends 413.
         Violation::LongRequestLine | Violation::LargeBody => return None,
-        // CPython accepts the remaining cases; these texts follow its style.
+        // CPython accepts requests with the faults below. These texts follow the style of its own messages.
         Violation::EmptyLines => "Empty lines before the request line",
         // These three violations occur only in responses, which only a client parses.
         Violation::StatusLine(_) | Violation::LongStatusLine(_) | Violation::ManyInterim(_) => return None,

@@ -1,5 +1,5 @@
 //! `ServerMachine`: the server side of a connection. It determines whether a head or a body is read next, how a
-//! response is framed, and whether the connection persists. Not here: I/O and services.
+//! response is framed, and whether the connection persists. It performs no I/O and calls no services.
 
 mod state;
 
@@ -55,7 +55,7 @@ pub enum RequestEvent {
     Head,
     /// The number of body bytes at the front of the input. [`ServerMachine::take`] consumes them, or some of them.
     Data(usize),
-    /// The body is complete. This event occurs once for every request that has a body.
+    /// The body of the request is complete. This event occurs once for every request that has a body.
     End,
     /// No input is read until the response is complete. If [`ServerMachine::is_closed`] is true, no further input is
     /// ever read.
@@ -143,7 +143,7 @@ impl<O: TransitionObserver> ServerMachine<O> {
         both_http11 && !self.constraints.is_head && matches!(self.receive_state, ReceiveState::Done)
     }
 
-    /// The value of the request's `Expect`.
+    /// The expectation in the request's `Expect` field.
     pub fn expect(&self) -> Expect {
         self.constraints.expect
     }
@@ -205,7 +205,7 @@ impl<O: TransitionObserver> ServerMachine<O> {
     /// Records that the client has shut down its sending side. A complete request still gets its response (RFC 9112
     /// section 9.6).
     pub fn end_of_input(&mut self) {
-        // The rest of an incomplete request cannot arrive any more.
+        // The rest of an incomplete request can no longer arrive.
         if !matches!(self.receive_state, ReceiveState::Done) {
             self.constraints.forbid_keep_alive();
         }
@@ -235,7 +235,7 @@ impl<O: TransitionObserver> ServerMachine<O> {
     /// Stops reading the current request permanently. A response is due, and the connection ends after it.
     pub fn refuse(&mut self) {
         self.constraints.forbid_keep_alive();
-        // If the request is complete, its state is not changed, because only the response is missing.
+        // The state of a complete request is not changed, because only its response is missing.
         if matches!(self.receive_state, ReceiveState::Idle | ReceiveState::Head(_) | ReceiveState::Body(_)) {
             self.enter_receive(ReceiveState::Closed);
         }
@@ -246,8 +246,8 @@ impl<O: TransitionObserver> ServerMachine<O> {
         self.settle();
     }
 
-    /// Copies the request line into `request` as far as it has arrived, so that a log can name a request that timed
-    /// out, and so that the error response has a body unless the method is HEAD.
+    /// Copies the part of the request line that has arrived into `request`. A log can then identify a request that
+    /// timed out, and the error response has a body unless the method is HEAD.
     pub fn note_line(&mut self, input: &Buffer, request: &mut Request) {
         request.clear();
         if let ReceiveState::Head(progress) = &self.receive_state {
@@ -269,7 +269,7 @@ impl<O: TransitionObserver> ServerMachine<O> {
     pub fn send_continue(&mut self, out: &mut Buffer) {
         if self.constraints.expect == Expect::Continue && self.send_state == SendState::Due {
             self.constraints.expect = Expect::None;
-            // An HTTP/1.0 server does not send 1xx responses. The client will send the body anyway after a while.
+            // An HTTP/1.0 server does not send 1xx responses. The client sends the body after a while even without one.
             if matches!(self.receive_state, ReceiveState::Body(_)) && self.protocol == Version::Http11 {
                 out.extend(b"HTTP/1.1 100 Continue\r\n\r\n");
             }
@@ -312,7 +312,7 @@ impl<O: TransitionObserver> ServerMachine<O> {
             connection: match self.constraints.keep_alive() {
                 false if switches => None,
                 false => Some("close"),
-                // HTTP/1.1 connections persist without the option (RFC 9112 section 9.3).
+                // HTTP/1.1 connections persist without the `keep-alive` option (RFC 9112 section 9.3).
                 true if self.constraints.is_http10 || wanted == Some(true) => Some("keep-alive"),
                 true => None,
             },
@@ -343,8 +343,8 @@ impl<O: TransitionObserver> ServerMachine<O> {
         }
     }
 
-    /// Determines whether the connection persists after this response (RFC 9112 section 9.3). `wanted` is the option in
-    /// the response's own `Connection`.
+    /// Determines whether the connection persists after this response (RFC 9112 section 9.3). `wanted` is `Some(true)`
+    /// for `keep-alive` and `Some(false)` for `close` in the response's own `Connection` field.
     fn decide_keep_alive(&mut self, wanted: Option<bool>, until_close: bool) {
         // A client that waits for `100 Continue` may omit the body after a final response. The server then cannot tell
         // whether the next bytes are the body or a request (RFC 9110 section 10.1.1).
@@ -389,7 +389,7 @@ impl<O: TransitionObserver> ServerMachine<O> {
         }
     }
 
-    // Inlined, because a state is large, and passing it to a function costs more than the transition.
+    // This is inlined, because a state is large and passing it to a function costs more than the transition.
     #[inline(always)]
     fn enter_receive(&mut self, next: ReceiveState) {
         self.observer.receive_transition(self.receive_state.name(), next.name());
@@ -428,7 +428,7 @@ mod tests {
     use super::*;
     use crate::http1::CommonHeaders;
 
-    /// A machine that has read a request of this version and has not responded.
+    /// A machine that has read a request with this HTTP version and has not responded to it.
     fn machine_after_request(protocol: Version, version: &str) -> ServerMachine {
         let (mut machine, mut request, mut input) =
             (ServerMachine::new(protocol), Request::default(), Buffer::default());

@@ -1,5 +1,5 @@
-//! `Violation`: what is wrong with a message, for requests and responses. Not here: a server's response to a violation
-//! (`rejection.rs`).
+//! `Violation`: the fault in a malformed or oversized message, for requests and responses. A server's response to a
+//! violation is in `rejection.rs`.
 
 /// A rule of the protocol that a message violates, or a limit that it exceeds. The recipient of the message cannot know
 /// where the next one begins, so it reads nothing more from the connection.

@@ -1,7 +1,7 @@
 //! `MovableSource`: an event source, such as a socket, that can pass from one session to another without being
 //! registered with the poll again.
 //!
-//! Not here: the poll, and the source itself.
+//! The poll is in `reactor`, and the code that creates a source owns it.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use slab::Slab;
 
 use super::Ready;
 
-/// The key of a source that has no session.
+/// Stored instead of a session's key for a source that belongs to no session.
 const NO_SESSION: usize = usize::MAX;
 
 /// The movable sources of one loop, by index. The loop registers each source with a token that contains its index.
@@ -51,8 +51,8 @@ impl SourceTable {
     /// to run.
     pub(crate) fn mark(&self, number: usize, ready: Ready) -> Option<usize> {
         let sources = self.lock();
-        // A source that was dropped in this turn may still have an event. If its index now belongs to another source,
-        // the only effect is one useless system call on that source.
+        // A source that was dropped in this turn may still have an event. If another source now has this index, the
+        // only effect is an unnecessary system call on that source.
         let state = sources.get(number)?;
         for (flag, is_set) in [
             (&state.read, ready.read || ready.broken),

@@ -1,4 +1,5 @@
-//! Implements `Transport` for a boxed transport, for servers that choose the type of the transport at run time.
+//! Implements `Transport` for boxed transports. Servers use them if the type of the transport is known only at run
+//! time.
 
 use std::fs::File;
 use std::io;
@@ -38,8 +39,8 @@ impl<T: Transport + ?Sized> Transport for Box<T> {
     }
 
     fn needs_handshake(&self) -> bool {
-        // The methods with a default implementation must be forwarded too, because otherwise the default would be used
-        // instead of the inner transport's method.
+        // Methods with a default implementation must be forwarded too. Otherwise the default would be called instead of
+        // the inner transport's method.
         (**self).needs_handshake()
     }
 

@@ -1,11 +1,11 @@
-//! An in-memory connection, for tests. Not here: faults and delays, which wrappers add.
+//! An in-memory connection for tests. Faults and delays are added by wrappers around it.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 
 use super::{NoSource, Transport};
 
-/// An in-memory connection. The session owns it; a test acts as the client through the fields.
+/// An in-memory connection. The session owns it, and a test acts as the client by reading and setting the fields.
 #[derive(Debug)]
 pub struct Memory {
     /// Bytes that the client has sent and the server has not read.
@@ -30,7 +30,7 @@ pub struct Memory {
     pub no_sendfile: bool,
     /// The value that [`Transport::short_read_is_all`] returns.
     pub short_read_is_all: bool,
-    /// The event source, which has no events.
+    /// The event source, which never has an event.
     pub source: NoSource,
 }
 
@@ -56,8 +56,8 @@ impl Default for Memory {
 impl Memory {
     /// Allows the server to send `bytes` more bytes. An unlimited window becomes a window of `bytes` bytes.
     pub fn open_window(&mut self, bytes: usize) {
-        // An unlimited window means that no limit has been set yet, so the first call sets the limit instead of adding
-        // to it.
+        // An unlimited window means that no limit has been set yet. The first call therefore sets the limit instead of
+        // adding to it.
         self.room = if self.room == usize::MAX { bytes } else { self.room.saturating_add(bytes) };
     }
 
@@ -65,7 +65,7 @@ impl Memory {
         if self.reset { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) }
     }
 
-    /// Accepts as many bytes of `part` as fit, and returns their count.
+    /// Accepts as many bytes of `part` as the window allows. Returns their number.
     fn accept(&mut self, part: &[u8]) -> usize {
         let count = part.len().min(self.room);
         self.sent.extend_from_slice(&part[..count]);
@@ -91,7 +91,7 @@ impl Transport for Memory {
 
     fn send(&mut self, first: &[u8], second: &[u8], more: bool) -> io::Result<usize> {
         self.check()?;
-        // On a real socket, a session that violates one of these assertions would lose bytes or spin.
+        // A session that violates one of these assertions would lose bytes or spin on a real socket.
         assert!(!self.ended, "bytes were sent after the end");
         assert!(!(first.is_empty() && second.is_empty()), "an empty write");
         if self.room == 0 {
@@ -135,7 +135,7 @@ impl Transport for Memory {
         self.short_read_is_all
     }
 
-    /// Returns a source without events. The caller must run the session itself when bytes have arrived.
+    /// Returns a source without events. A test must itself run the session after it has added bytes.
     fn source(&mut self) -> &mut dyn mio::event::Source {
         &mut self.source
     }

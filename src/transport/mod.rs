@@ -1,6 +1,6 @@
 //! Non-blocking byte streams, as sessions use them: TCP, Unix sockets, and memory for tests.
 //!
-//! Not here: the protocols that use the streams.
+//! The protocols that use the streams are in other modules. Only TLS is here, because it is a byte stream itself.
 
 mod boxed;
 mod memory;
@@ -23,7 +23,7 @@ pub use memory::Memory;
 pub use narrow::{Narrow, Pace, PaceGate, Paced};
 pub use no_source::NoSource;
 
-/// A non-blocking byte stream in both directions that can also send files.
+/// A non-blocking, bidirectional byte stream that can also send files.
 ///
 /// The methods with a default implementation serve two purposes. [`cork`](Transport::cork) and
 /// [`short_read_is_all`](Transport::short_read_is_all) expose capabilities of the system's socket. The others are for a
@@ -40,7 +40,7 @@ pub trait Transport {
     fn recv(&mut self, buf: &mut [u8]) -> io::Result<usize>;
 
     /// Sends some of the bytes of both parts in one call, and returns the number of bytes accepted. `more` is true if a
-    /// file or the end of the connection follows immediately, so that a packet that is not full can wait for it.
+    /// file or the end of the connection follows immediately, so that a partly filled packet can wait for it.
     ///
     /// # Errors
     /// Returns `WouldBlock` if nothing can be accepted now, for example because too much output is pending, and
@@ -54,16 +54,16 @@ pub trait Transport {
     /// file and sends the bytes itself.
     fn send_file(&mut self, file: &File, offset: u64, length: u64) -> io::Result<u64>;
 
-    /// If `true`, a packet that is not full waits for the next bytes, so that several calls use no more packets than
-    /// one call. If `false`, sends the waiting bytes. Does nothing if the transport does not support corking.
+    /// If `true`, a partly filled packet waits for the next bytes, so that several calls use no more packets than one
+    /// call. If `false`, the waiting bytes are sent. Does nothing if the transport does not support corking.
     fn cork(&mut self, _on: bool) {}
 
     /// Shuts down the sending side of the socket. Called when no output is pending, and after
-    /// [`Transport::announce_end`] if the connection is closed in an orderly way. After either call the transport sends
-    /// nothing more, not even a message of its own protocol.
+    /// [`Transport::announce_end`] if the close is orderly. After either call the transport sends nothing more, not
+    /// even a message of its own protocol.
     ///
     /// # Errors
-    /// Returns the errors of the operating system; the peer may already have disconnected.
+    /// Returns the error of the operating system, for example because the peer has already disconnected.
     fn end(&mut self) -> io::Result<()>;
 
     /// True if a read that does not fill its buffer has emptied the socket, so that no further read is needed until the
@@ -115,8 +115,8 @@ pub trait Transport {
 
     /// Adds the announcement of an orderly end to the pending output, if the transport's protocol has one (in TLS,
     /// `close_notify`), and tries to send it. The socket stays open, and further input is read and discarded. Further
-    /// calls do nothing. A transport that is dropped without this call does not announce its end, from which the peer
-    /// can tell that the connection was truncated.
+    /// calls do nothing. A transport that is dropped without this call does not announce its end, so the peer can tell
+    /// that the connection was truncated.
     ///
     /// # Errors
     /// Returns the errors of the operating system, except `WouldBlock`, after which the announcement is pending.
@@ -130,11 +130,11 @@ pub trait Transport {
         None
     }
 
-    /// Makes the drop of the transport reset the connection, if the protocol supports a reset.
+    /// Makes dropping the transport reset the connection, if the protocol supports a reset.
     #[cfg(feature = "harness")]
     fn reset_on_drop(&mut self) {}
 
-    /// The number of bytes of memory that the transport owns for unread input and unsent output.
+    /// The size of the memory that the transport owns for unread input and unsent output, in bytes.
     fn memory(&self) -> usize {
         0
     }

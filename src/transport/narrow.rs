@@ -1,7 +1,7 @@
-//! Forced partial reads and writes, and slow motion: a transport that moves only a few bytes at a time, and a session
-//! on it that continues in the next turn or after a pause.
+//! Forces partial reads and writes, and slows down a connection. [`Narrow`] is a transport that moves only a few bytes
+//! at a time, and [`Paced`] is a session on it that continues in the next turn or after a pause.
 //!
-//! Not here: the loop, which does not wait for a paused session and serves other connections at full speed.
+//! The loop does not wait for a paused session, and serves other connections at full speed.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -15,7 +15,7 @@ use super::{Handshake, Transport};
 use crate::session::{Activity, Next, Ready, Session, StepContext, TurnClock};
 use crate::tls_info::TlsInfo;
 
-/// The maximum size of reads and writes on a connection, and the pause after each. See
+/// The maximum size of the reads and writes on a connection, and the pause after each one that reaches it. See
 /// [`HttpServer::pace`](crate::HttpServer::pace).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Pace {
@@ -33,8 +33,8 @@ pub struct Pace {
 /// The maximum pause, which ensures that the clock can represent the end of every pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A transport that moves only a few bytes at a time. A further attempt in the same turn, or before the end of the
-/// pause, returns `WouldBlock`. [`Paced`] tells it when a turn begins.
+/// A transport that moves only a few bytes at a time. A second read in the same turn, or a read before the pause has
+/// ended, returns `WouldBlock`. The same is true of writes. [`Paced`] tells the transport when a turn begins.
 ///
 /// ```
 /// use serve_forever::transport::{Memory, Narrow, Pace, Transport};
@@ -82,18 +82,18 @@ pub struct PaceGate {
 /// The state of one direction: reading or writing.
 #[derive(Debug, Default)]
 struct Direction {
-    /// True if bytes were moved in this turn, or the pause after that has not ended yet.
+    /// True if bytes were moved in this turn, or if the pause after an earlier read or write has not ended yet.
     is_closed: Cell<bool>,
-    /// True if the last attempt reached the limit, so that a pause follows.
+    /// True if the last read or write moved as many bytes as the limit allows, so that a pause follows.
     is_limited: Cell<bool>,
-    /// The end of the pause.
+    /// The end of the current pause. `None` if the direction is not pausing.
     opens_at: Cell<Option<Instant>>,
-    /// True if an attempt was refused in this turn.
+    /// True if a read or write was refused in this turn because the direction was closed.
     is_withheld: Cell<bool>,
 }
 
 impl Direction {
-    /// Begins a turn. The transport has no clock, so a pause begins with the first turn after the limit was reached.
+    /// Begins a turn. The direction opens unless it is still pausing.
     fn begin_turn(&self, now: Instant) {
         self.is_withheld.set(false);
         if self.opens_at.get().is_none_or(|end| end <= now) {
@@ -102,7 +102,8 @@ impl Direction {
         }
     }
 
-    /// Ends a turn. Returns the time at which an attempt that was refused can be made again.
+    /// Ends a turn. If the limit was reached, a pause begins. It is counted from `now`, because the transport has no
+    /// clock. If a read or write was refused in this turn, returns the time at which the session can try again.
     fn end_turn(&self, now: Instant, pause: Duration) -> Option<Instant> {
         if self.is_limited.take() {
             // With a pause of zero this is `now`, so the direction opens in the next turn.
@@ -111,11 +112,11 @@ impl Direction {
         self.is_withheld.get().then(|| self.opens_at.get().unwrap_or(now))
     }
 
-    /// Attempts to move at most `limit` bytes, unless the direction is closed.
+    /// Calls `call`, which moves at most `limit` bytes. Returns `WouldBlock` instead if the direction is closed.
     fn attempt(&self, limit: usize, call: impl FnOnce() -> io::Result<usize>) -> io::Result<usize> {
         if self.is_closed.get() {
-            // To the session this looks like an ordinary `WouldBlock`. However, the poll does not report when the next
-            // attempt is possible, so `end_turn` returns that time.
+            // To the session this looks like an ordinary `WouldBlock`. However, the poll does not report the end of a
+            // pause, so `end_turn` returns the time at which the session can try again.
             self.is_withheld.set(true);
             return Err(io::ErrorKind::WouldBlock.into());
         }
@@ -123,7 +124,7 @@ impl Direction {
         // ready.
         let count = call()?;
         self.is_closed.set(true);
-        // A smaller count means that the socket limited the attempt, so no pause follows.
+        // A smaller count means that the socket could not move more, so no pause follows.
         self.is_limited.set(count >= limit);
         Ok(count)
     }
@@ -153,7 +154,7 @@ impl PaceGate {
 
 impl<T: Transport> Transport for Narrow<T> {
     fn recv(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        // If there is no limit, calls are passed on and do not count as attempts.
+        // Without a limit, the call is passed on and no pause can follow.
         let Some(limit) = self.gate.pace.max_read else { return self.transport.recv(buf) };
         let room = buf.len().min(limit.get());
         self.gate.read.attempt(limit.get(), || self.transport.recv(&mut buf[..room]))
@@ -164,7 +165,7 @@ impl<T: Transport> Transport for Narrow<T> {
         let limit = limit.get();
         let of_first = first.len().min(limit);
         let of_second = second.len().min(limit - of_first);
-        // The bytes beyond the limit are sent later, so the packet must not wait for them.
+        // The bytes beyond the limit are sent in a later turn, so the packet must not wait for them.
         let more = more && of_first == first.len() && of_second == second.len();
         self.gate.write.attempt(limit, || self.transport.send(&first[..of_first], &second[..of_second], more))
     }
@@ -242,8 +243,8 @@ impl<T: Transport> Transport for Narrow<T> {
     }
 }
 
-/// A session on a [`Narrow`] transport. If the transport has refused an attempt, the session runs again in the next
-/// turn or after the pause.
+/// A session on a [`Narrow`] transport. If the transport has refused a read or write, the session runs again in the
+/// next turn or after the pause.
 #[derive(Debug)]
 pub struct Paced<S> {
     session: S,

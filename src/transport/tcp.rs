@@ -13,8 +13,8 @@ impl Transport for mio::net::TcpStream {
 
     fn send(&mut self, first: &[u8], second: &[u8], more: bool) -> io::Result<usize> {
         match (first, second) {
-            // `more` matters only for a single part. If there are two parts, the second is the body, so no file follows
-            // and the packet need not be held back.
+            // `more` matters only for a single part. If there are two parts, the second is the body. No file follows
+            // then, so the packet need not be held back.
             (only, []) if more => send_more(self, only),
             // For a single part, `write` is cheaper than `writev`.
             (only, []) | ([], only) => self.write(only),
@@ -45,15 +45,15 @@ impl Transport for mio::net::TcpStream {
 
     #[cfg(all(feature = "harness", target_os = "linux"))]
     fn unacknowledged(&self) -> Option<u64> {
-        // The write queue holds bytes until they are acknowledged. Its memory exceeds the number of bytes, but is 0 if
-        // the queue is empty.
+        // The write queue holds bytes until they are acknowledged. The reported memory is larger than the number of
+        // bytes, but is 0 if the queue is empty.
         let memory = nix::sys::socket::getsockopt(self, option::SocketMemory).ok()?;
         Some(u64::from(memory[option::WRITE_QUEUE]))
     }
 
     #[cfg(feature = "harness")]
     fn reset_on_drop(&mut self) {
-        // An error is ignored: the connection then ends with a FIN.
+        // An error is ignored. Its only effect is that the connection ends with a FIN.
         _ = socket2::SockRef::from(&*self).set_linger(Some(std::time::Duration::ZERO));
     }
 
@@ -79,8 +79,8 @@ mod option {
     );
 }
 
-/// Sends bytes that the kernel may hold back until the packet is full, or until the file or the close follows, which
-/// saves a packet.
+/// Sends bytes. To save a packet, the kernel may hold them back until the packet is full, or until the file or the
+/// close follows.
 #[cfg(target_os = "linux")]
 fn send_more(stream: &mut mio::net::TcpStream, bytes: &[u8]) -> io::Result<usize> {
     use rustix::net::SendFlags;

@@ -14,7 +14,7 @@ impl Transport for UnixStream {
     }
 
     fn send(&mut self, first: &[u8], second: &[u8], _: bool) -> io::Result<usize> {
-        // `more` is ignored, because a Unix socket has no packets, so holding bytes back would save nothing.
+        // `more` is ignored. A Unix socket has no packets, so holding bytes back would save nothing.
         self.write_vectored(&[IoSlice::new(first), IoSlice::new(second)])
     }
 

@@ -18,7 +18,7 @@ fn run(limits: CgiLimits) -> ScriptRun {
     ScriptRun::new(service.context(), Request::builder("POST", "/cgi-bin/x").build(), script, true)
 }
 
-/// The response, if there is one at this point.
+/// Polls the run once. Returns the response, if there is one.
 fn poll(run: &mut ScriptRun, registrar: &mut TestRegistrar) -> Option<Response> {
     match run.poll(registrar).unwrap() {
         RunProgress::NotYet => None,
@@ -27,7 +27,7 @@ fn poll(run: &mut ScriptRun, registrar: &mut TestRegistrar) -> Option<Response> 
     }
 }
 
-/// The output of a script that only sleeps, which comes from this pipe.
+/// Adds a script that only sleeps to the reaper. Returns its output, which is read from `output` instead of the script.
 fn sleeping(run: &ScriptRun, output: PipeReader, registrar: &mut TestRegistrar) -> ScriptOutput {
     let child = Command::new("sleep").arg("1000").process_group(0).spawn().unwrap();
     let label = ChildLabel { client: SocketAddr::from(([0; 4], 0)), name: run.script.shown(), wake: registrar.wake() };
@@ -118,7 +118,7 @@ fn a_queued_run_that_is_dropped_leaves_the_queue() {
     assert_eq!(next.wakes(), 1);
 }
 
-/// A run whose script only sleeps. The test writes the output instead of the script.
+/// A run whose script only sleeps. The test writes the script's output.
 struct Played {
     run: ScriptRun,
     registrar: TestRegistrar,
@@ -136,7 +136,7 @@ impl Played {
         Played { run, registrar, output: Some(writer) }
     }
 
-    /// A script whose input is filled with a body of which it has read nothing. Dropping the receiver closes the input.
+    /// A run whose script has not read any of a body that fills its input. Dropping the receiver closes the input.
     fn with_unread_body() -> (Played, Receiver) {
         let mut played = Played::new("POST", CgiLimits::default());
         let (stdin, reader) = pipe::new().unwrap();
@@ -150,13 +150,13 @@ impl Played {
         poll(&mut self.run, &mut self.registrar)
     }
 
-    /// Writes this output. Returns the response, if there is one then.
+    /// Writes to the output and polls the run. Returns the response, if there is one.
     fn write(&mut self, output: &str) -> Option<Response> {
         self.output.as_mut().unwrap().write_all(output.as_bytes()).unwrap();
         self.poll()
     }
 
-    /// Ends the output. Returns the response.
+    /// Ends the output and polls the run until it returns the response.
     fn end(&mut self) -> Response {
         self.output = None;
         // A process that another test is starting at this moment has a copy of the descriptor until it calls `exec`.
@@ -168,7 +168,7 @@ impl Played {
         }
     }
 
-    /// The error that a run with this output returns.
+    /// The text of the error that the run returns for this output. `None` if it returns no error.
     fn refusal(mut self, output: &str) -> Option<String> {
         self.output.as_mut().unwrap().write_all(output.as_bytes()).unwrap();
         self.run.poll(&mut self.registrar).err().map(|error| error.to_string())

@@ -1,6 +1,6 @@
-//! The grammar of chunk extensions (RFC 9112 section 7.1.1). Extensions are checked and then ignored. The check is
-//! needed because a parser that accepts arbitrary bytes here may find the end of the line in a different place than the
-//! proxy in front of it. The size of a chunk and the limit on extensions are in `chunked.rs`.
+//! The grammar of chunk extensions (RFC 9112 section 7.1.1). Extensions are checked and then ignored. Without the
+//! check, this parser could find the end of the line in a different place than a proxy in front of it. The size of a
+//! chunk and the limit on extensions are in `chunked.rs`.
 
 use crate::http::is_token;
 

@@ -8,7 +8,7 @@ use super::decoded::Decoded;
 use crate::http::{HeaderList, is_field_value, is_token, trim_ows};
 use crate::http1::{Buffer, MessageLimits, Violation};
 
-/// Decodes a chunked body, and keeps the state between two calls.
+/// Decodes a chunked body that arrives in pieces.
 #[derive(Debug, Default)]
 pub struct ChunkedDecoder {
     state: ChunkState,
@@ -68,7 +68,7 @@ impl ChunkedDecoder {
                         input.consume(2);
                         self.state = ChunkState::Size;
                     }
-                    // The CR may arrive before the LF.
+                    // The CR may have arrived without the LF.
                     [] | [b'\r'] => return Ok(Decoded::More),
                     _ => return Err(Violation::Chunk),
                 },
@@ -98,8 +98,8 @@ impl ChunkedDecoder {
         if matches!(self.state, ChunkState::Size) && bytes.first().is_some_and(|byte| !byte.is_ascii_hexdigit()) {
             return Err(Violation::Chunk);
         }
-        // The digits and the CR of a size line do not count as overhead, so a line may be longer than the rest of the
-        // limit.
+        // The digits and the CR of a size line do not count as overhead, so the line may be longer than the overhead
+        // that is left.
         let most = limits.chunk_overhead.saturating_sub(self.overhead) + MOST_DIGITS + 1;
         if newline.unwrap_or(bytes.len()) > most {
             return Err(Violation::ChunkOverhead);
@@ -155,7 +155,7 @@ impl ChunkedDecoder {
             self.state = ChunkState::End;
             return Ok(0);
         }
-        // White space around the name is not allowed in a token, so it is rejected here. This also rejects folded
+        // A token contains no white space, so white space around the name is rejected here. This also rejects folded
         // lines.
         let colon = memchr(b':', line).ok_or(Violation::Field)?;
         let (name, value) = (&line[..colon], &line[colon + 1..]);
@@ -179,7 +179,8 @@ mod tests {
         MessageLimits { chunk_overhead: 100, body: 1 << 40, ..MessageLimits::default() }
     }
 
-    /// Decodes the bytes in pieces of `step` bytes. Returns the body, and the number of bytes after its end.
+    /// Decodes the bytes in pieces of `step` bytes. Returns the body, and the number of bytes after its end if the end
+    /// was found.
     fn decode(bytes: &[u8], step: usize) -> Result<(Vec<u8>, Option<usize>), Violation> {
         let mut decoder = Decoder::new(BodyLength::Chunked);
         let mut input = Buffer::default();

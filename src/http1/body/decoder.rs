@@ -8,12 +8,13 @@ use crate::http1::{Buffer, MessageLimits, Violation};
 /// Removes the framing from the body of a message (RFC 9112 section 6), for requests and for responses.
 #[derive(Debug)]
 pub enum Decoder {
-    /// A body of known length, with the number of bytes that have not been consumed.
+    /// A body of known length. Contains the number of bytes that have not been consumed.
     Length(u64),
-    /// A chunked body. It is boxed, because few bodies are chunked, but every connection reserves space for a decoder.
+    /// A chunked body. The decoder is boxed, because few bodies are chunked but every connection reserves space for a
+    /// `Decoder`.
     Chunked(Box<ChunkedDecoder>),
-    /// A close-delimited body (RFC 9112 section 6.3), with the number of its bytes consumed so far. Only a response may
-    /// have one.
+    /// A close-delimited body (RFC 9112 section 6.3), which only a response can have. Contains the number of bytes
+    /// consumed so far.
     UntilClose(u64),
 }
 

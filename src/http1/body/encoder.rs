@@ -6,7 +6,7 @@ use crate::http1::Buffer;
 /// Adds the framing to the body of a message (RFC 9112 section 6), for requests and for responses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoder {
-    /// A body of known length, with the number of bytes that remain to be sent.
+    /// A body of known length. Contains the number of bytes that remain to be sent.
     Counted(u64),
     /// A chunked body. The end of the body is marked by an empty chunk.
     Chunked,
@@ -29,7 +29,7 @@ impl Encoder {
             // An empty chunk would end the body, so it is not written.
             Encoder::Chunked if data.is_empty() => 0,
             Encoder::Chunked => {
-                // Space for 16 digits and CRLF.
+                // The line has room for 16 digits and the CRLF.
                 let mut line = [0; 18];
                 out.extend(hex_line(data.len(), &mut line));
                 out.extend(data);

@@ -1,4 +1,5 @@
-//! The framing of message bodies: decoding and encoding. Requests and responses are not distinguished here.
+//! The framing of message bodies: decoding and encoding. This module does not distinguish between requests and
+//! responses.
 
 mod chunk_ext;
 mod chunked;

@@ -1,8 +1,8 @@
-//! Unit tests of `ClientMachine`. Dialogues for single responses are in `tests/wire/client`.
+//! Unit tests of `ClientMachine`. Exchanges for individual responses are tested in `tests/wire/client`.
 
 use super::*;
 
-/// A client machine, its input, and the last head.
+/// A client machine, the input that it has not consumed, and the last head that it has read.
 #[derive(Default)]
 struct Client {
     machine: ClientMachine,
@@ -226,7 +226,7 @@ fn a_repeated_request_awaits_a_response_and_may_be_the_last() {
     assert_eq!(events, Ok(vec![Head, End, Paused]), "a response to HEAD has no body");
     client.machine.repeat_request("GET", true);
     assert!(!client.machine.can_request() && client.machine.awaited() == 1);
-    // A request without `close` does not make an ending connection persist.
+    // Repeating a request without `close` does not keep a connection open that the server has ended.
     let mut client = Client::sent("GET");
     client.receive(b"HTTP/1.1 204 No Content\r\n").unwrap();
     client.machine.repeat_request("GET", false);

@@ -4,11 +4,12 @@
 use crate::http::{BodyLength, Persistence, Version, is_token, list_elements};
 use crate::http1::Violation;
 
-/// The values of `Content-Length`, `Transfer-Encoding` and `Connection`, in the part of a head that has been read.
+/// The values of the `Content-Length`, `Transfer-Encoding` and `Connection` fields in the part of a head that has been
+/// read.
 #[derive(Default)]
 pub(crate) struct FramingFields {
     length: Option<u64>,
-    /// True if `Transfer-Encoding` is present, even with an empty list.
+    /// True if there is a `Transfer-Encoding` field, even with an empty list.
     has_coding: bool,
     codings: usize,
     /// The number of times that the list of codings contains `chunked`.
@@ -44,7 +45,7 @@ impl FramingFields {
             (None, false) => Ok(BodyLength::None),
             (Some(length), false) => Ok(BodyLength::Known(length)),
             // RFC 9112 section 6.1 allows a recipient to ignore the length. A proxy that ignores the coding instead
-            // would see a different body, which allows request smuggling.
+            // would see a different body, and this would allow request smuggling.
             (Some(_), true) => Err(Violation::TwoFramings),
             // HTTP/1.0 has no transfer codings, so the framing is invalid (RFC 9112 section 6.1).
             (None, true) if version == Version::Http10 => Err(Violation::TransferEncodingInHttp10),
@@ -80,12 +81,12 @@ impl FramingFields {
         }
     }
 
-    /// True if `Connection` has the option `close`.
+    /// True if the `Connection` field has the `close` option.
     pub(crate) fn closes(&self) -> bool {
         self.close
     }
 
-    /// True if `Connection` has the option `keep-alive`.
+    /// True if the `Connection` field has the `keep-alive` option.
     pub(crate) fn keeps_alive(&self) -> bool {
         self.keep_alive
     }

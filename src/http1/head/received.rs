@@ -19,7 +19,7 @@ pub struct ReceivedHead {
 }
 
 impl Default for ReceivedHead {
-    /// A head to be filled by the parser: 200, without a reason phrase and without fields.
+    /// An empty head, which the parser fills in. Its status is 200, and it has no reason phrase and no fields.
     fn default() -> Self {
         let (reason, headers) = (Vec::new(), HeaderList::new());
         ReceivedHead { version: Version::Http11, status: Status::OK, reason, headers }
@@ -32,7 +32,7 @@ impl ReceivedHead {
         self.version
     }
 
-    /// The status.
+    /// The status in the status line.
     pub fn status(&self) -> Status {
         self.status
     }
@@ -50,7 +50,7 @@ impl ReceivedHead {
     /// Parses a head that the scan has found in `bytes`.
     fn read(&mut self, bytes: &[u8], found: &FoundHead<StatusLine>) -> Result<ResponseControls, Violation> {
         let head = &bytes[found.start..found.end];
-        // The scan has accepted the line, so the line contains at least a version and a status, and ends in CRLF.
+        // The scan has accepted the status line, so the line has at least a version and a status, and ends in CRLF.
         let line_end = head.iter().position(|byte| *byte == b'\r').unwrap_or(head.len());
         (self.version, self.status) = (found.line.version, found.line.status);
         self.reason.clear();

@@ -1,4 +1,5 @@
-//! Parses the head of a request into a [`Request`], in the fastest applicable way out of three.
+//! Parses the head of a request into a [`Request`]. There are three ways to parse a head, of which the fastest one that
+//! applies is used.
 
 use std::mem::MaybeUninit;
 
@@ -29,10 +30,10 @@ impl HeadProgress {
         limits: &MessageLimits,
         request: &mut Request,
     ) -> Result<Option<(usize, ResponseConstraints)>, Violation> {
-        // Once a scan has begun it continues, because the two faster ways have already failed for this head.
+        // Once a scan has begun, it continues. The two faster ways have already failed for this head.
         if self.0.is_none() {
-            // Comparing bytes is the cheapest way, and it often succeeds, because browsers, benchmarks and other
-            // clients repeat their heads.
+            // Comparing bytes is the cheapest way. It often succeeds, because browsers, benchmarks and other clients
+            // repeat their heads.
             if let Some(repeated) = read_again(bytes, limits, request) {
                 return Ok(Some(repeated));
             }
@@ -43,8 +44,8 @@ impl HeadProgress {
         match self.0.get_or_insert_default().advance(bytes, limits) {
             Ok(None) => Ok(None),
             Ok(Some(found)) => {
-                // `request` is cleared only here, because it is needed to recognise a repeat until the head is
-                // complete.
+                // `request` is cleared only here. Until the head is complete, its old content is needed to recognise a
+                // repeat.
                 request.clear();
                 read(bytes, &found, limits, request).map(|constraints| Some((found.end, constraints)))
             }
@@ -55,7 +56,7 @@ impl HeadProgress {
         }
     }
 
-    /// Copies the request line into `request` for the log, because the head is rejected before it is complete.
+    /// Copies the request line of a rejected head into `request`, so that the log can show it.
     #[cold]
     fn name_refused(&self, violation: &Violation, bytes: &[u8], request: &mut Request) {
         self.copy_request_line(bytes, request);
@@ -89,7 +90,7 @@ fn read_again(bytes: &[u8], limits: &MessageLimits, request: &Request) -> Option
     fits.then_some((length, constraints))
 }
 
-/// Parses a head that has arrived completely, as most do, in one pass. Returns its length and its constraints.
+/// Parses a head that has arrived in full, as most do, in one pass. Returns its length and its constraints.
 ///
 /// Returns `None` without changing `request` if the head is incomplete, may exceed a limit, or has a malformed line.
 /// [`HeadScan`] then determines the violation. If both accept a head, their results are the same.
@@ -110,8 +111,9 @@ fn read_whole(
     let target_end = method.len() + 1 + target.len();
     let version = if parsed.version? == 1 { Version::Http11 } else { Version::Http10 };
     let line = RequestLine { method_end: method.len() as u32, target_end: target_end as u32, version };
-    // httparse accepts a bare LF as a line end, and skips empty lines before the request line. Only the scan decides
-    // whether these are violations, so here each field line must follow a CRLF.
+    // httparse accepts a bare LF as a line end and skips empty lines before the request line. Deciding whether such a
+    // head is a violation is left to the scan. This fast path therefore requires that nothing precedes the method and
+    // that a CRLF precedes each field line.
     let crlf = |at: usize| head.get(at..at + 2) == Some(b"\r\n");
     let is_strict = place(head, method.as_bytes()).start() == 0
         // A field name begins directly after the previous line, so the two bytes before the name must be the CRLF of
@@ -150,7 +152,7 @@ fn read(
     }
 }
 
-/// The bytes of a request line after its target.
+/// The end of a request line, after its target.
 const HTTP_1_1: &[u8] = b" HTTP/1.1";
 
 /// Fills `request` from a head whose lines have been parsed.

@@ -5,7 +5,8 @@ use super::host::is_authority;
 use crate::http::{BodyLength, Expect, Method, Request, ResponseConstraints, Span, Version};
 use crate::http1::Violation;
 
-/// The values of `Host`, of `Expect` and of the fields that frame a message, as far as the head has been read.
+/// The values of the `Host` and `Expect` fields, and of the fields that frame a message, in the part of a head that has
+/// been read.
 #[derive(Default)]
 pub(crate) struct RequestControls {
     framing: FramingFields,
@@ -15,7 +16,7 @@ pub(crate) struct RequestControls {
 }
 
 impl RequestControls {
-    /// Stores the value of a field if it is one of these. `place` is the position of its value in the head.
+    /// Stores the value of a field that affects the protocol. `place` is the position of the value in the head.
     pub(crate) fn note(&mut self, name: &str, value: &[u8], place: Span) -> Result<(), Violation> {
         match name.len() {
             4 if name.eq_ignore_ascii_case("host") => {
@@ -38,8 +39,8 @@ impl RequestControls {
         self.framing.body_length(version)
     }
 
-    /// The position of the value of `Host`. HTTP/1.1 requires exactly one `Host`, and HTTP/1.0 allows at most one (RFC
-    /// 9112 section 3.2).
+    /// The position of the `Host` field's value. HTTP/1.1 requires exactly one `Host` field, and HTTP/1.0 allows at
+    /// most one (RFC 9112 section 3.2).
     pub(crate) fn host(&self, head: &[u8], version: Version) -> Result<Option<Span>, Violation> {
         // `Host` is required even if the target is in absolute form (RFC 9112 section 3.2.2).
         if self.hosts > 1 || (self.hosts == 0 && version == Version::Http11) {
@@ -100,7 +101,7 @@ mod tests {
         assert_eq!(expect("200-ok"), Expect::Unknown);
         let (_, constraints) = head("GET / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n").unwrap();
         assert_eq!(constraints.expect, Expect::None);
-        // A field whose name has as many letters is not an expectation.
+        // Another field whose name has the same length is not an expectation.
         assert_eq!(fields("Origin: 100-continue\r\n").unwrap().1.expect, Expect::None);
     }
 }

@@ -22,7 +22,7 @@ impl StartLine for RequestLine {
     fn parse(line: &[u8]) -> Result<RequestLine, Violation> {
         let malformed = || Violation::RequestLine(Violation::quote(line));
         let method_end = line.iter().position(|byte| *byte == b' ').ok_or_else(malformed)?;
-        // The last SP ends the target. Any further SP is then part of the target, for which it is rejected.
+        // The last SP ends the target. Any other SP is then part of the target, which is rejected because of it.
         let target_end =
             line.iter().rposition(|byte| *byte == b' ').filter(|at| *at > method_end + 1).ok_or_else(malformed)?;
         if !is_token(&line[..method_end]) || !is_target(&line[method_end + 1..target_end]) {
@@ -37,8 +37,8 @@ impl StartLine for RequestLine {
     /// time.
     fn check_start(partial: &[u8], checked: usize, limits: &MessageLimits) -> Result<(), Violation> {
         let limit = limits.start_line;
-        // An invalid byte within the limit takes precedence over the length, because a line that arrives byte by byte
-        // would also be rejected for that byte. Bytes beyond the limit are not checked.
+        // An invalid byte within the limit takes precedence over the length. A line that arrives byte by byte would be
+        // rejected for that byte too. Bytes beyond the limit are not checked.
         let within = &partial[..partial.len().min(limit.saturating_sub(1))];
         check_text(within, checked, limit)?;
         if within.len() < partial.len() { check_text(&partial[..limit], checked, limit) } else { Ok(()) }
@@ -64,8 +64,8 @@ fn check_text(partial: &[u8], checked: usize, limit: usize) -> Result<(), Violat
 
 /// True if every byte is allowed in a request target.
 pub(crate) fn is_target(target: &[u8]) -> bool {
-    // This uses `fold` instead of `all`, because nearly all targets are valid, and without an early exit the loop is
-    // vectorised.
+    // Nearly all targets are valid, so this uses `fold` instead of `all`. Without an early exit, the compiler can
+    // vectorise the loop.
     target.iter().fold(true, |valid, byte| valid & is_target_byte(*byte))
 }
 

@@ -22,8 +22,8 @@ pub struct ResponseHead<'a> {
     pub common: &'a CommonHeaders,
 }
 
-/// The field lines of `Server` and `Date` as bytes, with the other common lines between them. `Server` and `Date` are
-/// each left out if the response has its own field with that name. The other lines are always sent. The bytes are
+/// The `Server` and `Date` field lines as bytes, with the other common lines between them. The `Server` or `Date` line
+/// is left out if the response has its own field with that name. The other lines are always sent. The bytes are
 /// prepared once per second, because all responses within a second share them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CommonHeaders {
@@ -35,7 +35,7 @@ pub struct CommonHeaders {
 }
 
 impl CommonHeaders {
-    /// Creates the block. Each argument is a whole line with its CRLF, or empty to omit the line.
+    /// Creates the block. Each argument is a whole line including its CRLF, or empty to omit the line.
     pub fn new(server: &[u8], date: &[u8]) -> CommonHeaders {
         CommonHeaders::with_more(server, b"", date)
     }
@@ -46,7 +46,7 @@ impl CommonHeaders {
     }
 
     /// The common lines without a `Server` or `Date` line that `fields` replaces. The result is always one slice,
-    /// because only the first or the last line can be left out.
+    /// because only the first and the last line can be left out.
     fn beside(&self, fields: &FieldBlock) -> &[u8] {
         match (fields.has_server(), fields.has_date()) {
             (false, false) => &self.lines,
@@ -62,11 +62,11 @@ impl CommonHeaders {
 pub(crate) struct ResponseFraming {
     /// The HTTP version in the status line.
     pub(crate) protocol: Version,
-    /// The value of `Content-Length`; `None` if the response needs no such field, or sets the field itself.
+    /// The value of the `Content-Length` field. `None` if the response needs no such field or sets it itself.
     pub(crate) length: Option<u64>,
-    /// True to add `Transfer-Encoding: chunked`.
+    /// If true, `Transfer-Encoding: chunked` is added.
     pub(crate) chunked: bool,
-    /// The value of `Connection`.
+    /// The value of the `Connection` field. `None` if no such field is added.
     pub(crate) connection: Option<&'static str>,
 }
 
@@ -96,8 +96,8 @@ pub(crate) fn write_head(response: &ResponseHead<'_>, added: ResponseFraming, ou
     out.extend(b"\r\n");
 }
 
-/// Appends an interim response to `out`. `Server` and `Date` are left out, which is allowed because RFC 9110 section
-/// 6.6.1 makes `Date` optional in a 1xx response.
+/// Appends an interim response to `out`. `Server` and `Date` are left out. RFC 9110 section 6.6.1 makes `Date` optional
+/// in a 1xx response.
 pub(crate) fn write_interim(protocol: Version, status: Status, fields: &FieldBlock, out: &mut Buffer) {
     write_status_line(protocol, status, None, out);
     out.extend(fields.lines());

@@ -4,8 +4,8 @@ use super::fields::FramingFields;
 use crate::http::{BodyLength, Status, Version, list_elements};
 use crate::http1::{MessageLimits, Violation};
 
-/// The values of the fields that frame a response and determine whether the connection persists, as far as the head has
-/// been read.
+/// The values of the fields that frame a response and determine whether the connection persists, in the part of a head
+/// that has been read.
 #[derive(Default)]
 pub(crate) struct ResponseControls {
     framing: FramingFields,
@@ -23,7 +23,7 @@ pub(crate) enum ResponseBody {
 }
 
 impl ResponseControls {
-    /// Stores the value of a field if it is one of these.
+    /// Stores the value of a field that affects the protocol. Other fields are ignored.
     pub(crate) fn note(&mut self, name: &str, value: &[u8]) -> Result<(), Violation> {
         match name.len() {
             // HTTP/1.0 servers use these fields, and CPython honours them too (RFC 9112 appendix C.2.2).
@@ -36,7 +36,8 @@ impl ResponseControls {
         Ok(())
     }
 
-    /// The framing of the body (RFC 9112 section 6.3). `without_body` is true if the request excludes a body.
+    /// The framing of the body (RFC 9112 section 6.3). `without_body` is true if, because of its request, the response
+    /// has no body.
     pub(crate) fn body(
         &self,
         status: Status,
@@ -47,8 +48,8 @@ impl ResponseControls {
         if without_body || matches!(status.code(), 100..=199 | 204 | 304) {
             return Ok(ResponseBody::Framed(BodyLength::None));
         }
-        // A chunked HTTP/1.0 response is an error on the part of the server, but RFC 9112 section 6.1 lets a client
-        // process it and then close the connection, so the version is not checked here.
+        // A chunked HTTP/1.0 response is an error of the server. RFC 9112 section 6.1 lets a client process it and then
+        // close the connection, so the version is not checked here.
         match self.framing.body_length(Version::Http11)? {
             BodyLength::None => Ok(ResponseBody::UntilClose),
             BodyLength::Known(length) if !limits.allow_body(length) => Err(Violation::LargeBody),

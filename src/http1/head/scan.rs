@@ -1,5 +1,5 @@
-//! `HeadScan`: finds the end of a head that arrives in pieces, and checks its limits. The scan does not parse fields,
-//! and is used for requests and for responses.
+//! `HeadScan`: finds the end of a head that arrives in pieces, and checks its limits. The scan does not parse fields.
+//! Requests and responses both use it.
 
 use memchr::{memchr, memchr_iter};
 
@@ -13,7 +13,7 @@ use crate::http1::{MessageLimits, Violation};
 /// head.
 #[derive(Debug)]
 pub(crate) struct HeadScan<L> {
-    /// The number of bytes that have been searched for the ends of lines.
+    /// The number of bytes that have been searched for line ends.
     scanned: usize,
     /// The start of the current line.
     line_start: usize,
@@ -88,8 +88,8 @@ impl<L: StartLine> HeadScan<L> {
         // As above, the check for partial lines takes precedence.
         self.partial_line(without_lf, 0, limits)?;
         match with_end.strip_suffix(b"\r\n") {
-            // A bare LF is rejected, although RFC 9112 section 2.2 allows a recipient to accept it, because two parsers
-            // that disagree on it allow request smuggling.
+            // RFC 9112 section 2.2 allows a recipient to accept a bare LF. It is rejected here, because two parsers
+            // that disagree about it allow request smuggling.
             None => Err(Violation::BareLf),
             Some([]) => {
                 let (start, end) = (self.head_start, self.scanned);
@@ -128,7 +128,7 @@ impl<L: StartLine> HeadScan<L> {
         self.check_head(self.scanned, limits)
     }
 
-    /// Checks the length of the head up to `end`.
+    /// Checks that the head up to `end` is within its limit.
     fn check_head(&self, end: usize, limits: &MessageLimits) -> Result<(), Violation> {
         if end - self.head_start > limits.head { Err(Violation::LongHead(limits.head)) } else { Ok(()) }
     }
@@ -153,7 +153,7 @@ mod tests {
     use super::*;
     use crate::http1::head::request_line::RequestLine;
 
-    /// Scans the bytes at once, then one by one. Both must have the same result.
+    /// Scans the bytes all at once, and then one by one. Asserts that both have the same result.
     fn scan(bytes: &[u8], limits: &MessageLimits) -> Result<Option<FoundHead<RequestLine>>, Violation> {
         let whole = HeadScan::default().advance(bytes, limits);
         let mut scan = HeadScan::default();
@@ -210,7 +210,7 @@ mod tests {
         assert_eq!(scan(fields("A: 456789\r\n").as_bytes(), &limits), Err(Violation::LongField(10)));
         assert!(scan(fields("A:\r\nB:\r\nC:\r\n").as_bytes(), &limits).unwrap().is_some());
         assert_eq!(scan(fields("A:\r\nB:\r\nC:\r\nD:\r\n").as_bytes(), &limits), Err(Violation::ManyFields(3)));
-        // The first violation is reported, even if the end of the line shows another one.
+        // The first violation is reported, even if the rest of the line has another one.
         assert_eq!(scan(b"GET /abcdefghijklmno\n", &limits), Err(Violation::LongRequestLine));
         assert_eq!(scan(b"GET /abcdefghijklmno\x01\r\n", &limits), Err(Violation::LongRequestLine));
         assert!(matches!(scan(b"GET / HTTP/\x9f2.0\r\n", &limits), Err(Violation::RequestLine(_))));
@@ -222,7 +222,7 @@ mod tests {
         assert_eq!(scan(fields("A: 45\r\nB: 3456789\r\n").as_bytes(), &short), Err(Violation::LongHead(30)));
         // Empty lines before the head do not count towards its limit.
         assert_eq!(scan(b"\r\n\r\nGET / HTTP/1.1\r\nA: 456789\r\n", &short), Err(Violation::LongField(10)));
-        // A byte that exceeds both limits exceeds the limit of its line.
+        // If the same byte exceeds both limits, the violation is that of the line.
         let both = MessageLimits { field_line: 15, ..short };
         assert_eq!(scan(fields("A: 456789012345\r\n").as_bytes(), &both), Err(Violation::LongField(15)));
     }

@@ -7,7 +7,7 @@ use super::request_line::is_target;
 use crate::http::{BodyLength, HeaderList, is_token};
 use crate::http1::{Buffer, Encoder, Violation};
 
-/// The parts of a request's head that a client sends. Nothing else is added to the head.
+/// The head of a request that a client sends. No other fields are added to it.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestHead<'a> {
     /// The method, which must be a token.
@@ -21,7 +21,7 @@ pub struct RequestHead<'a> {
     pub encode_chunked: bool,
 }
 
-/// Why a request was rejected before any byte of it was sent.
+/// The reason why a request was rejected before any byte of it was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidRequest {
@@ -52,7 +52,7 @@ impl fmt::Display for InvalidRequest {
 
 impl std::error::Error for InvalidRequest {}
 
-/// The effects of a request's head on the connection.
+/// The consequences of a request's head: the framing of its body, and whether the connection can persist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SentFraming {
     /// The encoder for the body; `None` if the request has no body.
@@ -62,7 +62,7 @@ pub(crate) struct SentFraming {
 }
 
 impl RequestHead<'_> {
-    /// Checks all parts and the fields that frame the body.
+    /// Checks the method, the target, and the fields that frame the body.
     ///
     /// # Errors
     /// Returns the first part that is not allowed.

@@ -1,4 +1,5 @@
-//! `StartLine`: the only part in which the scan of a request head differs from that of a response head.
+//! `StartLine`: the first line of a head, the only part for which the scan of a request differs from that of a
+//! response.
 
 use crate::http1::{MessageLimits, Violation};
 
@@ -20,6 +21,6 @@ pub(crate) trait StartLine: Copy {
 /// True if a line whose end has not arrived will be longer than `limit`. `partial` is the part that has arrived, which
 /// does not include the LF.
 pub(crate) fn will_exceed(partial: &[u8], limit: usize) -> bool {
-    // The LF is still to come, and so is the CR unless it has arrived. Both count towards the length.
+    // The LF has not arrived yet, and perhaps not the CR either. Both count towards the length.
     partial.len() + usize::from(!partial.ends_with(b"\r")) >= limit
 }

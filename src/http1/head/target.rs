@@ -1,4 +1,4 @@
-//! Parses the request target: determines which of the four forms it has, and its path, query and authority.
+//! Parses the request target, which has one of four forms, into its path, query and authority.
 
 use super::host::is_authority;
 use crate::http::{Method, Request, Span};

@@ -1,5 +1,5 @@
-//! The two state machines of a server's connection: their states and the tables of allowed transitions. Not here: the
-//! decision of when to make a transition (`server.rs`).
+//! The two state machines of a server's connection: their states and the tables of allowed transitions. `server.rs`
+//! decides when to make a transition.
 
 use crate::http1::head::HeadProgress;
 use crate::http1::{Decoder, Encoder};

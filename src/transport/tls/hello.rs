@@ -1,8 +1,8 @@
-//! Inspects the first bytes from a client before rustls processes them. Determines whether they are TLS and whether the
-//! ClientHello is complete, and extracts two values that rustls' unbuffered connection does not expose: the server name
-//! (RFC 6066 section 3) and the cipher suite that the client prefers.
+//! Inspects the first bytes from a client before rustls processes them. This determines whether they are TLS and
+//! whether the ClientHello is complete. It also extracts two values that rustls' unbuffered connection does not expose:
+//! the server name (RFC 6066 section 3) and the cipher suite that the client prefers.
 //!
-//! Not here: validation of the message. Bytes that are not a valid ClientHello go to rustls, which responds with an
+//! The message is not validated here. Bytes that are not a valid ClientHello go to rustls, which responds with an
 //! alert.
 
 use std::borrow::Cow;
@@ -30,7 +30,7 @@ pub(super) enum ClientOpening {
 
 const RECORD_HEADER: usize = 5;
 const MESSAGE_HEADER: usize = 4;
-/// The type of a record that contains handshake messages.
+/// The content type of a record with handshake messages (RFC 8446 section 5.1).
 const HANDSHAKE: u8 = 22;
 const CLIENT_HELLO: u8 = 1;
 /// The maximum size of a ClientHello. rustls rejects a larger one, so the server does not wait for the rest of it.
@@ -77,7 +77,8 @@ fn whole_message(mut input: &[u8]) -> Result<Option<Cow<'_, [u8]>>, NotHello> {
         }
         let Some((header, rest)) = input.split_first_chunk::<RECORD_HEADER>() else { return Ok(None) };
         let length = usize::from(u16::from_be_bytes([header[3], header[4]]));
-        // A record that is too long is rejected immediately, so that the client gets its alert.
+        // A record that is too long is rejected without waiting for the rest of it, so that the client gets an alert
+        // immediately.
         if length > 16 * 1024 {
             return Err(NotHello);
         }
@@ -148,7 +149,7 @@ impl<'h> HelloFields<'h> {
         let mut suites = self.cipher_suites.chunks_exact(2).map(|suite| [suite[0], suite[1]]);
         // Browsers put a reserved value first, to check that servers skip unknown values (RFC 8701).
         let first = suites.find(|[high, low]| high != low || high & 0x0f != 0x0a);
-        // These are TLS_CHACHA20_POLY1305_SHA256, and the ECDHE suites with ChaCha20 for RSA and ECDSA keys.
+        // These are `TLS_CHACHA20_POLY1305_SHA256`, and the ECDHE suites with ChaCha20 for RSA and ECDSA keys.
         matches!(first, Some([0x13, 0x03] | [0xcc, 0xa8 | 0xa9]))
     }
 }
@@ -159,14 +160,14 @@ fn take_number(rest: &mut &[u8]) -> Option<u16> {
     Some(u16::from_be_bytes(*number))
 }
 
-/// Removes bytes that are preceded by their length in one byte.
+/// Removes a byte string from the front of `rest`. Its length precedes it in one byte.
 fn take_short<'b>(rest: &mut &'b [u8]) -> Option<&'b [u8]> {
     let (&length, after) = rest.split_first()?;
     *rest = after;
     take(rest, usize::from(length))
 }
 
-/// Removes bytes that are preceded by their length in two bytes.
+/// Removes a byte string from the front of `rest`. Its length precedes it in two bytes.
 fn take_long<'b>(rest: &mut &'b [u8]) -> Option<&'b [u8]> {
     let length = take_number(rest)?;
     take(rest, usize::from(length))

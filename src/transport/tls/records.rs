@@ -1,6 +1,6 @@
 //! Passes records to rustls and handles the results: plaintext, records to send, or the permission to send.
 //!
-//! Not here: sockets, and choosing which bytes are kept until the next call.
+//! The caller reads from and writes to the socket, and keeps the bytes that are left for the next call.
 
 use rustls::Error;
 use rustls::unbuffered::{ConnectionState, EncodeError, InsufficientSizeError, UnbufferedStatus, WriteTraffic};
@@ -8,7 +8,7 @@ use rustls::unbuffered::{ConnectionState, EncodeError, InsufficientSizeError, Un
 use super::side::TlsSide;
 use crate::buffer::Buffer;
 
-/// The destination of decrypted bytes: the reader's memory as far as the bytes fit, and then a buffer.
+/// The destination of decrypted bytes: the reader's memory until it is full, and then a buffer.
 pub(super) struct PlaintextSink<'b> {
     room: &'b mut [u8],
     /// The number of bytes written to `room` so far.
@@ -49,7 +49,7 @@ pub(super) enum Stop {
 /// A function that [`process`] calls, at most once, when rustls permits sending.
 pub(super) type Writing<'w, D> = &'w mut dyn FnMut(&mut WriteTraffic<'_, D>);
 
-/// Processes the records in `input`. Plaintext goes to `sink`, and records that rustls sends by itself to `output`.
+/// Processes the records in `input`. Plaintext goes to `sink`, and records that rustls itself must send go to `output`.
 /// `write` is called once all records have been processed, if the handshake allows sending. Returns the number of bytes
 /// of `input` that were consumed.
 ///
@@ -71,7 +71,7 @@ pub(super) fn process<S: TlsSide>(
                     discard += record.discard;
                     sink.take(record.payload);
                 }
-                // The loop stops here when the sink is full, because otherwise all records that have arrived would be
+                // The loop stops here when the sink is full, so that the other records that have arrived are not
                 // decrypted into the overflow buffer.
                 sink.is_full().then_some(Stop::Full)
             }
@@ -79,7 +79,7 @@ pub(super) fn process<S: TlsSide>(
                 encode(output, |memory| data.encode(memory));
                 None
             }
-            // The records are now in `output` in the right order, and rustls requires nothing more.
+            // The records are already in `output`, in the right order, so rustls is told that they have been sent.
             Ok(ConnectionState::TransmitTlsData(data)) => {
                 data.done();
                 None
@@ -89,8 +89,8 @@ pub(super) fn process<S: TlsSide>(
                 Some(Stop::Empty)
             }
             Ok(ConnectionState::PeerClosed) => Some(Stop::PeerEnded),
-            // The remaining states require no work, because early data is never accepted, and after both sides have
-            // closed nothing follows.
+            // The remaining states require no work: early data is never accepted, and nothing follows after both sides
+            // have closed.
             Ok(_) => Some(Stop::Empty),
             Err(error) => {
                 take_alert(side, output);

@@ -1,5 +1,5 @@
 //! The sending half of a TLS stream: plaintext is encrypted into records, and records are sent to the socket or become
-//! pending. Not here: reading.
+//! pending. The reading half is in `stream.rs`.
 
 use std::io;
 use std::rc::Rc;
@@ -57,7 +57,7 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         }
         match sealed {
             Some(Ok(length)) => Ok(length),
-            // The keys have reached their usage limit (RFC 8446 section 5.5), which happens only after hundreds of
+            // The keys have reached their usage limit (RFC 8446 section 5.5). This happens only after hundreds of
             // gigabytes.
             Some(Err(error)) => Err(io::Error::other(error)),
             // rustls did not permit sending, because the handshake is not complete or this side has already sent
@@ -83,7 +83,7 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
             let part = &first[..first.len().min(MOST_PLAINTEXT)];
             return Ok((part.len(), self.encrypt(part, memory, 0)?));
         }
-        // A head shares a record with the beginning of its body, which costs a copy but saves a record.
+        // A head shares a record with the beginning of its body. This costs a copy but saves a record.
         let scratch = Rc::clone(&self.scratch);
         let mut joined = scratch.input();
         let (start, rest) = second.split_at(second.len().min(FULL_RECORD - first.len()));

@@ -1,5 +1,5 @@
-//! The client side and the server side of a TLS connection, as [`TlsStream`](super::TlsStream) sees them. Not here:
-//! moving the bytes.
+//! The client side and the server side of a TLS connection, as [`TlsStream`](super::TlsStream) sees them. The bytes are
+//! moved in `stream.rs`.
 
 use std::sync::Arc;
 
@@ -49,7 +49,7 @@ pub enum FirstLook {
     TooOld,
 }
 
-/// The server side of a TLS connection.
+/// The server side of a TLS connection. It inspects the ClientHello before rustls does.
 pub struct ServerSide {
     connection: UnbufferedServerConnection,
     server_name: Option<Box<str>>,
@@ -60,8 +60,8 @@ pub struct ServerSide {
 impl ServerSide {
     /// Creates the server side of a new connection.
     ///
-    /// The client's order of cipher suites is kept if the client puts ChaCha20 first, even if the configuration ignores
-    /// that order, because such a client has no CPU instructions for AES, and AES would be slow for it.
+    /// If the client puts ChaCha20 first, its order of cipher suites is kept, even if the configuration ignores that
+    /// order. Such a client has no CPU instructions for AES, so AES would be slow for it.
     ///
     /// # Errors
     /// Returns an error if the configuration is invalid, for example because `max_fragment_size` is out of range.

@@ -1,5 +1,5 @@
-//! `TlsStream`: a transport that adds TLS to another one. It stores unprocessed and unsent bytes, because rustls does
-//! not.
+//! `TlsStream`: a transport that adds TLS to another one. It stores the unprocessed and the unsent bytes itself,
+//! because rustls owns no buffers.
 
 use std::fmt;
 use std::io;
@@ -39,7 +39,7 @@ pub struct TlsStream<T, S> {
     pub(super) is_text: bool,
     /// True if `received` may contain complete records.
     pub(super) has_whole_records: bool,
-    /// True if the last read emptied the socket, and all bytes were decrypted and returned.
+    /// True if the last read emptied the socket and all of its bytes were decrypted and returned.
     pub(super) is_drained: bool,
     /// True once the peer has sent `close_notify` or closed its sending side.
     pub(super) at_end: bool,
@@ -99,8 +99,8 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
             if kept >= MOST_UNFINISHED {
                 return Err(self.fail(rustls::Error::PeerSentOversizedRecord));
             }
-            // Plaintext is shorter than its records, so a read of at most the size of `buf` rarely leaves any plaintext
-            // over.
+            // Plaintext is shorter than its records. A read of at most the size of `buf` therefore rarely yields more
+            // plaintext than fits.
             let room = buf.len().clamp(LEAST_READ, MOST_READ);
             let count = self.socket.recv(&mut input[kept..kept + room])?;
             if count == 0 {
@@ -112,10 +112,10 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
                 return Ok(0);
             }
             end += count;
-            // A short read has emptied the socket, which `short_read_is_all` reports if no plaintext is left over.
+            // A short read has emptied the socket. `short_read_is_all` reports this if no plaintext is left over.
             is_short = count < room && self.socket.short_read_is_all();
             // The response to a ClientHello costs a signature. A client that has already closed its side gets no
-            // response, so that a flood of such clients costs little.
+            // response, which keeps a flood of such clients cheap.
             if self.side.awaits_hello() {
                 match self.socket.recv(&mut input[end..end + LEAST_READ]) {
                     Ok(0) => return Ok(self.leave(&input[..end])),
@@ -164,8 +164,8 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         let filled = sink.filled;
         self.has_whole_records = false;
         match stop {
-            // Only in this case are the socket and all buffers known to be empty, so that the session can wait for the
-            // poll without another read.
+            // This is the only case in which the socket and all buffers are known to be empty. The session can then
+            // wait for the poll without another read.
             Ok(Stop::Empty) => self.is_drained = is_short && self.plaintext.is_empty(),
             // These records are no longer in the socket, so no event will report them. The next read processes them
             // first.
@@ -193,7 +193,7 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         }
     }
 
-    /// Records an error, after which rustls processes nothing more, and tries to send the alert for it.
+    /// Stores the error and tries to send its alert. rustls processes nothing more after this.
     pub(super) fn fail(&mut self, error: rustls::Error) -> io::Error {
         self.keep(&[]);
         // The alert stays pending if it cannot be sent now.
@@ -242,15 +242,15 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
             // reported twice.
             ready.read &= ready.read_closed || !self.is_drained;
             if !self.pending.is_empty() {
-                // If rustls has produced a flight, it has done cryptography, such as a signature. Reading alone costs
-                // almost nothing.
+                // If rustls has produced a flight, it has performed cryptography, such as a signature. A read without a
+                // flight costs almost nothing and is not counted.
                 *left -= 1;
             }
         }
     }
 }
 
-/// Ignores errors after which the call can be repeated later.
+/// Converts an error after which the call can be repeated later to a success.
 pub(super) fn unless_later(result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(()),

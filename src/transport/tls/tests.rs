@@ -1,4 +1,4 @@
-//! Tests with rustls at both ends, in which its buffered client uses an in-memory connection.
+//! Tests with rustls at both ends. The client is rustls' buffered one, on an in-memory connection.
 
 use std::fs::File;
 use std::io::{self, Read, Write};

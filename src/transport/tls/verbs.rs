@@ -1,4 +1,4 @@
-//! The `Transport` methods of a TLS stream. Not here: the code that they share (`stream`, `sending`).
+//! The `Transport` methods of a TLS stream. The code that they share is in `stream.rs` and `sending.rs`.
 
 use std::fs::File;
 use std::io;
@@ -13,7 +13,7 @@ use crate::session::Ready;
 use crate::tls_info::TlsInfo;
 use crate::transport::{Handshake, Transport, read_at};
 
-/// The maximum number of reads in one call that yield no plaintext. After that, it is the turn of other sessions.
+/// The maximum number of reads in one call that yield no plaintext. After that, other sessions run.
 const MOST_READS: usize = 8;
 
 impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
@@ -30,11 +30,10 @@ impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
             return Ok(count);
         }
         if self.is_text {
-            // The first bytes, which were read before they were recognised as unencrypted HTTP, have been returned
-            // above.
+            // The first bytes were read before they were recognised as unencrypted HTTP. They have been returned above.
             return self.socket.recv(buf);
         }
-        // A read may yield no plaintext, but only part of a record, or a TLS message such as a ticket.
+        // A read may find only part of a record, or a TLS message such as a ticket, and then yields no plaintext.
         for _ in 0..MOST_READS {
             if self.at_end {
                 return Ok(0);
