@@ -66,7 +66,7 @@ impl Announcer {
         let line = json_line(address, bound, &self.nonce);
         match self.ready {
             ReadyForm::Python => announce(scheme, address, bound, base_path),
-            // Errors are ignored, as they are for Python's line.
+            // Errors are ignored, as they are in `announce`, which prints Python's line.
             ReadyForm::Json => _ = say(&line),
         }
         if let Some(file) = self.ready_fd.take() {
@@ -75,7 +75,7 @@ impl Announcer {
         self.manager.tell("READY=1");
     }
 
-    /// A callback that reports to the service manager that the program is shutting down.
+    /// Returns a callback that tells the service manager that the program is shutting down.
     pub(super) fn stopping(&self) -> impl FnMut() + Send + use<> {
         let manager = Arc::clone(&self.manager);
         move || manager.tell("STOPPING=1")

@@ -48,7 +48,7 @@ impl OutputFile {
         replaced
     }
 
-    /// Creates the temporary file and removes it again, to find out early if the file cannot be written.
+    /// Creates the temporary file and removes it again, so that an unwritable directory is reported at startup.
     #[cfg(feature = "harness")]
     pub(super) fn try_out(&self) -> io::Result<()> {
         let temporary = self.temporary();
@@ -56,7 +56,7 @@ impl OutputFile {
         Ok(unlinkat(&self.directory, &temporary, AtFlags::empty())?)
     }
 
-    /// Removes the file if it still has this content. Another process may have replaced it.
+    /// Removes the file if it still has this content. Otherwise another process has replaced it, and it must stay.
     pub(super) fn remove_if(&self, content: &[u8]) {
         // If a FIFO has taken its place, opening it must not block the program's exit.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOFOLLOW;

@@ -65,7 +65,7 @@ impl Reloader {
                 server.set_service(service);
                 server.set_limits(options.limits.clone());
                 server.set_protocol(options.protocol);
-                // This cannot fail: the name was checked when the options were parsed.
+                // This cannot fail, because the name was checked when the options were parsed.
                 _ = server.set_server_name(site::server_name(&options));
                 server.set_log(log);
                 let remarks = tls.as_ref().map(|tls| tls::renew(server, tls, &options)).unwrap_or_default();
@@ -83,7 +83,8 @@ impl Reloader {
     /// Builds everything that the new options require, without changing the server.
     fn prepare(&mut self) -> Result<Prepared, Exit> {
         if self.options.confinement.chroot.is_some() {
-            // After a chroot, the path could lead to a different file from the one that the operator chose.
+            // After a chroot, the path of the configuration file could lead to a different file from the one that the
+            // operator chose.
             return Err(Exit::failure("with --chroot, settings are read only at the start"));
         }
         self.options.config.iter().try_for_each(|path| check_file(path))?;
@@ -142,7 +143,7 @@ fn keep(next: &mut Options, present: &Options) -> Vec<&'static str> {
     let (changed, stands) = (&mut next.tls, &present.tls);
     kept.extend(keep_one("tls-self-signed", &mut changed.self_signed, &stands.self_signed));
     kept.extend(keep_one("redirect-http", &mut changed.redirect_http, &stands.redirect_http));
-    // Clients of this port still expect the old protocol.
+    // Clients expect the same protocol at the same port, so a reload cannot turn TLS on or off.
     if changed.certificates.is_empty() != stands.certificates.is_empty() {
         kept.extend(keep_one("tls-cert", changed, stands));
     }

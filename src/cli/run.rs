@@ -154,7 +154,7 @@ fn configured(
     Ok(reports.observe(server, options))
 }
 
-/// A callback that reports that shutdown has begun.
+/// Returns a callback that reports that shutdown has begun.
 fn stopping(announcer: &Announcer, reports: &Reports) -> impl FnMut() + Send + use<> {
     let (mut announce, reports) = (announcer.stopping(), reports.clone());
     move || {

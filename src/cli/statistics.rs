@@ -87,7 +87,7 @@ impl Reports {
             (Some(file), Some(path)) => {
                 file.replace(statistics.to_json().as_bytes()).map_err(|error| Exit::cannot("write", path, error))
             }
-            // Errors are ignored, because they do not change the exit status.
+            // Errors are ignored, because a report that cannot be printed must not change the exit status.
             _ => {
                 _ = say(&statistics.to_json());
                 Ok(())

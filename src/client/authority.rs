@@ -26,7 +26,7 @@ pub(super) fn split(host: &str, port: Option<u16>) -> Result<(String, Option<u16
         (None, Some(colon)) => {
             let (name, digits) = (&host[..after_brackets + colon], &host[after_brackets + colon + 1..]);
             match digits {
-                // As in Python, an empty port is the default port.
+                // As in Python, an empty port means the default port.
                 "" => (name, None),
                 _ if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
                     (name, Some(digits.parse().map_err(|_| invalid())?))
@@ -39,7 +39,7 @@ pub(super) fn split(host: &str, port: Option<u16>) -> Result<(String, Option<u16
     if name.is_empty() || !name.chars().all(is_host_char) {
         return Err(invalid());
     }
-    // A name without an ASCII form is refused now, and not only when the connection is opened.
+    // A name without an ASCII form is refused here, before the connection is opened.
     ascii(name)?;
     Ok((name.to_owned(), port))
 }
@@ -71,13 +71,13 @@ pub(super) fn bracketed(host: &str) -> Result<String, Error> {
     ascii(host).map(Cow::into_owned)
 }
 
-/// The value of `Host` for a server: the host, and the port unless it is the default.
+/// The value of the `Host` field for a server: the host, and the port unless it is the default.
 pub(super) fn host_field(host: &str, port: u16, default_port: u16) -> Result<String, Error> {
     let host = bracketed(host)?;
     Ok(if port == default_port { host } else { format!("{host}:{port}") })
 }
 
-/// The value of `Host` for an absolute target; `None` for any other target.
+/// The value of the `Host` field for an absolute target; `None` for any other target.
 ///
 /// # Errors
 /// Returns [`Error::InvalidUrl`] if the authority has userinfo, which must not be sent (RFC 9110 section 4.2.4), or no

@@ -19,9 +19,9 @@ pub enum RequestBody<'a> {
     Empty,
     /// Bytes, sent with their length, which may be 0.
     Bytes(&'a [u8]),
-    /// A reader of unknown length, which is sent in chunks.
+    /// A reader of unknown length. Its bytes are sent in chunks.
     Reader(&'a mut dyn Read),
-    /// A reader of this many bytes, which is sent with its length.
+    /// A reader, and the number of bytes to read from it. The body is sent with this length.
     Sized(u64, &'a mut dyn Read),
     /// Pieces, each of which is sent as a chunk. Empty pieces are left out.
     Pieces(&'a mut dyn Iterator<Item = Vec<u8>>),

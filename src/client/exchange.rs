@@ -45,7 +45,7 @@ impl<C: Connector> HttpConnection<C> {
         if self.tunnel.is_some() {
             return None;
         }
-        // This fails while the link is shared with a response that is still being read.
+        // `try_unwrap` fails while the link is shared with a response that is still being read.
         let state = Arc::try_unwrap(self.shared.take()?).ok()?.into_inner().ok()?;
         state.link.filter(|link| link.machine.is_reusable(&link.input))
     }
@@ -71,7 +71,7 @@ impl<C: Connector> HttpConnection<C> {
                 return Ok(());
             }
             drop(state);
-            // A response that is still being read keeps its connection.
+            // A response that is still being read keeps its connection, because it shares the link.
             self.shared = None;
         }
         if self.settings.auto_open { self.open() } else { Err(Error::NotConnected) }

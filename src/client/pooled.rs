@@ -51,7 +51,7 @@ impl<C: PoolConnector> PooledConnection<C> {
         let may_be_stale = self.was_used() && self.connection.failed_unanswered();
         if let (Err(_), true, Some(body)) = (&result, may_be_stale, again) {
             let (pool, key) = (self.pool.clone(), self.key.clone());
-            // Return the place first, because it may be the only one.
+            // The place is returned before `take` takes one again, because it may be the server's only place.
             drop(self);
             let mut connection = pool.take(key, true)?;
             let response = connection.exchange(method, target, body, headers)?;
@@ -107,7 +107,8 @@ impl<C: PoolConnector> Drop for PooledConnection<C> {
 
 /// The response to [`Pool::fetch`], with its connection. Dropping the response returns the connection to the pool.
 pub struct PooledResponse<C: PoolConnector = ThreadConnector> {
-    // Declared first, so that the response is dropped first. The connection is then idle or closed.
+    // Declared before `connection`, so that it is dropped first. The connection is then idle or closed when the pool
+    // gets it.
     response: HttpResponse<C::Stream>,
     /// The connection; `None` after it has been returned to the pool.
     connection: Option<PooledConnection<C>>,

@@ -25,7 +25,7 @@ pub struct ClientSettings {
     /// The number of bytes that are read from a reader and sent at a time. If the body is chunked, each such block is a
     /// chunk. Default: 8192.
     pub block_size: usize,
-    /// True, which is the default, if a request opens a closed connection automatically.
+    /// True if a request opens a closed connection automatically. This is the default.
     pub auto_open: bool,
     /// The local address to bind the connection to.
     pub source: Option<SocketAddr>,

@@ -115,7 +115,7 @@ impl ClientTls {
     }
 }
 
-/// The end of an error message about a file or a text.
+/// The reason in the error for a file or a text without a usable certificate.
 const NO_CERTIFICATE: &str = "no certificate that can be used (a block -----BEGIN CERTIFICATE-----)";
 
 /// Converts an error of a connection. For the most common mistake with self-signed certificates, rustls shows only an

@@ -33,7 +33,8 @@ pub fn is_public_suffix(domain: &str) -> bool {
     is_single_label(domain) || (!is_address(domain) && is_listed(domain))
 }
 
-/// True for a name without a dot. The list has the rule `*`, so every such name is a public suffix.
+/// True for a name without a dot. Every such name is a public suffix, because the public suffix list contains the rule
+/// `*`.
 pub(super) fn is_single_label(domain: &str) -> bool {
     !domain.contains('.') && !is_address(domain)
 }

@@ -246,7 +246,7 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
 /// Replaces the content of a file atomically: a reader sees either the old content or the new content. Only the owner
 /// of the file can then read and write it (mode 0600), regardless of the mode of the old file.
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    // If the path is a symbolic link, its target is replaced, and not the link.
+    // If the path is a symbolic link, the target is replaced and the link stays.
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     // Renaming would replace a device or a pipe with a regular file.
     if fs::metadata(&target).is_ok_and(|metadata| !metadata.is_file()) {

@@ -57,7 +57,7 @@ mod tests {
         }
     }
 
-    /// Until gh-79828, CPython compared only the beginnings of the paths.
+    /// Before gh-79828 was fixed, CPython compared only the beginnings of the paths.
     #[test]
     fn a_path_matches_itself_and_what_is_below() {
         for (cookie, request, expected) in [

@@ -126,7 +126,7 @@ impl Policy {
         !is_in(&self.blocked_domains) && self.allowed_domains.as_deref().is_none_or(is_in)
     }
 
-    /// Checks the rules that apply to both standards and both directions.
+    /// Checks the rules that apply under both standards, for accepting cookies and for sending them.
     fn is_ok(&self, cookie: &Cookie, url: &RequestUrl) -> bool {
         let third_party = url.origin().is_some_and(|origin| is_third_party(url.host(), origin));
         self.netscape

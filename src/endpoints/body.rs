@@ -18,7 +18,7 @@ pub(super) struct BodyCollector {
     most: usize,
     is_complete: bool,
     is_too_long: bool,
-    /// The earliest time of the response.
+    /// The time before which the response is not sent. `None` means no delay.
     not_before: Option<Instant>,
     respond: Option<Respond>,
 }

@@ -36,7 +36,7 @@ pub(super) fn bytes(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     Ok(response.into())
 }
 
-/// `/stream-bytes/{n}?seed=&chunk_size=`: the same bytes without a length, in chunks.
+/// `/stream-bytes/{n}?seed=&chunk_size=`: the bytes of `/bytes/{n}` without a `Content-Length`, in chunks.
 pub(super) fn stream_bytes(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     let length = number("the number of bytes", &call.text(), 0..=MOST_BYTES)?;
     let piece = call.params.number("chunk_size", 10_240, 1..=MOST_CHUNK)? as usize;

@@ -40,7 +40,7 @@ pub(super) fn deflate(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
 fn coded(call: &EndpointCall<'_>, coding: &'static str, flag: &str, encode: impl Fn(&[u8]) -> Vec<u8>) -> Reply {
     let mut response = echo(call.request, None);
     if let Body::Bytes(bytes) = &response.body {
-        // One more member is added before the end of the object.
+        // The closing brace is removed here and added again below, because the object gets one more member.
         let mut data = bytes[..bytes.len() - 1].to_vec();
         member(&mut data, flag, |data| data.extend_from_slice(b"true"));
         data.push(b'}');

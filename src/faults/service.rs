@@ -82,7 +82,7 @@ impl<S: Service> FaultService<S> {
         self
     }
 
-    /// Changes the settings, which no connection may share yet.
+    /// Changes the settings. Must be called before a connection shares them.
     fn change<R>(&mut self, change: impl FnOnce(&mut FaultSettings) -> R) -> R {
         let mut settings = FaultSettings::default();
         if let Some(own) = Arc::get_mut(&mut self.settings) {

@@ -14,7 +14,7 @@ pub(super) struct FaultyUpstream {
     spec: FaultSpec,
     /// The reply that the inner service returned. `None` once its response has been returned.
     reply: Option<Reply>,
-    /// The earliest time of the response. `None` once it has passed.
+    /// The time before which the response is not sent. `None` once it has passed.
     not_before: Option<Instant>,
     /// True if there is an interim response that the connection has not taken yet.
     hints: bool,

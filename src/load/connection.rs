@@ -22,7 +22,7 @@ const MOST_READS: usize = 16;
 #[derive(Debug)]
 pub(super) struct LoadConnection {
     stream: LoadStream,
-    /// The time at which the attempt to connect began; `None` once it has succeeded.
+    /// The time at which connecting began; `None` once the connection is established.
     pub(super) connecting: Option<Instant>,
     machine: ClientMachine,
     input: Buffer,
@@ -55,7 +55,7 @@ pub(super) struct InFlight {
 /// An event on a connection, for the generator to count.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum LoadEvent {
-    /// The connection has been established. The attempt began at this time.
+    /// The connection has been established. The value is the time at which connecting began.
     Connected(Instant),
     /// Bytes were read.
     Read(usize),
@@ -183,7 +183,7 @@ impl LoadConnection {
                 Err(error) => return Err(self.failed(&error)),
             }
         }
-        // Records that the socket did not accept are still in the TLS connection.
+        // TLS records that the socket did not accept are still buffered in the TLS connection.
         if self.writable && !self.stream.short_read_is_all() {
             match self.stream.flush() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable = false,
@@ -212,7 +212,8 @@ impl LoadConnection {
                     if self.read_allowance != usize::MAX {
                         self.read_allowance -= count;
                     }
-                    // The poll reports further bytes. Without this test, every response would cost a second read.
+                    // After a short read the socket is empty, and the poll reports further bytes. Without this test,
+                    // every response would cost a second read.
                     self.readable = count == most || self.read_closed || !self.stream.short_read_is_all();
                     self.receive(shared)?;
                 }
@@ -251,7 +252,7 @@ impl LoadConnection {
         }
     }
 
-    /// The reason for the end of a connection that the server has closed.
+    /// The reason to report for a connection that the server has closed.
     fn ended(&self) -> LoadEnd {
         match (self.in_flight.is_empty(), self.machine.has_begun()) {
             (true, _) => LoadEnd::Closed,
@@ -260,8 +261,8 @@ impl LoadConnection {
         }
     }
 
-    /// The reason for the end of a connection after a system error. A reset without requests in flight is not an error,
-    /// because a server may close an idle connection at any time.
+    /// The reason to report for a connection that ended with a system error. A reset without requests in flight is not
+    /// an error, because a server may close an idle connection at any time.
     fn failed(&self, error: &io::Error) -> LoadEnd {
         match error_name(error) {
             "ConnectionReset" if self.in_flight.is_empty() => LoadEnd::Closed,

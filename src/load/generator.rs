@@ -18,7 +18,7 @@ use crate::http1::{MessageLimits, ReceivedHead};
 /// The interval for handling timeouts, allowances, failed connections and the progress line.
 const TICK: Duration = Duration::from_millis(100);
 
-/// The delay above which a request counts as sent late.
+/// The delay after the due time above which a request counts as late.
 const LATE: Duration = Duration::from_millis(1);
 
 /// The maximum number of events that one poll returns.
@@ -35,7 +35,7 @@ pub(super) struct Generator<'p> {
     connector: LoadConnector,
     poll: Poll,
     timer: LoadTimer,
-    /// The connections. `None` after an attempt to connect has failed; the next tick tries again.
+    /// The connections. An element is `None` after connecting has failed; the next tick tries again.
     connections: Vec<Option<LoadConnection>>,
     figures: Figures,
     head: ReceivedHead,
@@ -123,12 +123,12 @@ impl<'p> Generator<'p> {
         self.start + self.options.warm_up + self.options.duration
     }
 
-    /// True if no further requests are to be sent.
+    /// True if the duration has passed or the last request has been sent.
     fn is_stopping(&self, now: Instant) -> bool {
         now >= self.end() || self.options.requests.is_some_and(|requests| self.next >= requests)
     }
 
-    /// True if no further requests are to be sent, and all responses have arrived or timed out.
+    /// True if no further requests will be sent, and all responses have arrived or timed out.
     fn is_over(&self, now: Instant) -> bool {
         self.is_stopping(now) && (self.in_flight == 0 || now >= self.end() + self.options.timeout)
     }
@@ -279,7 +279,7 @@ impl<'p> Generator<'p> {
         }
     }
 
-    /// Handles what no event reports: timeouts, allowances and failed connections.
+    /// Does the periodic work: checks timeouts, renews allowances, reopens failed connections, and shows the progress.
     fn tick(&mut self, now: Instant) {
         self.next_tick = now + TICK;
         for index in 0..self.connections.len() {

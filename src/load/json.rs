@@ -20,7 +20,7 @@ pub(super) fn write(file: &Path, options: &LoadOptions, summary: &LoadSummary<'_
     std::fs::write(file, text).map_err(|error| named(error, file))
 }
 
-/// All figures. Times are in microseconds, unless the name says otherwise.
+/// All figures as one JSON object. Times are in microseconds, unless their name states another unit.
 fn value(options: &LoadOptions, summary: &LoadSummary<'_>) -> Value {
     let figures = summary.figures;
     let rate = match options.schedule {

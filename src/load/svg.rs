@@ -19,7 +19,7 @@ const RIGHT: f64 = 700.0;
 const MARKS: [(f64, &str); 6] =
     [(0.0, "0"), (90.0, "90"), (99.0, "99"), (99.9, "99.9"), (99.99, "99.99"), (99.999, "99.999")];
 
-/// The number of points in a line that spans the whole width.
+/// The number of points in a line that spans the whole width of the picture.
 const POINTS: u32 = 200;
 
 /// Draws the latencies: raw, and in a closed loop also corrected.
@@ -45,7 +45,8 @@ pub(super) fn draw(summary: &LoadSummary<'_>) -> String {
     svg
 }
 
-/// The position of a percentile on the axis. Each additional nine takes up the same space.
+/// The position of a percentile on the horizontal axis. Each additional nine, such as from 99 to 99.9, takes up the
+/// same space.
 fn place(percentile: f64) -> f64 {
     let nines = -(1.0 - percentile / 100.0).max(1e-5).log10();
     LEFT + nines / 5.0 * (RIGHT - LEFT)

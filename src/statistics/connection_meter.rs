@@ -24,7 +24,7 @@ impl ConnectionMeter {
         ConnectionMeter { statistics, unsent: 0, awaits_response: false, buffers: 0 }
     }
 
-    /// Records the result of an attempt to send `wanted` bytes.
+    /// Records the result of a write of `wanted` bytes.
     #[inline]
     fn count_sent(&self, wanted: u64, result: Result<u64, &io::Error>) {
         match result {
@@ -81,7 +81,7 @@ impl ConnectionObserver for ConnectionMeter {
 
     #[inline]
     fn all_sent(&mut self, is_in_exchange: bool) {
-        // As long as the exchange continues, its response is not complete, even if no output is left.
+        // During an exchange, the response is not complete, even if all output so far has been sent.
         let ended = self.unsent - u32::from(is_in_exchange).min(self.unsent);
         self.unsent -= ended;
         self.statistics.responses_ended(ended);

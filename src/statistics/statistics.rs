@@ -49,7 +49,7 @@ pub struct Statistics {
     pub(super) accepted: Counter,
     pub(super) refused: Counter,
     closed: [Counter; REASONS.len()],
-    /// The number of requests whose head was complete or that were rejected.
+    /// The number of requests whose head was complete, or that were rejected before that.
     begun: Counter,
     /// The number of requests whose response was sent in full.
     sent: Counter,

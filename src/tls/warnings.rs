@@ -40,7 +40,7 @@ pub(super) fn of_names(pairs: &[Pair]) -> Vec<String> {
     nameless.map(line).collect()
 }
 
-/// If the certificate is not valid now or expires soon, the rest of a sentence that says so.
+/// Returns the end of the warning if the certificate has expired, is not valid yet, or expires soon.
 fn validity(certificate: &Certificate<'_>, now: i64) -> Option<String> {
     let time = |seconds| Timestamp::from_second(seconds).map_or_else(|_| "?".to_owned(), |time| time.to_string());
     let (begin, end) = (certificate.not_before, certificate.not_after);

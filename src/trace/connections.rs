@@ -116,7 +116,7 @@ impl ConnectionObserver for Option<ConnectionRecorder<'_>> {
 
     fn flushed(&mut self, result: &io::Result<()>) {
         let Some(connection) = self else { return };
-        // The bytes were recorded when the transport accepted them.
+        // The bytes were recorded when the transport accepted them, so only a full socket is recorded here.
         if result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
             connection.moment("WouldBlock", "WouldBlock write", &[], &[("verb", Arg::Text("write"))]);
         }

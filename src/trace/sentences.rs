@@ -4,7 +4,7 @@
 /// A transition of a state machine: the old state, the new state, the name of the event in the trace, and the sentence.
 pub(super) type Explained = (&'static str, &'static str, &'static str, &'static str);
 
-/// The transitions of the request state machine.
+/// The transitions of the request state machine, with their sentences.
 pub(super) const RECEIVE: &[Explained] = &[
     ("Idle", "Head", "a byte comes", "The first byte of a request is here; the rest of its head is waited for."),
     ("Head", "Body", "head complete, body follows", "The head is complete, and a body follows."),
@@ -17,7 +17,7 @@ pub(super) const RECEIVE: &[Explained] = &[
     ("Done", "Closed", "response complete, no more wanted", "That was the last request of this connection."),
 ];
 
-/// The transitions of the response state machine.
+/// The transitions of the response state machine, with their sentences.
 pub(super) const SEND: &[Explained] = &[
     ("Idle", "Due", "head complete, or reject", "A response is due."),
     ("Due", "Body", "response with a body to send", "The head of the response is written, and its body follows."),
@@ -28,7 +28,7 @@ pub(super) const SEND: &[Explained] = &[
     ("Idle", "Closed", "end of input or stop", "No response will follow."),
 ];
 
-/// The waits. `%s` is replaced with the deadline of the wait.
+/// The kinds of waits, with their sentences. `%s` is replaced with the deadline of the wait.
 pub(super) const WAITS: &[(&str, &str)] = &[
     ("First", "The client has until %s to send the first byte."),
     ("Idle", "All is answered; the client has until %s to begin another request."),
@@ -40,7 +40,7 @@ pub(super) const WAITS: &[(&str, &str)] = &[
     ("Linger", "Our side is shut; the client has until %s to close its own."),
 ];
 
-/// The events of a connection. Each `%d` is replaced with one of the event's numbers, in order.
+/// The events of a connection, with their sentences. Each `%d` is replaced with one of the event's numbers, in order.
 pub(super) const EVENTS: &[(&str, &str)] = &[
     ("accept", "The connection is accepted; it runs in this turn, before it is registered with the poll."),
     ("read", "Of a room of %d bytes %d were read."),

@@ -97,7 +97,7 @@ impl Default for Options {
 /// request.
 const LAST_CALL: Duration = Duration::from_millis(500);
 
-/// How clients are served over TLS. Without a certificate they are served unencrypted.
+/// The TLS options. Without a certificate, clients are served unencrypted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TlsOptions {
     /// The certificate files. The first is the default.
@@ -115,9 +115,10 @@ pub struct TlsOptions {
     /// The additional names for a certificate that is generated at startup. `None` means that no certificate is
     /// generated.
     pub self_signed: Option<Vec<String>>,
-    /// The number of seconds for which browsers must use only HTTPS.
+    /// The number of seconds for which browsers must use only HTTPS. `None` omits the `Strict-Transport-Security`
+    /// field.
     pub hsts: Option<u32>,
-    /// The port of unencrypted HTTP that redirects to HTTPS.
+    /// The port at which clients without TLS are redirected to HTTPS. `None` means no such port.
     pub redirect_http: Option<u16>,
 }
 
@@ -128,7 +129,7 @@ impl TlsOptions {
     }
 }
 
-/// How files are served. For an empty list or `None`, the default of the file service applies.
+/// The options for serving files. An empty list or `None` means the default of the file service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SiteOptions {
     /// The names of index files, in order of preference.
@@ -194,7 +195,7 @@ impl Default for SiteOptions {
     }
 }
 
-/// How CGI scripts are run. `None` means the default of the CGI service.
+/// The options for running CGI scripts. `None` means the default of the CGI service.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScriptOptions {
     /// True if scripts are run.

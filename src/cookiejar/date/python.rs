@@ -95,7 +95,7 @@ fn zone<'t>(scanner: &mut Scanner<'t>) -> Option<&'t str> {
     Some(&before[..before.len() - ahead.rest.len()])
 }
 
-/// The offset of a zone in seconds. Of the zone names, only those of UTC are known.
+/// The offset of a zone in seconds. The only known zone names are those of UTC.
 fn offset(zone: &str) -> Option<i64> {
     if ["GMT", "UTC", "UT", "Z"].iter().any(|utc| utc.eq_ignore_ascii_case(zone)) {
         return Some(0);
