@@ -32,7 +32,8 @@ impl Announcer {
     pub(super) fn new(life: &LifeOptions) -> Result<Announcer, Exit> {
         Ok(Announcer {
             ready_fd: life.ready_fd.map(ready_fd::take_over).transpose()?,
-            // The hasher's random keys are the source of randomness: the hash of empty input depends only on them.
+            // The keys of the hasher are random, and the hash of empty input depends only on them, so it is a random
+            // number.
             nonce: format!("{:016x}", RandomState::new().build_hasher().finish()),
             ready: life.ready,
             manager: Arc::new(ServiceManager::from_environment()),

@@ -1,5 +1,5 @@
-//! Builds the services that benchmark and test clients: endpoints and injected faults. They are placed in front of the
-//! file service.
+//! Builds the services for benchmarking and testing clients: endpoints and injected faults. They are placed in front of
+//! the file service.
 
 use std::fs;
 use std::io;

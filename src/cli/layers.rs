@@ -27,8 +27,8 @@ pub(super) enum Origin {
 #[derive(Debug, Clone)]
 pub(super) struct Layer {
     origin: Origin,
-    /// The occurrences of each flag. A switch that is turned off is present with no occurrence, so it overrides a lower
-    /// layer that turns it on.
+    /// The occurrences of each flag. A switch that the source turns off has an empty list, so that it overrides a lower
+    /// layer that turns the switch on.
     flags: Vec<(&'static Flag, Occurrences)>,
 }
 

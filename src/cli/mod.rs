@@ -19,8 +19,8 @@
 //! describes an early end of the program: a text, a stream and a status.
 //!
 //! Invariant: the files of the first two layers perform no I/O and no name resolution, except that `sources` reads the
-//! configuration file. An invalid option is an error here (status 2). A valid option that the system cannot satisfy is
-//! an error later (status 1).
+//! configuration file. They report every invalid option (status 2). The other layers report a valid option that the
+//! system cannot satisfy (status 1).
 
 mod announcer;
 #[cfg(feature = "harness")]

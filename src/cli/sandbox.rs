@@ -1,6 +1,6 @@
-//! Restricts the process with Landlock: it can read the served files, and write to the directories of its log and of
-//! the other files that the options name, and nothing else. `no_sandbox.rs` replaces this file in a program that was
-//! built without it.
+//! Restricts the process with Landlock. Afterwards, it can only read the served files, and write to the directories of
+//! its log and of the other files that the options name. `no_sandbox.rs` replaces this file in a program that was built
+//! without the sandbox.
 
 use std::io;
 use std::os::fd::BorrowedFd;

@@ -19,8 +19,8 @@ pub(super) fn user(options: &Options) -> Result<Option<ScriptUser>, Exit> {
     options.scripts.user.as_ref().map(|name| ScriptUser::named(name).map_err(|_| unknown(name))).transpose()
 }
 
-/// Builds the services that run scripts, one at startup and one at each reload. Each takes over the running scripts of
-/// its predecessor.
+/// Builds the services that run scripts, one at startup and one at each reload. Each service takes over the running
+/// scripts of the previous one.
 #[derive(Debug, Default)]
 pub(super) struct Scripts {
     previous: Option<CgiService>,

@@ -1,5 +1,5 @@
-//! Settings: the flags that can be set in the environment and in a configuration file, by their long names. This file
-//! contains the code that both sources share.
+//! The code that the environment and the configuration file share. A setting is a flag that both can set by its long
+//! name.
 
 use super::flag::{Action, Flag};
 use super::flags::find;

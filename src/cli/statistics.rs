@@ -1,5 +1,6 @@
 //! The program's counters and health: the services that report them, the exit after a given number of responses, and
-//! the final report. `no_statistics.rs` replaces this file in a program that was built without them.
+//! the final report. `no_statistics.rs` replaces this file in a program that was built without counters and health
+//! reports.
 
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;

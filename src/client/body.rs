@@ -63,7 +63,8 @@ impl<'a> From<&'a Vec<u8>> for RequestBody<'a> {
     }
 }
 
-/// Returns the field that frames a body, unless the caller has set one, and whether the body will be chunked.
+/// Returns the header field that must be added to frame the body, and true if the body is sent in chunks. The field is
+/// `None` if `given` already frames the body, or if there is no body to announce.
 pub(super) fn framing(
     method: &str,
     body: &RequestBody<'_>,
@@ -234,7 +235,7 @@ impl<S: ClientStream> BodySender<'_, S> {
         self.finish()
     }
 
-    /// Calls `next`, which appends a piece to an empty buffer, and sends the piece, until `next` returns false.
+    /// Calls `next` until it returns false. Each call appends a piece to an empty buffer, and the piece is then sent.
     fn pieces(&mut self, mut next: impl FnMut(&mut Vec<u8>) -> Result<bool, Error>) -> Result<SendResult, Error> {
         let mut piece = Vec::new();
         while next(&mut piece)? {

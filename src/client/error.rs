@@ -6,8 +6,8 @@ use std::io;
 use crate::http::{InvalidHeader, Status};
 use crate::http1::{InvalidRequest, Violation};
 
-/// A failure of a client. The variants correspond to the exceptions of `http.client`, and there are more precise ones
-/// for messages that CPython accepts and this client rejects.
+/// A failure of a client. The variants correspond to the exceptions of `http.client`. Further variants are for messages
+/// that CPython accepts and this client rejects.
 ///
 /// `?` converts an `Error` to an [`io::Error`], and [`Error::from`] extracts it again.
 #[derive(Debug)]

@@ -79,7 +79,8 @@ impl<P: ClientStream, Q: PoolQueue> Places<P, Q> {
     ) -> Result<(), Error> {
         let mut ticket = None;
         loop {
-            // The notification counter is read first, so that the return of a place after the check below changes it.
+            // The counter is read before the check below. A place that is returned after the check then changes the
+            // counter and ends the wait.
             let seen = self.queue.number();
             if self.try_enter(key, most, &mut ticket) {
                 return Ok(());

@@ -1,4 +1,5 @@
-//! `Pool`: connections that are kept open between requests, for several servers. A connection in use is in `pooled.rs`.
+//! `Pool`: connections that are kept open between requests, for several servers. `pooled.rs` defines a connection while
+//! it is in use.
 
 use std::fmt;
 use std::io;

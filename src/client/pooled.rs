@@ -126,8 +126,8 @@ impl<C: PoolConnector> PooledResponse<C> {
         self.was_reused
     }
 
-    /// Reads the body into memory and returns the connection to the pool, if the length of the body is known and is at
-    /// most `most` bytes and 1 GiB. Returns true if so. Later reads return the body from memory.
+    /// Reads the body into memory and returns the connection to the pool, if the length of the body is known and
+    /// exceeds neither `most` bytes nor 1 GiB. Returns true in that case. Later reads return the body from memory.
     ///
     /// A proxy calls this before it responds. Its client may accept the response slowly, and the connection can serve
     /// other requests during that time.

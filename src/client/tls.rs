@@ -56,8 +56,8 @@ impl ClientTls {
     /// Trusts the certificates in a PEM file, and no others. They can be certificates of authorities, or the
     /// self-signed certificate of a server.
     ///
-    /// The certificate of a server must not be one of an authority, which `openssl` creates by default. This command
-    /// creates one for a server:
+    /// A server's certificate must not be an authority's certificate, which is the kind that `openssl` creates by
+    /// default. This command creates a certificate for a server:
     ///
     /// ```sh
     /// openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -keyout site.key -out site.crt \

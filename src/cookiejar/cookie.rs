@@ -42,8 +42,8 @@ pub struct Cookie {
     pub expires: Option<i64>,
     /// True if the cookie is discarded at the end of the session, regardless of its expiry date.
     pub discard: bool,
-    /// 0, or the version number of RFC 2109 and RFC 2965. In Python's mode, cookies with a version other than 0 are not
-    /// sent.
+    /// 0, or the version number that RFC 2109 and RFC 2965 define. In Python's mode, cookies with a version other than
+    /// 0 are not sent.
     pub version: u32,
     /// A description of the cookie's purpose.
     pub comment: Option<String>,

@@ -1,4 +1,4 @@
-//! Encoded bodies: `/gzip` and `/deflate`, which are built without a compressor; `/base64` and `/uuid`.
+//! Encoded bodies: `/gzip` and `/deflate`, whose bodies are built without a compressor; `/base64` and `/uuid`.
 
 use base64::Engine;
 use base64::alphabet::{Alphabet, STANDARD, URL_SAFE};

@@ -120,7 +120,8 @@ fn push_request(request: &Request, out: &mut Vec<u8>) {
     text_member(out, "url", &url(request));
 }
 
-/// Appends the body as text, or as a `data:` URL (RFC 2397) if it is not UTF-8, and the pairs of a form.
+/// Appends the body as text, or as a `data:` URL (RFC 2397) if it is not UTF-8. If the body is a form, also appends its
+/// pairs.
 fn push_body(request: &Request, data: &[u8], out: &mut Vec<u8>) {
     let content_type = request.headers().get_str("Content-Type").unwrap_or_default();
     match std::str::from_utf8(data) {

@@ -103,8 +103,8 @@ impl Upstream for FaultyUpstream {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        // The inner upstream is not polled before `not_before`. Until then its deadline may already have passed, and
-        // returning it would keep the loop awake.
+        // The inner upstream is not polled before `not_before`. Before that time, its deadline may already have passed,
+        // and returning that deadline would keep the loop awake.
         self.not_before.or_else(|| self.upstream()?.deadline())
     }
 

@@ -36,8 +36,7 @@ enum Relation {
     MoreOrEqual,
 }
 
-/// The relations and their spellings. Longer spellings come first, because a shorter one can be a prefix of a longer
-/// one.
+/// The relations and their spellings. `<=` and `>=` come before `<` and `>`, which are their prefixes.
 const RELATIONS: [(&str, Relation); 4] =
     [("<=", Relation::LessOrEqual), (">=", Relation::MoreOrEqual), ("<", Relation::Less), (">", Relation::More)];
 

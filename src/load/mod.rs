@@ -1,9 +1,9 @@
 //! `load-forever`: a load generator that uses the client's protocol state machine and one poll, on one thread.
 //!
 //! In the *closed loop*, a connection sends its next request when a response is complete, so a slow server receives
-//! less load, and its stalls do not show in the figures. In the *open loop* (`--rate`), request `k` is due at `start +
-//! k / rate` regardless of the server, and its latency counts from that time. A stall of one second is thus visible in
-//! the latency of every request that was due during it. For closed loops, the report also contains figures that are
+//! less load, and the figures do not show its stalls. In the *open loop* (`--rate`), request `k` is due at `start + k /
+//! rate` regardless of the server, and its latency counts from that time. A stall of one second is thus visible in the
+//! latency of every request that was due during it. For closed loops, the report also contains figures that are
 //! corrected with the expected interval.
 //!
 //! It uses neither handlers nor the server's reactor, because the reactor accepts connections and the generator opens

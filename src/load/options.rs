@@ -45,8 +45,8 @@ pub(super) struct LoadOptions {
 /// The duration of a run if the command line sets neither a duration nor a number of requests.
 const DURATION: Duration = Duration::from_secs(10);
 
-/// The duration of a run that ends only after a number of requests. It is longer than any run, but does not overflow
-/// the clock.
+/// The duration of a run whose end is determined only by its number of requests. It is longer than any run, but does
+/// not overflow the clock.
 const ENDLESS: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// The maximum number of connections, so that the poll's tokens and the process's descriptors do not run out.

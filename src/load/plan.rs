@@ -95,7 +95,7 @@ impl Plan {
     }
 }
 
-/// An order in which the number of times that an index appears is its weight, and the appearances are spread evenly.
+/// An order in which each index appears as often as its weight says. The occurrences of an index are spread evenly.
 fn in_turns(weights: impl Iterator<Item = u32>) -> Vec<u16> {
     let weights: Vec<i64> = weights.map(i64::from).collect();
     let total: i64 = weights.iter().sum();

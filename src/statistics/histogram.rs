@@ -12,8 +12,8 @@ pub(super) const BUCKETS: usize = 64;
 /// The upper bound of the first bucket in nanoseconds. The upper bound of the last bucket is six minutes.
 const FIRST: u64 = 125;
 
-/// The counts of durations by bucket, the sum, and the maximum duration. The counts never decrease; the counts of a
-/// window are relative to its beginning.
+/// The number of durations in each bucket, their sum, and the maximum duration. The counts never decrease: the counts
+/// of a window are the differences from those at its beginning.
 #[derive(Debug)]
 pub(super) struct Histogram {
     counts: [Counter; BUCKETS],

@@ -31,7 +31,7 @@ impl CertificateChoice {
     }
 
     /// The certificates for a server name: those with exactly this name; if there are none, those with a matching
-    /// wildcard; otherwise the default and all that share a name with it.
+    /// wildcard; otherwise the default certificate and all certificates that share a name with it.
     fn candidates(&self, server_name: Option<&str>) -> Vec<&Named> {
         let having = |is_meant: &dyn Fn(&str) -> bool| -> Vec<&Named> {
             self.0.iter().filter(|named| named.names.iter().any(|name| is_meant(name))).collect()

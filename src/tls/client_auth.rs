@@ -14,7 +14,7 @@ use super::error::{TlsError, TlsErrorKind};
 /// Determines if clients without a certificate are accepted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ClientAuth {
-    /// A client without a certificate is rejected in the handshake, with the TLS 1.3 alert certificate_required.
+    /// A client without a certificate is rejected in the handshake, with the alert `certificate_required` in TLS 1.3.
     #[default]
     Required,
     /// A client need not have a certificate. A certificate that was not issued by an accepted authority is rejected.

@@ -37,8 +37,8 @@ impl TlsVersion {
     }
 }
 
-/// The TLS configuration of a server. It is cheap to clone and immutable; a server that reads its files again builds a
-/// new one.
+/// The TLS configuration of a server. It is immutable and cheap to clone. A server that reads its files again builds a
+/// new configuration.
 ///
 /// The supported versions are TLS 1.2 and 1.3, with the cipher suites of rustls, all of which have forward secrecy. The
 /// server prefers AES-128, then AES-256, then ChaCha20, but for a client that puts ChaCha20 first, ChaCha20 is used.

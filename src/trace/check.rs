@@ -18,7 +18,7 @@ const IDLE_TURN: f64 = 1000.0;
 /// because an incomplete last line is ignored.
 ///
 /// * *Lost interest*: a connection waits for its client to accept more although its last write did not return
-///   `WouldBlock`, so that no event will follow.
+///   `WouldBlock`, so no event will follow.
 /// * *Sleep with work left*: the loop sleeps although a session could run.
 /// * *Spin*: the loop makes more than a thousand turns per second, and none of them reads, writes, accepts or closes.
 /// * *Forgotten mark*: a session was marked and did not run in that turn.

@@ -48,8 +48,8 @@ impl Explainer {
     }
 }
 
-/// Formats a time, which is rounded and relative to the acceptance of the connection. There is no decimal point,
-/// because it would look like the end of a sentence.
+/// Formats the time since the acceptance of the connection, rounded. There is no decimal point, because it would look
+/// like the end of a sentence.
 pub(super) fn moment(nanos: u64) -> String {
     let millis = (nanos + 500_000) / 1_000_000;
     if millis >= 10_000 { format!("+{} s", (millis + 500) / 1000) } else { format!("+{millis} ms") }

@@ -93,8 +93,8 @@ impl Default for Options {
     }
 }
 
-/// How long an idle connection may still send one more request during a drain, so that a restart under load loses no
-/// request.
+/// The time for which an idle connection can still send a request during a drain. With it, a restart under load loses
+/// no request.
 const LAST_CALL: Duration = Duration::from_millis(500);
 
 /// The TLS options. Without a certificate, clients are served unencrypted.
