@@ -127,13 +127,13 @@ impl fmt::Debug for EventLoop {
     }
 }
 
-/// A server that can be added to an [`EventLoop`]: the servers of this crate.
+/// A server that can be added to an [`EventLoop`]. The servers of this crate implement it.
 pub trait LoopMember: Send {
     /// Returns the acceptors and hooks of this server for one run.
     #[doc(hidden)]
     fn register(&mut self) -> Registration<'_>;
 
-    /// Moves the server's signal handlers to the loop.
+    /// Takes the server's signal handlers, so that the loop can use them. `None` if the server has none.
     #[doc(hidden)]
     fn take_signals(&mut self) -> Option<Signals>;
 
@@ -208,7 +208,7 @@ impl LoopCore {
     pub(crate) fn new() -> io::Result<LoopCore> {
         let poll = Poll::new()?;
         let waker = mio::Waker::new(poll.registry(), Mailbox::TOKEN)?;
-        // Waking fails only if the poll is closed, and then no loop sleeps on it.
+        // Waking fails only if the poll is closed, in which case no loop sleeps on it.
         let mailbox = Arc::new(Mailbox::new(move || _ = waker.wake()));
         Ok(LoopCore {
             poll,

@@ -42,8 +42,8 @@ pub struct Limits {
     /// as can be in transit at one time.
     pub drain: u64,
     /// The maximum time from the first byte of a head to its last, even if bytes keep arriving. When it expires, the
-    /// response is 408. The same limit applies to the TLS handshake, measured from when the connection was accepted.
-    /// Default: 10 s.
+    /// response is 408. The same limit applies to the TLS handshake, measured from the time at which the connection was
+    /// accepted. Default: 10 s.
     pub head_timeout: Duration,
     /// The maximum time from a response to the first byte of the next request on the same connection. The loop may
     /// close the connection up to an eighth of a second later. Default: 15 s, because browsers usually return within
@@ -89,7 +89,7 @@ pub struct Limits {
     pub last_call: Duration,
     /// The maximum number of connections at the same time. At the limit, the server stops accepting, and closes
     /// connections that are idle between two requests, starting with the one that has been idle longest. Default:
-    /// `None`, which means the process's limit on descriptors minus a reserve.
+    /// `None`, which means the number of descriptors of the process minus a reserve.
     pub connections: Option<usize>,
     /// The maximum number of connections per client address at the same time. Further connections are closed without
     /// sending a byte. Default: no limit, because many clients can share an address.
@@ -106,7 +106,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The limits that apply to one message.
+    /// The size limits of one message, for the protocol code.
     #[inline]
     pub(crate) fn message(&self) -> MessageLimits {
         MessageLimits {

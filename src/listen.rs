@@ -32,8 +32,8 @@ pub struct ListenOptions {
     pub dual_stack: bool,
     /// Makes the system report a connection only when its client has sent something, or after about a second, so that
     /// one turn of the loop accepts it and reads its request. False by default, because it suits only protocols in
-    /// which the client speaks first. Ignored with `reuse_port`, because connections that one of several processes has
-    /// not accepted are lost when that process ends. Only on Linux (`TCP_DEFER_ACCEPT`).
+    /// which the client speaks first. Ignored with `reuse_port`: if several processes share a port, the connections
+    /// that one of them has not accepted are lost when it ends. Only on Linux (`TCP_DEFER_ACCEPT`).
     pub defer_accept: bool,
 }
 

@@ -50,8 +50,8 @@ fn limit_of_control_group() -> Option<u64> {
 
 /// The lowest memory limit of a control group and its ancestors, in bytes. `line` is a line of `/proc/self/cgroup`:
 /// `0::/GROUP` for version 2, or `4:memory:/GROUP` for the memory controller of version 1. In a container, the files of
-/// the group can be in the root directory although the name of the group is not `/`, so the root directory counts as
-/// the last ancestor.
+/// the group can be in the root directory even if the name of the group is not `/`. The root directory therefore counts
+/// as the last ancestor.
 fn limit_in(line: &str, mounted_at: &Path) -> Option<u64> {
     let mut parts = line.splitn(3, ':').skip(1);
     let (controllers, group) = (parts.next()?, parts.next()?);
@@ -64,7 +64,7 @@ fn limit_in(line: &str, mounted_at: &Path) -> Option<u64> {
     };
     let group = PathBuf::from(group.trim_start_matches('/'));
     let limit = |group: &Path| fs::read_to_string(top.join(group).join(file)).ok()?.trim().parse::<u64>().ok();
-    // The text "max" means no limit. It is skipped, because it does not parse as a number.
+    // The text "max" means no limit. It does not parse as a number and is skipped.
     group.ancestors().filter_map(limit).min()
 }
 

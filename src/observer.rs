@@ -102,7 +102,7 @@ pub struct Awakening {
 /// The reason why a sleep ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum WokenBy {
-    /// The process received a signal, or the input whose end stops the loop has ended.
+    /// The process received a signal, or the watched input has an event. EOF on that input stops the loop.
     Signal,
     /// Another thread woke the loop.
     Wake,
@@ -123,7 +123,7 @@ pub struct LoopState {
     pub sessions: usize,
     /// The number of sessions that will run in the next turn even without an event.
     pub runnable: usize,
-    /// The number of entries in the deadline heap.
+    /// The number of entries in the heap of deadlines, including stale ones.
     pub deadlines: usize,
 }
 
@@ -195,7 +195,7 @@ pub trait ConnectionObserver: TransitionObserver {
     fn buffers(&mut self, bytes: usize) {}
 }
 
-/// A wait of a session.
+/// A wait of a session, as reported to an observer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObservedWait {
     /// The name of the kind of wait.

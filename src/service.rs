@@ -163,7 +163,7 @@ macro_rules! service_for_box {
 
 service_for_box!(dyn Service, dyn Service + Send);
 
-/// Writes a line to the server's log. The arguments are the client that the line is about, if any, and the text.
+/// Writes a line to the server's log. The arguments are the address of the client concerned, if any, and the text.
 pub type LogCallback<'a> = dyn FnMut(Option<SocketAddr>, &str) + 'a;
 
 impl<F, R> Service for F
@@ -315,7 +315,7 @@ pub enum Body {
     Bytes(Cow<'static, [u8]>),
     /// Bytes that many responses share, such as a small file kept in memory.
     Shared(Arc<[u8]>),
-    /// A section of a file, which is sent without copying it into the program if the system supports that.
+    /// A section of a file. If the system supports it, the section is sent without being copied into the program.
     File(FileSlice),
     /// Bytes that are produced while they are sent. The body is chunked unless the head has a `Content-Length`. For
     /// HTTP/1.0, it is close-delimited instead.
@@ -359,7 +359,7 @@ impl Body {
 pub struct FileSlice {
     /// The file. Other responses may read it too, so its own offset is not used.
     pub file: Arc<File>,
-    /// The offset of the first byte.
+    /// The offset of the first byte in the file.
     pub offset: u64,
     /// The number of bytes. If the file has become shorter, the connection is cut.
     pub length: u64,

@@ -20,7 +20,7 @@ pub(crate) use sources::SourceTable;
 
 use crate::buffer::Buffer;
 
-/// One client of a server of any protocol, as the loop sees it.
+/// One client of a server, as the loop sees it. The server can use any protocol.
 pub trait Session {
     /// Does the work that is possible without waiting, up to the budget of a turn, so that other sessions can run.
     fn step(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Next;
@@ -71,7 +71,7 @@ pub enum Activity {
 pub struct Ready {
     /// A read may return bytes or EOF.
     pub read: bool,
-    /// A write may make progress.
+    /// The socket may accept bytes.
     pub write: bool,
     /// The peer has closed its sending side, so a read returns EOF after the last byte.
     pub read_closed: bool,
@@ -148,7 +148,7 @@ pub trait SessionHandle {
     /// A waker with which any thread can schedule this session to run.
     fn wake(&self) -> Waker;
 
-    /// True once the loop has begun to drain. In the turn in which the drain begins, every session is run.
+    /// True once the loop has begun to drain. Every session is run in the turn in which the drain begins.
     fn is_stopping(&self) -> bool;
 }
 
@@ -237,7 +237,8 @@ pub(crate) fn before_short(all: usize, percent: u8) -> usize {
     (all as u128 * u128::from(percent.min(100)) / 100) as usize
 }
 
-/// Buffers that all sessions of a loop use one after the other, so that an idle connection owns no buffers.
+/// Buffers that the sessions of a loop share. Only one session runs at a time, so an idle connection needs no buffers
+/// of its own.
 #[derive(Debug)]
 pub struct Scratch {
     /// The input buffer of a session that has no unread input.
@@ -282,7 +283,7 @@ pub enum CloseReason {
     InputCut,
     /// The client reset the connection, or the network failed.
     Broken,
-    /// The client sent no message in time.
+    /// The client did not send a message in time.
     Idle,
     /// The client did not accept the output in time.
     Stalled,

@@ -70,7 +70,7 @@ impl fmt::Debug for TlsInfo {
 #[cfg(any(feature = "tls", all(feature = "cgi", target_os = "linux")))]
 pub(crate) fn certificate_pem(certificate: &[u8]) -> String {
     let mut text = "-----BEGIN CERTIFICATE-----\n".to_owned();
-    // 48 bytes become 64 characters.
+    // A line of 64 characters encodes 48 bytes.
     for bytes in certificate.chunks(48) {
         BASE64_STANDARD.encode_string(bytes, &mut text);
         text.push('\n');

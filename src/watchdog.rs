@@ -13,7 +13,7 @@ use std::time::Duration;
 /// handler. After the same number of consecutive samples without a running handler, the thread ends.
 const SAMPLES: u32 = 5;
 
-/// The default time after which a handler is reported.
+/// The default time for which a handler must run without suspending before it is reported.
 pub(crate) const STUCK_AFTER: Duration = Duration::from_secs(5);
 
 /// The size in bytes of the atomic words in which the name of a handler is stored. They let the loop write the name and
@@ -42,7 +42,7 @@ struct Running {
     count: AtomicU64,
     name: [AtomicU64; MAX_NAME / WORD],
     name_length: AtomicUsize,
-    /// True while the thread exists.
+    /// True while the watchdog's thread exists.
     watched: AtomicBool,
 }
 
@@ -83,7 +83,7 @@ impl Watchdog {
     fn start_thread(&self) {
         if !self.running.watched.swap(true, Ordering::AcqRel) {
             let (running, interval) = (Arc::downgrade(&self.running), self.interval);
-            // If the thread cannot be started, handlers are not watched, which is better than no server.
+            // If the thread cannot be started, the server runs without a watchdog.
             _ = thread::Builder::new().name("watchdog".to_owned()).spawn(move || watch(&running, interval));
         }
     }
@@ -122,7 +122,7 @@ impl Running {
     }
 }
 
-/// The main function of a watchdog's thread.
+/// The main function of the watchdog's thread, which samples the running handler.
 fn watch(running: &Weak<Running>, interval: Duration) {
     let (mut last, mut same) = (0, 0);
     loop {

@@ -31,7 +31,7 @@ pub(super) type LogLines = Vec<(SocketAddr, String)>;
 #[derive(Debug)]
 pub(super) struct ChildEntry {
     pub(super) child: Child,
-    /// Readable when the child has exited.
+    /// The pidfd of the child, which becomes readable when the child has exited.
     pub(super) pidfd: OwnedFd,
     /// The child's standard error. `None` after EOF, and once the child is reaped.
     pub(super) stderr: Option<Receiver>,
@@ -53,7 +53,7 @@ pub(super) struct ChildLabel {
     pub(super) wake: Waker,
 }
 
-/// The phases of a child, in chronological order.
+/// The phases of a child, in chronological order. A phase can be skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ChildPhase {
     /// The child is running. Contains the time at which it is terminated; `None` without a time limit.
@@ -63,11 +63,11 @@ enum ChildPhase {
     Terminating { timed_out: bool, kill_at: Option<Instant>, leader_exited: bool },
     /// SIGKILL was sent, but the child's exit has not been reported yet.
     Killed { timed_out: bool },
-    /// The child is reaped.
+    /// The child has been reaped, so its process id is no longer valid.
     Reaped { timed_out: bool },
 }
 
-/// The state of a child, as its connection sees it.
+/// The state of a child, as far as its connection needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ChildState {
     /// The child is running, but a signal to terminate it may already have been sent.

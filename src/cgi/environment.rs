@@ -24,7 +24,7 @@ pub(super) struct ServerVariables<'a> {
     pub(super) root: &'a Path,
     /// The server's name and version, as in the `Server` field.
     pub(super) software: &'a str,
-    /// True if clients use TLS.
+    /// True if scripts must always get `HTTPS=on`, because clients use TLS to a proxy.
     pub(super) https: bool,
     /// True if the service verifies the credentials of every request. Every request then has exactly one
     /// `Authorization` field, with Basic credentials.
@@ -33,7 +33,7 @@ pub(super) struct ServerVariables<'a> {
     pub(super) passed_on: &'a [OsString],
 }
 
-/// Variables by name.
+/// Environment variables: their values by name.
 pub(super) type Variables = BTreeMap<OsString, OsString>;
 
 /// The whole environment of a script. From the server's environment, the script inherits only `PATH` and the variables
@@ -57,11 +57,11 @@ fn inherit(variables: &mut Variables, names: &[OsString]) {
     }
 }
 
-/// Adds an `HTTP_*` variable for each header field, with these exceptions. `Content-Length` and `Content-Type` have
-/// variables of their own. `Transfer-Encoding` is omitted because the body has already been decoded. Credentials are
-/// not passed to scripts (RFC 3875 section 4.1.18). `Proxy` would become `HTTP_PROXY`, which many programs use to find
-/// their proxy. A name with characters other than letters, digits and hyphens is omitted, because `X_A` and `X-A` would
-/// share a variable.
+/// Adds an `HTTP_*` variable for each header field, with the following exceptions. `Content-Length` and `Content-Type`
+/// have variables of their own. `Transfer-Encoding` is omitted because the body has already been decoded. Credentials
+/// are not passed to scripts (RFC 3875 section 4.1.18). `Proxy` would become `HTTP_PROXY`, which many programs use to
+/// find their proxy. A name with characters other than letters, digits and hyphens is omitted, because `X_A` and `X-A`
+/// would share a variable.
 fn fields(variables: &mut Variables, request: &Request) {
     // Python sets these three variables even if the request does not have the fields.
     for name in ["HTTP_COOKIE", "HTTP_REFERER", "HTTP_USER_AGENT"] {

@@ -14,7 +14,7 @@ const LONG: u64 = 64 * 1024;
 /// The server's end of the pipe to a script's standard input, which carries the request body.
 pub(super) struct ScriptInput {
     pipe: Sender,
-    /// The number of bytes written so far.
+    /// The number of bytes that have been written to the pipe so far.
     written: u64,
     /// True if the last write found the pipe full.
     is_full: bool,

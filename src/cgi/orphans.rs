@@ -21,7 +21,7 @@ use signal_hook_mio::v1_0::Signals;
 /// The maximum number of orphans that are reaped in one turn of the loop.
 const PER_TURN: usize = 1000;
 
-/// Reaps orphans after SIGCHLD.
+/// Reaps orphans when SIGCHLD reports that a child of this process has exited.
 pub(super) struct OrphanReaper {
     /// A descriptor that becomes readable after SIGCHLD and thereby wakes the loop.
     signals: Signals,

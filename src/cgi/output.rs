@@ -254,7 +254,7 @@ mod tests {
         assert_eq!((head.status, head.fields.lines()), (Status::OK, &b"Content-Type: text/html\r\n"[..]));
         assert_eq!(&page[head.length..], "<body>");
         assert_eq!(read(&page.replace('\r', "")).fields.lines(), b"Content-Type: text/html\r\n");
-        // The script failed within its own head.
+        // The script failed while it was printing its own head.
         let head =
             read("Status: 201\nContent-Type: text/plain\nSet-Cookie: a\n<!--: spam\nContent-Type: text/html\n\n");
         assert_eq!((head.status, head.fields.lines()), (Status::OK, &b"Content-Type: text/html\r\n"[..]));

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use crate::service::Waker;
 
-/// Requests in the order of their arrival.
+/// The waiting requests, in the order of their arrival.
 #[derive(Debug, Default)]
 pub(super) struct StartQueue {
     requests: VecDeque<(QueueTicket, Waker)>,

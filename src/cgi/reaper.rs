@@ -39,7 +39,7 @@ const SLOT: u8 = 7;
 /// error.
 const SIGCHLD: Token = Token(usize::MAX);
 
-/// All children of a service.
+/// All children of a service, and the requests that wait until they can start one.
 #[derive(Debug)]
 pub(super) struct ChildReaper {
     state: Mutex<ReaperState>,
@@ -158,7 +158,7 @@ impl ChildReaper {
         self.lock().terminate(key, reason);
     }
 
-    /// Adds a line to the log.
+    /// Adds a line to the log, which is written at the end of the turn.
     pub(super) fn note(&self, client: SocketAddr, text: String) {
         self.lock().log.push((client, text));
     }
@@ -426,7 +426,7 @@ mod tests {
             assert!(!reaper.may_start(ticket, registrar));
         }
         let woken = || requests.iter().map(TestRegistrar::wakes).collect::<Vec<_>>();
-        // No script may be started yet.
+        // The limit is 0, so no request is woken yet.
         reaper.leave_queue(tickets[0].unwrap());
         assert_eq!(woken(), [0, 0, 0]);
         reaper.set_limits(CgiLimits { live: 1, ..CgiLimits::default() });

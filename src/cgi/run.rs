@@ -57,7 +57,7 @@ pub(super) struct ScriptRun {
     deadline: Option<Instant>,
 }
 
-/// The stages of a run, in order.
+/// The stages of a run, in order. Each stage owns its data.
 enum RunStage {
     /// The script has not been started, because `poll` has not been called yet or too many other scripts are running.
     Queued(Option<QueueTicket>),
@@ -105,8 +105,8 @@ impl ScriptRun {
         &self.request
     }
 
-    /// True if the script will probably consume the rest of the body after its response has begun, because it has
-    /// already read some of it or the rest fits into the pipe.
+    /// True if the script will probably consume the rest of the body after its response has begun. This is assumed if
+    /// the script has already read some of the body or if the rest fits into the pipe.
     pub(super) fn reads_on(&self) -> bool {
         let length = self.request.body_length();
         self.stdin.as_ref().is_some_and(|stdin| !stdin.may_be_ignored(length))

@@ -50,7 +50,7 @@ impl Drop for ChildHandle {
     }
 }
 
-/// The standard output of a script.
+/// The standard output of a script, and the handle that keeps the script running.
 pub(super) struct ScriptOutput {
     pipe: Receiver,
     child: Rc<ChildHandle>,
@@ -84,7 +84,7 @@ impl ScriptOutput {
             }
         };
         match (read, state) {
-            // SIGTERM has truncated the output. It must not look complete to the client, so this is an error.
+            // SIGTERM has truncated the output. The client must not take it for complete, so this is an error.
             (Ok(0) | Err(_), ChildState::TimedOut) => Err(io::ErrorKind::TimedOut.into()),
             (Ok(0), _) => {
                 self.child.set_complete();

@@ -35,12 +35,12 @@ enum RestOfBody {
 /// How the bytes of a file are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SendMode {
-    /// With `Transport::send_file`, in one slice.
+    /// `Transport::send_file` sends the file in one slice.
     Sent,
-    /// With `Transport::send_file`, in several slices. The transport is corked, so that no short packet is sent at the
-    /// end of a slice.
+    /// `Transport::send_file` sends the file in several slices. The transport is corked, so that no short packet is
+    /// sent at the end of a slice.
     Corked,
-    /// By reading the file into the output, because the transport or the file does not support `send_file`.
+    /// The file is read into the output, because the transport or the file does not support `send_file`.
     ByHand,
 }
 

@@ -18,7 +18,7 @@ use crate::service::Service;
 use crate::session::{CloseReason, TurnClock};
 use crate::transport::Transport;
 
-/// The result of a fill, advance or flush.
+/// The result of one operation of a step: a fill, an advance or a flush.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Progress {
     /// There was nothing to do.
@@ -56,8 +56,8 @@ pub(super) struct ConnectionCore<'s, T, O> {
     pub(super) at_end: bool,
     /// True if the connection ends after its first response.
     pub(super) once: bool,
-    /// The service that the server's service created for this connection. `None` means that the server's service
-    /// responds itself.
+    /// The service that the server's service created for this connection. `None` means that the server's service itself
+    /// responds to this connection's requests.
     pub(super) own_service: Option<Box<dyn Service>>,
     /// True once [`Service::connect`] has been called. A single enum in place of this field and `own_service` would
     /// take up eight more bytes per connection.

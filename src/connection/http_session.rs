@@ -213,8 +213,8 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
             }
             if !moved || self.is_settled(ready) {
                 if advanced == Progress::NextTurn {
-                    // The poll does not report bytes that arrived before the socket was registered, so the next step
-                    // tries to read.
+                    // The socket may not be registered yet, and the poll then reports nothing about it. The next step
+                    // therefore tries to read.
                     ready.read |= wait == Wait::Linger;
                     return Ok(true);
                 }
@@ -222,7 +222,8 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
                     return Ok(false);
                 }
             }
-            // A client on loopback can accept bytes as fast as they are sent, which would delay all other clients.
+            // A client on loopback can accept bytes as fast as they are sent. Without this limit, it would delay all
+            // other clients.
             if sent >= MOST_SENT {
                 break;
             }
@@ -256,7 +257,7 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
         is_quiet && matches!(self.stage, Stage::Head) && !core.transport.has_pending()
     }
 
-    /// Reads once, if bytes are wanted and some may have arrived.
+    /// Makes one call to read input, if the stage wants bytes and some may have arrived.
     fn fill(&mut self, ready: &mut Ready) -> Result<bool, CloseReason> {
         let core = &mut self.core;
         let is_wanted = match self.stage {
@@ -347,8 +348,8 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
         }
     }
 
-    /// Sends once, if there is something to send and the socket may accept it. Returns the number of bytes sent, or
-    /// `None` if there was nothing to do.
+    /// Makes one call to send output, if there is any and the socket may accept it. Returns the number of bytes sent,
+    /// or `None` if there was nothing to do.
     fn flush(&mut self, ready: &mut Ready) -> Result<Option<u64>, CloseReason> {
         let core = &mut self.core;
         if !ready.write {
@@ -403,7 +404,7 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
     /// this step has sent a response, its bytes may still be in transit, so the connection closes in stages and this
     /// returns true.
     fn close_if_stopping(&mut self, has_sent: bool, clock: TurnClock) -> Result<bool, CloseReason> {
-        // A request that has begun to arrive still gets a response, so only waits for a new request end here.
+        // A request that has begun to arrive still gets a response, so only a wait for a new request is ended here.
         match self.core.last_call(clock.stopping) {
             Some(end) if end <= clock.now && self.core.timers.awaits_request() => {
                 if !has_sent {

@@ -21,7 +21,7 @@ pub(super) struct PeerPermit<'p> {
 }
 
 impl PerPeerLimit {
-    /// Permits one more connection of `address`; `None` if it already has `most` connections.
+    /// Counts one more connection of `address`. `None` if the address already has `most` connections.
     pub(super) fn permit(&self, address: IpAddr, most: usize) -> Option<PeerPermit<'_>> {
         let address = network(address);
         let mut counts = self.0.borrow_mut();

@@ -22,15 +22,16 @@ use crate::session::{CloseReason, TurnClock};
 const COPY_MOST: usize = 16 * 1024;
 
 impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
-    /// Calls the service of this connection, or else that of the server. A panic in the service becomes a 500.
+    /// Calls the service of this connection if it has one, and otherwise that of the server. A panic in the service
+    /// becomes a 500.
     pub(super) fn call_service(&mut self, request: &Request, wall: SystemTime) -> Reply {
         let (server, own, has_connected) = (self.server, &mut self.own_service, &mut self.has_connected);
         let service = server.service.borrow();
         // A panic in a service must not end the loop, because the loop serves all other clients.
         let call = || {
             if !*has_connected {
-                // The connection's service is created with the first request and not with the connection, so that an
-                // idle or refused connection costs no handler.
+                // The connection's service is created with the first request and not with the connection, so that no
+                // handler is created for an idle or refused connection.
                 *own = server.with_server_name(|name| service.connect(name));
                 *has_connected = true;
             }

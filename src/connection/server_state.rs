@@ -34,7 +34,7 @@ pub(crate) const SERVER_NAME: &str = concat!("serve-forever/", env!("CARGO_PKG_V
 pub struct ServerState {
     /// The service that responds to requests.
     pub(super) service: RefCell<Box<dyn Service + Send>>,
-    /// The limits that apply to clients.
+    /// The limits that apply to clients. Replacing the service also moves them to a new allocation.
     limits: RefCell<Arc<Limits>>,
     /// The version in status lines. With 1.0, the connection closes after each response.
     protocol: Cell<Version>,
@@ -44,7 +44,7 @@ pub struct ServerState {
     common: RefCell<FieldBlock>,
     /// The `Strict-Transport-Security` field line including its CRLF, or empty.
     hsts: RefCell<Vec<u8>>,
-    /// The bodies of error responses.
+    /// Renders the bodies of error responses.
     pub error_page: Box<dyn ErrorPage>,
     /// The access log.
     pub log: RefCell<AccessLog>,
@@ -118,7 +118,7 @@ impl ServerState {
         }
     }
 
-    /// Counts an injected fault.
+    /// Adds one to the number of injected faults of this kind.
     #[cfg(feature = "harness")]
     pub(super) fn count_fault(&self, kind: FaultKind) {
         let counter = &self.faults[kind as usize];
@@ -152,7 +152,7 @@ impl ServerState {
         self.set_limits(limits);
     }
 
-    /// Calls `ask` with the current service.
+    /// Calls `ask` with the current service, and returns its result.
     pub(crate) fn with_service<R>(&self, ask: impl FnOnce(&dyn Service) -> R) -> R {
         ask(&**self.service.borrow())
     }

@@ -28,10 +28,11 @@ pub(super) enum Stage {
     /// The response is complete. The rest of the request's body is being discarded. Contains the number of bytes that
     /// may still be discarded.
     Draining(u64),
-    /// The last bytes of the connection are still in the output. Once they have been sent, the connection is closed for
-    /// this reason.
+    /// The last bytes of the connection are still in the output. Once they have been sent, the connection is closed.
+    /// Contains the reason.
     Closing(CloseReason),
     /// The sending side has been shut down. Bytes that the client still sends are discarded until it closes its side.
+    /// Contains the reason for closing.
     Lingering(CloseReason),
 }
 
@@ -94,7 +95,7 @@ pub(super) struct Sending {
 }
 
 impl Sending {
-    /// The outcome of the exchange so far.
+    /// The outcome of the exchange so far, with the number of bytes that have been sent.
     pub(super) fn outcome(&self) -> Outcome {
         let ExchangeRecord { status, ref user, is_counted, .. } = self.record;
         Outcome { status, user: user.clone(), sent: self.body.sent(), is_counted, cut: None }
@@ -134,6 +135,6 @@ pub(super) struct Outcome {
     /// True if the length was known when the response began and the body is not the server's error page. Only then does
     /// Python's log print a size.
     pub(super) is_counted: bool,
-    /// Why the response was cut short, if it was.
+    /// The reason why the response was cut short. `None` if it was not.
     pub(super) cut: Option<CloseReason>,
 }

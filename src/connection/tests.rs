@@ -66,7 +66,7 @@ fn session<'s>(state: &'s ServerState, bytes: &[u8], recorder: &Recorder) -> Htt
     HttpSession::observed(state, transport, "127.0.0.1:50000".parse().unwrap(), Instant::now(), recorder.clone())
 }
 
-/// Runs one step with a socket that is readable and writable.
+/// Runs one step. The socket is readable and writable.
 fn step(session: &mut HttpSession<'_, Memory, Recorder>) -> Next {
     step_at(session, Instant::now())
 }
@@ -184,7 +184,7 @@ fn the_activity_and_the_wait_of_a_session_follow_its_exchange() {
     }
 }
 
-/// Responds with an upgrade.
+/// A service that responds with an upgrade, from an upstream if `has_upstream` is true.
 #[derive(Clone, Copy)]
 struct Upgrades {
     status: Status,
@@ -291,7 +291,7 @@ fn the_error_page_of_an_incomplete_head_knows_the_handshake_of_its_connection() 
     assert!(has_tls.load(Ordering::Relaxed));
 }
 
-/// Tests that each fault is counted every time it is injected.
+/// Each fault is counted every time it is injected.
 #[cfg(feature = "harness")]
 #[test]
 fn a_connection_that_is_never_read_is_counted_as_a_fault() {

@@ -7,7 +7,7 @@ use crate::limits::Limits;
 use crate::observer::ObservedWait;
 use crate::session::TurnClock;
 
-/// The kinds of waits. Each kind has one deadline, which comes from the limit that its comment names.
+/// The kinds of waits. The comment of each kind names the limits that determine its deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wait {
     /// Waiting for the transport's handshake to complete, measured from when the connection was accepted:
@@ -53,7 +53,7 @@ impl Wait {
     }
 }
 
-/// The current wait of a session.
+/// The current wait of a session, and the times from which its deadlines are computed.
 pub(super) struct Timers {
     wait: Wait,
     /// The beginning of the current wait. For `Body` and `Write`, the time of the last progress.
@@ -151,7 +151,7 @@ impl Timers {
         if self.wait == Wait::Upstream { end.into_iter().chain(self.presumed_gone(limits)).min() } else { end }
     }
 
-    /// The current wait, as reported to an observer.
+    /// The current wait, in the form that is reported to an observer.
     pub(super) fn observed(&self, limits: &Limits) -> ObservedWait {
         let limit = self.deadline(limits).map(|deadline| deadline.saturating_duration_since(self.since));
         ObservedWait { kind: self.wait.name(), since: self.since, limit }

@@ -78,7 +78,7 @@ enum Incoming {
     Closed,
 }
 
-/// The kind of request, which determines whether its response has a body.
+/// The kind of request that a response belongs to. It determines whether the response has a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ResponseFor {
     /// A HEAD request, whose response announces a body that is not sent (RFC 9110 section 9.3.2).
@@ -206,7 +206,7 @@ impl ClientMachine {
         matches!(self.response, Incoming::Body(Decoder::Chunked(_)))
     }
 
-    /// The trailer fields of the last complete response.
+    /// The trailer fields of the last complete response. Empty if the response had none.
     pub fn trailers(&self) -> &HeaderList {
         &self.trailers
     }
@@ -340,7 +340,7 @@ impl ClientMachine {
                 Decoded::Data(length) => Ok(ResponseEvent::Data(length)),
                 Decoded::End => Ok(self.complete()),
             },
-            // An earlier response was the last, so the awaited response never arrives.
+            // An earlier response was the last one on the connection, so the awaited response never arrives.
             Incoming::Closed => Ok(ResponseEvent::Cut),
         }
     }
@@ -412,7 +412,7 @@ impl ClientMachine {
             _ => HeaderList::new(),
         };
         self.awaited.pop_front();
-        // Interim responses are counted for each request.
+        // Interim responses are counted separately for each request.
         self.interim = 0;
         ResponseEvent::End
     }

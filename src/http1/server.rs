@@ -165,7 +165,8 @@ impl<O: TransitionObserver> ServerMachine<O> {
             if input.is_empty() {
                 return Ok(RequestEvent::More);
             }
-            // A request counts as begun from its first byte, so it gets a response even if the server is stopping.
+            // A request counts as begun once its first byte has arrived, so it gets a response even if the server is
+            // stopping.
             self.enter_receive(ReceiveState::Head(HeadProgress::default()));
         }
         match self.receive_state {
@@ -437,7 +438,7 @@ mod tests {
         machine
     }
 
-    /// Responds with 200 and a body of this length. Returns the head and the encoder.
+    /// Responds with 200 and announces a body of `length` bytes. Returns the head and the encoder.
     fn respond(machine: &mut ServerMachine, length: u64) -> (String, Option<Encoder>) {
         let (mut out, fields, common) = (Buffer::default(), FieldBlock::new(), CommonHeaders::default());
         let length = Some(length);

@@ -55,9 +55,9 @@ pub struct Acceptor<'s> {
     retry_at: Option<Instant>,
 }
 
-/// A TCP listener as a source of sessions.
+/// Creates the sessions for the connections that a TCP listener accepts.
 struct TcpAccept<'s> {
-    /// The listener; `None` once it has been closed.
+    /// The listener. `None` once it has been closed.
     listener: &'s mut Option<TcpListener>,
     make_session: MakeSession<'s>,
     closes_on_drain: bool,
@@ -147,7 +147,7 @@ impl<'s> Acceptor<'s> {
         self.ready = true;
     }
 
-    /// True if [`accept`](Self::accept) may find a connection.
+    /// True if a connection may be pending and the acceptor is not backing off.
     pub(super) fn is_ready(&self) -> bool {
         self.ready && self.retry_at.is_none()
     }
@@ -163,12 +163,12 @@ impl<'s> Acceptor<'s> {
         self.is_ready()
     }
 
-    /// The time at which the back-off ends.
+    /// The time at which the back-off ends. `None` if the acceptor is not backing off.
     pub(super) fn retry_at(&self) -> Option<Instant> {
         self.retry_at
     }
 
-    /// Accepts or refuses one connection.
+    /// Accepts or refuses one pending connection, and updates the state of the acceptor.
     pub(super) fn accept(&mut self, now: Instant) -> Accepted<'s> {
         self.end_back_off(now);
         while self.is_ready() {

@@ -24,13 +24,13 @@ pub(super) struct Deadlines {
 
 #[derive(Debug, Clone, Copy)]
 struct KeyTimes {
-    /// The deadline of the key.
+    /// The deadline of the key, or `NEVER`.
     deadline: u64,
-    /// The time of the earliest entry for the key in the heap.
+    /// The time of the earliest entry for the key in the heap, or `NEVER` if the heap has no entry for it.
     scheduled: u64,
 }
 
-/// No deadline, or no entry. It compares as later than every time.
+/// Stands for no deadline or no entry. It compares as later than every time.
 const NEVER: u64 = u64::MAX;
 
 const NO_TIMES: KeyTimes = KeyTimes { deadline: NEVER, scheduled: NEVER };

@@ -19,7 +19,7 @@ const SEARCH_PAUSE: Duration = Duration::from_secs(1);
 /// The reasons to close stalled sessions in one turn.
 #[derive(Default)]
 pub(super) struct Eviction {
-    /// True if a connection was accepted.
+    /// True if a connection was accepted in this turn.
     accepted: bool,
     /// True if there is no room for a pending connection and no session is idle.
     connection_waits: bool,
@@ -81,8 +81,8 @@ impl Eviction {
             // This is set inside the loop, so that an empty table, which needs no search, does not delay the next one.
             self.next_search = Some(clock.now + SEARCH_PAUSE);
             let since = entry.session.stalled_since(clock.now);
-            // A session that is queued for the next turn must keep its key until then, because otherwise another
-            // session with the same key would be run in its place.
+            // A session that is queued for the next turn is not closed. Its key would be freed, and a new session with
+            // the same key would run in its place.
             stalled.extend(since.filter(|_| !entry.is_queued()).map(|since| (since, key)));
         }
         if !stalled.is_empty() {

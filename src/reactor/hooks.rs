@@ -6,7 +6,7 @@ use super::RunMode;
 use crate::listen::descriptor_capacity;
 use crate::session::{TurnClock, before_short};
 
-/// Callbacks between the turns of a run.
+/// The callbacks that a loop makes between the turns of a run, at its end, and on a reload.
 pub trait TurnHooks {
     /// The limits of the run. Called before the first turn and after each [`reload`](TurnHooks::reload).
     fn limits(&self) -> RunLimits {
@@ -30,11 +30,11 @@ pub trait TurnHooks {
     }
 }
 
-/// The limits of a run.
+/// The limits of a run, which a reload can change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RunLimits {
-    /// The maximum number of sessions at the same time. `None` means as many as the process has descriptors for, minus
-    /// a reserve.
+    /// The maximum number of sessions at the same time. `None` means the number of descriptors of the process, minus a
+    /// reserve.
     pub sessions: Option<usize>,
     /// The percentage of `sessions` that may be in use before an accepted connection makes the loop close stalled
     /// sessions.
@@ -74,7 +74,7 @@ impl RunLimits {
 /// The numbers of sessions at which the loop stops accepting or starts closing stalled sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Capacity {
-    /// The maximum number of sessions. When it is reached, no further connection is accepted.
+    /// The maximum number of sessions. While it is reached, no connection is accepted.
     pub(crate) most: usize,
     /// If there are more sessions than this, an accepted connection makes the loop close stalled sessions.
     pub(crate) short: usize,

@@ -9,7 +9,7 @@ use mio::{Interest, Registry, Token};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-/// The maximum number of bytes in one read.
+/// The maximum number of bytes in one read. They are discarded.
 const PIECE: usize = 4096;
 
 /// The maximum number of reads in one turn. This prevents a parent that never stops writing from using up the turn.
@@ -61,7 +61,7 @@ impl InputEnd {
                 break;
             }
             // The descriptor may be shared with the parent, and setting it to non-blocking would affect the parent's
-            // reads and writes too. Therefore each read is preceded by a poll.
+            // reads and writes too. A poll before each read therefore makes sure that the read does not block.
             self.ready =
                 matches!(poll(&mut [PollFd::new(&self.input, PollFlags::IN)], Some(&Timespec::default())), Ok(1..));
             if self.ready {

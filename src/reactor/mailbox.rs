@@ -32,8 +32,8 @@ impl Mailbox {
     /// Puts a key into the mailbox and wakes the loop.
     pub(super) fn put(&self, key: usize) {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner).push(key);
-        // Only the first of several keys needs the system call that wakes the loop, because the loop does not sleep
-        // again before it has taken the keys.
+        // Only the first of several keys needs the system call that wakes the loop. The loop takes all keys before it
+        // sleeps again.
         if !self.full.swap(true, Ordering::AcqRel) {
             self.wake_loop();
         }
@@ -42,7 +42,7 @@ impl Mailbox {
     /// Takes the keys that were put since the last call.
     pub(super) fn take(&self) -> Vec<usize> {
         // This is called in every turn, and few turns find a key, so the flag is used to avoid the lock. The flag is
-        // cleared before the keys are taken, so a key that another thread puts in between sets it again.
+        // cleared before the keys are taken, so a key that another thread adds in the meantime sets it again.
         if !self.full.swap(false, Ordering::AcqRel) {
             return Vec::new();
         }

@@ -322,7 +322,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
         None
     }
 
-    /// Tells the hooks, only once, that the run is ending.
+    /// Tells the hooks that the run is ending, unless they have already been told.
     fn announce_stop(&mut self, hooks: &mut dyn TurnHooks) {
         if !std::mem::replace(&mut self.is_stop_announced, true) {
             hooks.stopping();
@@ -347,7 +347,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
         self.shutdown.drain_due(now)
     }
 
-    /// Returns the next signal that ends the run. Handles any reload signals before it.
+    /// Returns the next signal that ends the run. Any reload signals that precede it are handled first.
     fn next_stop_signal(&mut self, hooks: &mut dyn TurnHooks) -> Option<(i32, SignalAction)> {
         let signals = self.signals.as_mut()?;
         loop {
@@ -413,8 +413,8 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
                     Accepted::Nothing => break,
                     Accepted::Exhausted(error) => {
                         self.observer.rests(BACK_OFF, &error);
-                        // The process has no descriptors left (`EMFILE`). Closing idle sessions frees descriptors for
-                        // the acceptor's next attempt.
+                        // The process has no descriptors left (`EMFILE`). Closing idle sessions frees descriptors, so
+                        // that the acceptor can accept the connection after its back-off.
                         self.eviction.evict_idle(&mut self.sessions, &mut self.observer);
                         break;
                     }
@@ -462,7 +462,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
     }
 
     fn run_session(&mut self, key: usize) {
-        // The session may have been closed to make room for another connection after it was marked.
+        // After it was marked, the session may have been closed to make room for another connection.
         let Some(entry) = self.sessions.begin_step(key) else { return };
         let registry = self.selector.registry();
         let mut registrar = SessionRegistrar { registry, link: &self.link, key, now: self.clock.now };
@@ -500,7 +500,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
     }
 }
 
-/// The kind of source that a token identifies.
+/// The kind of source that the token of an event identifies. `acceptors` is the number of acceptors.
 fn woken_by(token: Token, acceptors: usize) -> WokenBy {
     match token {
         Signals::TOKEN => WokenBy::Signal,

@@ -19,7 +19,7 @@ const SLOTS: usize = 8;
 /// small numbers, and those of the sources of the loop itself are at the end of the range.
 pub(super) const FIRST_MOVABLE: usize = 1 << (usize::BITS - 2);
 
-/// The token for a source of a session.
+/// The token for the source in a slot of a session. Slot 0 is the session's socket.
 pub(super) fn token(key: usize, slot: usize) -> Token {
     Token(key * SLOTS + slot)
 }
@@ -44,7 +44,7 @@ pub(super) struct LoopLink {
     pub(super) mailbox: Arc<Mailbox>,
     /// The sources that can move from one session to another.
     pub(super) sources: Arc<SourceTable>,
-    /// True while the loop is draining.
+    /// True once the loop has begun to drain.
     pub(super) stopping: Cell<bool>,
     /// A clone of the loop's registry, set when the first handle is created. `Some(None)` means that the system had no
     /// descriptor for the clone.
@@ -64,7 +64,7 @@ impl LoopLink {
     }
 }
 
-/// The registrar of one session for one step.
+/// The registrar that one session gets for one step.
 pub(super) struct SessionRegistrar<'r> {
     pub(super) registry: &'r Registry,
     pub(super) link: &'r Rc<LoopLink>,

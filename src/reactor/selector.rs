@@ -24,7 +24,7 @@ pub trait Selector {
     /// Creates an empty set of events, which is reused for every poll.
     fn events(&self) -> Self::Events;
 
-    /// The registry for new sources.
+    /// The registry with which new sources are registered.
     fn registry(&self) -> &Registry;
 
     /// Waits for events, for at most `timeout`. May return earlier without an event. The events replace the previous

@@ -12,7 +12,7 @@ pub enum RunMode {
     OneSession(Option<Instant>),
 }
 
-/// Why a run ended.
+/// The reason why a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunEnd {
     /// A [`Stopper`](super::Stopper) requested the end.
@@ -21,11 +21,11 @@ pub enum RunEnd {
     Signal(i32),
     /// [`Lifetime::duration`] or [`Lifetime::idle`] has elapsed.
     Expired,
-    /// In the mode [`RunMode::OneSession`], the session has ended.
+    /// The run was in [`RunMode::OneSession`], and its session has ended.
     Served,
-    /// In the mode [`RunMode::OneSession`], the connection was refused.
+    /// The run was in [`RunMode::OneSession`], and its connection was refused.
     Refused,
-    /// In the mode [`RunMode::OneSession`], no connection arrived before the deadline.
+    /// The run was in [`RunMode::OneSession`], and no connection arrived before the deadline.
     TimedOut,
 }
 
@@ -45,7 +45,7 @@ pub struct Lifetime {
 }
 
 impl RunEnd {
-    /// The signal that requested the end.
+    /// The signal that requested the end. `None` if the run ended for another reason.
     pub(super) fn signal(self) -> Option<i32> {
         match self {
             RunEnd::Signal(signal) => Some(signal),
@@ -61,7 +61,7 @@ pub(super) struct Shutdown {
     /// The maximum duration of a drain.
     grace: Duration,
     lifetime: Lifetime,
-    /// The time at which [`Lifetime::duration`] elapses.
+    /// The time at which [`Lifetime::duration`] elapses. `None` means no limit.
     expires_at: Option<Instant>,
     /// The next time at which [`Lifetime::idle`] may have elapsed.
     idle_check: Option<Instant>,
@@ -75,7 +75,7 @@ enum Phase {
     OneAccepted,
     /// The connection for [`RunMode::OneSession`] was refused.
     OneRefused,
-    /// A signal requested the end of the run, but the run continues until this time.
+    /// A signal requested the end of the run, but the run continues as before until the time in `until`.
     LameDuck { end: RunEnd, until: Instant },
     /// The end of the run was requested or is due. No connection is accepted. The sessions end, or are closed at the
     /// deadline. `None` means that the clock cannot represent the end of the grace period.
@@ -176,8 +176,7 @@ impl Shutdown {
     /// The reason for a drain if there has been no activity for [`Lifetime::idle`]. `since` is the time of the last
     /// activity, or `None` while a request is in progress. If there is no reason yet, sets the time of the next check.
     pub(super) fn idle_end(&mut self, since: Option<Instant>, now: Instant) -> Option<RunEnd> {
-        // A request that is in progress now will end later than now, so the idle time cannot elapse before the next
-        // check.
+        // If a request is in progress, it ends after `now`, so the idle time cannot elapse before the next check.
         self.idle_check = since.unwrap_or(now).checked_add(self.lifetime.idle?);
         self.idle_check.filter(|check| *check <= now).map(|_| RunEnd::Expired)
     }

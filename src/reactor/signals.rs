@@ -120,7 +120,7 @@ impl Signals {
         self.ready = true;
     }
 
-    /// True if another signal may have arrived.
+    /// True if the descriptor may have an unread signal.
     pub(super) fn is_ready(&self) -> bool {
         self.ready
     }

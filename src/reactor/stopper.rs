@@ -46,7 +46,7 @@ impl StopFlag {
     }
 
     fn set(&self, request: u8) {
-        // The stronger request wins, regardless of the order in which two threads make them.
+        // If two threads make requests, the stronger one wins, regardless of their order.
         self.request.fetch_max(request, Ordering::AcqRel);
         self.mailbox.wake_loop();
     }

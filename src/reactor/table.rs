@@ -11,7 +11,7 @@ use super::deadlines::Deadlines;
 use crate::observer::LoopState;
 use crate::session::{Activity, Ready, Session, TurnClock};
 
-/// All sessions of a loop, by key.
+/// All sessions of a loop, indexed by key.
 pub(super) struct SessionTable<'s> {
     entries: Slab<SessionEntry<'s>>,
     deadlines: Deadlines,
@@ -172,7 +172,7 @@ impl<'s> SessionTable<'s> {
         self.deadlines.set(key, None);
     }
 
-    /// Ends a session to make room for others.
+    /// Ends a session to make room for others. The session can log the reason.
     pub(super) fn evict(&mut self, key: usize, clock: TurnClock) {
         self.entries[key].session.evict(clock);
         self.finish(key);

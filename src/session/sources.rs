@@ -18,8 +18,8 @@ const NO_SESSION: usize = usize::MAX;
 #[derive(Default)]
 pub(crate) struct SourceTable(Mutex<Slab<Arc<SourceState>>>);
 
-/// The session and the readiness of a source. Only the loop's thread uses them, but they are atomic because an idle
-/// connection is kept in a service, which a program may move to another thread between two runs.
+/// The session and the readiness of a source. Only the loop's thread uses them. They are atomic because a service keeps
+/// idle connections, and a program may move a service to another thread between two runs.
 struct SourceState {
     session: AtomicUsize,
     read: AtomicBool,
@@ -73,7 +73,7 @@ impl SourceTable {
 }
 
 impl MovableSource {
-    /// The index of the source in its table.
+    /// The index of the source in its table, which is part of its token.
     pub(crate) fn number(&self) -> usize {
         self.number
     }

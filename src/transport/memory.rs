@@ -14,7 +14,7 @@ pub struct Memory {
     pub at_end: bool,
     /// The bytes that the server has sent.
     pub sent: Vec<u8>,
-    /// The number of writes, not counting file sends.
+    /// The number of writes. Calls to `send_file` are not counted.
     pub writes: usize,
     /// True if the server has shut down its sending side.
     pub ended: bool,
@@ -22,7 +22,7 @@ pub struct Memory {
     pub room: usize,
     /// True between `cork(true)` and `cork(false)`.
     pub corked: bool,
-    /// True if on a real socket the kernel could still hold back the last bytes, as with `MSG_MORE` or a cork.
+    /// True if the kernel could still hold back the last bytes on a real socket, as it does with `MSG_MORE` or a cork.
     pub held: bool,
     /// True if the connection is broken, so that every call returns `ConnectionReset`.
     pub reset: bool,

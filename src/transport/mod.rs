@@ -72,7 +72,7 @@ pub trait Transport {
         false
     }
 
-    /// The source that is registered with the poll.
+    /// The event source that is registered with the poll, which is usually the socket.
     fn source(&mut self) -> &mut dyn mio::event::Source;
 
     /// True if [`Transport::handshake`] must complete before bytes can be sent and received.

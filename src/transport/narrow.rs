@@ -30,7 +30,7 @@ pub struct Pace {
     pub pause: Duration,
 }
 
-/// The maximum pause, which ensures that the clock can represent the end of every pause.
+/// The maximum pause. With it, the clock can represent the end of every pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A transport that moves only a few bytes at a time. A second read in the same turn, or a read before the pause has
@@ -53,7 +53,7 @@ pub struct Narrow<T> {
 }
 
 impl<T> Narrow<T> {
-    /// Narrows a transport. Its first turn begins immediately.
+    /// Wraps a transport. Bytes can be moved at once, before [`Paced`] has begun a turn.
     pub fn new(transport: T, pace: Pace) -> Narrow<T> {
         let gate = PaceGate { pace, read: Direction::default(), write: Direction::default() };
         Narrow { transport, gate: Rc::new(gate) }
@@ -64,7 +64,7 @@ impl<T> Narrow<T> {
         Rc::clone(&self.gate)
     }
 
-    /// The inner transport.
+    /// Mutable access to the inner transport.
     pub fn inner(&mut self) -> &mut T {
         &mut self.transport
     }
@@ -298,7 +298,7 @@ mod tests {
         Pace { max_read: limit, max_write: limit, pause: Duration::from_millis(pause) }
     }
 
-    /// An echoing session, which reads and writes as long as it is ready.
+    /// A session that echoes its input. It reads and writes as long as its socket is ready.
     struct Echo {
         narrow: Narrow<Memory>,
         unsent: Vec<u8>,

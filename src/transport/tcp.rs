@@ -28,7 +28,7 @@ impl Transport for mio::net::TcpStream {
 
     #[cfg(target_os = "linux")]
     fn cork(&mut self, on: bool) {
-        // The option only saves packets, so an error can be ignored. If setting it fails, the socket is broken, and the
+        // The option only saves packets, so an error can be ignored. If setting it fails, the socket is broken and the
         // next send returns the error.
         let _ = rustix::net::sockopt::set_tcp_cork(&*self, on);
     }

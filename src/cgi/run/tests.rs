@@ -88,7 +88,7 @@ fn a_turn_reads_a_limited_amount_of_unwanted_output() {
     assert_eq!(registrar.wakes(), 1, "the next turn reads more");
 }
 
-/// The log lines since the last call.
+/// The lines that have been logged since the last call.
 fn notes(run: &ScriptRun, now: Instant) -> Vec<String> {
     let mut notes = Vec::new();
     run.context.reaper.after_turn(now, &mut |_, text| notes.push(text.to_owned()));

@@ -1,4 +1,4 @@
-//! Closing a connection in stages (RFC 9112 section 9.6). The decision to end the connection is made elsewhere.
+//! Closes a connection in stages (RFC 9112 section 9.6). The decision to end the connection is made elsewhere.
 
 use crate::connection::core::{ConnectionCore, Progress};
 use crate::connection::stage::Stage;

@@ -22,7 +22,7 @@ const ACKNOWLEDGEMENT_TIMEOUT: Duration = Duration::from_secs(1);
 /// The wait before a reset if the number of acknowledged bytes is not known.
 const RESET_DELAY: Duration = Duration::from_millis(50);
 
-/// The end of a chunked body.
+/// The last chunk of a chunked body, and its empty trailer section (RFC 9112 section 7.1).
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
 /// A chunk-size line that is not a number.
@@ -37,11 +37,11 @@ pub(in crate::connection) struct FaultyResponse {
     head_length: u64,
     /// The number of bytes that have been passed to the output.
     passed: u64,
-    /// The number of bytes after which the response is truncated.
+    /// The number of bytes after which the response is truncated. `None` if it is sent in full.
     cut: Option<u64>,
     pace: Option<FaultPace>,
-    /// Appended after the last byte of the response. If this is a bad chunk size, it replaces the last chunk of a
-    /// chunked body.
+    /// Bytes that follow the last byte of the response. If they are [`BAD_SIZE`], they replace the last chunk of a
+    /// chunked body instead.
     trailer: &'static [u8],
     /// How the connection ends after the response. `None` if it may continue.
     end: Option<CutEnd>,
@@ -152,7 +152,7 @@ impl FaultyResponse {
         self.inner.sending()
     }
 
-    /// True if the connection should be read from. `needs_input` says whether the response without the fault needs
+    /// True if the connection should be read from. `needs_input` is true if the response without the fault would need
     /// input.
     pub(in crate::connection) fn wants_input(&self, needs_input: bool) -> bool {
         // A stalled connection keeps reading and discards the bytes, so that it detects when its client closes.
@@ -206,7 +206,7 @@ impl FaultyResponse {
         Ok((Stage::Faulty(self), Progress::Moved))
     }
 
-    /// True if the whole response was produced.
+    /// True if the stage without the fault has produced the whole response.
     fn is_produced(&self) -> bool {
         !matches!(self.inner, Stage::Sending(_)) && self.trailer.is_empty()
     }
@@ -256,7 +256,7 @@ impl FaultyResponse {
 
     /// Passes as many bytes to the output as the fault allows now. Returns their number.
     fn pass<T, O: ConnectionObserver>(&mut self, core: &mut ConnectionCore<'_, T, O>, now: Instant) -> u64 {
-        // A bad chunk replaces the last chunk, so nothing may be passed on before the end is known.
+        // A bad chunk replaces the last chunk, so no byte may be passed on before the end of the response is known.
         if self.trailer == BAD_SIZE {
             return 0;
         }
@@ -325,7 +325,7 @@ impl FaultyResponse {
                 self.look_at = Some(now + ACKNOWLEDGEMENT_INTERVAL);
             }
             Some(CutEnd::Reset) => {}
-            // The closing stage first sends the output.
+            // The closing stage sends the rest of the output first.
             Some(CutEnd::Close) | None => return Ok((Stage::Closing(CloseReason::Complete), Progress::Moved)),
         }
         Ok((Stage::Faulty(self), Progress::Still))

@@ -1,4 +1,4 @@
-//! Producing the body of a response while it is sent, and feeding its upstream the rest of the request.
+//! Produces the body of a response while it is sent, and feeds the rest of the request to its upstream.
 
 use super::upstream::FeedError;
 use crate::connection::body_writer::Produced;
@@ -57,7 +57,7 @@ impl Sending {
             Ok(progress) => progress,
             Err(error) => {
                 self.upstream = None;
-                // After a failed upstream the rest of the body is discarded, because the head has announced a
+                // If the upstream has failed, the rest of the body is discarded, because the head has announced a
                 // persistent connection. If the end of the body is unknown, no request can follow.
                 if matches!(error, FeedError::Cut | FeedError::Violation(_)) {
                     core.machine.refuse();
@@ -69,8 +69,8 @@ impl Sending {
 
     /// Logs the response, whose last byte has been sent or is in the output.
     fn finish<T, O: ConnectionObserver>(&self, core: &mut ConnectionCore<'_, T, O>, clock: TurnClock) -> Stage {
-        // The client receives all announced bytes. The connection is closed anyway, because this service announces
-        // wrong lengths.
+        // The client receives all announced bytes. The connection is closed all the same, because this service
+        // announces wrong lengths.
         if self.body.overran() {
             core.machine.stop();
             core.log_message("response body longer than its Content-Length", clock.wall);

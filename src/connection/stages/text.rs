@@ -48,7 +48,7 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         if let Some(authority) = request.authority().filter(|authority| !authority.is_empty()) {
             text.extend_from_slice(b"Use https://");
             text.extend_from_slice(authority);
-            // An OPTIONS request can have the target `*`.
+            // The target of an OPTIONS request can be `*`, which has no path.
             text.extend_from_slice(if request.path().starts_with(b"/") { request.path() } else { b"/" });
             text.push(b'\n');
         }

@@ -47,7 +47,7 @@ impl PendingUpstream {
                 response
             }
             Err(FeedError::Cut) => {
-                // The upstream is dropped first, so that its last lines get into the log.
+                // The upstream is dropped first, so that its last lines appear in the log.
                 drop(self);
                 core.log_notes(cx.clock.wall);
                 return (Stage::Closing(CloseReason::InputCut), Progress::Moved);

@@ -16,16 +16,16 @@ pub struct ChunkedDecoder {
     scanned: usize,
     /// The number of bytes in chunk extensions and trailer fields so far.
     overhead: usize,
-    /// The sum of all chunk sizes so far.
+    /// The sum of all chunk sizes so far, in bytes.
     body: u64,
-    /// The trailer fields, if they are kept.
+    /// The trailer fields. `None` if they are not kept.
     trailers: Option<HeaderList>,
 }
 
 /// The part of a chunked body that is expected next.
 #[derive(Debug, Default, Clone, Copy)]
 enum ChunkState {
-    /// The line with the size of a chunk.
+    /// The line with the size of a chunk, and possibly extensions.
     #[default]
     Size,
     /// The data of a chunk, with the number of bytes that have not been consumed.

@@ -198,7 +198,7 @@ mod tests {
             assert_eq!(fields(&line).map(|_| ()), Err(violation), "{bad:?}");
         }
         assert_eq!(fields("Transfer-Encoding: \x0bchunked\r\n").map(|_| ()), Err(Violation::Field));
-        // The same length as `Transfer-Encoding`.
+        // This name has the same length as `Transfer-Encoding`.
         assert_eq!(fields("If-Modified-Since: chunked\r\n").unwrap().0.body_length(), BodyLength::None);
         let two = "Transfer-Encoding: chunked\r\n";
         assert_eq!(fields(&two.repeat(2)).map(|_| ()), Err(Violation::TransferEncoding));
@@ -218,7 +218,7 @@ mod tests {
         assert!(!keep("1.1", "Connection: keep-alive\r\nconnection: close\r\n"));
         assert!(!keep("1.0", "") && keep("1.0", "Connection: Keep-Alive\r\n"));
         assert!(!keep("1.0", "Connection: keep-alive, close\r\n"));
-        // The same length as `Connection`.
+        // This name has the same length as `Connection`.
         assert!(keep("1.1", "User-Agent: close\r\n"));
     }
 }

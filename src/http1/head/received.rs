@@ -37,7 +37,7 @@ impl ReceivedHead {
         self.status
     }
 
-    /// The reason phrase as Latin-1 text, without white space around it. It may be empty.
+    /// The reason phrase, decoded as Latin-1 and without white space around it. It may be empty.
     pub fn reason(&self) -> Cow<'_, str> {
         latin1(&self.reason)
     }
@@ -57,7 +57,7 @@ impl ReceivedHead {
         self.reason.extend_from_slice(trim_ows(&head[StatusLine::WITHOUT_REASON..line_end]));
         self.headers.clear();
 
-        // An array holds the usual number of fields; more fields need an allocation.
+        // The usual number of fields fits into an array. More fields need an allocation.
         let (mut few, mut many) = ([httparse::EMPTY_HEADER; FEW_FIELDS], Vec::new());
         let room = match few.get_mut(..found.fields) {
             Some(room) => room,
@@ -79,7 +79,7 @@ impl ReceivedHead {
 /// The number of fields that can be parsed without an allocation for their positions. Most responses have no more.
 const FEW_FIELDS: usize = 32;
 
-/// The state of scanning a response's head.
+/// The scan of a response's head that has not arrived in full.
 #[derive(Debug, Default)]
 pub(crate) struct ResponseProgress(HeadScan<StatusLine>);
 

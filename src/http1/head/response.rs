@@ -5,15 +5,15 @@ use std::borrow::Cow;
 use crate::http::{FieldBlock, Status, Version, is_field_value};
 use crate::http1::Buffer;
 
-/// The parts of a response's head. The state machine adds the framing fields.
+/// The head of a response. The state machine adds the fields that frame the body.
 #[derive(Debug, Clone, Copy)]
 pub struct ResponseHead<'a> {
-    /// The status.
+    /// The status of the response.
     pub status: Status,
     /// The reason phrase; `None` for the standard phrase of the status. It is sent as Latin-1, with `?` for each
     /// character that is not in Latin-1 or is not allowed in a reason phrase.
     pub reason: Option<&'a str>,
-    /// The fields of this response.
+    /// The fields of this response, in addition to the common ones.
     pub fields: &'a FieldBlock,
     /// The length of the body in bytes, if it is known before the body is sent. A `Content-Length` in `fields` takes
     /// precedence.
@@ -28,9 +28,9 @@ pub struct ResponseHead<'a> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CommonHeaders {
     lines: Vec<u8>,
-    /// The end of the `Server` line.
+    /// The position in `lines` at which the `Server` line ends.
     server: usize,
-    /// The start of the `Date` line.
+    /// The position in `lines` at which the `Date` line begins.
     date: usize,
 }
 

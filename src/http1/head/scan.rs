@@ -24,7 +24,7 @@ pub(crate) struct HeadScan<L> {
     fields: u32,
 }
 
-/// A complete head.
+/// The result of a scan: the positions of a complete head.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct FoundHead<L> {
     /// The position of the start line in the scanned bytes.
@@ -32,7 +32,7 @@ pub(crate) struct FoundHead<L> {
     /// The end of the head, after its empty line.
     pub(crate) end: usize,
     pub(crate) line: L,
-    /// The number of field lines.
+    /// The number of field lines in the head.
     pub(crate) fields: usize,
 }
 
@@ -68,7 +68,7 @@ impl<L: StartLine> HeadScan<L> {
         line.strip_suffix(b"\r").unwrap_or(line)
     }
 
-    /// Checks a complete line.
+    /// Checks the line that ends at `newline`. Returns the head if this is the empty line that ends it.
     fn line(
         &mut self,
         bytes: &[u8],

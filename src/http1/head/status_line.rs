@@ -17,8 +17,8 @@ impl StatusLine {
     pub(crate) const WITHOUT_REASON: usize = "HTTP/1.1 200".len();
 }
 
-/// The beginning of every status line. Anything else, such as the body of an HTTP/0.9 response, is rejected at its
-/// first byte.
+/// The beginning of every status line. Anything else, such as the body of an HTTP/0.9 response, is rejected at the
+/// first byte that differs.
 const PREFIX: &[u8] = b"HTTP/";
 
 impl StartLine for StatusLine {

@@ -45,7 +45,7 @@ fn absolute(request: &mut Request, start: usize, end: usize) -> Result<(), Viola
     }
     let authority = start + scheme + 3;
     let after = &request.head[authority..end];
-    // The path can be empty, so the query can follow the authority directly.
+    // The path can be empty, in which case the query follows the authority directly.
     let length = after.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(after.len());
     if !is_authority(&after[..length]) {
         return Err(Violation::Host);

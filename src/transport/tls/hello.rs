@@ -21,10 +21,10 @@ pub(super) enum ClientOpening {
     },
     /// A complete ClientHello whose newest version is older than TLS 1.2.
     TooOld,
-    /// Unencrypted HTTP: the bytes begin with a capital letter, as HTTP methods do. The client is not aware that this
+    /// Unencrypted HTTP: the bytes begin with a capital letter, as HTTP methods do. The client does not know that this
     /// is a TLS port.
     Text,
-    /// Anything else.
+    /// Bytes that are neither a ClientHello nor unencrypted HTTP.
     Other,
 }
 

@@ -35,7 +35,7 @@ impl<'b> PlaintextSink<'b> {
     }
 }
 
-/// Why rustls stopped.
+/// The reason why [`process`] stopped, other than an error.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Stop {
     /// All complete records have been processed.
@@ -114,7 +114,8 @@ fn take_alert<S: TlsSide>(side: &mut S, output: &mut Buffer) {
     }
 }
 
-/// Appends a record of unknown length.
+/// Appends a record whose length is not known in advance. `write` is called once to learn the length, and then again to
+/// write the record.
 fn encode(output: &mut Buffer, mut write: impl FnMut(&mut [u8]) -> Result<usize, EncodeError>) {
     // The error for an empty buffer contains the required length.
     let Err(EncodeError::InsufficientSize(InsufficientSizeError { required_size })) = write(&mut []) else { return };

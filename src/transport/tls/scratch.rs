@@ -9,10 +9,10 @@ pub(super) const MOST_PLAINTEXT: usize = 4 * FULL_RECORD;
 /// The length of the plaintext in a full record (RFC 8446 section 5.1).
 pub(super) const FULL_RECORD: usize = 16 * 1024;
 
-/// The minimum size of a read, which is enough for a ClientHello or the records of a short request.
+/// The minimum size of a read from the socket. It is enough for a ClientHello or the records of a short request.
 pub(super) const LEAST_READ: usize = 4096;
 
-/// The maximum size of a read.
+/// The maximum size of a read from the socket, in bytes.
 pub(super) const MOST_READ: usize = 64 * 1024;
 
 /// The maximum number of bytes that are kept from an unfinished record or handshake message. rustls accepts handshake
@@ -36,7 +36,7 @@ impl TlsScratch {
         allocated(&self.input, MOST_UNFINISHED + MOST_READ + LEAST_READ)
     }
 
-    /// The memory for records before they are sent.
+    /// The memory in which records are encrypted before they are sent.
     pub(super) fn output(&self) -> RefMut<'_, Vec<u8>> {
         allocated(&self.output, MOST_OUTPUT)
     }

@@ -12,7 +12,7 @@ use crate::tls_info::TlsInfo;
 
 /// One side of a TLS connection: a rustls connection that owns no buffers.
 pub trait TlsSide {
-    /// The data type of the rustls connection.
+    /// The type that rustls uses as the type parameter of this side's connection, such as `ServerConnectionData`.
     type Data;
 
     /// Processes the records in `input` until rustls reaches its next state.
@@ -39,9 +39,9 @@ pub trait TlsSide {
 /// The decision about the first bytes from a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FirstLook {
-    /// Let rustls process the bytes.
+    /// rustls should process the bytes.
     Process,
-    /// Wait for more bytes.
+    /// The bytes are incomplete, so the stream should wait for more.
     Wait,
     /// The bytes are not TLS, but unencrypted HTTP.
     Text,
@@ -76,8 +76,8 @@ impl ServerSide {
     fn keep_order_of_client(&mut self, config: &ServerConfig) {
         let mut config = config.clone();
         config.ignore_client_order = false;
-        // This should not fail, because a connection has already been created with the same configuration. If it does
-        // fail, the server's order is kept.
+        // This should not fail, because a connection has already been created with the same configuration. If it fails
+        // all the same, the server's order is kept.
         if let Ok(connection) = UnbufferedServerConnection::new(config.into()) {
             self.connection = connection;
         }
@@ -128,7 +128,7 @@ impl TlsSide for ServerSide {
     }
 }
 
-/// The result of a completed handshake.
+/// Collects the results of a completed handshake.
 pub(super) fn info(side: &impl TlsSide) -> TlsInfo {
     let common = side.common();
     // Because the handshake is complete, the verifier has accepted these certificates.

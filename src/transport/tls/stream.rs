@@ -31,7 +31,7 @@ pub struct TlsStream<T, S> {
     pub(super) received: Buffer,
     /// Decrypted bytes that did not fit into the reader's memory.
     pub(super) plaintext: Buffer,
-    /// Records that the socket did not accept.
+    /// Encrypted records that the socket has not accepted yet.
     pub(super) pending: Buffer,
     pub(super) info: Option<Arc<TlsInfo>>,
     pub(super) failure: Option<Box<rustls::Error>>,

@@ -472,7 +472,7 @@ fn a_half_hello_waits_and_costs_its_own_size() {
 #[test]
 fn a_message_that_never_ends_is_refused_at_64_kib() {
     let mut ends = Ends::new(server_config(), VERSIONS[1]);
-    // A ClientHello of nearly 64 KiB in records with one byte each, which take up six times as many bytes.
+    // A ClientHello of nearly 64 KiB is sent in records with one byte each, so it takes up six times as many bytes.
     ends.send(&[22, 3, 1, 0, 4, 1, 0, 0xff, 0xf0]);
     let mut records = 0;
     while records < 70_000 {

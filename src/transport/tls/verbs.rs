@@ -43,7 +43,8 @@ impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
                 return Ok(count);
             }
         }
-        // The peer is sending records without plaintext as fast as they are read.
+        // The peer is sending records without plaintext as fast as they are read. The session tries again in a later
+        // turn.
         Err(io::ErrorKind::Interrupted.into())
     }
 
