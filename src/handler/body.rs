@@ -8,7 +8,7 @@ use super::exchange_state::ExchangeState;
 use crate::coroutine::{TaskOutcome, TaskRunner};
 use crate::service::Source;
 
-/// A source that returns the bytes that a handler has written, and runs the handler when there are none.
+/// A source that returns the bytes that a handler has written. If there are none, it first runs the handler.
 pub(super) struct HandlerBody {
     runner: Rc<RefCell<TaskRunner>>,
     state: Rc<ExchangeState>,
@@ -45,11 +45,11 @@ impl Drop for HandlerBody {
     }
 }
 
-/// Checks the outcome of a handler that has ended after its head was sent.
+/// Checks the outcome of a handler that ended after the head of its response had been sent.
 ///
 /// # Errors
-/// Returns an error if the handler failed, or the body does not have its declared length. The caller must then cut the
-/// connection.
+/// Returns an error if the handler failed, or if the body does not have its declared length. The caller must then close
+/// the connection.
 fn check_end(state: &ExchangeState, name: impl Fn() -> String) -> io::Result<()> {
     let failure = state.channel.state_mut().outcome.take().as_ref().and_then(TaskOutcome::failure);
     let fault = failure.or_else(|| {

@@ -1,6 +1,6 @@
 //! The handler of one connection, as a [`Service`] that starts it for each request.
 //!
-//! Not here: how the handler and its limits are created (`service`), and how it writes its response (`respond`).
+//! `service` creates the handler and its limits. The methods that write a response are in `respond`.
 
 use std::cell::RefCell;
 use std::error::Error;
@@ -33,7 +33,7 @@ impl<H: RequestHandler<Box<dyn Error>> + 'static> ConnectionHandler<H> {
 }
 
 impl<H: RequestHandler<Box<dyn Error>> + 'static> Service for ConnectionHandler<H> {
-    /// Starts the handler immediately, if a stack is free and there is no body to wait for.
+    /// Starts the handler immediately if a stack is free and the request has no body that must arrive first.
     fn call(&self, request: &Request) -> Reply {
         if !self.slot.borrow().is_free() {
             self.slot.replace_with(|slot| slot.for_same_handler(&self.context));
@@ -52,8 +52,8 @@ impl<H: RequestHandler<Box<dyn Error>> + 'static> Service for ConnectionHandler<
             slot.task.state.channel.log(format!("{}: no handler: {error}", request.name()));
             return Response::error(Status::SERVICE_UNAVAILABLE).into();
         }
-        // A `Reply::Now` cannot carry interim responses, so a complete response that is preceded by some is returned
-        // through an upstream.
+        // A `Reply::Now` cannot carry interim responses. A complete response that follows interim ones is therefore
+        // returned through an upstream.
         match runner.is_over() && slot.task.state.response.borrow().interim.is_empty() {
             true => final_reply(&slot.task.state, || slot.task.describe()),
             false => slot.upstream(),
@@ -61,7 +61,7 @@ impl<H: RequestHandler<Box<dyn Error>> + 'static> Service for ConnectionHandler<
     }
 
     fn call_watched(&self, request: &Request, _: Option<&Watchdog>) -> Reply {
-        // The handler's runner reports to the watchdog itself, which also covers later resumptions.
+        // The handler's runner reports to the watchdog by itself, also when the handler is resumed later.
         self.call(request)
     }
 
@@ -93,7 +93,8 @@ impl<H: RequestHandler<Box<dyn Error>> + 'static> HandlerSlot<H> {
         HandlerSlot::new(Rc::clone(&self.task.handler), Rc::clone(&self.task.server_name), context)
     }
 
-    /// True if neither the upstream nor the body of the last request still exists. Each of them shares the runner.
+    /// True if the upstream and the body of the last request have both been dropped. While one of them exists, it
+    /// shares the runner.
     fn is_free(&self) -> bool {
         Rc::strong_count(&self.runner) == 1
     }
@@ -103,10 +104,10 @@ impl<H: RequestHandler<Box<dyn Error>> + 'static> HandlerSlot<H> {
     }
 }
 
-/// The task on the handler's stack. It calls the handler with one request.
+/// The task that runs on the handler's stack and calls the handler for one request.
 struct HandlerTask<H> {
     handler: Rc<RefCell<H>>,
-    /// The value of the `Server` field.
+    /// The value of the `Server` field; empty if the server sends none.
     server_name: Rc<str>,
     request: RefCell<Request>,
     state: Rc<ExchangeState>,
@@ -114,8 +115,8 @@ struct HandlerTask<H> {
 }
 
 impl<H: RequestHandler<Box<dyn Error>>> HandlerTask<H> {
-    /// Returns a 500 that closes the connection if the handler panicked after its previous response was sent or while
-    /// it was being cancelled, because its state cannot be trusted.
+    /// Returns a 500 that closes the connection if the handler panicked after its previous response had been sent, or
+    /// while it was being cancelled. The state of such a handler cannot be trusted.
     fn refuse_after_panic(&self) -> Option<Response> {
         let text = self.state.channel.state_mut().take_panic()?;
         // `describe` still returns the name of the request in which the handler panicked.

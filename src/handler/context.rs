@@ -1,4 +1,4 @@
-//! `HandlerContext`: the resources that all handlers of one server share. Not here: the handlers.
+//! `HandlerContext`: the resources that all handlers of one server share. It does not contain the handlers.
 
 #[cfg(feature = "client")]
 use super::outbound::HandlerPool;

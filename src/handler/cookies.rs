@@ -1,5 +1,5 @@
 //! Reads and writes cookies like Python's `http.cookies`, except where that would allow injection. Text is Latin-1, as
-//! in all field values. Not here: storing cookies.
+//! in all field values. This file does not store cookies.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
@@ -21,7 +21,7 @@ impl Cookies {
         self.iter().find(|(other, _)| *other == name).map(|(_, value)| value)
     }
 
-    /// The name and value of every cookie, in the order of the fields.
+    /// The name and value of every cookie, in the order in which the request contains them.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
@@ -35,8 +35,8 @@ impl Exchange<'_> {
         Cookies(fields.flat_map(|field| field.split(|byte| *byte == b';')).filter_map(pair).collect())
     }
 
-    /// Adds a `Set-Cookie` field. A value with characters that are not allowed in a cookie is quoted as in Python,
-    /// where each such character is written as an octal escape. [`cookies`](Exchange::cookies) decodes such a value.
+    /// Adds a `Set-Cookie` field. If the value contains characters that are not allowed in a cookie, it is quoted as in
+    /// Python: each such character becomes an octal escape. [`cookies`](Exchange::cookies) decodes such a value.
     ///
     /// ```
     /// # use serve_forever::handler::Exchange;
@@ -50,9 +50,9 @@ impl Exchange<'_> {
     /// ```
     ///
     /// # Errors
-    /// Returns an error of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if the name is not a token, the value has
-    /// a control character or a character above U+00FF, or an attribute has a control character or `;`. Also returns
-    /// the errors of [`send_header`](Exchange::send_header).
+    /// Returns an error of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if the name is not a token, if the value
+    /// contains a control character or a character above U+00FF, or if an attribute contains a control character or
+    /// `;`. Also returns the errors of [`send_header`](Exchange::send_header).
     pub fn set_cookie<'c>(&self, cookie: impl Into<Cookie<'c>>) -> io::Result<()> {
         let line = write(&cookie.into())?;
         self.send_header("Set-Cookie", line)
@@ -107,8 +107,8 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte == b':' || crate::http::is_token_byte(byte))
 }
 
-/// Formats a value for sending. If it has a byte that is not a cookie-octet, it is quoted, and most bytes that are not
-/// cookie-octets become octal escapes.
+/// Formats a cookie value for sending. If it contains a byte that is not a cookie-octet, it is quoted, and most such
+/// bytes become octal escapes.
 struct Quoted<'v>(&'v [u8]);
 
 impl fmt::Display for Quoted<'_> {
@@ -165,7 +165,7 @@ mod tests {
         assert_eq!(write(&Cookie::new("n", "é\u{ff}")).unwrap(), r#"n="\351\377""#);
         assert_eq!(pair(b"n=\"\\351\"").unwrap().1, "é");
         assert_eq!(pair(b"n=\xe9").unwrap().1, "é");
-        // Two characters of Latin-1, not one of UTF-8.
+        // The two bytes decode to two Latin-1 characters, not to one UTF-8 character.
         assert_eq!(pair(br#"n="\303\251""#).unwrap().1, "Ã©");
         assert!(pair(b"n\xe9=1").is_none(), "a name is a token");
         let refused = write(&Cookie::new("price", "5 €")).unwrap_err();

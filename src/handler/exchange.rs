@@ -1,5 +1,5 @@
-//! The methods of [`Exchange`] that read the request or write to the log. Not here: the methods that wait
-//! (`waiting.rs`) and the methods that produce the response (`respond.rs`).
+//! The methods of [`Exchange`] that read the request or write to the log. The methods that wait are in `waiting.rs`,
+//! and the methods that produce the response in `respond.rs`.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -16,10 +16,10 @@ use crate::tls_info::TlsInfo;
 
 /// One request and its response, with method names like those of Python's `BaseHTTPRequestHandler`.
 ///
-/// The connection frames the response. With a `Content-Length`, exactly that many bytes are sent: writing more is an
-/// error, and after fewer the connection is cut. Without a `Content-Length`, it is added to a response that is complete
-/// before the handler first suspends. Any other response is chunked or, if the client uses HTTP/1.0, ended by closing
-/// the connection.
+/// The connection frames the response. If the handler sets a `Content-Length`, exactly that many bytes are sent:
+/// writing more is an error, and if fewer are written, the connection is closed early. Otherwise, a response that is
+/// complete before the handler first suspends gets a `Content-Length`. Any other response is chunked. For an HTTP/1.0
+/// client, it ends when the connection is closed.
 pub struct Exchange<'y> {
     request: &'y Request,
     server_name: &'y str,
@@ -47,7 +47,7 @@ impl<'y> Exchange<'y> {
         }
     }
 
-    /// The request, which has further methods without a counterpart in Python.
+    /// The request. It has further methods that have no counterpart in Python.
     pub fn request(&self) -> &Request {
         self.request
     }
@@ -75,7 +75,7 @@ impl<'y> Exchange<'y> {
         self.target()
     }
 
-    /// The request target, as text. The same as [`path`](Exchange::path).
+    /// The request target as text, which is the same as [`path`](Exchange::path).
     pub fn target(&self) -> &str {
         text(self.request.target())
     }
@@ -135,8 +135,8 @@ impl<'y> Exchange<'y> {
     }
 
     /// A reader for the body of the request. A client can send malformed data, so a handler should convert a parser's
-    /// error to an [`HttpError`] with status 400. If it only uses `?`, the error counts as a failure of the handler,
-    /// and the status is 500.
+    /// error to an [`HttpError`] with status 400. If the handler passes the error on with `?` alone, it counts as a
+    /// failure of the handler, and the status is 500.
     ///
     /// The example `count_upload` reads a body of any length in constant memory, and `addition` parses JSON.
     pub fn rfile(&self) -> Rfile<'_> {
@@ -236,7 +236,7 @@ impl<'y> Exchange<'y> {
         format_http_date(time.unwrap_or_else(SystemTime::now))
     }
 
-    /// True if the client waits for `100 Continue` before it sends its body.
+    /// True if the client waits for `100 Continue` before it sends the request body.
     pub(super) fn expects_continue(&self) -> bool {
         self.state.holds_body_back()
     }
@@ -251,7 +251,7 @@ fn too_large() -> io::Error {
     HttpError::new(Status::CONTENT_TOO_LARGE).into()
 }
 
-/// A request line or target as text. Both are ASCII, because the parser refuses other bytes.
+/// Converts a request line or a target to text. Both are ASCII, because the parser rejects other bytes.
 fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap_or_default()
 }

@@ -1,6 +1,6 @@
 //! The state that a handler and its connection share for one exchange: the channel of bytes and the response.
 //!
-//! Not here: running the handler.
+//! The handler itself is run by `coroutine`.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -29,8 +29,8 @@ impl ExchangeState {
         self.expects_continue.set(request.expects_continue());
     }
 
-    /// True if the client waits for `100 Continue` before it sends its body. The server sends `100 Continue` when the
-    /// body is first read.
+    /// True if the client waits for `100 Continue` before it sends the request body. The server sends `100 Continue`
+    /// when the handler first reads the body.
     pub(super) fn holds_body_back(&self) -> bool {
         self.expects_continue.get() && !self.channel.state().read_begun
     }

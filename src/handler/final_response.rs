@@ -8,8 +8,8 @@ use crate::coroutine::{ChannelState, TaskOutcome};
 use crate::http::{HttpError, Status};
 use crate::service::{Body, Reply, Response, Source};
 
-/// Takes the reply of a handler that has ended, including the user name that it has set. `name` returns the request's
-/// name for the log.
+/// Returns the reply of a handler that has ended, including the user name that it has set. `name` returns the name of
+/// the request for the log.
 pub(super) fn final_reply(state: &ExchangeState, name: impl Fn() -> String) -> Reply {
     let mut channel = state.channel.state_mut();
     let mut response_state = state.response.borrow_mut();
@@ -35,8 +35,8 @@ pub(super) fn final_reply(state: &ExchangeState, name: impl Fn() -> String) -> R
     response.into()
 }
 
-/// The error page for a failure. An [`HttpError`] is a deliberate response of the handler, so it is not logged as a
-/// failure.
+/// Creates the error page for a handler that has failed. An [`HttpError`] is a deliberate response, so it is not logged
+/// as a failure.
 fn failure_response(outcome: &TaskOutcome, channel: &mut ChannelState, name: impl Fn() -> String) -> Response {
     if let TaskOutcome::Failed(error) = outcome
         && let Some(error) = HttpError::find(&**error)
@@ -48,7 +48,8 @@ fn failure_response(outcome: &TaskOutcome, channel: &mut ChannelState, name: imp
     }
     let response = Response::error(Status::INTERNAL_SERVER_ERROR);
     match outcome {
-        // The handler's own state may be inconsistent, so the handler is dropped with the connection.
+        // A panic may have left the handler's own state inconsistent, so the handler is dropped together with the
+        // connection.
         TaskOutcome::Panicked(_) => response.close(),
         _ => response,
     }
@@ -63,7 +64,8 @@ fn with_body(state: &mut ResponseState, channel: &mut ChannelState, name: impl F
     match state.declared.and_then(|declared| state.length_mismatch(declared)) {
         Some(mismatch) => {
             channel.log.add(format!("{}: {mismatch}", name()));
-            // A body of kind `Stream` is not checked against the `Content-Length` before the head is sent.
+            // The body is a `Body::Stream`, whose length is not compared with the `Content-Length` before the head is
+            // sent.
             let mut response = state.take_head(Body::Stream(Box::new(FixedBody(io::Cursor::new(body)))));
             response.head.put("Connection", "close");
             response
@@ -72,8 +74,8 @@ fn with_body(state: &mut ResponseState, channel: &mut ChannelState, name: impl F
     }
 }
 
-/// Creates a response to HEAD, or with a status that has no body. Its head announces the length of the body that was
-/// written.
+/// Creates a response to HEAD, or one whose status allows no body. Its head announces the length of the body that the
+/// handler wrote.
 fn without_body(state: &mut ResponseState) -> Response {
     // `Body::Empty` would announce a length of 0, which the response to GET need not have.
     let mut response = state.take_head(Body::Stream(Box::new(FixedBody::default())));
@@ -85,7 +87,7 @@ fn without_body(state: &mut ResponseState) -> Response {
     response
 }
 
-/// A body whose length is not compared with the `Content-Length` in advance.
+/// A body whose length is not compared with the `Content-Length` before the head is sent.
 #[derive(Default)]
 struct FixedBody(io::Cursor<Vec<u8>>);
 

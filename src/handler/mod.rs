@@ -4,7 +4,7 @@
 //! A [`RequestHandler`] runs on a coroutine. When it must wait for its client or until a certain time, it is suspended,
 //! and the loop serves other connections. When it can continue, it is resumed at the same point. `rfile` and `wfile`
 //! are therefore an ordinary [`BufRead`](std::io::BufRead) and [`Write`](std::io::Write). Every crate that reads or
-//! writes streams works with them, using constant memory and running at the client's pace.
+//! writes streams works with them. It uses constant memory and runs at the client's pace.
 //!
 //! # Shared state
 //!
@@ -27,11 +27,11 @@
 //!
 //! `service` creates a `connection_handler` for each connection, which starts its handler for each request. `exchange`
 //! and `respond` are the handler's view of the request and its response; `upstream` and `body` are the connection's
-//! view of the handler. Between them is `exchange_state`: the response and the channel of bytes. Not here: running a
-//! coroutine (see `coroutine/`), and the protocol.
+//! view of the handler. Between them is `exchange_state`: the response and the channel of bytes. Coroutines are run in
+//! `coroutine/`, and the protocol is in `connection/` and `http1/`.
 //!
-//! For the connection, a running handler is an [`Upstream`](crate::service::Upstream) like any other. Dropping the
-//! upstream tells the handler that its client has disconnected.
+//! For the connection, a running handler is an [`Upstream`](crate::service::Upstream) like any other. When the
+//! connection drops the upstream, the handler is cancelled: its client has disconnected.
 //!
 //! Invariant: a handler never moves to another thread, never suspends while it panics, and ends when its client has
 //! disconnected. A handler can block the loop only by running without suspending.

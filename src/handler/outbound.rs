@@ -1,6 +1,7 @@
-//! The client in handlers: a connector for [`client`](crate::client) whose waits suspend the handler.
+//! HTTP requests that handlers send to other servers, through a connector for [`client`](crate::client). Waits on these
+//! connections suspend the handler.
 //!
-//! Not here: the protocol, and the socket (`coroutine/outgoing.rs`).
+//! The protocol is in `client`, and the socket in `coroutine/outgoing.rs`.
 
 use std::io;
 use std::net::Shutdown;
@@ -108,12 +109,13 @@ impl HandlerPool {
 
     /// The default settings of the pool.
     pub(super) fn default_settings() -> PoolSettings {
-        // The number of connections to a host is not limited, because a proxy may need one for each of its clients;
-        // otherwise a few slow clients would delay all others.
+        // The number of connections to a host is not limited, because a proxy may need one for each of its clients.
+        // With a limit, a few slow clients would delay all others.
         PoolSettings { max_per_host: usize::MAX, ..PoolSettings::default() }
     }
 
-    /// Closes the connections that have been idle for too long. Returns the time until the next one must be closed.
+    /// Closes the connections that have been idle for too long. Returns the time until the next connection must be
+    /// closed; `None` if no connection is idle.
     pub(super) fn close_idle(&self, now: Instant) -> Option<Duration> {
         self.places.close_idle(now, self.settings.idle_timeout)
     }
@@ -145,7 +147,8 @@ impl<'h> Connector for OutgoingConnector<'h> {
 #[derive(Debug, Default)]
 pub struct HandlerQueue {
     number: AtomicU64,
-    /// Signals a change of the counter. `with` is called only after a change, because it resumes the waiting handlers.
+    /// Signals that the counter has changed. `with` is called only after a change, because it resumes the waiting
+    /// handlers.
     changed: Shared<()>,
 }
 
@@ -176,7 +179,7 @@ impl<'h> PoolConnector for OutgoingConnector<'h> {
         let look = |(): &mut ()| (queue.number() != seen).then_some(());
         match self.wait_until(&queue.changed, until, look)? {
             None if until.is_some_and(|until| until <= self.now()) => Err(io::ErrorKind::TimedOut.into()),
-            // The wait also ends when the server begins to stop, and the pool then waits again.
+            // The wait also ends when the server begins to stop. The pool then waits again.
             _ => Ok(()),
         }
     }

@@ -1,6 +1,6 @@
 //! `Upgraded::relay`: passes bytes between an upgraded connection and another connection.
 //!
-//! Not here: the protocol of these bytes, and the two handshakes that precede them.
+//! The caller performs the two handshakes beforehand. The protocol of the bytes does not matter here.
 
 use std::io::{self, BufRead};
 
@@ -49,7 +49,7 @@ impl Upgraded<'_> {
             if up == Passed::End {
                 client_has_ended = true;
                 match other.end_output() {
-                    // If a stream cannot end its output alone, both directions end.
+                    // If a stream cannot close its sending side alone, both directions end.
                     Err(error) if error.kind() == io::ErrorKind::Unsupported => return Ok(()),
                     result => result?,
                 }
@@ -104,8 +104,8 @@ impl Upgraded<'_> {
     }
 }
 
-/// Maps an error on the other connection: an error that only means "not now" becomes `Passed::Nothing`, and any other
-/// is returned.
+/// Maps an error of the other connection. An error that means that the operation should be tried later becomes
+/// `Passed::Nothing`. Any other error is returned.
 fn later(error: io::Error) -> io::Result<Passed> {
     match error.kind() {
         io::ErrorKind::WouldBlock => Ok(Passed::Nothing),

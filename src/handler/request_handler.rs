@@ -1,6 +1,6 @@
 //! The interface of a handler: a method for each request method, as in Python.
 //!
-//! Not here: when and on which stack a method is called.
+//! `connection_handler` decides when a method is called and on which stack.
 
 use std::io;
 
@@ -10,22 +10,23 @@ use crate::service::{ByInto, IntoError};
 
 /// Responds to the requests of one connection, in code that reads and writes as if it had its own thread.
 ///
-/// Modelled on Python's `BaseHTTPRequestHandler`: there is a trait method for each request method. There is one
-/// instance for each connection, and its fields keep their values from one request to the next. A method that is not
+/// This trait is modelled on Python's `BaseHTTPRequestHandler`: it has a method for each request method. Each
+/// connection has its own instance, whose fields keep their values from one request to the next. A method that is not
 /// implemented responds with 501. This includes HEAD, which is not derived from GET.
 ///
 /// While a method is suspended in `rfile`, `wfile`, [`sleep`](Exchange::sleep) or [`offload`](Exchange::offload), other
 /// clients are served. While a method computes, no other client is served and nothing can interrupt the method, so long
 /// computations and blocking calls belong in [`offload`](Exchange::offload). When the client disconnects, the operation
-/// that suspended the handler returns an error; the handler should pass it on with `?`, which drops the values that it
-/// owns.
+/// that suspended the handler returns an error. The handler should pass the error on with `?`, so that the values that
+/// it owns are dropped.
 ///
 /// An error that is returned before the head of the response has been sent becomes an error page. If the error or one
 /// of its sources is an [`HttpError`](super::HttpError), the page has its status. Otherwise the status is 500, and the
-/// error and all of its sources are logged. A later error cuts the connection.
+/// error and all of its sources are logged. An error that is returned later closes the connection before the response
+/// is complete.
 ///
-/// The error page does not include the fields that the handler has set, whereas the page that
-/// [`error`](Exchange::error) sends does. [`HttpError::header`](super::HttpError::header) adds a field to one page, and
+/// This error page does not include the fields that the handler has set. The page that [`error`](Exchange::error) sends
+/// does include them. [`HttpError::header`](super::HttpError::header) adds a field to one page, and
 /// [`HttpServer::common_header`](crate::HttpServer::common_header) adds one to all responses.
 ///
 /// At most 1024 handlers can be running or suspended at the same time. Further requests wait, which is logged. A
@@ -131,9 +132,9 @@ pub trait RequestHandler<E: From<io::Error> = io::Error> {
 
     /// Responds to every other method. `name` is any token, such as `TRACE` or `RICKROLL`, and is case-sensitive.
     ///
-    /// The example `rickroll` implements a method of its own. As in Python, the response to a method without an
-    /// implementation is 501. A resource for which a known method is not allowed should respond with 405 and the field
-    /// `Allow` (RFC 9110 section 15.5.6): `x.send_header("Allow", "GET, POST")?` and then `x.error(405)`.
+    /// The example `rickroll` implements its own method. As in Python, the response to a method without an
+    /// implementation is 501. A resource for which a known method is not allowed should respond with 405 and an `Allow`
+    /// field (RFC 9110 section 15.5.6): `x.send_header("Allow", "GET, POST")?` and then `x.error(405)`.
     ///
     /// # Errors
     /// See [`RequestHandler`].
@@ -154,7 +155,8 @@ pub trait RequestHandler<E: From<io::Error> = io::Error> {
         Ok(true)
     }
 
-    /// Calls the method for the request. A handler can override this to see every request first.
+    /// Calls the trait method for the request's method. A handler can override this to process every request itself
+    /// first.
     ///
     /// # Errors
     /// See [`RequestHandler`].

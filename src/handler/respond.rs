@@ -1,6 +1,6 @@
 //! The methods of an exchange that produce the response: status, fields, and complete responses.
 //!
-//! Not here: framing, `Server` and `Date`, which the connection adds.
+//! The connection adds the framing and the `Server` and `Date` fields.
 
 use std::cell::RefMut;
 use std::fs::File;
@@ -17,21 +17,21 @@ impl Exchange<'_> {
     /// status. The request is logged after the response has been sent, with the number of bytes sent.
     ///
     /// # Errors
-    /// Returns an error of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if the number is not a status, the status
-    /// is an interim one (1xx), or a response has already begun.
+    /// Returns an error of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if the number is not a status, if the
+    /// status is an interim one (1xx), or if a response has already begun.
     pub fn send_response(&self, status: impl IntoStatus) -> io::Result<()> {
         let status = final_status(status)?;
         self.unbegun()?.status = Some(status);
         Ok(())
     }
 
-    /// Begins an interim response (RFC 9110 section 15.2) for a status from 102 to 199, such as 103 with links that the
-    /// client can already fetch (RFC 8297). [`end_headers`](Exchange::end_headers) ends it, and the response must
-    /// follow. An interim response is sent when the handler suspends or returns. It is dropped if the client uses
-    /// HTTP/1.0, or if too many are queued because the client does not read.
+    /// Begins an interim response (RFC 9110 section 15.2) if the status is from 102 to 199. An example is 103, with
+    /// links that the client can already fetch (RFC 8297). [`end_headers`](Exchange::end_headers) ends it, and the
+    /// response must follow. An interim response is sent when the handler suspends or returns. It is dropped if the
+    /// client uses HTTP/1.0, or if too many are queued because the client does not read.
     ///
-    /// With 100, the server tells the client immediately to send its body, and not only when the body is first read.
-    /// Any other status is passed to [`send_response`](Exchange::send_response).
+    /// With status 100, the server tells the client immediately to send its body, instead of waiting until the body is
+    /// first read. Any other status is passed to [`send_response`](Exchange::send_response).
     ///
     /// ```
     /// use serve_forever::handler::{Exchange, Handlers, RequestHandler};
@@ -69,15 +69,16 @@ impl Exchange<'_> {
     /// [`send_error`](Exchange::send_error). Text is sent as Latin-1, and bytes are sent unchanged; see [`FieldValue`].
     ///
     /// `Content-Length` and `Connection` affect the connection. With `Connection: close`, the connection is closed
-    /// after this response. `keep-alive` is sent, and keeps the connection open even if the server [uses
-    /// HTTP/1.0](crate::HttpServer::protocol). `close` is sent instead if the connection must be closed after this
-    /// response: for example because the client does not allow another request (RFC 9112 section 9.3), the body is
-    /// close-delimited, the client still waits to send its own body, or the server is stopping.
+    /// after this response. With `Connection: keep-alive`, the field is sent, and the connection stays open even if the
+    /// server [uses HTTP/1.0](crate::HttpServer::protocol). However, `close` is sent instead if the connection must be
+    /// closed after this response. This is the case, for example, if the client does not allow another request (RFC
+    /// 9112 section 9.3), if the response body is close-delimited, if the client still waits to send its own body, or
+    /// if the server is stopping.
     ///
     /// # Errors
     /// Returns an error of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if `name` and `value` do not form exactly
-    /// one field, a text has a character above U+00FF, the field contradicts the framing (see
-    /// [`FieldBlock::add`](crate::http::FieldBlock::add)), or the head has ended.
+    /// one field, if a text contains a character above U+00FF, if the field contradicts the framing (see
+    /// [`FieldBlock::add`](crate::http::FieldBlock::add)), or if the head has ended.
     pub fn send_header(&self, name: &str, value: impl FieldValue) -> io::Result<()> {
         let mut state = self.state.response.borrow_mut();
         if !state.is_head_open() {
@@ -89,8 +90,8 @@ impl Exchange<'_> {
     /// Ends the head of the response. The body is then written to [`wfile`](Exchange::wfile).
     ///
     /// # Errors
-    /// Returns an error of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if no response has begun, the head has
-    /// already ended, or an interim response has `Content-Length` or `Connection`.
+    /// Returns an error of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if no response has begun, if the head has
+    /// already ended, or if an interim response has a `Content-Length` or `Connection` field.
     pub fn end_headers(&self) -> io::Result<()> {
         let mut state = self.state.response.borrow_mut();
         if !state.is_head_open() {
@@ -114,7 +115,7 @@ impl Exchange<'_> {
 
     /// Responds with the server's error page. The default for `message` is the reason phrase of the status, and the
     /// default for `explain` is the description of the status. The reason phrase is `message` in Latin-1, with `?` for
-    /// other characters; the page shows them unchanged.
+    /// characters outside Latin-1. The page shows those unchanged.
     ///
     /// The connection is kept open, unless the client is still sending or `Connection: close` was set.
     ///
@@ -190,12 +191,13 @@ impl Exchange<'_> {
         self.complete_with(Reply::Now(response), &fields)
     }
 
-    /// Sends a whole open file as the rest of the body, after [`end_headers`](Exchange::end_headers). If nothing has
-    /// been written before, the system sends the file without copying it through the program, where that is supported.
+    /// Sends a whole open file as the rest of the body, after [`end_headers`](Exchange::end_headers). If no bytes of
+    /// the body have been written before, the operating system sends the file without copying it through the program,
+    /// where it supports this.
     ///
     /// # Errors
-    /// Returns an error of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if the file is not a regular file, does
-    /// not have the declared length, or the head has not ended. Also returns errors from reading the file and from
+    /// Returns an error of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if the file is not a regular file or does
+    /// not have the declared length, or if the head has not ended. Also returns errors from reading the file and from
     /// writing to [`wfile`](Exchange::wfile).
     pub fn send_file(&self, file: File) -> io::Result<()> {
         let metadata = file.metadata()?;
@@ -210,8 +212,8 @@ impl Exchange<'_> {
         Ok(())
     }
 
-    /// Makes the file the body of the response. Returns false if the file must be copied instead: for HEAD its bytes
-    /// must only be counted, and bytes that were written earlier must be sent first.
+    /// Makes the file the body of the response. Returns false if the file must be copied instead, either because the
+    /// request is HEAD and the bytes are only counted, or because bytes that were written earlier must be sent first.
     fn complete_with_file(&self, slice: &FileSlice) -> io::Result<bool> {
         let mut state = self.state.response.borrow_mut();
         state.check_body()?;
@@ -243,7 +245,8 @@ impl Exchange<'_> {
         Ok(state)
     }
 
-    /// Completes the response with a reply. `fields` are added if the reply already contains a response.
+    /// Completes the response with a reply. If the reply already contains a response, `fields` are added to that
+    /// response.
     fn complete_with(&self, mut reply: Reply, fields: &FieldBlock) -> io::Result<()> {
         if let Reply::Now(response) = &mut reply {
             add_missing_fields(&mut response.head, fields)?;
@@ -257,7 +260,7 @@ impl Exchange<'_> {
     }
 }
 
-/// The error for a call that would change a complete head.
+/// The message of the error for a call that would change a complete head.
 const HEAD_ENDED: &str = "the head of the response has ended";
 
 /// Queues an interim response.
@@ -272,7 +275,7 @@ fn end_interim(state: &mut ResponseState, status: Status, head: FieldBlock) -> i
     Ok(())
 }
 
-/// The status of a final response.
+/// Converts a number to the status of a final response.
 fn final_status(status: impl IntoStatus) -> io::Result<Status> {
     let status = status.into_status()?;
     match status.code() {
@@ -287,7 +290,7 @@ const REPEATABLE: [&str; 4] = ["Set-Cookie", "Vary", "Link", "WWW-Authenticate"]
 /// Adds the fields of `more` that may be repeated, and those whose names `head` does not have. `Connection: close` in
 /// one head takes precedence over `keep-alive` in the other.
 fn add_missing_fields(head: &mut FieldBlock, more: &FieldBlock) -> io::Result<()> {
-    // `FieldBlock::add` combines the two values of `Connection`, which `iter` leaves out.
+    // `iter` does not return the `Connection` field. `FieldBlock::add` combines its two values.
     if let Some(keep_alive) = more.keep_alive() {
         head.add("Connection", if keep_alive { "keep-alive" } else { "close" })?;
     }

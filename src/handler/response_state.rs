@@ -1,6 +1,6 @@
 //! One response of a handler: its stage, and the status, fields and body length that the handler has set.
 //!
-//! Not here: the bytes of the body, which are in the [`Channel`](crate::coroutine::Channel).
+//! The bytes of the body are in the [`Channel`](crate::coroutine::Channel).
 
 use std::collections::VecDeque;
 use std::io;
@@ -9,33 +9,32 @@ use std::sync::Arc;
 use crate::http::{FieldBlock, Status};
 use crate::service::{Body, Reply, Response};
 
-/// The maximum number of interim responses that are kept until the connection takes them. Further interim responses are
-/// dropped.
+/// The maximum number of interim responses that wait for the connection. Further interim responses are dropped.
 const MAX_INTERIM: usize = 16;
 
-/// The state of a response.
+/// The state of the response to one request.
 #[derive(Default)]
 pub(super) struct ResponseState {
     pub(super) stage: ResponseStage,
-    /// The status, once `send_response` has set it.
+    /// The status; `None` until `send_response` sets it.
     pub(super) status: Option<Status>,
-    /// The fields that have been set. The connection takes them with the complete head.
+    /// The header fields that the handler has set. They move to the connection with the complete head.
     pub(super) head: FieldBlock,
     /// True if the body is counted but not sent, as for HEAD or 204.
     pub(super) omit_body: bool,
-    /// The `Content-Length` of a body that is sent.
+    /// The `Content-Length` that the handler has set; `None` if it has set none, or if the body is not sent.
     pub(super) declared: Option<u64>,
     /// The number of bytes of the body that the handler has written.
     pub(super) written: u64,
     /// True if the handler has tried to write more bytes than it declared.
     pub(super) overran: bool,
-    /// The user that the handler has named for the log.
+    /// The user name that the handler has set for the log.
     pub(super) user: Option<Arc<str>>,
-    /// Interim responses that the connection has not taken.
+    /// Interim responses that have not moved to the connection yet.
     pub(super) interim: VecDeque<(Status, FieldBlock)>,
 }
 
-/// The stage of a response.
+/// The stages of a response, in the order in which the handler produces it.
 #[derive(Default)]
 pub(super) enum ResponseStage {
     /// The handler can set the status and fields.
@@ -58,7 +57,7 @@ impl ResponseState {
         self.user = None;
         self.stage = ResponseStage::Head;
         self.status = None;
-        // A handler that failed may have left behind fields that were not sent.
+        // If the last handler failed, there may be fields that were not sent.
         self.head = FieldBlock::default();
         (self.omit_body, self.overran) = (false, false);
         (self.declared, self.written) = (None, 0);
@@ -103,7 +102,8 @@ impl ResponseState {
     /// The number of bytes, up to `wanted`, that the handler may write. It is at least one.
     ///
     /// # Errors
-    /// Returns an error if the response has no body now, or the body has reached its declared length.
+    /// Returns an error if the response cannot take a body at this point, or if the body has reached its declared
+    /// length.
     #[inline]
     pub(super) fn body_allowed(&mut self, wanted: usize) -> io::Result<usize> {
         self.check_body()?;
@@ -128,7 +128,7 @@ impl ResponseState {
         self.status == Some(Status::SWITCHING_PROTOCOLS)
     }
 
-    /// Creates the response with this body. The head must be complete.
+    /// Creates the response from the complete head and this body.
     #[inline]
     pub(super) fn take_head(&mut self, body: Body) -> Response {
         // The default is never used, because `send_response` has been called in every stage after `Head`.
@@ -144,8 +144,8 @@ impl ResponseState {
         }
     }
 
-    /// Queues an interim response, unless too many are waiting, because a handler can produce them faster than its
-    /// client reads.
+    /// Queues an interim response, or drops it if [`MAX_INTERIM`] are waiting. The limit is needed because a handler
+    /// can produce interim responses faster than its client reads them.
     pub(super) fn add_interim(&mut self, status: Status, head: FieldBlock) {
         if self.interim.len() < MAX_INTERIM {
             self.interim.push_back((status, head));
@@ -153,7 +153,7 @@ impl ResponseState {
     }
 }
 
-/// The error for a call with an invalid argument, or one that the state of the response does not allow.
+/// The error for a call that has an invalid argument or that the state of the response does not allow.
 pub(super) fn misuse(text: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, text)
 }

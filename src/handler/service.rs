@@ -43,7 +43,7 @@ use crate::service::{ByInto, IntoError, Reply, Service};
 #[must_use = "a service responds only as the service of a server"]
 pub struct Handlers<F, E = io::Error, M = ByInto> {
     factory: F,
-    /// Uses the type parameters: `E` is the handlers' error type, and `M` selects its implementation of
+    /// Makes the type depend on its parameters: `E` is the handlers' error type, and `M` selects its implementation of
     /// [`HandlerError`].
     error: PhantomData<fn() -> (E, M)>,
     settings: CoroutineSettings,
@@ -89,9 +89,9 @@ where
     /// Sets the size of a handler's stack in bytes. Default: 1 MiB, with a guard page below the stack. Only pages that
     /// a handler has touched use memory.
     ///
-    /// A handler that overflows its stack ends the process with SIGSEGV, without the message that `std` prints for a
-    /// thread, because `std` recognises only the guard pages of threads, and this crate would need unsafe code to
-    /// handle the signal. Recursion over a client's data, such as nested JSON, must be limited, as on a thread.
+    /// A handler that overflows its stack ends the process with SIGSEGV. There is no message like the one that `std`
+    /// prints for a thread, because `std` recognises only the guard pages of threads, and this crate would need unsafe
+    /// code to handle the signal. As on a thread, recursion over a client's data, such as nested JSON, must be limited.
     pub fn stack_size(mut self, bytes: usize) -> Handlers<F, E, M> {
         self.settings.stack_size = bytes;
         self
@@ -166,7 +166,7 @@ where
     E: HandlerError<M>,
     M: 'static,
 {
-    /// Responds with a handler that is created for this request alone.
+    /// Responds with a new handler that is used for this request only.
     fn call(&self, request: &Request) -> Reply {
         self.connection_handler(concat!("serve-forever/", env!("CARGO_PKG_VERSION"))).call(request)
     }

@@ -1,6 +1,6 @@
 //! Implements [`Service`] for a service that handlers share, such as a file service.
 //!
-//! Not here: passing a request to a service (`respond`).
+//! `respond` passes requests to such a service.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use crate::http::Request;
 use crate::service::{LogCallback, Reply, Service};
 
 /// A service in a [`Shared`] is itself a service, and so are its clones. Handlers pass requests to it with
-/// [`Exchange::serve`](super::Exchange::serve). There is no other access to the service while it is being called.
+/// [`Exchange::serve`](super::Exchange::serve). While the service is being called, nothing else can access it.
 impl<S: Service> Service for Shared<S> {
     fn call(&self, request: &Request) -> Reply {
         self.with(|service| service.call(request))

@@ -21,7 +21,7 @@ use crate::service::{Response, Service};
 use crate::session::CloseReason;
 use crate::testing::{Bench, Client, TestServer};
 
-/// A handler that calls a closure for every method.
+/// A handler that calls its closure for every request method.
 struct Does<F>(F);
 
 impl<F: FnMut(&mut Exchange<'_>) -> io::Result<()>> RequestHandler for Does<F> {
@@ -38,7 +38,7 @@ where
     Handlers::new(move || Does(handle.clone())).slow_after(Duration::from_secs(3600))
 }
 
-/// A bench and a reader of its log.
+/// Creates a bench, and a reader for the bench's log.
 fn logged(service: impl Service + Send + 'static) -> (Bench, PipeReader) {
     let (reader, writer) = io::pipe().unwrap();
     (Bench::new(service).log(AccessLog::to(writer.into())), reader)
@@ -48,7 +48,7 @@ fn text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
-/// The log without addresses and dates.
+/// The lines of the log, without addresses and dates.
 fn lines(bench: Bench, mut reader: PipeReader) -> Vec<String> {
     drop(bench);
     let mut log = String::new();
@@ -662,7 +662,7 @@ fn a_handler_that_returned_after_a_timeout_serves_the_next_request() {
                     self.2 += 1;
                 }
                 assert!(self.2 < TOO_OFTEN, "the handler gets no error and is not unwound");
-                // The request has timed out, so these responses must not be sent as responses to the next one.
+                // The request has timed out, so these interim responses must not become responses to the next request.
                 x.send_response_only(102)?;
                 x.end_headers()?;
             }
@@ -693,7 +693,7 @@ fn a_handler_that_returned_after_a_timeout_serves_the_next_request() {
 /// instead of hanging.
 const TOO_OFTEN: u32 = 10_000;
 
-/// Counts its drops.
+/// Increments the counter when it is dropped.
 struct Dropped(Arc<AtomicUsize>);
 
 impl Drop for Dropped {
@@ -704,7 +704,7 @@ impl Drop for Dropped {
 
 #[test]
 fn operations_of_a_handler_fail_when_its_client_is_gone() {
-    /// Prevents the job from ending before its handler waits for it.
+    /// The test holds this lock so that the job cannot end before its handler waits for it.
     static GATE: Mutex<()> = Mutex::new(());
     let closed = GATE.lock().unwrap();
     let waits: [fn(&Exchange<'_>) -> io::Result<()>; 4] = [

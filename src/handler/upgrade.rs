@@ -1,6 +1,6 @@
-//! Upgrading a connection to another protocol: the response 101, and then a stream of bytes in both directions.
+//! Upgrades a connection to another protocol: a 101 response, and then a stream of bytes in both directions.
 //!
-//! Not here: moving the bytes, which the connection does.
+//! The connection moves the bytes.
 
 use std::fmt;
 use std::io::{self, BufRead, Read, Write};
@@ -46,9 +46,10 @@ impl Exchange<'_> {
     /// The example `websocket_echo` performs the WebSocket handshake and runs the `tungstenite` crate on the stream.
     ///
     /// # Errors
-    /// Returns an [`HttpError`] with status 426, which names the protocol to the client, if the request does not ask
-    /// for it (see [`Request::asks_for_upgrade`](crate::http::Request::asks_for_upgrade)). Returns an error of kind
-    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if a response has already begun, or a `Content-Length` was set.
+    /// Returns an [`HttpError`] with status 426 if the request does not ask for this protocol (see
+    /// [`Request::asks_for_upgrade`](crate::http::Request::asks_for_upgrade)). The response then names the protocol to
+    /// the client. Returns an error of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if a response has already
+    /// begun, or a `Content-Length` was set.
     pub fn upgrade(&self, protocol: &str) -> io::Result<Upgraded<'_>> {
         if !self.request().asks_for_upgrade(protocol) {
             // 426 must name a protocol that is accepted (RFC 9110 section 15.5.22).

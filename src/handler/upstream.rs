@@ -14,11 +14,11 @@ use crate::coroutine::{CHANNEL_CAPACITY, TaskRunner, WaitReason};
 use crate::http::{FieldBlock, Status};
 use crate::service::{Body, Registrar, Reply, Response, Upstream};
 
-/// A handler that is queued, running or suspended. Dropping this cancels the handler.
+/// A handler that is queued, running or suspended. Dropping this value cancels the handler.
 pub(super) struct HandlerUpstream {
     runner: Rc<RefCell<TaskRunner>>,
     state: Rc<ExchangeState>,
-    /// The upstream of a service, once the handler has ended and passed its request to that service.
+    /// The upstream of the service to which the handler has passed its request; `None` until then.
     delegate: Option<Delegate>,
 }
 
@@ -63,7 +63,7 @@ impl Upstream for HandlerUpstream {
         }
     }
 
-    /// True if the handler has begun to read, because it is then expected to continue reading until it ends.
+    /// True if the handler has begun to read the body. It is then expected to continue until the body ends.
     fn reads_on(&self) -> bool {
         match &self.delegate {
             Some(delegate) => delegate.upstream.reads_on(),
@@ -90,7 +90,8 @@ impl Upstream for HandlerUpstream {
     fn poll(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>> {
         let delegate = match &mut self.delegate {
             Some(delegate) => delegate,
-            // The handler stays suspended until its connection has switched to the other protocol.
+            // The handler has requested an upgrade. It stays suspended until its connection has switched to the other
+            // protocol.
             None if self.state.response.borrow().is_upgrade() => return Ok(self.begin_streaming(registrar)),
             None => {
                 let mut runner = self.runner.borrow_mut();
@@ -105,7 +106,7 @@ impl Upstream for HandlerUpstream {
                 }
             }
         };
-        // The delegate gets the body before its first poll, as it would if it had handled the request from the start.
+        // The delegate receives the body before its first poll, as if it had handled the request from the start.
         delegate.catch_up(&self.state.channel)?;
         let mut response = delegate.upstream.poll(registrar)?;
         if let Some(response) = &mut response {

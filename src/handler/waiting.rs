@@ -1,4 +1,4 @@
-//! The methods of an exchange that wait for something other than its client. Not here: how a handler is suspended.
+//! The methods of an exchange that wait for something other than its client. `coroutine` suspends the handler.
 
 use std::fmt;
 use std::io;
@@ -67,8 +67,8 @@ impl Exchange<'_> {
     }
 
     /// Suspends the handler until the server is stopping, in which case this returns true, or until `timeout` has
-    /// passed, in which case this returns false. A handler that would never end by itself can wait in this way between
-    /// two parts of its response, so that it does not delay a server that is stopping:
+    /// passed, in which case this returns false. A handler whose response never ends can wait in this way between two
+    /// parts of the response, so that it does not delay a server that is stopping:
     ///
     /// ```
     /// use std::io::{self, Write};
@@ -98,12 +98,12 @@ impl Exchange<'_> {
         self.io.wait_for_stop(timeout)
     }
 
-    /// Connects to `HOST:PORT`. The returned connection is used in blocking style and suspends only this handler. A
-    /// name is resolved on a worker thread, and its addresses are tried in turn. `timeout` limits all of this together,
-    /// and later each wait on the connection ([`OutgoingStream::set_timeout`]); `None` means no limit.
+    /// Connects to `HOST:PORT`. The returned connection is blocking, but it suspends only this handler. A host name is
+    /// resolved on a worker thread, and its addresses are tried in turn. `timeout` bounds the whole connect, and then
+    /// each later wait on the connection ([`OutgoingStream::set_timeout`]). `None` means no limit.
     ///
-    /// The number of connections that all handlers of a server together have open is limited by
-    /// [`Handlers::outgoing`](super::Handlers::outgoing).
+    /// [`Handlers::outgoing`](super::Handlers::outgoing) limits the total number of connections that are open across a
+    /// server's handlers.
     ///
     /// ```
     /// use std::io::{self, BufRead, BufReader, Write};
@@ -134,8 +134,8 @@ impl Exchange<'_> {
         self.io.connect_tcp(&address, timeout)
     }
 
-    /// A connector that opens connections for this handler in other ways than [`connect_tcp`](Self::connect_tcp). With
-    /// the feature `client`, an `HttpConnection` can use it.
+    /// A connector for this handler, for connections that [`connect_tcp`](Self::connect_tcp) cannot open. With the
+    /// `client` feature, an `HttpConnection` can use it.
     pub fn connector(&self) -> OutgoingConnector<'_> {
         self.io.connector()
     }

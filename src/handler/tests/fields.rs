@@ -1,5 +1,5 @@
-//! Tests of the header fields that a handler sets and reads: their encoding, and the effect of `Connection`. Not here:
-//! the framing of bodies.
+//! Tests of the header fields that a handler sets and reads: their encoding, and the effect of the `Connection` field.
+//! The framing of bodies is tested elsewhere.
 
 use super::*;
 use crate::http::{Request, Version};
@@ -44,7 +44,7 @@ fn of_fields_that_were_set_before_a_whole_response_all_values_are_sent() {
 /// A function that sends a response after `Connection` has been set.
 type SendResponse = fn(&Exchange<'_>) -> io::Result<()>;
 
-/// Every way of sending a response with fields that have been set.
+/// Every function that sends a response with the fields that have been set before.
 const WAYS: [(&str, SendResponse); 5] = [
     ("send_response", |x| {
         x.send_response(200)?;
