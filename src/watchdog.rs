@@ -23,8 +23,8 @@ const WORD: usize = size_of::<u64>();
 /// The maximum length of a name in bytes. Longer names are truncated.
 const MAX_NAME: usize = 16 * WORD;
 
-/// Publishes the name of the running handler to a thread, which checks if the same handler is still running. A call to
-/// a service counts as the resumption of a handler.
+/// Publishes the name of the running handler to a thread, which checks whether the same handler is still running. A
+/// call to a service counts as the resumption of a handler.
 ///
 /// Each resumption costs the loop a few stores, but no system call, lock or allocation. The thread is started by the
 /// first resumption, sleeps between its samples, and ends when no handler has run for a while.

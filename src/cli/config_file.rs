@@ -68,7 +68,7 @@ pub(super) fn layer(path: &Path, text: &str) -> Result<Layer, Exit> {
     Ok(layer)
 }
 
-/// The 1-based number of the line that contains the byte at the offset `at`.
+/// Converts a byte offset to a 1-based line number.
 fn line(text: &str, at: usize) -> usize {
     text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
 }

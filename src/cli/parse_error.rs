@@ -10,7 +10,7 @@ use super::flags::{NAME, VERSION, beginning_with, find};
 use super::help::help;
 use super::words::shown;
 
-/// Converts an error from clap to an exit. clap reports `--help` and `--version` as errors too.
+/// Converts an error from clap to an [`Exit`]. clap reports `--help` and `--version` as errors too.
 pub(super) fn ending(error: &clap::Error, words: &[OsString]) -> Exit {
     let context = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => text.as_str(),

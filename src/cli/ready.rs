@@ -25,7 +25,7 @@ impl Scheme {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Bound {
     address: SocketAddr,
-    /// True for an IPv6 socket that also accepts IPv4 connections.
+    /// True if the listener is an IPv6 socket that also accepts IPv4 connections.
     dual_stack: bool,
 }
 

@@ -343,7 +343,7 @@ impl<C: Connector> HttpConnection<C> {
         match response {
             Ok(response) => {
                 self.state = RequestState::Idle;
-                // A response that ends with its connection owns the connection.
+                // A response whose end is the end of the connection owns the connection.
                 if response.will_close() {
                     self.shared = None;
                 }

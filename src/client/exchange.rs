@@ -33,7 +33,7 @@ impl<C: Connector> HttpConnection<C> {
         self.failed_unanswered
     }
 
-    /// Uses a link that is already open.
+    /// Makes the connection use a link that is already open. If `link` is `None`, the connection stays closed.
     pub(super) fn with_open_link(mut self, link: Option<Link<C::Stream>>) -> Self {
         self.has_used_link = link.is_some();
         self.shared = link.map(share);

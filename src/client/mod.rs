@@ -1,4 +1,5 @@
-//! Python's `http.client`: a client whose calls wait for their results, for threads and for handlers on the event loop.
+//! Python's `http.client`: a client with blocking calls, for threads and for handlers on the event loop. In a handler,
+//! a call suspends only that handler.
 //!
 //! [`HttpConnection`] sends requests and returns [`HttpResponse`]s, with the methods and states of Python's class. It
 //! waits through a [`ClientStream`], which a [`Connector`] opens: [`ThreadConnector`] blocks its thread. The protocol

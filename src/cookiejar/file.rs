@@ -262,7 +262,7 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
 
 fn fill(mut file: File, content: &[u8]) -> io::Result<()> {
     file.write_all(content)?;
-    // Without this, a system crash could leave an empty file.
+    // Without `sync_all`, a system crash could leave an empty file.
     file.sync_all()
 }
 

@@ -75,9 +75,9 @@ impl RequestUrl {
         Some(RequestUrl { scheme, host: canonical(host)?, port, path: path.to_owned(), origin: None })
     }
 
-    /// Marks a request as one that the user neither made nor could approve, because it is for a part of a page from the
-    /// host `origin` or was redirected from there (RFC 2965 section 3.3.6). The policy may then treat it as a request
-    /// to a third party.
+    /// Marks a request as one that the user neither made nor could approve (RFC 2965 section 3.3.6). Such a request
+    /// loads a part of a page from the host `origin`, or follows a redirect from that host. The policy may then treat
+    /// it as a request to a third party.
     ///
     /// ```
     /// use serve_forever::cookiejar::RequestUrl;

@@ -1,5 +1,5 @@
 //! The parser of [`SimpleCookie::load`](super::SimpleCookie::load): CPython's regular expression, written as a scanner
-//! that reads the text once. The caller decides if an item is a cookie or an attribute.
+//! that reads the text once. The caller decides whether an item is a cookie or an attribute.
 
 /// One match: a key, and the value after the `=` if there is one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -50,7 +50,7 @@ pub(super) fn octets(body: Vec<u8>) -> Response {
     of_type(Status::OK, "application/octet-stream", body)
 }
 
-/// A response with this content type. It must be a constant that is a valid field value.
+/// A response with this content type, which must be a valid field value.
 pub(super) fn of_type(status: Status, content_type: &'static str, body: impl Into<Cow<'static, [u8]>>) -> Response {
     let mut response = Response::new(status);
     response.head.put("Content-Type", content_type);

@@ -161,7 +161,7 @@ impl FaultSettings {
         }
     }
 
-    /// True if a rule requires that the next connection is never read from.
+    /// True if the server must never read from the next connection, because a rule has selected it.
     fn next_is_deaf(&self, is_loopback: bool) -> bool {
         let number = self.connections.fetch_add(1, Ordering::Relaxed);
         (self.anywhere || is_loopback) && self.rules.of_connection(number).is_some()

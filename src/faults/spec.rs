@@ -33,9 +33,9 @@ pub(super) enum FaultAction {
     Latency { least: Duration, jitter: Duration },
     /// A response with this status is sent instead of the original one.
     Status { status: Status, retry_after: Option<u64> },
-    /// An interim response is sent before the response.
+    /// An interim 103 (Early Hints) response is sent before the final response.
     EarlyHints,
-    /// The connection is never read from.
+    /// The server never reads from the connection.
     Deaf,
 }
 

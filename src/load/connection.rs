@@ -277,7 +277,7 @@ fn error_name(error: &io::Error) -> &'static str {
         io::ErrorKind::ConnectionRefused => "ConnectionRefused",
         io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => "ConnectionReset",
         io::ErrorKind::TimedOut => "Timeout",
-        // rustls uses this kind for its errors, such as an untrusted certificate.
+        // rustls reports its errors, such as an untrusted certificate, as `InvalidData`.
         io::ErrorKind::InvalidData => "TlsError",
         io::ErrorKind::UnexpectedEof => "IncompleteRead",
         io::ErrorKind::NotFound => "NotFound",

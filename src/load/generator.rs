@@ -15,7 +15,7 @@ use super::stream::{LoadConnector, LoadStream};
 use super::timer::LoadTimer;
 use crate::http1::{MessageLimits, ReceivedHead};
 
-/// The interval for handling timeouts, allowances, failed connections and the progress line.
+/// The interval between two ticks. A tick handles timeouts, allowances, failed connections and the progress line.
 const TICK: Duration = Duration::from_millis(100);
 
 /// The delay after the due time above which a request counts as late.

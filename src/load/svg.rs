@@ -15,7 +15,7 @@ const BOTTOM: f64 = 340.0;
 const TOP: f64 = 50.0;
 const RIGHT: f64 = 700.0;
 
-/// The percentiles on the axis, and their labels.
+/// The percentiles that are marked on the horizontal axis, with their labels.
 const MARKS: [(f64, &str); 6] =
     [(0.0, "0"), (90.0, "90"), (99.0, "99"), (99.9, "99.9"), (99.99, "99.99"), (99.999, "99.999")];
 

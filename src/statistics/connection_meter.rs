@@ -12,7 +12,7 @@ pub struct ConnectionMeter {
     statistics: Arc<Statistics>,
     /// The number of requests on this connection whose response has not been sent in full.
     unsent: u32,
-    /// True if the head of the response to the last request has not been written.
+    /// True from the complete head of a request until the head of its response has been written.
     awaits_response: bool,
     /// The number of bytes that this connection contributes to the total of all buffers.
     buffers: usize,

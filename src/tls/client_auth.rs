@@ -11,7 +11,7 @@ use rustls::server::danger::ClientCertVerifier;
 use super::certified::{certificates, read_pem};
 use super::error::{TlsError, TlsErrorKind};
 
-/// Determines if clients without a certificate are accepted.
+/// Determines whether clients without a certificate are accepted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ClientAuth {
     /// A client without a certificate is rejected in the handshake, with the alert `certificate_required` in TLS 1.3.

@@ -54,7 +54,7 @@ pub struct Options {
     pub confinement: Confinement,
     /// How the program announces itself, and when and how it ends.
     pub life: LifeOptions,
-    /// The endpoints for benchmarking and testing clients.
+    /// The options for benchmark endpoints and injected faults.
     #[cfg(feature = "harness")]
     pub bench: super::BenchOptions,
     /// The options for the counters and the health report.

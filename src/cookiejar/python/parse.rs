@@ -1,5 +1,5 @@
 //! CPython's parser for a `Set-Cookie` field: the function `parse_ns_headers`, and the steps of `make_cookies` that
-//! follow it. `rules.rs` decides if the cookie is kept.
+//! follow it. `rules.rs` decides whether the cookie is kept.
 
 use crate::cookiejar::date::parse_python;
 use crate::cookiejar::domain::effective_host;

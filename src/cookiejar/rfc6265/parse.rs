@@ -1,5 +1,5 @@
-//! The parser for a `Set-Cookie` field (RFC 6265bis sections 5.6 and 5.7, steps 1 to 12). `rules.rs` decides if the
-//! cookie is kept.
+//! The parser for a `Set-Cookie` field (RFC 6265bis sections 5.6 and 5.7, steps 1 to 12). `rules.rs` decides whether
+//! the cookie is kept.
 
 use crate::cookiejar::date::parse_cookie_date;
 use crate::cookiejar::domain::is_address;
