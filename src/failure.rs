@@ -7,8 +7,8 @@ use std::error::Error;
 /// An error that a service or a handler can return: any [`Error`], text, `anyhow::Error`, `Box<dyn Error>`, and
 /// `Box<dyn Error + Send + Sync>`.
 ///
-/// `std` converts all of them except the last to `Box<dyn Error>`. The parameter `M` distinguishes these two cases; the
-/// compiler infers it.
+/// `std` converts all of them except the last to `Box<dyn Error>`. The type parameter `M` distinguishes these two
+/// cases, and the compiler infers it.
 ///
 /// ```
 /// use std::error::Error;

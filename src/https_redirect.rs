@@ -7,7 +7,7 @@ use crate::service::{Reply, Response, Service};
 /// The default port of `https` URLs (RFC 9110 section 4.2.2).
 const DEFAULT_PORT: u16 = 443;
 
-/// Redirects every request to the same host, path and query with the scheme `https`. The status is 308, so that clients
+/// Redirects every request to the same host, path and query with the `https` scheme. The status is 308, so that clients
 /// keep the method.
 ///
 /// The response is 400 for a request without a host, which HTTP/1.0 allows, and for a target without a path.

@@ -54,7 +54,7 @@
 //! |---|---|---|
 //! | `cli` | yes | the program `serve-forever`: options, settings file, manual page, completions |
 //! | `cgi` | yes | `cgi`, scripts as a service; only on Linux |
-//! | `cookie` | yes | `handler::Cookies`, `Exchange::set_cookie` and the crate `cookie`: the cookies of a request and a response |
+//! | `cookie` | yes | `handler::Cookies`, `Exchange::set_cookie` and the `cookie` crate: the cookies of a request and a response |
 //! | `client` | no | `client`, Python's `http.client`, and `cookiejar`; `docs/client.md` has Python's programs in Rust |
 //! | `client-tls` | no | `https` for `client`, with the roots of the system; implies `client` |
 //! | `webpki-roots` | no | Mozilla's roots for `client`, compiled in; implies `client-tls` |
@@ -63,12 +63,12 @@
 //! | `harness` | yes | for benchmarks and test suites: `endpoints`, `faults`, server counters, and services that report them |
 //! | `idna` | no | hosts beyond ASCII for `client` and `cookiejar`; implies `client` |
 //! | `load` | no | the program `load-forever`, a load generator |
-//! | `tls` | yes | TLS 1.2 and 1.3 for [`HttpServer`] and `socketserver::TcpServer`, and the module `tls` with its configuration |
-//! | `sandbox` | yes | the option `--sandbox` of the program; implies `cli` |
+//! | `tls` | yes | TLS 1.2 and 1.3 for [`HttpServer`] and `socketserver::TcpServer`, and the `tls` module with its configuration |
+//! | `sandbox` | yes | the `--sandbox` option of the program; implies `cli` |
 //!
 //! A program that needs only the library sets `default-features = false`.
 //!
-//! The feature `internals` makes the modules of the engine public for tests, fuzz targets and benches.
+//! The `internals` feature makes the modules of the engine public for tests, fuzz targets and benchmarks.
 //!
 //! # Panics
 //!
@@ -84,7 +84,7 @@
 //!
 //! # Examples
 //!
-//! Each is a complete program in the folder `examples` of the repository:
+//! Each is a complete program in the `examples` folder of the repository:
 //!
 //! | example | shows |
 //! |---|---|
@@ -101,19 +101,19 @@
 //! # Versions
 //!
 //! Semantic versioning covers the items on this page and in its modules, except `cli` and the modules that only the
-//! feature `internals` makes public. Those can change in any version.
+//! `internals` feature makes public. Those can change in any version.
 //!
 //! # The source, for readers
 //!
-//! Read the modules in this order to learn how an event loop works. Each begins with its purpose and its limits. `cargo
-//! doc --open --features internals` also shows the documentation of 2 to 6.
+//! Read the modules in this order to learn how an event loop works. The documentation of each module begins with its
+//! purpose and its boundaries. `cargo doc --open --features internals` also shows the documentation of 2 to 6.
 //!
 //! 1. `buffer`: the bytes between a socket and a protocol.
 //! 2. `session`: the interface between the loop and its sessions: readiness in, the next step out.
 //! 3. `reactor`: the loop: sleep, mark, accept, run, reap.
 //! 4. `transport`: byte streams that do not block.
 //! 5. `connection`: one client of an HTTP server: fill, advance, flush.
-//! 6. `http1`: HTTP/1.x without IO: bytes in, events out; two state machines.
+//! 6. `http1`: HTTP/1.x without I/O: bytes in, events out; two state machines.
 //! 7. [`service`]: the interface between a connection and the code that produces responses.
 //! 8. [`files`] and `cgi`: a directory as a service, and scripts as a service.
 //! 9. [`handler`] and `socketserver`: handlers on coroutines, for HTTP and below it.
@@ -124,8 +124,8 @@
 //! [`http`] has the types of messages, and [`log`](mod@log) a log that does not block. [`HttpServer`] and [`EventLoop`]
 //! connect the modules.
 
-// Without `internals`, items that are used only by tests, fuzz targets and benches would be reported as unused. A build
-// with the feature still reports dead private code.
+// Without `internals`, items that only tests, fuzz targets and benchmarks use would be reported as unused. A build with
+// the feature still reports dead private code.
 #![cfg_attr(not(feature = "internals"), allow(dead_code, unused_imports))]
 
 mod buffer;

@@ -37,9 +37,9 @@ pub struct Limits {
     /// gets a 400 response. Default: 16 KiB. Clients rarely use either, and without this limit such bytes would escape
     /// the limit on bodies (RFC 9112 section 7.1.1).
     pub chunk_overhead: usize,
-    /// The maximum number of bytes that are discarded of a body that no service reads, so that the connection can
-    /// persist, or so that the client receives the response before the close. Default: 256 KiB, which is about as much
-    /// as can be in transit at one time.
+    /// The maximum number of bytes that the server discards from a body that no service reads. Discarding them lets the
+    /// connection persist, or lets the client receive the response before the close. Default: 256 KiB, which is about
+    /// as much as can be in transit at one time.
     pub drain: u64,
     /// The maximum time from the first byte of a head to its last, even if bytes keep arriving. When it expires, the
     /// response is 408. The same limit applies to the TLS handshake, measured from the time at which the connection was
@@ -66,8 +66,8 @@ pub struct Limits {
     /// 30 s.
     pub body_timeout: Duration,
     /// The minimum average rate, in bytes per second, of a body that takes longer than
-    /// [`body_timeout`](Limits::body_timeout). With 0, a body may take any time. Default: 500, which even the slowest
-    /// lines exceed, but which prevents a client that sends single bytes from occupying a connection for long.
+    /// [`body_timeout`](Limits::body_timeout). With 0, a body may take any amount of time. Default: 500, which even the
+    /// slowest lines exceed, but which prevents a client that sends single bytes from occupying a connection for long.
     pub body_rate: u64,
     /// The maximum time from a complete request to the head of its response, if a handler or a child process produces
     /// the response. When it expires, the response is 504. Default: 60 s.
@@ -96,12 +96,12 @@ pub struct Limits {
     pub connections_per_peer: Option<usize>,
     /// The maximum number of bytes of unread input and unsent output that all connections together hold while they
     /// wait. A connection that needs more is closed. Default: 256 MiB. The limit is never more than a quarter of the
-    /// address space that `RLIMIT_AS` leaves to the process when the first server is created, or a quarter of the
-    /// memory limit of its control group.
+    /// memory limit of the process's control group, or a quarter of the address space that `RLIMIT_AS` leaves to the
+    /// process when the first server is created.
     pub buffers: usize,
     /// The maximum number of TLS handshakes that are computed in one turn of the loop; other handshakes wait for the
     /// next turn. With 0, one is computed. Default: 4. A handshake takes a fifth of a millisecond, or more with RSA,
-    /// and meanwhile the requests of other clients wait.
+    /// and the requests of other clients wait for it.
     pub handshakes: usize,
 }
 

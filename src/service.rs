@@ -99,10 +99,10 @@ pub trait Service {
         _ = note;
     }
 
-    /// Creates a service for one connection, for services that keep state between the requests of a connection. Called
-    /// before the first request of each connection; the result is dropped when the connection ends. If this returns
-    /// `None`, requests on the connection go to this service itself. `server_name` is the value of the `Server` field,
-    /// or empty if the field is omitted.
+    /// Creates a service for one connection. This is for services that keep state between the requests of a connection.
+    /// Called before the first request of each connection; the result is dropped when the connection ends. If this
+    /// returns `None`, requests on the connection go to this service itself. `server_name` is the value of the `Server`
+    /// field, or empty if the field is omitted.
     fn connect(&self, server_name: &str) -> Option<Box<dyn Service>> {
         _ = server_name;
         None
@@ -220,7 +220,8 @@ pub trait Upstream {
     /// [`Limits::drain`](crate::Limits::drain), the response contains `Connection: close` and the connection is closed
     /// in stages (RFC 9112 section 9.6).
     ///
-    /// The default is [`Upstream::wants_body`]. An upstream that only pauses, because its buffer is full, returns true here.
+    /// The default is [`Upstream::wants_body`]. An upstream that only pauses, because its buffer is full, returns true
+    /// here.
     fn reads_on(&self) -> bool {
         self.wants_body()
     }
@@ -289,7 +290,7 @@ pub trait Source {
     /// Writes the next bytes into `buf` and returns their number. Returning 0 means the end of the body, and
     /// `WouldBlock` means that no bytes are available yet.
     ///
-    /// A source that returns `WouldBlock` must come from an [`Upstream`] whose registrar wakes the connection, and must
+    /// A source that returns `WouldBlock` must come from an [`Upstream`] whose registrar wakes the connection. It must
     /// fail once that upstream is dropped, because no time limit ends the wait for a source. A source that has used up
     /// its share of a turn returns `Interrupted`, and is read again in the next turn.
     ///

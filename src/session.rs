@@ -35,8 +35,8 @@ pub trait Session {
         None
     }
 
-    /// The part of an exchange that the session is in. The loop calls this when a run that has nothing to do may end,
-    /// and at the end of a run.
+    /// The part of an exchange that the session is in. The loop calls this to find out whether a run is inactive and
+    /// may end, and again at the end of a run.
     fn activity(&self) -> Activity {
         Activity::Receiving
     }

@@ -10,10 +10,10 @@ pub struct CgiLimits {
     /// The maximum number of scripts that run at the same time. Further requests wait in a queue. Default: 64, which
     /// even a small machine can handle.
     pub live: usize,
-    /// The maximum time until the head of the output is complete, measured from the start of the script or from the
-    /// last byte of the body that it read. When this time expires, the response is 504, or 503 if the request is still
-    /// in the queue. Zero means no limit. Default: 55 s, which is less than the server's `answer_timeout`, so that the
-    /// log names the script.
+    /// The maximum time until the head of the output is complete. It is measured from the start of the script, and
+    /// again from each part of the body that the script accepts. When this time expires, the response is 504, or 503 if
+    /// the request is still in the queue. Zero means no limit. Default: 55 s, which is less than the server's
+    /// `answer_timeout`, so that the log names the script.
     pub first_byte: Duration,
     /// The maximum running time of a script. When it expires, the script is terminated and an incomplete response is
     /// truncated. With zero, the script may run until its client disconnects or the server stops. Default: 15 minutes,

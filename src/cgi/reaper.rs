@@ -358,7 +358,7 @@ impl ReaperState {
         }
     }
 
-    /// Immediately kills the process groups whose leaders have exited. Their deadlines would not be checked any more,
+    /// Immediately kills the process groups whose leaders have exited. Their deadlines would no longer be checked,
     /// because the loop has stopped.
     fn kill_stragglers(&mut self) {
         let stragglers = self.children.iter().filter(|(_, entry)| entry.leader_exited());

@@ -271,8 +271,8 @@ impl CgiBuilder {
     /// # Errors
     /// Returns an error if the directory does not exist or is not a directory; the message contains its path. Returns
     /// `InvalidInput` if a script directory, the base path or the name of a variable is malformed, or if a header field
-    /// cannot contain the realm, and `PermissionDenied` if a [user](CgiBuilder::user) is set and the server does not
-    /// run as root.
+    /// cannot contain the realm. Returns `PermissionDenied` if a [user](CgiBuilder::user) is set and the server does
+    /// not run as root.
     pub fn build(self, fallback: impl Service + Send + 'static) -> io::Result<CgiService> {
         let invalid = |text: String| io::Error::new(io::ErrorKind::InvalidInput, text);
         let directories = Directories::new(&self.base, self.directories.iter().map(String::as_str));

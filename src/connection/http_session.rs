@@ -207,8 +207,8 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
             let wait = self.stage.wait(&self.core);
             self.core.timers.set_wait(wait, moved, cx.clock);
             if wait == Wait::Linger {
-                // The deadline is checked here because a client that keeps sending always causes progress, since
-                // reading and discarding counts as progress. The check below would then not be reached.
+                // Reading and discarding counts as progress, so the check of the deadline below is never reached if a
+                // client keeps sending. The deadline is therefore checked here.
                 self.time_out(cx.clock)?;
             }
             if !moved || self.is_settled(ready) {

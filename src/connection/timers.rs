@@ -26,7 +26,8 @@ pub(super) enum Wait {
     /// Waiting for the client to accept more of a response, measured from the last part that it accepted:
     /// `send_timeout`. After `stall_timeout`, the loop can close the session if descriptors or memory are short.
     Write,
-    /// Waiting for an upstream to produce a response: `answer_timeout`. The upstream can have its own deadline as well.
+    /// Waiting for an upstream to produce a response: `answer_timeout`. The upstream can also have a deadline of its
+    /// own.
     Upstream,
     /// Waiting for a source to produce more of a body. There is no deadline until the client has closed its sending
     /// side. Then `half_closed_timeout` applies, measured from the close or from the last bytes that the client

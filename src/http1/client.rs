@@ -1,5 +1,5 @@
 //! `ClientMachine`: the client side of a connection. It determines how a request is framed, whether a head or a body is
-//! read next, where a response ends, and whether the connection persists. It performs no IO.
+//! read next, where a response ends, and whether the connection persists. It performs no I/O.
 
 use std::collections::VecDeque;
 

@@ -33,7 +33,8 @@ pub use state::{ReceiveState, SendState};
 /// assert!(machine.is_idle());
 /// ```
 ///
-/// Invariant: both states change only by the transitions in [`ReceiveState::TRANSITIONS`] and [`SendState::TRANSITIONS`].
+/// Invariant: both states change only by the transitions in [`ReceiveState::TRANSITIONS`] and
+/// [`SendState::TRANSITIONS`].
 #[derive(Debug)]
 pub struct ServerMachine<O = Unobserved> {
     receive_state: ReceiveState,
@@ -222,7 +223,7 @@ impl<O: TransitionObserver> ServerMachine<O> {
         self.settle();
     }
 
-    /// Ends the connection, after the response that is due or, between two requests, immediately.
+    /// Ends the connection: immediately if it is between two requests, and otherwise after the response that is due.
     pub fn stop(&mut self) {
         self.constraints.forbid_keep_alive();
         // If a request has begun, the connection ends after its response.

@@ -185,8 +185,8 @@ impl<'s> SessionTable<'s> {
 
     /// Drops the sessions that have ended and frees their keys.
     ///
-    /// Must be called only at the end of a turn, because events, wake-ups and queue entries of this turn may still
-    /// contain the keys, and would reach another session if the keys were reused earlier.
+    /// Must be called only at the end of a turn. Until then, events, wake-ups and queue entries of this turn may still
+    /// contain the keys, and would reach another session if the keys were reused.
     pub(super) fn reap(&mut self, now: Instant) {
         if !self.finished.is_empty() {
             self.last_end = now;

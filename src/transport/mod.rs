@@ -83,9 +83,9 @@ pub trait Transport {
     /// Continues the handshake by reading and sending as far as possible without blocking. Clears `ready.read` and
     /// `ready.write` when the socket returns `WouldBlock`.
     ///
-    /// `left` is the number of flights that may still be computed in this turn, for all sessions together, because the
-    /// cryptography of one flight takes longer than many requests. Each flight decrements `left`. At 0 the handshake
-    /// continues in the next turn.
+    /// `left` is the number of flights that all sessions together may still compute in this turn. It is limited because
+    /// the cryptography of one flight takes longer than many requests. Each flight decrements `left`. At 0 the
+    /// handshake continues in the next turn.
     ///
     /// # Errors
     /// Returns an error if the handshake fails. An alert for the peer may then be pending. The error is `InvalidData`

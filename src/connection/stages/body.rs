@@ -41,7 +41,7 @@ impl Deferred {
     }
 }
 
-/// Discards the rest of a request body after the response has been sent, at most `left` bytes.
+/// Discards at most `left` bytes of the rest of a request body, after the response has been sent.
 pub(super) fn drain<T, O: ConnectionObserver>(left: u64, core: &mut ConnectionCore<'_, T, O>) -> (Stage, Progress) {
     let stage = match core.machine.receive_body(&mut core.input, &core.limits.message()) {
         Ok(RequestEvent::More) if !core.at_end => return (Stage::Draining(left), core.request_input()),

@@ -12,8 +12,8 @@ use crate::observer::ConnectionObserver;
 use crate::service::{Body, Response};
 use crate::session::TurnClock;
 
-/// The response to an incomplete head of this length is sent without waiting for the rest, because the client may use a
-/// protocol other than HTTP.
+/// The length at which an incomplete head gets its response without waiting for the rest. The client may use a protocol
+/// other than HTTP.
 pub(super) const MOST_TEXT: usize = 1024;
 
 /// The maximum time from the first unencrypted byte to the end of the head.

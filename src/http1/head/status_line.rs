@@ -4,8 +4,8 @@ use super::start_line::{StartLine, will_exceed};
 use crate::http::{Status, Version, is_field_value};
 use crate::http1::{MessageLimits, Violation};
 
-/// The parts of a status line: `version SP status [ SP reason ]` (RFC 9112 section 4). The reason phrase is everything after
-/// the first [`StatusLine::WITHOUT_REASON`] bytes.
+/// The parts of a status line: `version SP status [ SP reason ]` (RFC 9112 section 4). The reason phrase is everything
+/// after the first [`StatusLine::WITHOUT_REASON`] bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct StatusLine {
     pub(crate) version: Version,
