@@ -83,7 +83,7 @@ impl EventLoop {
         self.periodic.add(interval, work);
     }
 
-    /// Makes the loop handle these signals while it runs, each with its action.
+    /// Makes the loop handle these signals while it runs. Each signal has its own action.
     ///
     /// # Errors
     /// Returns an error if a handler for one of the signals cannot be installed.
@@ -174,7 +174,7 @@ pub enum Stopped {
     ByStopper,
     /// This signal stopped the server; see [`HttpServer::stop_on_signals`](crate::HttpServer::stop_on_signals).
     BySignal(i32),
-    /// One of the times set with [`HttpServer::lifetime`](crate::HttpServer::lifetime) has passed.
+    /// A time limit that was set with [`HttpServer::lifetime`](crate::HttpServer::lifetime) has passed.
     ByLifetime,
 }
 
@@ -200,7 +200,7 @@ pub(crate) struct LoopCore {
     lifetime: Lifetime,
     #[cfg(unix)]
     input_end: Option<InputEnd>,
-    /// The number of responses that were cut short by the end of the last run.
+    /// The number of responses that were cut short because the last run ended.
     cut_responses: usize,
 }
 

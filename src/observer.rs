@@ -1,10 +1,10 @@
 //! The observer interface: the events that the loop and its connections report, for traces and counters.
 //!
-//! An observer is a type parameter. The methods of [`Unobserved`] are empty, so a loop or connection with this observer
-//! contains no code for reporting. Values that are expensive to compute are passed as closures, which only other
-//! observers call.
+//! The observer is a type parameter of a loop or a connection. The methods of [`Unobserved`] are empty, so code with
+//! this observer contains no reporting. Values that are expensive to compute are passed as closures, which `Unobserved`
+//! never calls.
 //!
-//! An observer makes no decisions: it does not change what it observes, and nothing depends on it.
+//! An observer makes no decisions. It does not change the loop or the connection, and neither depends on it.
 
 #[cfg(feature = "harness")]
 mod pair;
@@ -18,13 +18,13 @@ use crate::session::{CloseReason, Next, Ready};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Unobserved;
 
-/// Observes a loop. The methods are called in the order of the events, on the loop's thread.
+/// Observes a loop. The methods are called on the loop's thread, in the order in which the events occur.
 #[expect(unused_variables, reason = "the default methods ignore their arguments")]
 pub trait LoopObserver {
     /// A turn begins. The loop first sleeps for at most `timeout`; `None` means no limit.
     fn turn_begins(&mut self, timeout: Option<Duration>) {}
 
-    /// The sleep has ended. `tell` returns the reason.
+    /// The sleep has ended. `tell` returns the reason and the number of events.
     fn woken(&mut self, tell: impl Fn() -> Awakening) {}
 
     /// A source of the session with this key has an event, so the session is marked to run, unless it no longer exists.
@@ -36,8 +36,8 @@ pub trait LoopObserver {
     /// The deadline of the session with this key has passed, so the session is marked to run.
     fn deadline(&mut self, key: usize) {}
 
-    /// A stop was requested. If `at_once` is true, the run ends immediately, and otherwise after the responses in
-    /// flight. `signal` is the signal that requested the stop, if any.
+    /// A stop was requested. If `at_once` is true, the run ends immediately. Otherwise it ends after the responses in
+    /// flight. `signal` is the signal that requested the stop; `None` if it was not a signal.
     fn stops(&mut self, at_once: bool, signal: Option<i32>) {}
 
     /// A signal has requested a reload.
@@ -121,7 +121,7 @@ pub enum WokenBy {
 pub struct LoopState {
     /// The number of sessions.
     pub sessions: usize,
-    /// The number of sessions that will run in the next turn even without an event.
+    /// The number of sessions that will run in the next turn even if they have no event.
     pub runnable: usize,
     /// The number of entries in the heap of deadlines, including stale ones.
     pub deadlines: usize,
@@ -158,10 +158,10 @@ pub trait ConnectionObserver: TransitionObserver {
     /// The client has closed its sending side.
     fn end_of_input(&mut self) {}
 
-    /// The result of a write of `wanted` bytes. If `more` is true, other bytes follow immediately.
+    /// The session has tried to write `wanted` bytes. If `more` is true, other bytes follow immediately.
     fn sent(&mut self, wanted: usize, more: bool, result: &io::Result<usize>) {}
 
-    /// The result of sending `wanted` bytes of a file, starting at `offset`.
+    /// The session has tried to send `wanted` bytes of a file, starting at `offset`.
     fn sent_file(&mut self, wanted: u64, offset: u64, result: &io::Result<u64>) {}
 
     /// The transport has tried to send the output that it had buffered. `result` is the result.
@@ -188,10 +188,11 @@ pub trait ConnectionObserver: TransitionObserver {
     /// The current wait has timed out.
     fn deadline_fired(&mut self) {}
 
-    /// The session has nothing to do at the moment, or has used up its budget. `tell` returns its current wait.
+    /// The session has nothing to do at the moment, or has used up its budget. `tell` returns the wait that it begins
+    /// or continues.
     fn waits(&mut self, tell: impl Fn() -> ObservedWait) {}
 
-    /// The session's buffers own this number of bytes until the session's next step.
+    /// The session's buffers use this number of bytes of memory until the session's next step.
     fn buffers(&mut self, bytes: usize) {}
 }
 

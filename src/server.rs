@@ -82,7 +82,8 @@ impl HttpServer {
     /// Binds all of these addresses.
     ///
     /// # Errors
-    /// Returns an error if one of them cannot be bound. The error names the address, and no address stays bound.
+    /// Returns an error if one of the addresses cannot be bound. The error names this address. The other addresses do
+    /// not stay bound.
     pub fn bind_all(addresses: &[SocketAddr]) -> io::Result<HttpServer> {
         let options = ListenOptions::http();
         HttpServer::from_listeners(addresses.iter().map(|address| options.bind(address)).collect::<Result<_, _>>()?)
@@ -185,7 +186,7 @@ impl HttpServer {
         false
     }
 
-    /// True unless the log is off.
+    /// True if the server writes a log.
     #[cfg(test)]
     pub(crate) fn is_logging(&self) -> bool {
         self.state.log.borrow().is_on()

@@ -5,7 +5,7 @@
 //! of a file, or a [`Source`] that is read when the client can accept more. Framing, sending and logging are the
 //! connection's task.
 //!
-//! Dropping an `Upstream` or a `Source` tells it that the client has disconnected. There is no other form of
+//! When the client disconnects, the connection drops the `Upstream` or the `Source`. There is no other form of
 //! cancellation.
 //!
 //! Invariant: no function here blocks. `WouldBlock` means that nothing is available now, and a short count means that
@@ -80,7 +80,7 @@ pub trait Service {
         }
     }
 
-    /// Called at the end of every turn of the loop. `now` is the time at which the turn began. This is for work that no
+    /// Called at the end of every turn of the loop. `now` is the time at which the turn began. Use it for work that no
     /// client is waiting for, such as handling a child process that outlives its connection. `note` writes a line to
     /// the server's log, with or without a client. Returns the maximum time for which the loop may sleep before the
     /// next call.
@@ -108,8 +108,8 @@ pub trait Service {
         None
     }
 
-    /// Calls `note` with each new line for the server's log. This is called on the service that [`Service::connect`]
-    /// has returned, each time that service or its upstream has run.
+    /// Calls `note` with each new line for the server's log. The connection calls this method on the service that
+    /// [`Service::connect`] has returned, each time that service or its upstream has run.
     fn take_notes(&self, note: &mut dyn FnMut(&str)) {
         _ = note;
     }
@@ -209,8 +209,9 @@ impl<U: Upstream + 'static> From<Box<U>> for Reply {
 
 /// Receives the body of a request and produces its response: a running handler, or a CGI child.
 pub trait Upstream {
-    /// True if the upstream wants the body or more of it. While this is false, the connection is not read. A client
-    /// that sent `Expect: 100-continue` receives 100 once the upstream wants the body (RFC 9110 section 10.1.1).
+    /// True if the upstream wants the body, or more of it. While this is false, the connection does not read from the
+    /// client. A client that sent `Expect: 100-continue` receives 100 once the upstream wants the body (RFC 9110
+    /// section 10.1.1).
     fn wants_body(&self) -> bool {
         true
     }
@@ -243,7 +244,7 @@ pub trait Upstream {
     /// then after every event of a source that is registered with `registrar`, until this returns a response.
     ///
     /// # Errors
-    /// After an error the response is 502, and the error's text is logged.
+    /// If this returns an error, the client receives a 502, and the error's text is logged.
     fn poll(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>>;
 
     /// Called in every step of a connection that has switched to another protocol ([`Body::Upgrade`]). The two
@@ -264,7 +265,7 @@ pub trait Upstream {
         None
     }
 
-    /// The time at which [`Upstream::poll`] is called even without an event.
+    /// The time at which [`Upstream::poll`] must be called even if there is no event; `None` if there is no such time.
     fn deadline(&self) -> Option<Instant> {
         None
     }
@@ -292,10 +293,10 @@ pub trait Source {
     ///
     /// A source that returns `WouldBlock` must come from an [`Upstream`] whose registrar wakes the connection. It must
     /// fail once that upstream is dropped, because no time limit ends the wait for a source. A source that has used up
-    /// its share of a turn returns `Interrupted`, and is read again in the next turn.
+    /// its share of a turn returns `Interrupted`. It is then read again in the next turn.
     ///
     /// # Errors
-    /// Any other error cuts the connection, because the response was announced and cannot be completed.
+    /// Any other error closes the connection, because the response has already begun and cannot be completed.
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize>;
 
     /// Takes the trailer fields of the body (RFC 9110 section 6.5). Called once, after the end of the body. The fields
@@ -343,7 +344,7 @@ impl fmt::Debug for Body {
 }
 
 impl Body {
-    /// The length in bytes, if it is known before the body is read.
+    /// The length of the body in bytes; `None` if it is not known before the body is read.
     pub fn length(&self) -> Option<u64> {
         match self {
             Body::Empty => Some(0),
@@ -362,6 +363,6 @@ pub struct FileSlice {
     pub file: Arc<File>,
     /// The offset of the first byte in the file.
     pub offset: u64,
-    /// The number of bytes. If the file has become shorter, the connection is cut.
+    /// The number of bytes in the section. If the file has become shorter, the connection is closed early.
     pub length: u64,
 }

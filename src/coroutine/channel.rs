@@ -1,7 +1,7 @@
 //! The bytes that a handler and its connection exchange in both directions, and the condition that a suspended handler
 //! waits for.
 //!
-//! Not here: the meaning of the bytes. Status, header fields and framing of HTTP are in `handler/`.
+//! The meaning of the bytes is not known here. HTTP's status, header fields and framing are in `handler/`.
 
 use std::cell::{Ref, RefCell, RefMut};
 use std::io;
@@ -15,8 +15,8 @@ use super::task_log::TaskLog;
 use super::workers::Job;
 use crate::session::{Registrar, SessionHandle, Waker};
 
-/// The maximum number of bytes that are buffered in each direction. The connection moves the same amount at a time, so
-/// a larger channel would only use more memory.
+/// The maximum number of bytes that are buffered in each direction. The connection moves at most this number of bytes
+/// at a time, so a larger channel would only use more memory.
 pub(crate) const CHANNEL_CAPACITY: usize = 32 * 1024;
 
 /// An empty buffer with more capacity than this is freed while the handler is suspended.
@@ -52,7 +52,8 @@ impl Channel {
 
 /// Accepts the bytes that a handler writes.
 pub(crate) trait HandlerOutput {
-    /// Accepts some of `bytes`, which must not be empty, and returns their count. 0 means that there is no space now.
+    /// Accepts some of `bytes`, which must not be empty, and returns the number accepted. If it is 0, there is
+    /// currently no space.
     ///
     /// # Errors
     /// Returns an error if the handler is not allowed to write these bytes now.
@@ -81,9 +82,9 @@ pub(crate) struct ChannelState {
     pub(crate) wait: WaitReason,
     /// A job that the handler waits for. It is stored here until a waker is available, and then started.
     pub(crate) job: Option<Job>,
-    /// A notice that the handler waits for.
+    /// The notice that the handler waits for.
     pub(crate) notice: Option<Arc<ResumeNotice>>,
-    /// The connection's handle to the loop, set when the handler first needs it.
+    /// The connection's handle to the loop. It is set when the handler first needs it.
     pub(crate) handle: Option<Rc<dyn SessionHandle>>,
     /// Wakes the connection from another thread.
     pub(crate) waker: Option<Waker>,
@@ -92,7 +93,7 @@ pub(crate) struct ChannelState {
     /// The outcome of the handler. `None` before the handler has ended, and again once the connection has taken the
     /// outcome.
     pub(crate) outcome: Option<TaskOutcome>,
-    /// Lines for the server's log.
+    /// Lines for the server's log that the connection has not written yet.
     pub(crate) log: TaskLog,
 }
 
@@ -102,19 +103,20 @@ pub(crate) enum WaitReason {
     /// The handler is not suspended, or has not started.
     #[default]
     NotWaiting,
-    /// Input from the client, or its end.
+    /// The handler waits for input from the client or for its end.
     Input,
-    /// Space in the output buffer.
+    /// The handler waits for space in the output buffer.
     OutputSpace,
-    /// The time at which a sleep ends.
+    /// The handler sleeps until this time.
     Until(Instant),
-    /// The end of the job on a worker thread.
+    /// The handler waits for the job on a worker thread to end.
     Job,
-    /// An event of one of the handler's sources, or this deadline.
+    /// The handler waits for an event of one of its sources, or for this deadline.
     Source(Option<Instant>),
-    /// The connection's handle to the loop.
+    /// The handler waits for the connection's handle to the loop.
     Handle,
-    /// The notice or the deadline. If requested, also a drain of the loop, or input from the client or its end.
+    /// The handler waits for the notice or the deadline. If `or_stop` is true, a drain of the loop also ends the wait.
+    /// If `or_input` is true, so does input from the client or its end.
     Notice { deadline: Option<Instant>, or_stop: bool, or_input: bool },
 }
 
@@ -185,7 +187,7 @@ impl ChannelState {
         }
     }
 
-    /// Begins the input of another protocol, after the input of the request has ended.
+    /// Makes the channel accept input again, for another protocol, after the input of the request has ended.
     pub(crate) fn begin_upgrade(&mut self) {
         (self.input_ended, self.read_begun) = (false, true);
     }
@@ -195,12 +197,12 @@ impl ChannelState {
         !self.input.is_empty() || self.input_ended
     }
 
-    /// The number of input bytes that still fit.
+    /// The number of input bytes for which there is still space.
     pub(crate) fn input_space(&self) -> usize {
         CHANNEL_CAPACITY.saturating_sub(self.input.len())
     }
 
-    /// Adds as many of the bytes to the input as fit, and returns their count.
+    /// Adds as many of the bytes to the input as fit, and returns the number added.
     pub(crate) fn push_input(&mut self, bytes: &[u8]) -> usize {
         let count = bytes.len().min(self.input_space());
         match self.input.capacity() {
@@ -211,7 +213,7 @@ impl ChannelState {
         count
     }
 
-    /// Adds as many of the bytes to the output as fit, and returns their count.
+    /// Adds as many of the bytes to the output as fit, and returns the number added.
     #[inline]
     pub(crate) fn push_output(&mut self, bytes: &[u8]) -> usize {
         let count = bytes.len().min(CHANNEL_CAPACITY.saturating_sub(self.output.len()));
@@ -244,7 +246,7 @@ impl ChannelState {
     }
 
     /// Creates the handle and the waker that the handler's wait requires, if a registrar or a handle is available, and
-    /// starts the job. Each of them is created only once per request, because creating one allocates.
+    /// starts the job. The handle and the waker are created only once per request, because each is an allocation.
     pub(crate) fn provide(&mut self, registrar: Option<&dyn Registrar>) {
         let needs_waker = self.job.is_some() || self.notice.is_some();
         // Most handlers wait only for their client, which needs no waker, because the connection resumes them.

@@ -1,4 +1,4 @@
-//! The clock for handlers, which is either the system's clock or that of a simulation. Not here: deadlines.
+//! The clock for handlers, which is either the system's clock or that of a simulation. Deadlines are kept elsewhere.
 
 #[cfg(feature = "internals")]
 use std::cell::RefCell;
@@ -20,14 +20,14 @@ thread_local! {
     static SIMULATED: RefCell<Option<Box<dyn Fn() -> Instant>>> = const { RefCell::new(None) };
 }
 
-/// Replaces the clock for the handlers of this thread until this is dropped.
+/// Replaces the clock for the handlers of this thread until this value is dropped.
 #[cfg(feature = "internals")]
 #[must_use]
 pub struct SimulatedClock(());
 
 #[cfg(feature = "internals")]
 impl SimulatedClock {
-    /// Makes handlers get the time from `read` from now on.
+    /// Replaces the clock. Handlers then get the time from `read`.
     pub fn set(read: impl Fn() -> Instant + 'static) -> SimulatedClock {
         SIMULATED.set(Some(Box::new(read)));
         SimulatedClock(())

@@ -1,4 +1,4 @@
-//! A coroutine on a pooled stack. Not here: panics, which the task catches, and scheduling, which the runner does.
+//! A coroutine on a pooled stack. The task catches panics, and the runner schedules the coroutine.
 
 use std::rc::Rc;
 
@@ -7,7 +7,7 @@ use corosensei::{Coroutine, CoroutineResult};
 
 use super::channel::Channel;
 
-/// Suspends its coroutine.
+/// The interface through which code suspends the coroutine that it runs on.
 pub(crate) type Yielder = corosensei::Yielder<(), ()>;
 
 /// Code that runs on a coroutine.
@@ -18,7 +18,7 @@ pub(crate) trait Task {
     /// The channel between this task and its connection.
     fn channel(&self) -> &Channel;
 
-    /// Calls `see` with the name of this task, such as its request line. Does not allocate.
+    /// Calls `see` with the name of this task, such as its request line. The implementation must not allocate.
     fn name(&self, see: &mut dyn FnMut(&[u8]));
 
     /// The name of this task for the log, such as the method and path of its request.

@@ -34,9 +34,10 @@ pub(crate) struct HandlerIo<'y> {
     /// The maximum duration of a wait for input; `None` means no limit. A wait that times out fails with an error of
     /// kind `WouldBlock`.
     read_timeout: Cell<Option<Duration>>,
-    /// How many errors have told the handler that its client has disconnected.
+    /// The number of errors that have reported to the handler that its client has disconnected.
     gone_errors: Cell<u32>,
-    /// The number of bytes that the handler may still move over its own connections before other sessions run.
+    /// The number of bytes that the handler may still move over its own connections in this turn, before other sessions
+    /// run.
     budget: Cell<usize>,
 }
 
@@ -116,8 +117,8 @@ impl<'y> HandlerIo<'y> {
         let (job, handle) = self.resources.workers.job(work);
         {
             let mut state = self.channel.state_mut();
-            // The job is stored in the channel, because it may have to wait for a waker, which only the runner can
-            // provide.
+            // The job is stored in the channel, because it cannot be started without a waker, and only the runner can
+            // provide one.
             state.job = Some(job);
             state.provide(None);
         }
@@ -162,8 +163,8 @@ impl<'y> HandlerIo<'y> {
         if left > 0 {
             return Ok(());
         }
-        // No event would end this wait, because the handler's own connections may all be ready already. So the session
-        // is scheduled explicitly.
+        // No event would end this wait, because the handler's own connections may all be ready already. The session is
+        // therefore scheduled explicitly.
         self.handle()?.wake().wake();
         self.suspend(WaitReason::Source(None))
     }
@@ -305,8 +306,8 @@ impl<'y> HandlerIo<'y> {
         io::Error::new(io::ErrorKind::ConnectionAborted, "the client is gone")
     }
 
-    /// Fetches the channel's input into a chunk whose bytes have all been read. The chunk is empty afterwards if the
-    /// input has ended.
+    /// Fetches the channel's input into a chunk whose bytes have all been read. If the input has ended, the chunk is
+    /// empty afterwards.
     pub(super) fn fetch(&self, chunk: &mut InputChunk) -> io::Result<()> {
         loop {
             self.check()?;
@@ -332,10 +333,10 @@ impl<'y> HandlerIo<'y> {
         }
     }
 
-    /// Suspends the handler until there is input or the input has ended.
+    /// Suspends the handler until there is input or the end of the input.
     ///
     /// # Errors
-    /// Returns an error of kind `WouldBlock` if the wait times out, and the errors of every suspension.
+    /// Returns an error of kind `WouldBlock` if the wait times out, and the errors that `suspend` returns.
     fn wait_for_input(&self) -> io::Result<()> {
         let Some(timeout) = self.read_timeout.get() else { return self.suspend(WaitReason::Input) };
         let deadline = now().checked_add(timeout);
@@ -346,7 +347,7 @@ impl<'y> HandlerIo<'y> {
         if self.channel.state().has_input() { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
     }
 
-    /// Writes as many of the bytes as fit now. `bytes` must not be empty.
+    /// Writes as many of the bytes as currently fit. `bytes` must not be empty.
     #[cfg(feature = "client")]
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         self.check()?;

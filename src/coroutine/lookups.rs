@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::shared::Shared;
 use super::workers::WorkerPool;
 
-/// The result of one lookup, shared by all handlers that wait for it. `None` until the lookup has ended. The port of
-/// the addresses is 0.
+/// The result of one lookup, shared by all handlers that wait for it. It is `None` until the lookup has ended. The
+/// addresses have port 0.
 pub(super) type Lookup = Shared<Option<Result<Vec<SocketAddr>, Arc<io::Error>>>>;
 
 /// The lookups that are still running, by name.
@@ -45,7 +45,8 @@ impl NameLookups {
         let (this, host, result) = (self.clone(), host.to_owned(), lookup.clone());
         workers.run(Box::new(move || {
             let addresses = (this.resolve)(&host).map_err(Arc::new);
-            // The lookup is removed first, because a handler that begins to wait after the result needs a new lookup.
+            // The lookup is removed before its result is set, because a handler that begins to wait after that needs a
+            // new lookup.
             this.lock().remove(&host);
             result.with(|result| *result = Some(addresses));
         }));
@@ -76,7 +77,7 @@ mod tests {
     static CALLS: AtomicUsize = AtomicUsize::new(0);
     static GATE: Barrier = Barrier::new(2);
 
-    /// A resolver that waits until the test opens the gate, except for one name.
+    /// A resolver that waits until the test opens the gate. One name is resolved without waiting.
     fn slow(host: &str) -> io::Result<Vec<SocketAddr>> {
         if host == "quick" {
             return Err(io::ErrorKind::NotFound.into());
@@ -86,7 +87,7 @@ mod tests {
         Ok(vec![SocketAddr::from(([127, 0, 0, call as u8], 0))])
     }
 
-    /// The last octet of the address that a lookup finds.
+    /// The last octet of the address that the lookup has found; `None` if it found no address.
     fn result(lookup: &Lookup) -> Option<u8> {
         let wait = lookup.begin_wait();
         let (wakes, woken) = mpsc::channel();

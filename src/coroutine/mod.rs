@@ -6,8 +6,8 @@
 //! runs on a [`WorkerPool`]. Handlers and threads share values through [`Shared`]. A handler connects to other servers
 //! with [`OutgoingStream`].
 //!
-//! Not here: HTTP, because raw socket handlers run on coroutines too. This module imports only `session.rs`,
-//! `failure.rs` and `watchdog.rs`.
+//! This module does not depend on HTTP, because raw socket handlers run on coroutines too. It imports only
+//! `session.rs`, `failure.rs` and `watchdog.rs`.
 //!
 //! Invariant: a fiber never moves to another thread and never suspends while it panics. When the connection ends, the
 //! runner unwinds the fiber.

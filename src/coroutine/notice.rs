@@ -42,7 +42,8 @@ impl ResumeNotice {
         let mut state = self.lock();
         if state.waker.is_none() {
             state.waker = Some(waker.clone());
-            // A notice that was given before the waker was set could not wake the connection, so it is woken now.
+            // If the notice was given before the waker was set, it could not wake the connection. The connection is
+            // woken now instead.
             if state.given {
                 waker.wake();
             }

@@ -1,12 +1,12 @@
-//! The outcome of a handler's code. A panic is caught here and becomes a value, so that it does not end the coroutine
-//! or the loop.
+//! The outcome of a handler's code. A panic is caught here and converted to a value, so that it ends neither the
+//! coroutine nor the loop.
 
 use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::failure::{error_chain, panic_text};
 
-/// The outcome of a handler.
+/// The way in which a handler ended.
 #[derive(Debug)]
 pub(crate) enum TaskOutcome {
     /// The handler returned `Ok`.
@@ -21,7 +21,7 @@ impl TaskOutcome {
     /// Runs a handler and catches its panic.
     #[inline]
     pub(crate) fn of<E: Into<Box<dyn Error>>>(handle: impl FnOnce() -> Result<(), E>) -> TaskOutcome {
-        // A handler that has panicked is not called again, so its broken state is never observed.
+        // A handler that has panicked is not called again, so its inconsistent state is never observed.
         match catch_unwind(AssertUnwindSafe(handle)) {
             Ok(Ok(())) => TaskOutcome::Returned,
             Ok(Err(error)) => TaskOutcome::Failed(error.into()),

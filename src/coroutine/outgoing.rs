@@ -1,6 +1,7 @@
-//! Connections that a handler opens: a non-blocking socket on the loop of the handler's session, used in blocking style.
+//! Connections that a handler opens. For the handler they are blocking, but the socket is a non-blocking one on the
+//! loop of the handler's session.
 //!
-//! Not here: protocols, and deciding which connections outlive their handler.
+//! The protocols, and the decision of which connections outlive their handler, are in `client/`.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -32,9 +33,9 @@ pub struct OutgoingStream<'h> {
     _permit: OutgoingPermit,
 }
 
-/// Opens connections for one handler. Waiting for them suspends the handler.
+/// Opens connections for one handler. Waits on these connections suspend the handler.
 ///
-/// With the feature `client`, this type implements `client::Connector`, so a handler can use an `HttpConnection`.
+/// With the `client` feature, this type implements `client::Connector`, so a handler can use an `HttpConnection`.
 #[derive(Clone, Copy)]
 pub struct OutgoingConnector<'h> {
     io: &'h HandlerIo<'h>,
@@ -82,7 +83,8 @@ impl<'h> OutgoingConnector<'h> {
             match self.wait_until(&lookup, deadline, |result| result.clone())? {
                 Some(found) => break found,
                 None if is_past(deadline) => return Err(timed_out()),
-                // The wait also ends, once, when the server begins to stop; then wait again.
+                // The wait also ends when the server begins to stop. This happens only once, so the handler waits
+                // again.
                 None => {}
             }
         };
@@ -91,7 +93,7 @@ impl<'h> OutgoingConnector<'h> {
         Ok(addresses)
     }
 
-    /// Connects to the first address that accepts the connection.
+    /// Tries the addresses in order, and connects to the first one that accepts the connection.
     pub(crate) fn open_first(
         self,
         addresses: Vec<SocketAddr>,
@@ -127,7 +129,7 @@ impl<'h> OutgoingConnector<'h> {
         Ok(stream)
     }
 
-    /// Turns a parked connection into a stream of this handler.
+    /// Converts a parked connection to a stream of this handler.
     #[cfg(feature = "client")]
     pub(crate) fn unpark(self, parked: ParkedStream) -> io::Result<OutgoingStream<'h>> {
         self.add(|handle| parked.give_to(handle))
@@ -140,13 +142,13 @@ impl<'h> OutgoingConnector<'h> {
     ) -> io::Result<OutgoingStream<'h>> {
         let io = self.io;
         io.check()?;
-        // The handle is obtained before the permit, because the handler may be suspended for it and should not hold a
-        // permit meanwhile.
+        // The handle is obtained before the permit. The handler may be suspended until the handle is available, and
+        // should hold no permit during that time.
         let (handle, permit) = (io.handle()?, io.resources().outgoing.permit()?);
         Ok(OutgoingStream { io, socket: open(&*handle)?, timeout: None, _permit: permit })
     }
 
-    /// Suspends the handler until a shared value satisfies a condition.
+    /// Suspends the handler until `look` returns `Some` for the shared value, or the time `until` has passed.
     pub(crate) fn wait_until<T, R>(
         self,
         shared: &Shared<T>,
@@ -198,7 +200,7 @@ impl<'h> OutgoingStream<'h> {
         self.socket.get_ref().local_addr()
     }
 
-    /// Shuts down one side of the connection, or both. After [`Shutdown::Write`], the peer reads EOF.
+    /// Shuts down one direction of the connection, or both. After [`Shutdown::Write`], the peer reads EOF.
     ///
     /// # Errors
     /// Returns the errors of the operating system.
@@ -206,7 +208,7 @@ impl<'h> OutgoingStream<'h> {
         self.socket.get_ref().shutdown(how)
     }
 
-    /// True once the connection is open.
+    /// True once the connection is established.
     fn is_connected(&self) -> io::Result<bool> {
         // A failed connection attempt also makes the socket writable, and stores its error in the socket.
         if let Some(error) = self.socket.get_ref().take_error()? {
@@ -232,7 +234,8 @@ impl<'h> OutgoingStream<'h> {
     pub(crate) fn wait_for(&self, input: bool, output: bool, deadline: Option<Instant>) -> io::Result<()> {
         loop {
             self.wait(deadline)?;
-            // The caller limits each wait, so a wait must not end early because of an event of another source.
+            // The caller sets a deadline for each wait, so the wait must not end early because of an event of another
+            // source.
             if self.socket.is_ready(input, output) {
                 return Ok(());
             }

@@ -1,7 +1,7 @@
-//! `RegisteredSocket`: a socket that the poll watches, and the readiness that its events have reported. `ParkedStream`:
-//! a registered socket without a handler.
+//! `RegisteredSocket` is a socket that is registered with the poll, together with the readiness that its events have
+//! reported. `ParkedStream` is a registered socket without a handler.
 //!
-//! Not here: the handler, which [`OutgoingStream`](super::OutgoingStream) suspends.
+//! No handler is suspended here; [`OutgoingStream`](super::OutgoingStream) does that.
 
 use std::io::{self, Read, Write};
 #[cfg(feature = "client")]
@@ -14,7 +14,7 @@ use mio::net::TcpStream;
 use super::clock::now;
 use crate::session::{MovableSource, SessionHandle};
 
-/// A connection that is registered with the poll. Its calls never wait.
+/// A connection that is registered with the poll. Its methods never wait.
 #[derive(Debug)]
 pub(super) struct RegisteredSocket {
     /// The socket is declared before its registration, so that it is dropped first.
@@ -33,8 +33,8 @@ impl RegisteredSocket {
         &self.socket
     }
 
-    /// Reads. If the last read has emptied the socket, this returns `WouldBlock` without a system call until an event
-    /// reports input.
+    /// Reads without waiting. If the last read emptied the socket, this method returns `WouldBlock` without a system
+    /// call until an event reports input.
     pub(super) fn try_read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if !self.source.can_read() {
             return Err(io::ErrorKind::WouldBlock.into());
@@ -71,8 +71,8 @@ impl RegisteredSocket {
     }
 }
 
-/// An idle connection that one handler has opened and another one will use. It stays registered with the poll, so an
-/// event reports if its server sends bytes or closes the connection.
+/// An idle connection that one handler has opened and another one will use. It stays registered with the poll, so that
+/// an event is reported if the other server sends bytes or closes the connection.
 #[cfg(feature = "client")]
 #[derive(Debug)]
 pub struct ParkedStream(RegisteredSocket);
@@ -81,7 +81,7 @@ pub struct ParkedStream(RegisteredSocket);
 impl ParkedStream {
     /// Detaches a connection from the session of its handler.
     pub(super) fn new(socket: RegisteredSocket) -> ParkedStream {
-        // An event on a parked socket would otherwise run a later session that has the same key.
+        // Otherwise, an event on the parked socket would run a later session that has the same key.
         socket.source.set_session(None);
         ParkedStream(socket)
     }

@@ -1,4 +1,4 @@
-//! The stacks and threads that all handlers of a server share, and their limits.
+//! The stacks and threads that all handlers of a server share, and the limits on them.
 
 use std::io;
 use std::sync::Arc;
@@ -21,9 +21,10 @@ pub(crate) struct CoroutineSettings {
     pub(crate) max_workers: usize,
     /// The maximum number of connections that all handlers together may have open at the same time.
     pub(crate) max_outgoing: usize,
-    /// The time without suspending after which the log names a handler.
+    /// The time that a handler may run without suspending before the log names it.
     pub(crate) slow_after: Duration,
-    /// The time without suspending after which a message on standard error names a handler that is still running.
+    /// The time that a handler may run without suspending before a message on standard error names it, while it is
+    /// still running.
     pub(crate) stuck_after: Duration,
 }
 
@@ -81,7 +82,8 @@ impl OutgoingLimit {
     /// # Errors
     /// Returns an error of kind `QuotaExceeded` at the limit.
     pub(crate) fn permit(self: &Arc<Self>) -> io::Result<OutgoingPermit> {
-        // The permit is created before the comparison, so that dropping it corrects the count.
+        // The permit is created before the comparison. If it exceeds the limit, it is dropped, which corrects the
+        // count.
         let permit = OutgoingPermit(Arc::clone(self));
         if self.open.fetch_add(1, Ordering::Relaxed) < self.most {
             return Ok(permit);

@@ -1,6 +1,6 @@
 //! `Shared`: a value that handlers and threads share. Handlers can wait for its changes.
 //!
-//! Not here: suspending a handler, which [`HandlerIo`](super::HandlerIo) does.
+//! [`HandlerIo`](super::HandlerIo) suspends the handlers.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -62,7 +62,7 @@ struct SharedValue<T> {
 
 struct SharedState<T> {
     value: T,
-    /// The waits that the next change will end, in the order in which they began.
+    /// The notices of the waits that the next change ends. The keys are in the order in which the waits began.
     waits: BTreeMap<u64, Arc<ResumeNotice>>,
     next_wait: u64,
 }
@@ -150,12 +150,13 @@ impl<T> fmt::Debug for Shared<T> {
     }
 }
 
-/// Access to a shared value. Dropping it after a change ends the waits for the value.
+/// Exclusive access to a shared value. Dropping it after a change ends the waits for the value.
 struct SharedAccess<'s, T> {
     holder: &'s AtomicUsize,
     /// `None` only while the access is being dropped.
     state: Option<MutexGuard<'s, SharedState<T>>>,
-    /// False if the access only checked the value, which must not end the waits of other handlers.
+    /// True if the access may have changed the value. An access that only checked the value must not end the waits of
+    /// other handlers.
     changed: bool,
 }
 
@@ -186,7 +187,7 @@ impl<T> Drop for SharedAccess<'_, T> {
 /// The wait of one handler for a shared value. Dropping it ends the wait.
 pub(super) struct SharedWait<'s, T> {
     shared: &'s Shared<T>,
-    /// The position of this wait in the order, set at the first check of the value.
+    /// The position of this wait in the order of all waits; `None` until the first check of the value.
     place: Cell<Option<u64>>,
     notice: Arc<ResumeNotice>,
     /// True if the wait was put into the list. A change may have removed it since then.
@@ -205,8 +206,8 @@ impl<T> SharedWait<'_, T> {
         self.notice.clear();
         let mut access = self.shared.access();
         let result = look(access.value());
-        // A successful check may have changed the value, for example by taking an element, and other handlers may wait
-        // for that.
+        // A successful check may have changed the value, for example by taking an element. Other handlers may be
+        // waiting for such a change.
         access.changed = result.is_some();
         let state = access.state();
         // A wait keeps its position across all checks, so that waits are served in the order in which they began.
@@ -241,7 +242,7 @@ mod tests {
 
     use super::*;
 
-    /// A look that waits for a value of at least `least`.
+    /// Returns a `look` function that waits until the value is at least `least`.
     fn at_least(least: u32) -> impl FnMut(&mut u32) -> Option<u32> {
         move |value| (*value >= least).then_some(*value)
     }

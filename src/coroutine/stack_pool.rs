@@ -11,11 +11,11 @@ use corosensei::stack::DefaultStack;
 use crate::session::Waker;
 
 /// The maximum number of unused stacks that are kept. Creating a stack costs three system calls and its page faults.
-/// The limit is enough for a normal load, even that of a proxy whose handlers all wait at the same time; the extra
-/// stacks from a peak are freed.
+/// The limit is enough for a normal load, even for a proxy whose handlers all wait at the same time. After a peak, the
+/// extra stacks are freed.
 const MAX_FREE: usize = 128;
 
-/// A limited number of stacks. Each stack that is taken must be given back to the pool.
+/// A limited number of stacks. Each stack that is taken from the pool must be given back.
 ///
 /// The mutex makes the pool `Sync`, because a server can be moved to another thread. It is never contended.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ struct StackPoolState {
     free: Vec<DefaultStack>,
     /// The number of stacks in use.
     taken: usize,
-    /// The waiting tickets, oldest first. Dropped tickets are skipped.
+    /// The tickets that wait for a stack, oldest first. Dropped tickets are skipped.
     queue: VecDeque<(Weak<TicketSlot>, Waker)>,
     /// True if [`StackPool::shortage`] has reported a shortage. Reset when half of the stacks are unused.
     is_shortage_known: bool,
@@ -109,7 +109,7 @@ impl StackPool {
         while let Some((slot, waker)) = state.queue.pop_front() {
             // This ticket was dropped with its connection.
             let Some(slot) = slot.upgrade() else { continue };
-            // The mutex is unlocked first, because the waker is code from outside and may use this pool.
+            // The mutex is unlocked first, because the waker is foreign code and may use this pool.
             drop(state);
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(stack);
             return waker.wake();
@@ -119,9 +119,9 @@ impl StackPool {
         self.give_back(stack);
     }
 
-    /// The number of stacks, if a ticket waits because all stacks are in use and this has not been reported yet. A
-    /// shortage is reported again only after half of the stacks have been unused, so that a server at its limit does
-    /// not fill up its log.
+    /// Returns the number of stacks if a ticket waits because all of them are in use, and this shortage has not been
+    /// reported yet. A shortage is reported again only after half of the stacks have been unused, so that a server at
+    /// its limit does not fill up its log.
     pub(crate) fn shortage(&self) -> Option<usize> {
         let mut state = self.lock();
         let is_new = state.taken >= self.max_stacks && !std::mem::replace(&mut state.is_shortage_known, true);

@@ -1,6 +1,6 @@
-//! `Rfile` and `Wfile`: the bytes of a client as a `std` reader and writer.
+//! `Rfile` and `Wfile`: a `std` reader and writer for the bytes from and to a client.
 //!
-//! Not here: suspending the handler, which [`HandlerIo`] does.
+//! [`HandlerIo`] suspends the handler.
 
 use std::fmt;
 use std::io::{self, BufRead, Read, Write};
@@ -42,7 +42,7 @@ impl BufRead for Rfile<'_> {
     }
 
     fn consume(&mut self, count: usize) {
-        // `min` guards against a caller that passes too large a `count`.
+        // `min` is needed because a caller may pass a `count` that is too large.
         self.chunk.read = (self.chunk.read + count).min(self.chunk.bytes.len());
     }
 }

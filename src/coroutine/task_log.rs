@@ -1,6 +1,6 @@
-//! Log lines of a handler that its connection has not passed to the log yet.
+//! The log lines of a handler that its connection has not written to the log yet.
 
-/// The maximum number of lines that are kept until the connection takes them.
+/// The maximum number of lines that are kept until the connection writes them to the log.
 const MAX_LINES: usize = 256;
 
 /// A limited number of log lines. Lines beyond the limit are dropped and counted.

@@ -1,6 +1,6 @@
 //! The connection's end of a task: starts the task on a stack, resumes it when it can continue, and cancels it.
 //!
-//! Not here: the bytes that a task reads and writes.
+//! The bytes that a task reads and writes are in its channel.
 
 use std::io;
 use std::rc::Rc;
@@ -23,12 +23,12 @@ pub(crate) struct TaskRunner {
     task: Rc<dyn Task>,
     stacks: Arc<StackPool>,
     watchdog: Arc<Watchdog>,
-    /// The time without suspending after which the log names a task.
+    /// The time that a task may run without suspending before the log names it.
     slow_after: Duration,
 }
 
 enum RunnerStage {
-    /// The task has no stack. It has a ticket if it has requested a stack when the pool had none.
+    /// The task has no stack. It has a ticket if it has requested a stack while none was available.
     Queued(Option<StackTicket>),
     /// The task has a stack, and is running or suspended.
     Running(Fiber),
@@ -94,7 +94,8 @@ impl TaskRunner {
     fn resume(&mut self, registrar: Option<&dyn Registrar>) {
         let RunnerStage::Running(fiber) = &mut self.stage else { return };
         let channel = self.task.channel();
-        // The handler may have suspended in a call that had no registrar and so could not start its job; start it now.
+        // The handler may have suspended in a call that had no registrar, so its job could not be started. It is
+        // started now.
         channel.state_mut().provide(registrar);
         loop {
             let began = now();
@@ -105,7 +106,7 @@ impl TaskRunner {
             let over = fiber.resume();
             self.watchdog.end();
             let ended = now();
-            // This adds to a time instead of subtracting two times, which would cost many more instructions.
+            // This adds a duration to a time. Subtracting the two times would cost many more instructions.
             if began.checked_add(self.slow_after).is_some_and(|limit| ended >= limit) {
                 let ran = ended.saturating_duration_since(began).as_millis();
                 channel.log(format!("{} kept the loop for {ran} ms", self.task.describe()));
@@ -127,8 +128,8 @@ impl TaskRunner {
     fn wait_for_stack(&mut self, registrar: Option<&dyn Registrar>) -> io::Result<()> {
         let RunnerStage::Queued(ticket) = &mut self.stage else { return Ok(()) };
         let stack = match ticket {
-            // The pool hands a stack to the ticket, so the pool need not be asked again, which would lose the place in
-            // the queue.
+            // The pool hands a stack to the ticket. Requesting another stack from the pool would lose the place in the
+            // queue.
             Some(ticket) => ticket.redeem(),
             // There is no ticket yet, because the task was enqueued in a call without a registrar, where no waker could
             // be created.
@@ -143,7 +144,7 @@ impl TaskRunner {
                     self.task.channel().log(format!("{name} waits, because {most} handlers run, which is the limit"));
                 }
             }
-            // The ticket keeps its place and wakes the connection when it has a stack.
+            // The ticket keeps its place in the queue. It wakes the connection when it receives a stack.
             None => {}
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! Worker threads for code that blocks. The threads are started on demand, up to a limit, and end when they have been
 //! idle for a while.
 //!
-//! Not here: the loop. A job that has ended calls a [`Waker`].
+//! The loop is not used here. A job that has ended calls a [`Waker`].
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -28,7 +28,7 @@ pub(crate) struct WorkerPool {
     shared: Arc<PoolShared>,
 }
 
-/// The part of a pool that it shares with its threads.
+/// The part of a pool that the pool and its threads share.
 #[derive(Default)]
 struct PoolShared {
     state: Mutex<PoolState>,
@@ -54,11 +54,11 @@ struct PoolState {
 
 pub(super) type BoxedJob = Box<dyn FnOnce() + Send>;
 
-/// A job for a worker thread. Dropping it does not stop a job that has been started.
+/// A job for a worker thread. If the job has been started, dropping this value does not stop it.
 pub(crate) struct Job {
     done: Arc<AtomicBool>,
     pool: Arc<WorkerPool>,
-    /// `None` once the job has been started.
+    /// The closure to run; `None` once the job has been started.
     work: Option<BoxedJob>,
 }
 
@@ -133,8 +133,8 @@ impl PoolShared {
         loop {
             if let Some(job) = state.jobs.pop_front() {
                 drop(state);
-                // The job catches its own panics. This catches a panic in the destructor of its result, which runs here
-                // if the handle was dropped.
+                // The job catches its own panics. This catches a panic in the destructor of the job's result. The
+                // destructor runs here if the handle was dropped.
                 _ = catch_unwind(AssertUnwindSafe(job));
                 state = self.lock();
                 continue;
@@ -192,7 +192,7 @@ mod tests {
 
     use super::*;
 
-    /// Longer than any step of these tests, so that a test fails instead of hanging.
+    /// A timeout that is longer than any step of these tests. A test that would hang fails after this time.
     const PATIENCE: Duration = Duration::from_secs(30);
 
     thread_local! {
@@ -250,7 +250,7 @@ mod tests {
         for number in 0..5 {
             let (gate, done) = (Arc::clone(&gate), done.clone());
             let work = move || {
-                // Disconnected when the gate opens.
+                // The wait ends when the gate opens, because the channel is then disconnected.
                 _ = gate.lock().unwrap().recv_timeout(PATIENCE);
                 _ = done.send(number);
             };

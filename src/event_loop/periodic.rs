@@ -1,17 +1,17 @@
-//! Work that a program repeats between the turns of the loop. Not here: the loop.
+//! Work that a program repeats between the turns of the loop. The loop is in `reactor`.
 
 use std::time::{Duration, Instant};
 
 use crate::reactor::TurnHooks;
 use crate::session::TurnClock;
 
-/// Repeated work. Each item has its own interval.
+/// The work that a program repeats. Each item has its own interval.
 #[derive(Default)]
 pub(crate) struct Periodic(Vec<RepeatedWork>);
 
 struct RepeatedWork {
     interval: Duration,
-    /// When the work is due next. `None` until the first turn of the first run.
+    /// The time at which the work is due next; `None` until the first turn of the first run.
     next: Option<Instant>,
     work: Box<dyn FnMut() + Send>,
 }
@@ -31,7 +31,7 @@ impl Periodic {
 }
 
 impl RepeatedWork {
-    /// Like [`Periodic::run`], but for one item. `None` if the interval overflows the clock.
+    /// Like [`Periodic::run`], but for one item. Returns `None` if the interval overflows the clock.
     fn run(&mut self, now: Instant) -> Option<Duration> {
         let after_now = now.checked_add(self.interval)?;
         let next = self.next.get_or_insert(after_now);
@@ -45,7 +45,7 @@ impl RepeatedWork {
     }
 }
 
-/// The hooks for work that is repeated for a loop itself, and not for one of its servers.
+/// The hooks for work that was set on the loop itself and not on one of its servers.
 pub(super) struct PeriodicHooks<'p>(pub(super) &'p mut Periodic);
 
 impl TurnHooks for PeriodicHooks<'_> {

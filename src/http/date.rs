@@ -1,4 +1,5 @@
-//! Dates in the three forms of HTTP (RFC 9110 section 5.6.7). Not here: clocks, and the local time in the access log.
+//! Dates in the three forms of HTTP (RFC 9110 section 5.6.7). This file reads no clock. The local time in the access
+//! log is formatted elsewhere.
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -1,6 +1,6 @@
 //! Selects the fields of a message that a proxy passes on.
 //!
-//! Not here: fields that a proxy adds, such as `Via`.
+//! The proxy itself adds fields such as `Via`.
 
 use super::{HeaderList, RequestFields, list_elements};
 
@@ -31,7 +31,7 @@ impl RequestFields<'_> {
 }
 
 impl HeaderList {
-    /// The fields that a proxy passes on, selected as in [`RequestFields::end_to_end`].
+    /// The fields that a proxy passes on. They are selected as in [`RequestFields::end_to_end`].
     pub fn end_to_end(&self) -> HeaderList {
         self.view().end_to_end()
     }

@@ -1,6 +1,6 @@
-//! The pages that error responses have as their bodies: the interface for a program's own pages, and the default page.
+//! The pages that are the bodies of error responses: the interface for a program's own pages, and the default page.
 //!
-//! Not here: the fields and the framing of the response, which the connection adds.
+//! The connection adds the fields and the framing of the response.
 
 use super::{FieldBlock, Request, Status, escape_html};
 
@@ -9,9 +9,9 @@ use super::{FieldBlock, Request, Status, escape_html};
 pub struct ErrorInfo<'a> {
     /// The status that the page is about, such as 404.
     pub status: Status,
-    /// The short text, which is also the reason phrase; not yet escaped.
+    /// The short text, which is also the reason phrase. It is not escaped.
     pub message: &'a str,
-    /// The long text; not yet escaped.
+    /// The long text. It is not escaped.
     pub explain: &'a str,
     /// The parsed part of the request. If the request was rejected early, it may lack header fields or a target.
     pub request: &'a Request,
@@ -22,12 +22,13 @@ pub struct ErrorInfo<'a> {
 ///
 /// An implementation must escape all text that comes from the request.
 ///
-/// The example `error_page` uses a page of its own.
+/// The example `error_page` implements its own page.
 pub trait ErrorPage: Send {
-    /// The value of `Content-Type`.
+    /// The value of the `Content-Type` field.
     fn content_type(&self) -> &str;
 
-    /// The value of `Content-Security-Policy`. `None` omits the field. The value must be a valid field value.
+    /// The value of the `Content-Security-Policy` field, which must be a valid field value. If it is `None`, the field
+    /// is omitted.
     fn content_security_policy(&self) -> Option<&str> {
         None
     }

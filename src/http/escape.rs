@@ -1,6 +1,6 @@
 //! Escapes names and messages for HTML text and URL paths.
 //!
-//! Not here: normalising paths (`path`), and escaping for the log.
+//! Path normalisation is in `path`; escaping for the log is done elsewhere.
 
 use std::borrow::Cow;
 
@@ -21,7 +21,7 @@ pub fn percent_encode_segment(segment: &[u8]) -> percent_encoding::PercentEncode
     percent_encoding::percent_encode(segment, PATH_SEGMENT)
 }
 
-/// Decodes every `%XX` once. `None` if a `%` is not followed by two hexadecimal digits.
+/// Decodes every `%XX` once. Returns `None` if a `%` is not followed by two hexadecimal digits.
 pub fn percent_decode(text: &[u8]) -> Option<Cow<'_, [u8]>> {
     let mut rest = text;
     while let Some(at) = memchr::memchr(b'%', rest) {

@@ -1,6 +1,6 @@
 //! The header fields of a response, checked when they are added and stored as the bytes that are sent.
 //!
-//! Not here: `Date`, `Server` and the framing fields that the connection adds.
+//! The connection adds `Date`, `Server` and the framing fields.
 //!
 //! Invariant: `lines` contains only well-formed field lines (RFC 9110 section 5.5), each with its CRLF, and no
 //! `Connection` and no `Transfer-Encoding`.
@@ -15,10 +15,10 @@ use super::{FieldValue, NotLatin1, is_token, list_elements};
 ///
 /// Names and values are checked when they are added. Some fields affect the connection and are treated differently. The
 /// connection compares `Content-Length` with the length of the body. `Connection` can be `close` or `keep-alive`; it
-/// decides whether the connection persists and is not stored as a line. The connection adds its option `upgrade` if
-/// there is a field `Upgrade`. `Transfer-Encoding` is refused, because the connection chooses the framing.
+/// decides whether the connection persists and is not stored as a line. The connection adds the `upgrade` option if
+/// there is an `Upgrade` field. `Transfer-Encoding` is refused, because the connection chooses the framing.
 ///
-/// Many responses can [share](FieldBlock::share) the bytes, so that a clone costs only a reference count.
+/// Many responses can [share](FieldBlock::share) the bytes. Cloning the block then only increments a reference count.
 #[derive(Debug, Clone, Default)]
 pub struct FieldBlock {
     lines: Lines,
@@ -29,7 +29,7 @@ pub struct FieldBlock {
     has_upgrade: bool,
 }
 
-/// Field lines, `Name: value\r\n`, one after the other.
+/// Consecutive field lines of the form `Name: value\r\n`.
 #[derive(Debug, Clone)]
 enum Lines {
     Owned(Vec<u8>),
@@ -42,7 +42,7 @@ impl Default for Lines {
     }
 }
 
-/// The number of bytes to reserve for a value. Most values fit into them.
+/// The number of bytes to reserve for a value, which is enough for most values.
 const VALUE: usize = 48;
 
 /// The reason why a header field was refused.
@@ -58,7 +58,7 @@ pub enum InvalidHeader {
     NotLatin1(String, char),
     /// The value of `Content-Length` is not a decimal number, or the field is set a second time.
     ContentLength(String),
-    /// The field is `Transfer-Encoding`, or a `Connection` with an option other than `close` and `keep-alive`.
+    /// The field is `Transfer-Encoding`, or it is `Connection` and has an option other than `close` and `keep-alive`.
     Framing(String),
 }
 
@@ -226,7 +226,7 @@ impl FieldBlock {
         self
     }
 
-    /// The field lines in the form that is sent, each with its CRLF.
+    /// The field lines as sent, each with its CRLF.
     pub fn lines(&self) -> &[u8] {
         match &self.lines {
             Lines::Owned(lines) => lines,
@@ -254,7 +254,8 @@ impl FieldBlock {
         self.has_server
     }
 
-    /// True if `Upgrade` was added. The connection then adds the option `Upgrade` to `Connection` (RFC 9110 section 7.8).
+    /// True if `Upgrade` was added. The connection then adds the `Upgrade` option to the `Connection` field (RFC 9110
+    /// section 7.8).
     pub(crate) fn has_upgrade(&self) -> bool {
         self.has_upgrade
     }
@@ -308,7 +309,7 @@ mod tests {
         for name in ["", "A B", "A:", "A\r\n", "Ä"] {
             assert_eq!(head.add(name, "x"), Err(InvalidHeader::Name(name.into())));
         }
-        // Truncated to eight bits, these two characters would be CR and LF.
+        // If truncated to eight bits, these two characters would become CR and LF.
         assert_eq!(head.add("A", "b\u{10d}\u{10a}C: d"), Err(InvalidHeader::NotLatin1("A".into(), '\u{10d}')));
         assert_eq!(head.add("A", b"b\r\nC: d"), Err(InvalidHeader::Value("A".into())));
         assert!(head.add("Transfer-Encoding", "chunked").is_err());

@@ -1,6 +1,6 @@
 //! The conversion between field values and `str`. Both directions use Latin-1, like Python's `http.server`.
 //!
-//! Not here: checking the bytes in a field value (`field_block`).
+//! The bytes in a field value are checked in `field_block`.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
@@ -25,8 +25,8 @@ pub trait FieldValue {
     /// Appends the value to the field line.
     ///
     /// # Errors
-    /// Returns an error if the text contains a character that is not in Latin-1, which ends at U+00FF. The error
-    /// contains the first such character.
+    /// Returns an error if the text contains a character above U+00FF, which is not in Latin-1. The error contains the
+    /// first such character.
     fn append_to(&self, line: &mut Vec<u8>) -> Result<(), NotLatin1>;
 }
 
@@ -58,7 +58,7 @@ impl FieldValue for str {
 #[cold]
 fn append_latin1(text: &str, line: &mut Vec<u8>) -> Result<(), NotLatin1> {
     text.chars().try_for_each(|character| {
-        // The conversion must be checked, because if truncated to eight bits, U+010D and U+010A would become CR and LF.
+        // The conversion must be checked. If truncated to eight bits, U+010D and U+010A would become CR and LF.
         line.push(u8::try_from(character).map_err(|_| NotLatin1(character))?);
         Ok(())
     })

@@ -1,6 +1,6 @@
 //! The positions of a request's header fields, with a filter for absent names.
 //!
-//! Not here: the bytes of the fields, which the request owns, and parsing them.
+//! The request owns the bytes of the fields, and `http1` parses them.
 //!
 //! Invariant: `marks` has the bit of every name in `places`. It can have more bits, but never fewer.
 
@@ -9,7 +9,7 @@ use super::Span;
 /// The positions of the header fields in the head of a request, in order, and a filter that contains their names.
 ///
 /// Most lookups are for fields that a request does not have, such as `Range` or `If-None-Match`. Therefore each name
-/// sets one bit in a word (a Bloom filter with one hash function), and if the bit of a name is not set, no search is
+/// sets one bit in a word (a Bloom filter with one hash function). If the bit of a name is not set, no search is
 /// needed.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Fields {
@@ -47,7 +47,7 @@ impl Fields {
         self.places.retain(wanted);
     }
 
-    /// Becomes a copy of `other`, without allocating if the capacity is large enough.
+    /// Makes `self` a copy of `other`, without allocating if the capacity is large enough.
     pub(super) fn copy_from(&mut self, other: &Fields) {
         self.places.clear();
         self.places.extend_from_slice(&other.places);

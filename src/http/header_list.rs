@@ -1,7 +1,7 @@
 //! `HeaderList`: an owned list of header fields. It is used for requests that a client sends, for responses that it has
 //! received, and for trailer fields.
 //!
-//! Not here: the meaning of a field, and the fields of a response that a server sends (`field_block`).
+//! The fields of a response that a server sends are in `field_block`. The meaning of a field does not matter here.
 //!
 //! Invariant: `lines` contains only well-formed field lines (RFC 9110 section 5.5), each with its CRLF.
 
@@ -138,7 +138,7 @@ impl HeaderList {
         self.view().is_empty()
     }
 
-    /// The field lines in the form that is sent, each with its CRLF.
+    /// The field lines as sent, each with its CRLF.
     pub fn lines(&self) -> &[u8] {
         &self.lines
     }

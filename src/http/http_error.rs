@@ -1,5 +1,5 @@
-//! An error with a status. If it is returned with `?`, it becomes the response to the request. Not here: the error
-//! page, which the server renders.
+//! An error with a status. If it is returned with `?`, it becomes the response to the request. The server renders the
+//! error page.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -101,7 +101,7 @@ impl HttpError {
         Ok(self)
     }
 
-    /// The status.
+    /// The status of the error page.
     pub fn status(&self) -> Status {
         self.page.status
     }
@@ -166,7 +166,7 @@ impl From<HttpError> for io::Error {
     }
 }
 
-/// Converts the error to status 400, with the text of the error as the message.
+/// Converts the error to an `HttpError` with status 400 and the text of the error as its message.
 impl From<BadPath> for HttpError {
     fn from(bad: BadPath) -> Self {
         HttpError::new(Status::BAD_REQUEST).message(bad.to_string())

@@ -1,7 +1,7 @@
 //! Comma-separated lists in field values (RFC 9110 section 5.6.1).
 //!
-//! Not here: lists whose elements can be quoted strings, because the code here would split an element at a comma within
-//! quotes.
+//! This code must not be used for lists whose elements can be quoted strings, because it would split an element at a
+//! comma within quotes.
 
 /// The elements of a list, which may be spread over several field lines. White space (SP, HTAB) around an element is
 /// removed, and empty elements are skipped (RFC 9110 section 5.6.1.2).

@@ -1,6 +1,6 @@
 //! Request methods, and tokens, which are the syntax of method and field names.
 //!
-//! Not here: the methods that a resource supports, which a service decides.
+//! A service decides which methods a resource supports.
 
 use std::fmt;
 

@@ -1,8 +1,8 @@
 //! The data types of HTTP: method, status, version, header fields, request, date, path and error page.
 //!
 //! `http1` parses a [`Request`]. A service responds to it with a [`Status`] and a [`FieldBlock`], which the connection
-//! sends. Not here: sockets, files, and clocks. Only `Request::default` reads a clock, to set the arrival time of a
-//! request that has no connection.
+//! sends. This module uses no sockets, files or clocks, with one exception: `Request::default` reads a clock to set the
+//! arrival time of a request that has no connection.
 //!
 //! Invariant: a [`FieldBlock`] contains only well-formed field lines (RFC 9110 section 5.5), so a service's field
 //! cannot split a response.

@@ -1,6 +1,6 @@
 //! Decodes and normalises the path of a request target, in one place for all services that look up names.
 //!
-//! Not here: the file system, so the name in a `UrlPath` need not exist.
+//! The file system is not accessed, so the name in a `UrlPath` need not exist.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -32,7 +32,7 @@ pub struct UrlPath {
     route: Option<String>,
 }
 
-/// The reason why a path is refused; the response is 400.
+/// The reason why a path is rejected with a 400 response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BadPath {
@@ -161,7 +161,7 @@ impl UrlPath {
         self.trailing_slash
     }
 
-    /// The percent-encoded path with a trailing slash, for the field `Location`. It begins with exactly one slash, and
+    /// The percent-encoded path with a trailing slash, for the `Location` field. It begins with exactly one slash, and
     /// contains no characters that a browser could parse as part of a scheme or a host.
     pub fn location(&self) -> String {
         let mut location = String::from("/");

@@ -1,6 +1,6 @@
-//! A request: its line, target, header fields and addresses. It can also be built without a connection.
+//! A request: its request line, target, header fields and addresses. It can also be built without a connection.
 //!
-//! Not here: parsing (`http1`) and the body.
+//! `http1` parses the head. The body is not part of the request.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -99,7 +99,7 @@ impl Request {
 
     /// The request line without its CRLF, as the client sent it, like Python's `requestline`.
     ///
-    /// Empty if the line was longer than the limit.
+    /// It is empty if the line was longer than the limit.
     pub fn request_line(&self) -> &[u8] {
         self.line.slice(&self.head)
     }
@@ -184,7 +184,8 @@ impl Request {
         self.query_pairs().into_iter().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
-    /// The host and port of the request, which come from an absolute-form target or else from `Host`.
+    /// The host and port of the request. They come from an absolute-form target or, if the target has another form,
+    /// from the `Host` field.
     pub fn authority(&self) -> Option<&[u8]> {
         self.authority.map(|span| span.slice(&self.head))
     }
@@ -195,7 +196,7 @@ impl Request {
     }
 
     /// True if the client requests another protocol on this connection (RFC 9110 section 7.8), such as `websocket`: the
-    /// field `Upgrade` contains the protocol, and `Connection` has the option `upgrade`. The field is ignored in
+    /// `Upgrade` field contains the protocol, and the `Connection` field has the `upgrade` option. Both are ignored in
     /// HTTP/1.0, in a request with a body, and in a HEAD request.
     pub fn asks_for_upgrade(&self, protocol: &str) -> bool {
         let has = |field: &str, word: &str| {
@@ -205,7 +206,7 @@ impl Request {
         may_switch && has("Upgrade", protocol) && has("Connection", "upgrade")
     }
 
-    /// The length of the body.
+    /// The length of the request body, as far as the head determines it.
     pub fn body_length(&self) -> BodyLength {
         self.body
     }
@@ -246,9 +247,9 @@ impl Request {
         self.tls.as_deref()
     }
 
-    /// The request after a local redirect (RFC 3875 section 6.2.2): a GET, or a HEAD if this request is a HEAD, for
-    /// another path and query, without a body and without the fields that describe a body. It keeps the client's
-    /// request line, for the log.
+    /// Creates the request after a local redirect (RFC 3875 section 6.2.2). It is a HEAD if this request is a HEAD, and
+    /// otherwise a GET. Its path and query are those of `target`. It has no body and no fields that describe a body. It
+    /// keeps the client's request line for the log.
     #[cfg_attr(not(any(feature = "cgi", test)), expect(dead_code, reason = "only scripts redirect within the server"))]
     pub(crate) fn redirected(&self, target: &[u8]) -> Request {
         let mut request = self.retargeted(target);
@@ -263,7 +264,7 @@ impl Request {
         request
     }
 
-    /// The same request for another path and query. It keeps the client's request line, for the log.
+    /// Creates the same request for another path and query. It keeps the client's request line for the log.
     pub(crate) fn retargeted(&self, target: &[u8]) -> Request {
         let mut request = self.clone();
         // The new target is appended to the head, so that the spans of the fields stay valid.
@@ -274,9 +275,9 @@ impl Request {
         request
     }
 
-    /// Becomes a copy of `other`, without allocating if the capacity is large enough.
+    /// Makes `self` a copy of `other`, without allocating if the capacity is large enough.
     pub(crate) fn copy_from(&mut self, other: &Request) {
-        // All fields are named here, so that forgetting to copy a new field is a compile error.
+        // All fields are named here, so that a new field that is not copied causes a compile error.
         let Request {
             method,
             version,

@@ -1,6 +1,7 @@
 //! A view of the header fields of a request.
 //!
-//! Not here: the bytes and the positions of the fields (`request`, `fields`), and the meaning of a value.
+//! The bytes of the fields are in `request`, and their positions in `fields`. The meaning of a value does not matter
+//! here.
 
 use std::borrow::Cow;
 

@@ -1,6 +1,6 @@
 //! The constraints that a request imposes on its response and on the persistence of the connection.
 //!
-//! Not here: parsing the fields that the constraints are derived from (`http1/head/`).
+//! The fields that the constraints are derived from are parsed in `http1/head/`.
 
 /// The properties of a request that determine the framing of its response, and whether the connection persists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -11,7 +11,7 @@ pub(crate) struct ResponseConstraints {
     pub(crate) is_http10: bool,
     /// Determines whether the connection can persist after the response.
     pub(crate) persistence: Persistence,
-    /// The value of `Expect`.
+    /// The requirement in the `Expect` field.
     pub(crate) expect: Expect,
 }
 
@@ -21,7 +21,7 @@ impl ResponseConstraints {
         self.persistence == Persistence::KeepAlive
     }
 
-    /// Makes the connection close after the response, for a reason other than the client's `Connection: close`.
+    /// Ensures that the connection closes after the response, for a reason other than the client's `Connection: close`.
     pub(crate) fn forbid_keep_alive(&mut self) {
         if self.keep_alive() {
             self.persistence = Persistence::Close;
@@ -48,7 +48,7 @@ pub enum Expect {
     /// The request has no `Expect` field.
     #[default]
     None,
-    /// `100-continue`: the client does not send its body until it receives 100 or a final response.
+    /// The value is `100-continue`: the client does not send its body until it receives 100 or a final response.
     Continue,
     /// Any other value. The server cannot meet it, so the response is 417.
     Unknown,

@@ -1,7 +1,7 @@
 //! A range of bytes in the head of a request.
 //!
-//! A request owns its head as one buffer. Its line, target and fields are ranges in that buffer, so reading a head
-//! copies it once and does not allocate for its parts.
+//! A request owns its head as one buffer. Its line, target and fields are ranges in that buffer, so the head is copied
+//! once, and its parts need no allocations.
 
 /// A range of bytes in a request's head. Each end is stored in four bytes, because a head is never longer than 4 GiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -1,6 +1,6 @@
 //! Status codes with the names, phrases and descriptions of Python's `http.HTTPStatus`.
 //!
-//! Not here: other reason phrases, which an individual response can set.
+//! An individual response can set another reason phrase.
 
 use std::fmt;
 use std::io;
@@ -36,7 +36,7 @@ pub enum StatusClass {
 }
 
 impl Status {
-    /// The status with this code. `None` outside 100 to 999.
+    /// The status with this code; `None` if the code is not in the range from 100 to 999.
     pub const fn new(code: u16) -> Option<Status> {
         if code >= 100 && code <= 999 { Some(Status(code)) } else { None }
     }
@@ -58,12 +58,12 @@ impl Status {
         }
     }
 
-    /// The reason phrase, empty for a code without a name.
+    /// The reason phrase. It is empty for a code without a name.
     pub fn phrase(self) -> &'static str {
         self.texts().0
     }
 
-    /// The sentence that explains the code in an error page, empty for a code without a name.
+    /// The sentence that explains the code on an error page. It is empty for a code without a name.
     pub fn description(self) -> &'static str {
         self.texts().1
     }

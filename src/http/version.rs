@@ -1,6 +1,6 @@
 //! The two supported versions of HTTP/1.
 //!
-//! Not here: the effect of the version on a message (`http1`).
+//! The effect of the version on a message is defined in `http1`.
 
 use std::fmt;
 

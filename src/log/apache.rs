@@ -1,6 +1,6 @@
 //! Apache's formats *common* and *combined*, which log analysers understand.
 //!
-//! Not here: buffering and writing lines.
+//! Lines are buffered and written in `sink` and `target`.
 //!
 //! Invariant: text from a client cannot end a field or a line. Quotes and backslashes are escaped with a backslash, and
 //! every byte that is not printable ASCII becomes `\xNN`.
@@ -10,7 +10,7 @@ use std::io::Write;
 use super::format::{write_address, write_escaped, write_stamp};
 use super::record::Record;
 
-/// Writes `ADDR - USER [DATE] "LINE" STATUS SIZE`.
+/// Writes a line in the *common* format: `ADDR - USER [DATE] "LINE" STATUS SIZE`.
 pub(super) fn write_common(out: &mut Vec<u8>, stamp: &[u8], record: &Record<'_>) {
     write_address(out, Some(record.peer));
     out.extend_from_slice(b" - ");
@@ -34,7 +34,7 @@ pub(super) fn write_combined(out: &mut Vec<u8>, stamp: &[u8], record: &Record<'_
 }
 
 /// Writes the third field: the user, with spaces escaped so that they do not end the field. An empty name is written as
-/// `""`, and the lack of a user as `-`.
+/// `""`. If there is no user, the field is `-`.
 fn write_user(out: &mut Vec<u8>, user: Option<&str>) {
     match user {
         None => out.push(b'-'),

@@ -1,7 +1,7 @@
 //! Python's log format, and the parts that other formats share with it: times, addresses and escaping.
 //!
-//! The functions append to a buffer, so that writing a line needs no allocation once the buffer has grown. Not here:
-//! buffering and writing lines.
+//! The functions append to a buffer, so that formatting a line needs no allocation once the buffer has grown. Lines are
+//! buffered and written in `sink` and `target`.
 //!
 //! Invariant: control characters from a client never get into a line, so a line cannot send commands to a terminal.
 
@@ -18,7 +18,7 @@ use crate::http::Status;
 /// The abbreviated names of the months, which are in English in every locale, as in Python.
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// The format of a time.
+/// The formats of a time in a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Style {
     /// `20/Nov/2026 10:45:20`, the local time without its zone.
@@ -35,7 +35,7 @@ pub(super) enum Style {
 pub(super) struct Clock {
     zone: TimeZone,
     style: Style,
-    /// The second that `text` represents, counted from 1970.
+    /// The second that `text` represents, counted from 1970; `None` before the first time is formatted.
     second: Option<u64>,
     text: Vec<u8>,
 }
@@ -203,8 +203,8 @@ pub(super) fn write_message(out: &mut Vec<u8>, text: &str) {
 /// Python escapes only 0x00 to 0x1f and 0x7f to 0x9f, and shows higher bytes as Latin-1 characters. Here they are
 /// escaped too, because the bytes may be in another encoding, and the terminal may use yet another one.
 pub(super) fn write_escaped(out: &mut Vec<u8>, bytes: &[u8]) {
-    // Nearly all texts need no escaping. The loop does not stop at the first byte that needs it, so that it is
-    // vectorised.
+    // Nearly all texts need no escaping. The loop does not stop at the first byte that needs it, because the compiler
+    // can only vectorise a loop without an early exit.
     if !bytes.iter().fold(false, |needed, byte| needed | needs_escape(*byte)) {
         return out.extend_from_slice(bytes);
     }

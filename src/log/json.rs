@@ -1,6 +1,6 @@
 //! The JSON format: each line is one object, in ASCII.
 //!
-//! Not here: buffering and writing lines, and the newline at the end of a line.
+//! The caller adds the newline at the end of a line. Lines are buffered and written in `sink` and `target`.
 
 use std::fmt::Display;
 use std::io::Write;
@@ -65,7 +65,7 @@ pub(super) fn write_gap(out: &mut Vec<u8>, lines: u64) {
 fn write_start(out: &mut Vec<u8>, stamp: &[u8], at: SystemTime, peer: Option<SocketAddr>) {
     out.extend_from_slice(b"{\"time\":\"");
     out.extend_from_slice(stamp);
-    // The text of the second is cached and shared by all formats, so the fraction is added here.
+    // The cached text has whole seconds, as all formats share the cache. The fraction is therefore added here.
     let millis = at.duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_millis());
     _ = write!(out, ".{millis:03}Z\"");
     if let Some(peer) = peer {

@@ -1,11 +1,11 @@
-//! A writer that calls a function with each line. Not here: the format of lines.
+//! A writer that calls a function with each line, regardless of the line's format.
 
 use std::io::{self, Write};
 
 /// Calls a function with each line that is written to it, without its newline.
 pub(super) struct LineWriter<F> {
     pub(super) receive: F,
-    /// The beginning of a line whose end has not been written yet.
+    /// The beginning of a line whose newline has not been written yet.
     pub(super) begun: Vec<u8>,
 }
 

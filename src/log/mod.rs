@@ -1,11 +1,12 @@
 //! The access log: lines are collected in memory and written between two turns of the loop.
 //!
 //! `record` defines the content of a line; `format`, `apache` and `json` write it in one of the four formats. `sink`
-//! buffers lines and counts the dropped ones. `target` writes to a descriptor without blocking. Not here: connections.
+//! buffers lines and counts the dropped ones. `target` writes to a descriptor without blocking. No file here depends on
+//! connections.
 //!
 //! Invariant: methods that add lines never fail or block, so the log never fails or delays a request. Only
-//! [`AccessLog::finish`] waits, at most one second after the last request. Dropped lines are counted, and their number
-//! is reported in the log.
+//! [`AccessLog::finish`] waits, at most one second after the last request. Dropped lines are counted, and the count is
+//! reported in the log.
 
 mod apache;
 mod format;
@@ -28,7 +29,7 @@ pub use record::{LoggedRequest, OwnedLoggedRequest, Record};
 use sink::Sink;
 use target::Target;
 
-/// The maximum time that [`AccessLog::finish`] waits for the target to accept the last lines.
+/// The maximum time for which [`AccessLog::finish`] waits until the target has accepted the last lines.
 const LAST: Duration = Duration::from_secs(1);
 
 /// The maximum number of buffered bytes while the target accepts none. This is enough for about two thousand requests.
@@ -79,7 +80,7 @@ pub enum LogFormat {
 pub struct AccessLog {
     /// The open log; `None` if the log is off.
     open: Option<OpenLog>,
-    /// True if the program has not set a log for the server, so that this is the default log.
+    /// True for the default log, which a server uses if the program has not set another one.
     is_default: bool,
 }
 
@@ -90,7 +91,7 @@ struct OpenLog {
     format: LogFormat,
     /// The name of the file, if the log was opened by name. [`AccessLog::reopen`] opens this file again.
     path: Option<PathBuf>,
-    /// The name of the file before the process changed its root, if the file is not below the new root.
+    /// The name that the file had before the process changed its root; `None` unless the file is outside the new root.
     left_behind: Option<PathBuf>,
 }
 
@@ -172,7 +173,7 @@ impl AccessLog {
     }
 
     /// Switches to the target and the format of another log. Lines that are still buffered are written to the new
-    /// target, in their old format. The time zone stays the same.
+    /// target, in their old format. The log keeps its time zone.
     pub fn become_like(&mut self, other: AccessLog) {
         self.flush();
         match (&mut self.open, other.open) {
@@ -211,8 +212,8 @@ impl AccessLog {
         self
     }
 
-    /// Opens the log file again by its name, after the file has been renamed for rotation. Has no effect on a log that
-    /// was not opened by name.
+    /// Opens the log file again by its name, after the file has been renamed for rotation. This has no effect on a log
+    /// that was not opened by name.
     ///
     /// # Errors
     /// Returns an error if the file cannot be opened. Lines are then still written to the old file.
@@ -229,13 +230,13 @@ impl AccessLog {
         Ok(())
     }
 
-    /// True unless the log is off. If the log is off, the caller need not prepare lines.
+    /// True unless the log is off. If it is off, the caller need not prepare lines.
     pub fn is_on(&self) -> bool {
         self.open.is_some()
     }
 
-    /// The parts of a request that this log shows. The connection passes them to [`request`](AccessLog::request) when
-    /// the response is complete.
+    /// Returns the parts of a request that this log shows. The connection passes them to
+    /// [`request`](AccessLog::request) when the response is complete.
     pub fn describe<'r>(&self, request: &'r Request) -> LoggedRequest<'r> {
         let arrived = request.arrived();
         let mut described = LoggedRequest { line: b"", referer: None, user_agent: None, tls: None, arrived };
@@ -252,8 +253,8 @@ impl AccessLog {
         described
     }
 
-    /// Adds the line of one exchange, like Python's `log_request`. If the response was cut short, the line is preceded
-    /// by another one with the reason; the JSON format has a field for the reason instead.
+    /// Adds the line of one exchange, like Python's `log_request`. If the response was cut short, a line with the
+    /// reason precedes it. The JSON format has a field for the reason instead.
     pub fn request(&mut self, record: &Record<'_>) {
         if let (Some(reason), Some(format)) = (record.cut, self.open.as_ref().map(|open| open.format))
             && format != LogFormat::Json
@@ -285,7 +286,7 @@ impl AccessLog {
         }
     }
 
-    /// Adds a message, like Python's `log_message`: `ADDR - - [DATE] TEXT`. Without a peer, the address is `-`.
+    /// Adds a message, like Python's `log_message`: `ADDR - - [DATE] TEXT`. If `peer` is `None`, the address is `-`.
     pub fn message(&mut self, peer: Option<SocketAddr>, text: &str, now: SystemTime) {
         match &mut self.open {
             Some(OpenLog { sink, clock, format: LogFormat::Json, .. }) => sink.line(|out| {
@@ -298,8 +299,8 @@ impl AccessLog {
 
     /// Writes as many lines as the target accepts without blocking. The loop calls this at the end of each turn.
     ///
-    /// Returns the time after which to try again if lines are left, or `None` if all have been written, so that an idle
-    /// server does not wake up for its log.
+    /// If lines are left, returns the time after which to try again. If all lines have been written, returns `None`, so
+    /// that an idle server does not wake up for its log.
     pub fn flush(&mut self) -> Option<Duration> {
         self.open.as_mut().and_then(|open| open.sink.flush())
     }

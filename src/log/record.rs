@@ -1,6 +1,6 @@
 //! The content of a log line, independent of its format.
 //!
-//! Not here: text, times of day and escaping (`format`, `apache`, `json`).
+//! The text of the line, including the time of day and the escaping, is produced by `format`, `apache` and `json`.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub struct Record<'r> {
     /// The authenticated user, as set by the service; see [`Response::user`](crate::service::Response::user). Python's
     /// format does not show it.
     pub user: Option<&'r str>,
-    /// The request.
+    /// The parts of the request that the log shows.
     pub request: LoggedRequest<'r>,
     /// The status of the response.
     pub status: Status,
@@ -27,11 +27,12 @@ pub struct Record<'r> {
     /// Otherwise Python's format shows `-` instead of the number of bytes, as programs that parse it expect. The other
     /// formats always show the number.
     pub is_counted: bool,
-    /// The reason why the response was cut short, if it was.
+    /// The reason why the response was cut short; `None` if it is complete.
     pub cut: Option<&'r str>,
     /// The time at which the response was complete.
     pub at: SystemTime,
-    /// `at` on the monotonic clock, to compute the duration since `request.arrived`.
+    /// The same time as `at`, but on the monotonic clock. The duration of the exchange is the time from
+    /// `request.arrived` to `ended`.
     pub ended: Instant,
 }
 
@@ -40,9 +41,9 @@ pub struct Record<'r> {
 pub struct LoggedRequest<'r> {
     /// The request line as the client sent it, without CRLF.
     pub line: &'r [u8],
-    /// The value of `Referer`.
+    /// The value of the `Referer` field; `None` if it is absent, or if the format does not show it.
     pub referer: Option<&'r [u8]>,
-    /// The value of `User-Agent`.
+    /// The value of the `User-Agent` field; `None` if it is absent, or if the format does not show it.
     pub user_agent: Option<&'r [u8]>,
     /// The result of the TLS handshake. `None` if the connection is not encrypted, or if the format does not show it.
     pub tls: Option<&'r Arc<TlsInfo>>,
@@ -61,7 +62,7 @@ pub struct OwnedLoggedRequest {
 }
 
 impl LoggedRequest<'_> {
-    /// A copy that outlives the request.
+    /// Copies the parts of the request, so that they outlive it.
     pub fn keep(&self) -> OwnedLoggedRequest {
         OwnedLoggedRequest {
             line: self.line.into(),
@@ -83,7 +84,7 @@ impl OwnedLoggedRequest {
 
 #[cfg(test)]
 impl<'r> Record<'r> {
-    /// A successful exchange for tests.
+    /// Creates the record of a successful exchange for tests. `line` is the request line.
     pub(super) fn of(line: &'r [u8]) -> Record<'r> {
         let now = Instant::now();
         Record {

@@ -1,6 +1,6 @@
 //! A bounded buffer of lines in front of a target. Lines that do not fit are dropped and counted.
 //!
-//! Not here: the format of lines, and how a target is written to (`target`).
+//! `target` writes to the target. The format of lines does not matter here.
 //!
 //! Invariant: only whole lines are written to the target. Only a failed write can truncate a line, and then a newline
 //! is written before the next line.
@@ -11,9 +11,8 @@ use rustix::io::Errno;
 
 use super::target::Target;
 
-/// How long to wait before a write to a full target is tried again. The poll cannot be used for this, because
-/// registering the descriptor fails for files, and a shared descriptor would be reported as writable although other
-/// processes keep filling it.
+/// The time after which a write to a full target is tried again. The poll cannot be used for this: a file cannot be
+/// registered with it, and a shared descriptor would be reported as writable although other processes keep filling it.
 const RETRY: Duration = Duration::from_millis(100);
 
 /// A bounded buffer of lines in front of a target.
@@ -24,25 +23,25 @@ const RETRY: Duration = Duration::from_millis(100);
 pub(super) struct Sink {
     target: Target,
     limit: usize,
-    /// Writes the line that reports how many lines were dropped. The second argument is that number.
+    /// The function that writes the line about a gap. Its second argument is the number of dropped lines.
     announce: fn(&mut Vec<u8>, u64),
     /// The buffered lines, all of them complete. The first `written` bytes have already been written.
     lines: Vec<u8>,
     written: usize,
     /// The number of lines that have been dropped since the last gap was reported.
     gap: u64,
-    /// The line in `lines` that reports a gap, until it has been written.
+    /// The position and content of the line in `lines` that reports a gap; `None` once that line has been written.
     notice: Option<Notice>,
-    /// True if the last byte that was written belongs to a line whose rest was dropped.
+    /// True if the last byte that was written belongs to a line of which the rest was dropped.
     torn: bool,
     dropped: u64,
 }
 
 #[derive(Debug)]
 struct Notice {
-    /// The number of dropped lines that the line reports.
+    /// The number of dropped lines that the notice reports.
     gap: u64,
-    /// The position in the buffer at which the line ends.
+    /// The position in the buffer at which the notice ends.
     end: usize,
 }
 
@@ -67,7 +66,8 @@ impl Sink {
         self.target
     }
 
-    /// Buffers the line that `append` writes, which ends in a newline, or drops it.
+    /// Buffers the line that `append` writes, or drops it if it does not fit. `append` must end the line with a
+    /// newline.
     pub(super) fn line(&mut self, append: impl FnOnce(&mut Vec<u8>)) {
         // Until a gap has been reported, even lines that would fit are dropped, so that there is one long gap and not
         // many short ones.
@@ -83,8 +83,8 @@ impl Sink {
         }
     }
 
-    /// Writes until the buffer is empty or the target is full. If the target is full, returns the time after which to
-    /// try again.
+    /// Writes until the buffer is empty or the target is full. If the target is full, returns the time after which
+    /// writing should be tried again.
     pub(super) fn flush(&mut self) -> Option<Duration> {
         while !self.is_empty() {
             match self.target.write(&self.lines[self.written..]) {
@@ -138,7 +138,7 @@ impl Sink {
         if self.gap == 0 {
             return;
         }
-        // The newline ends the line whose rest was dropped, so that the report does not continue that line.
+        // The newline ends the incomplete line, so that the report does not continue it.
         if self.torn {
             self.lines.push(b'\n');
         }
@@ -149,8 +149,8 @@ impl Sink {
         self.gap = 0;
     }
 
-    /// Records that bytes have been written. The rest is moved to the front only once half of the limit has been
-    /// written, because moving it after every write would be slow.
+    /// Records that `count` bytes have been written. The remaining bytes are moved to the front only after half of the
+    /// limit has been written, because moving them after every write would be slow.
     fn advance(&mut self, count: usize) {
         self.written += count;
         if self.notice.as_ref().is_some_and(|notice| notice.end <= self.written) {
@@ -277,7 +277,8 @@ mod tests {
         let mut waits = 0;
         let mut seen = read(&mut reader, taken).len() - taken;
         while sink.flush().is_some() {
-            // Less than a page is read at a time, so that the pipe is never empty and has room for few bytes.
+            // Less than a page is read at a time, so that the pipe is never empty and always has space for only a few
+            // bytes.
             seen += read(&mut reader, 3000).len();
             waits += 1;
         }
@@ -341,13 +342,15 @@ mod tests {
         put(&mut sink, "two");
         assert_eq!(sink.flush(), None);
         assert_eq!(sink.dropped(), 2);
-        // The next line is tried again. The announcement that is lost with it is not counted as a line.
+        // Writing is tried again with the next line. The report of the gap is lost with this line, but does not count
+        // as a line.
         put(&mut sink, "three");
         assert_eq!(sink.flush(), None);
         assert_eq!((sink.dropped(), sink.gap), (3, 3));
     }
 
-    /// The text that a reader gets if writing fails after four bytes of these lines, and one more line follows.
+    /// Returns the text that a reader receives if writing fails after four bytes of these lines, and one more line
+    /// follows.
     fn after_an_error(lines: &[&str]) -> String {
         let (reader, writer) = pipe().unwrap();
         let mut sink = Sink::new(Target::new(writer.into()), 1000);
@@ -398,7 +401,7 @@ mod tests {
         }
     }
 
-    /// A writer that returns one of these results for each write, the last one first, and then accepts everything.
+    /// A writer that returns these results, the last one first, and then accepts all bytes.
     struct Scripted(Vec<std::io::Result<usize>>);
 
     impl std::io::Write for Scripted {

@@ -2,10 +2,10 @@
 //! supplied.
 //!
 //! The open file description of standard error is shared with the shell or supervisor that started the server.
-//! `O_NONBLOCK` is a flag of that description, so setting it would affect those processes too. Therefore each kind of
-//! descriptor is written to in its own way, none of which changes a shared flag.
+//! `O_NONBLOCK` is a flag of that description, so setting it would affect those processes too. Therefore there is a
+//! write method for each kind of descriptor, and none of the methods changes a shared flag.
 //!
-//! Not here: buffered lines (`sink`).
+//! Lines are buffered in `sink`.
 
 use std::fmt;
 use std::io::{ErrorKind, Write};
@@ -22,9 +22,9 @@ use rustix::net::{SendFlags, send};
 /// reports the pipe as writable. POSIX guarantees at least 512 bytes; on Linux the limit is a page.
 pub(super) const PIPE_BUF: usize = 4096;
 
-/// The destination that log lines are written to.
+/// The destination to which log lines are written.
 pub(super) enum Target {
-    /// A descriptor, and how to write to it.
+    /// A descriptor, and the method of writing to it.
     Descriptor { fd: OwnedFd, method: WriteMethod },
     /// A writer that the program has supplied. It may block.
     Writer(Box<dyn Write + Send>),
@@ -43,8 +43,8 @@ impl fmt::Debug for Target {
 pub(super) enum WriteMethod {
     /// Call `write` on a regular file. The kernel has no non-blocking writes for files.
     File,
-    /// Call `write` without blocking, on a pipe or device that was opened a second time and therefore has flags of its
-    /// own.
+    /// Call `write` without blocking, on a pipe or device that was opened a second time and therefore has its own
+    /// flags.
     Own,
     /// Call `send` on a socket, with a flag that makes only this call non-blocking.
     Socket,
@@ -55,7 +55,7 @@ pub(super) enum WriteMethod {
 }
 
 impl Target {
-    /// Chooses how to write by the kind of the descriptor. A descriptor of unknown kind is polled.
+    /// Chooses the write method by the kind of the descriptor. A descriptor of unknown kind is polled.
     pub(super) fn new(fd: OwnedFd) -> Target {
         match fstat(&fd).map(|stat| FileType::from_raw_mode(stat.st_mode)) {
             Ok(FileType::RegularFile) => Target::Descriptor { fd, method: WriteMethod::File },
@@ -87,7 +87,7 @@ impl Target {
         Target::Descriptor { fd, method: WriteMethod::Polled }
     }
 
-    /// Writes some of the bytes and returns their count.
+    /// Writes some of the bytes and returns the number written.
     ///
     /// # Errors
     /// Returns `AGAIN` if the target is currently full, or any other error that the target returns.
@@ -109,7 +109,7 @@ impl Target {
         }
     }
 
-    /// Waits for up to `within` until there is space for a write. Returns true if there is.
+    /// Waits until there is space for a write, but at most for the time `within`. Returns true if there is space.
     ///
     /// # Errors
     /// Returns `INTR` if a signal arrived first.
@@ -145,8 +145,8 @@ fn reopen(fd: &OwnedFd) -> Result<OwnedFd> {
     open(path, OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())
 }
 
-/// Returns as many whole lines as fit into one atomic write, or the beginning of a longer line. In this way, the output
-/// of other processes on the same pipe appears between two lines and not within one.
+/// Returns as many whole lines as fit into one atomic write, or the beginning of a longer line. The output of other
+/// processes on the same pipe then appears between two lines and not within one.
 fn whole_lines(bytes: &[u8]) -> &[u8] {
     if bytes.len() <= PIPE_BUF {
         return bytes;
@@ -163,7 +163,7 @@ mod tests {
 
     use super::*;
 
-    /// Fails with each of these errors, then accepts one byte at a time.
+    /// A writer that fails with each of these errors in turn, and then accepts one byte at a time.
     struct Fails(Vec<ErrorKind>);
 
     impl Write for Fails {
@@ -184,7 +184,7 @@ mod tests {
         assert_eq!(target.has_room(Duration::ZERO), Ok(true));
     }
 
-    /// The descriptor of a target, and its method.
+    /// The descriptor of a target, and the method of writing to it.
     fn parts(target: &Target) -> (&OwnedFd, WriteMethod) {
         match target {
             Target::Descriptor { fd, method } => (fd, *method),
@@ -210,7 +210,7 @@ mod tests {
         let reader = open(&path, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty()).unwrap();
         let writer = open(&path, OFlags::WRONLY, Mode::empty()).unwrap();
         std::fs::remove_file(&path).unwrap();
-        // The kernel refuses to open the writing end of a FIFO without a reader.
+        // Without a reader, the kernel refuses to open the writing end of a FIFO.
         drop(reader);
         assert_eq!(parts(&Target::new(writer)).1, WriteMethod::Polled);
     }

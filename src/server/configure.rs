@@ -1,4 +1,4 @@
-//! The methods that configure an [`HttpServer`] before it serves. Not here: binding and serving.
+//! The methods that configure an [`HttpServer`] before it serves. It is bound and run in `server.rs`.
 
 use std::io;
 use std::net::SocketAddr;
@@ -37,7 +37,7 @@ impl HttpServer {
         self
     }
 
-    /// Serves each connection with a handler of its own, using the default settings of [`Handlers`].
+    /// Serves each connection with its own handler, with the default settings of [`Handlers`].
     ///
     /// The factory is `Send`, because a server can be moved to another thread before it runs. A handler never leaves
     /// its server's thread, so it can contain an `Rc` or a `RefCell`. The factory must create such values itself, or
@@ -65,8 +65,8 @@ impl HttpServer {
     }
 
     /// Adds `Strict-Transport-Security` with this duration to all responses over TLS, including errors. Browsers then
-    /// use only HTTPS for this host (RFC 6797). A duration of zero makes them forget this. `None`, the default, omits
-    /// the field.
+    /// use only HTTPS for this host (RFC 6797). A duration of zero cancels this for the host. If it is `None`, the
+    /// default, the field is omitted.
     #[cfg(feature = "tls")]
     pub fn hsts(self, max_age: Option<Duration>) -> HttpServer {
         self.state.set_hsts(max_age);
@@ -84,8 +84,8 @@ impl HttpServer {
     /// field.
     ///
     /// # Errors
-    /// Returns an error if `name` is not valid in a header field because it has a control character or a character
-    /// above U+00FF.
+    /// Returns an error if `name` contains a control character or a character above U+00FF, because these are not valid
+    /// in a header field.
     pub fn server_name(self, name: &str) -> io::Result<HttpServer> {
         self.state.set_server_name(name)?;
         Ok(self)
@@ -137,9 +137,9 @@ impl HttpServer {
         self
     }
 
-    /// Calls `work` repeatedly while the server runs, between two turns of the loop, with `interval` between two calls.
-    /// The first call is one interval after the beginning of the run. No client is served during a call. The minimum
-    /// interval is a millisecond. Call this method again to add more work.
+    /// Calls `work` once every `interval` while the server runs, between two turns of the loop. The first call is one
+    /// interval after the beginning of the run. No client is served during a call. The minimum interval is a
+    /// millisecond. Call this method again to add more work.
     ///
     /// ```
     /// use std::time::Duration;
@@ -187,8 +187,8 @@ impl HttpServer {
         self
     }
 
-    /// Sets a callback that is called as soon as the end of a run has been decided: when the server begins to drain, at
-    /// the beginning of [`Lifetime::lame_duck`], or before an immediate end. It is called once per run, between two
+    /// Sets a callback that is called as soon as it is certain that the run will end: when the server begins to drain,
+    /// at the beginning of [`Lifetime::lame_duck`], or before an immediate end. It is called once per run, between two
     /// turns.
     pub fn on_stopping(mut self, stopping: impl FnMut() + Send + 'static) -> HttpServer {
         self.on_stopping = Some(Box::new(stopping));
@@ -225,8 +225,8 @@ impl HttpServer {
         self
     }
 
-    /// Stops the server, like [`Stopper::stop`](crate::Stopper::stop), when this pipe or socket is at EOF or broken,
-    /// which means that the process with the other end has exited. Bytes that arrive on it are discarded.
+    /// Stops the server, like [`Stopper::stop`](crate::Stopper::stop), when this pipe or socket is at EOF or broken.
+    /// This usually means that the process at the other end has exited. Bytes that arrive on it are discarded.
     #[cfg(unix)]
     pub fn stop_at_end_of(mut self, input: impl Into<std::os::fd::OwnedFd>) -> HttpServer {
         self.core.stop_at_end_of(input.into());
@@ -239,9 +239,9 @@ impl HttpServer {
         self
     }
 
-    /// Makes every connection read and write only a few bytes at a time, and pause between reads and writes. This is
-    /// for testing services and clients with messages that are split at any position, and for watching the loop.
-    /// Timeouts are not changed. A pace without limits changes nothing.
+    /// Makes every connection read and write only a few bytes at a time, and pause between reads and writes. Use it to
+    /// test services and clients with messages that are split at any position, and to watch the loop. Timeouts are not
+    /// changed. A pace without limits changes nothing.
     pub fn pace(mut self, pace: Pace) -> HttpServer {
         let is_limited = pace.max_read.is_some() || pace.max_write.is_some();
         self.pace = Some(pace).filter(|_| is_limited);
@@ -270,7 +270,7 @@ impl HttpServer {
         self
     }
 
-    /// Makes the server handle these signals while it runs, each with its action.
+    /// Makes the server handle these signals while it runs. Each signal has its own action.
     ///
     /// # Errors
     /// Returns an error if a handler for one of the signals cannot be installed.
@@ -279,8 +279,8 @@ impl HttpServer {
         Ok(self)
     }
 
-    /// Closes the listeners when a run begins to drain, so that new connections go to another process on the same port
-    /// instead of waiting. The server cannot be run again after that.
+    /// Closes the listeners when a run begins to drain, so that new connections are accepted by another process on the
+    /// same port and do not wait for this one. The server cannot be run again after that.
     pub fn release_on_drain(mut self, release: bool) -> HttpServer {
         self.release_on_drain = release;
         self

@@ -1,4 +1,4 @@
-//! The hooks of an HTTP server: for its service, for its log, and for the callbacks of the program.
+//! The hooks of an HTTP server: code that runs between turns for its service, its log and the program's callbacks.
 
 use std::time::{Duration, SystemTime};
 
@@ -17,7 +17,7 @@ pub(super) struct HttpHooks<'s> {
     callbacks: Callbacks<'s>,
 }
 
-/// The callbacks of a program.
+/// The callbacks that a program has set for a server.
 #[derive(Default)]
 pub(super) struct Callbacks<'s> {
     pub(super) service_actions: Option<&'s mut (dyn FnMut() + Send + 'static)>,
@@ -79,7 +79,7 @@ impl TurnHooks for HttpHooks<'_> {
     }
 }
 
-/// The hooks of a server with counters. These hooks also report dropped log lines and injected faults to the counters.
+/// The hooks of a server that has counters. They also report dropped log lines and injected faults to the counters.
 #[cfg(feature = "harness")]
 pub(super) struct MeteredHooks<'s> {
     pub(super) hooks: HttpHooks<'s>,
@@ -133,8 +133,9 @@ mod tests {
     use crate::log::AccessLog;
     use crate::service::Response;
 
-    /// The limits of a loop of HTTP servers with these limits, in either order, and a raw server if `raw` is true: the
-    /// maximum number of sessions, the number beyond which room is short, and the grace period in seconds.
+    /// Returns the limits of a loop that runs HTTP servers with these limits, added in either order, and also a raw
+    /// server if `raw` is true. The limits are the maximum number of sessions, the number beyond which room is short,
+    /// and the grace period in seconds.
     fn limits_of(http: &[Limits], raw: bool) -> (usize, usize, u64) {
         let log = RefCell::new(AccessLog::off());
         let state = |limits: &Limits| {

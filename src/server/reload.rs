@@ -12,12 +12,13 @@ use crate::limits::Limits;
 use crate::log::AccessLog;
 use crate::service::IntoService;
 
-/// A running server, passed to the callback of [`HttpServer::on_reload`](crate::HttpServer::on_reload) for changes.
+/// A handle to a running server, passed to the [`HttpServer::on_reload`](crate::HttpServer::on_reload) callback so that
+/// it can make changes.
 ///
 /// Connections are not closed. A request that has already begun keeps the service and the limits with which it began.
 pub struct Reload<'s>(&'s ServerState);
 
-/// The callback of [`HttpServer::on_reload`](crate::HttpServer::on_reload).
+/// The type of the [`HttpServer::on_reload`](crate::HttpServer::on_reload) callback.
 pub(super) type OnReload = dyn FnMut(&Reload<'_>) + Send;
 
 impl<'s> Reload<'s> {
@@ -43,7 +44,8 @@ impl<'s> Reload<'s> {
         self.0.set_protocol(protocol);
     }
 
-    /// Replaces the TLS configuration for new connections. Existing connections keep theirs.
+    /// Replaces the TLS configuration for new connections. Existing connections keep the configuration with which they
+    /// began.
     #[cfg(feature = "tls")]
     pub fn set_tls(&self, config: impl Into<Arc<rustls::ServerConfig>>) {
         self.0.set_tls(config.into());

@@ -1,4 +1,5 @@
-//! Creates sessions for accepted connections: decides which connections get a session, and of which type.
+//! Creates sessions for accepted connections. This file decides which connections get a session, and of which type it
+//! is.
 
 use std::net::SocketAddr;
 #[cfg(feature = "tls")]
@@ -30,7 +31,7 @@ pub(super) struct HttpSessions<'s> {
     watch: Watch<'s>,
     /// True if sessions close after their first response.
     once: bool,
-    /// The counters, if the server has any.
+    /// The counters; `None` if the server has none.
     #[cfg(feature = "harness")]
     statistics: Option<&'s Arc<Statistics>>,
     /// The scratch memory that TLS connections share for reading and writing.
@@ -59,7 +60,7 @@ impl<'s> HttpSessions<'s> {
         }
     }
 
-    /// Sets the counters that the connections update, if any.
+    /// Sets the counters that the connections update; `None` if there are none.
     #[cfg(feature = "harness")]
     pub(super) fn counted_by(self, statistics: Option<&'s Arc<Statistics>>) -> HttpSessions<'s> {
         HttpSessions { statistics, ..self }
@@ -90,7 +91,7 @@ impl<'s> HttpSessions<'s> {
         if let Some(pace) = self.pace {
             return self.make_paced(stream, pace, peer, now, observer);
         }
-        // Here the type of the transport is known statically, so the session needs no indirection.
+        // The type of the transport is known at compile time here, so the session needs no dynamic dispatch.
         #[cfg(feature = "tls")]
         if let Some(config) = self.state.tls() {
             return self.admit(self.accept_tls(stream, config)?, peer, now, observer);
@@ -108,7 +109,8 @@ impl<'s> HttpSessions<'s> {
         Some(Box::new(HttpSession::admit(self.state, transport, peer, now, observer)?.once(self.once)))
     }
 
-    /// Creates the server side of a TLS connection. `None` if the configuration is invalid and cannot serve any client.
+    /// Creates the server side of a TLS connection. Returns `None` if the configuration is invalid, so that no client
+    /// can be served.
     #[cfg(feature = "tls")]
     fn accept_tls<T: Transport>(&self, socket: T, config: Arc<ServerConfig>) -> Option<TlsStream<T, ServerSide>> {
         TlsStream::accept(socket, config, Rc::clone(&self.scratch)).ok()
@@ -143,7 +145,7 @@ impl<'s> HttpSessions<'s> {
         Some(Box::new(Paced::new(session, gate)))
     }
 
-    /// The transport for a socket, with TLS if the server is configured for it.
+    /// Creates the transport for a socket, with TLS if the server is configured for it.
     fn boxed(&self, socket: impl Transport + 'static) -> Option<Box<dyn Transport>> {
         #[cfg(feature = "tls")]
         if let Some(config) = self.state.tls() {

@@ -1,5 +1,5 @@
-//! Watching a server: its recorder, and a run with or without a recorder. Without the feature `trace`, there are no
-//! recorders.
+//! Watches a server: its recorder, and a run with or without a recorder. There are recorders only with the `trace`
+//! feature.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,12 +14,12 @@ pub(super) use recorded::{Watch, WatchedServer};
 #[cfg(not(feature = "trace"))]
 pub(super) use unrecorded::{Watch, WatchedServer};
 
-/// The parts of a server that a run of the loop needs.
+/// The parts of a server that are needed for a run of the loop.
 pub(super) struct PreparedRun<'s> {
     pub(super) core: &'s mut LoopCore,
     pub(super) registration: Registration<'s>,
     pub(super) watch: Watch<'s>,
-    /// The observer that updates the counters of the loop, if the server has counters.
+    /// The observer that updates the counters of the loop; `None` if the server has no counters.
     #[cfg(feature = "harness")]
     pub(super) meter: Option<LoopMeter>,
 }
@@ -73,7 +73,7 @@ mod recorded {
     use crate::HttpServer;
     use crate::trace::{ConnectionRecorder, Explain, Recorder};
 
-    /// The recorder of a server, if the server is watched.
+    /// The recorder of a server; `None` if the server is not watched.
     #[derive(Default)]
     pub(in crate::server) struct WatchedServer(Option<Box<RefCell<Recorder>>>);
 
@@ -82,7 +82,7 @@ mod recorded {
             self.0.get_or_insert_default().get_mut()
         }
 
-        /// Records that a run begins on these addresses.
+        /// Records the beginning of a run on these addresses.
         pub(in crate::server) fn begin_run(&self, addresses: &[SocketAddr]) -> Watch<'_> {
             if let Some(recorder) = &self.0 {
                 recorder.borrow_mut().begin_run(addresses, SystemTime::now());
@@ -91,7 +91,7 @@ mod recorded {
         }
     }
 
-    /// The recorder of a run, if any.
+    /// The recorder of a run; `None` if the run is not watched.
     #[derive(Clone, Copy, Default)]
     pub(in crate::server) struct Watch<'s>(Option<&'s RefCell<Recorder>>);
 
@@ -104,7 +104,8 @@ mod recorded {
             self.0
         }
 
-        /// The observer for a connection that was accepted at `now`. `limit` is its time limit for the first byte.
+        /// The observer for a connection that was accepted at `now`. `limit` is the time within which the connection
+        /// must send its first byte.
         pub(in crate::server) fn observer(
             self,
             peer: SocketAddr,
@@ -141,7 +142,7 @@ mod recorded {
             self
         }
 
-        /// Writes one sentence to `out` for each event of these connections, at the time of the event.
+        /// Writes one sentence to `out` for each event of these connections, as soon as the event occurs.
         pub fn explain(mut self, which: Explain, out: impl Write + Send + 'static) -> HttpServer {
             self.watch.recorder().explain_to(which, out);
             self

@@ -1,7 +1,7 @@
 //! The faults with which a response deliberately violates HTTP, for testing clients. A fault is only data;
 //! `connection/` injects it.
 //!
-//! Not here: choosing the responses that get a fault (`faults`).
+//! `faults` chooses the responses that get a fault.
 
 use std::time::Duration;
 
@@ -32,8 +32,8 @@ pub enum FaultKind {
     Length,
     /// The head is sent twice.
     DuplicateHead,
-    /// An interim response with hints is sent first (RFC 8297). It is valid, but some clients mistake it for the final
-    /// response.
+    /// An interim response with early hints is sent first (RFC 8297). It is valid, but some clients mistake it for the
+    /// final response.
     EarlyHints,
     /// `100 Continue` is sent after the response.
     Late100,
@@ -83,7 +83,7 @@ impl FaultKind {
     }
 }
 
-/// The fault of one response.
+/// The fault with which one response is sent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fault {
     pub(crate) kind: FaultKind,
@@ -95,9 +95,9 @@ pub struct Fault {
 /// A change to the bytes of a response, or to the times at which they are sent.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum WireEffect {
-    /// The response is truncated at the given point, and the connection ends as given.
+    /// The response is truncated at this point, and the connection then ends in this way.
     Cut(CutPoint, CutEnd),
-    /// At most `bytes` bytes are sent at a time, and further bytes only after the time `every`.
+    /// At most `bytes` bytes are sent at a time, with a pause of `every` before the next bytes.
     Paced { bytes: u64, every: Duration },
     /// These bytes replace the response, and then the connection is closed.
     Garbage(Vec<u8>),
@@ -121,7 +121,7 @@ pub(crate) enum CutPoint {
     Body(u64),
 }
 
-/// How a connection ends after a truncated response.
+/// The way in which a connection ends after a truncated response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CutEnd {
     /// The connection is reset.

@@ -8,8 +8,8 @@ use std::marker::PhantomData;
 use super::{ByInto, Reply, Response, SendSync, Service};
 use crate::http::Request;
 
-/// A [`Service`], or one of two further kinds of closures: a closure that takes the [`Request`] by value and gets a
-/// copy of it, and a closure whose error is `Box<dyn Error + Send + Sync>`.
+/// A [`Service`], or one of two further kinds of closures: a closure that takes the [`Request`] by value and therefore
+/// receives a copy of it, and a closure whose error is `Box<dyn Error + Send + Sync>`.
 ///
 /// A closure with the argument type `&Request`, as in `|request: &Request|`, is itself a `Service`, and the request is
 /// not copied. A closure whose argument has no type annotation, such as `|_| Response::text("hello")`, takes the
@@ -29,18 +29,18 @@ use crate::http::Request;
     note = "a closure has the form `|request: &Request| ..` and returns a `Response`, or a `Result` with one"
 )]
 pub trait IntoService<M> {
-    /// The type of the service.
+    /// The type of the service that `into_service` returns.
     type Service: Service;
 
-    /// Converts the value to a service.
+    /// Converts the value to a service. A value that already is a service is returned unchanged.
     fn into_service(self) -> Self::Service;
 }
 
-/// The marker of [`IntoService`] for a [`Service`].
+/// Marks, as the parameter `M`, the implementation of [`IntoService`] for every [`Service`].
 #[derive(Debug)]
 pub struct AsItIs;
 
-/// The marker of [`IntoService`] for a closure that takes the request by value.
+/// Marks, in the parameter `M`, the implementations of [`IntoService`] for closures that take the request by value.
 #[derive(Debug)]
 pub struct ByValue;
 

@@ -1,5 +1,5 @@
-//! The response of a service: its status, header fields and body, and the texts of an error response. Not here: framing
-//! and sending.
+//! The response of a service: its status, header fields and body, and the texts of an error response. The connection
+//! frames and sends it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,13 +15,12 @@ use crate::http::{FieldBlock, FieldValue, HttpError, HttpErrorParts, IntoStatus,
 pub struct Response {
     /// The status. An interim status (1xx) is not allowed, and results in a 500 response.
     pub status: Status,
-    /// The reason phrase, if it is not the standard one for the status. Control characters are sent as `?`. The message
-    /// of an error takes precedence.
+    /// The reason phrase, if it differs from the standard one for the status. Control characters are sent as `?`. The
+    /// message of an error takes precedence.
     pub reason: Option<Box<str>>,
-    /// The header fields, without those that the connection adds: `Server`, `Date`, the framing fields and
-    /// `Connection`.
+    /// The header fields, except those that the connection adds: `Server`, `Date`, the framing fields and `Connection`.
     pub head: FieldBlock,
-    /// The body. A response to HEAD can have a body, whose length is announced, but whose bytes are not sent.
+    /// The body. If a response to HEAD has a body, its length is announced, but its bytes are not sent.
     pub body: Body,
     /// The user whose credentials the service has verified; see [`Response::user`].
     pub user: Option<Arc<str>>,
@@ -37,12 +36,12 @@ pub struct ErrorText {
     pub message: Option<Cow<'static, str>>,
     /// The long text on the page.
     pub explain: Option<Cow<'static, str>>,
-    /// The cause, for the log; see [`Response::cause`].
+    /// The text about the cause for the log; see [`Response::cause`].
     pub cause: Option<Box<str>>,
 }
 
 impl Response {
-    /// Creates a response without fields and body. `status` is a [`Status`] or a number. A number
+    /// Creates a response without header fields and without a body. `status` is a [`Status`] or a number. A number
     /// outside 100 to 999 makes the response a [failure](Response::failure).
     ///
     /// ```
@@ -81,8 +80,8 @@ impl Response {
         Response::of_type("application/json", json.to_string())
     }
 
-    /// Creates a 200 response whose body is bytes with this content type. A type that is not a valid field value makes
-    /// the response a [failure](Response::failure).
+    /// Creates a 200 response with these bytes as the body and with this content type. If the content type is not a
+    /// valid field value, the response is a [failure](Response::failure).
     ///
     /// ```
     /// use serve_forever::service::Response;
@@ -105,9 +104,9 @@ impl Response {
         response
     }
 
-    /// Creates a 303 response with this `Location`, for which the client then sends a GET (RFC 9110 section 15.4.4).
-    /// [`status`](Response::status) can make it another redirect, such as 308, which keeps the method. Control
-    /// characters and characters above U+00FF must be percent-encoded; otherwise the response is a
+    /// Creates a 303 response with this `Location`. The client then sends a GET request for that location (RFC 9110
+    /// section 15.4.4). [`status`](Response::status) can make it another redirect, such as 308, which keeps the method.
+    /// Control characters and characters above U+00FF must be percent-encoded; otherwise the response is a
     /// [failure](Response::failure).
     ///
     /// ```
@@ -193,9 +192,9 @@ impl Response {
         Ok(self)
     }
 
-    /// Sets the user whose credentials the service has verified, for the log: the third field in the common and the
-    /// combined format, and `user` in the JSON format. The name is not sent to the client. A response that rejects
-    /// credentials should not set a user, because a password may have been entered as the name.
+    /// Sets the user whose credentials the service has verified. The access log contains the name as the third field in
+    /// the common and the combined format, and as `user` in the JSON format. The name is not sent to the client. A
+    /// response that rejects credentials should not set a user, because a password may have been entered as the name.
     ///
     /// ```
     /// use serve_forever::http::Request;

@@ -10,7 +10,7 @@ use crate::testing::Bench;
 
 const GET: &[u8] = b"GET /a?b=c HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-/// The response of a service to `GET`, and the first line of its log.
+/// The response of a service to a GET request, and the first line of the log.
 fn response_and_log<M>(service: impl IntoService<M, Service: Send + 'static>) -> (String, String) {
     let (mut reader, writer): (PipeReader, _) = io::pipe().unwrap();
     let bench = Bench::new(service).log(AccessLog::to(writer.into()));

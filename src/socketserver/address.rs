@@ -1,4 +1,4 @@
-//! The address of a client of a raw server, over the network or a Unix socket.
+//! The address of a raw server's client, which is a network address or the path of a Unix socket.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -17,8 +17,8 @@ pub enum Address {
 }
 
 impl Address {
-    /// The address in the form that is shown to users, in which an IPv4 address that a dual-stack socket reports as
-    /// IPv6 is converted back.
+    /// The address in the form that users see. If a dual-stack socket has reported an IPv4 address as IPv6, it is
+    /// converted back.
     pub(super) fn unmapped(&self) -> Address {
         match self {
             Address::Net(address) => Address::Net(unmapped(*address)),
@@ -36,7 +36,7 @@ impl Address {
 }
 
 impl Address {
-    /// The path of a Unix socket, if it is bound to one.
+    /// The path of a Unix socket; `None` if the socket is not bound to a path, or for a network address.
     pub fn path(&self) -> Option<&Path> {
         match self {
             Address::Unix(path) => path.as_deref(),

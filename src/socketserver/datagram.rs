@@ -1,6 +1,6 @@
 //! Datagram servers over UDP and Unix sockets, and the interface of their handlers.
 //!
-//! Not here: the session of a datagram (`datagram_session.rs`).
+//! The session of a datagram is in `datagram_session.rs`.
 
 use std::cell::RefCell;
 use std::error::Error;
@@ -33,8 +33,8 @@ use crate::session::Session;
 /// `E` is the error type of `handle`. It is [`io::Error`] unless the implementation names another type; see
 /// [`IntoError`].
 pub trait DatagramRequestHandler<E = io::Error> {
-    /// Handles a datagram. The bytes that this writes are sent as one datagram, the reply, when it returns. If it has
-    /// written nothing, nothing is sent.
+    /// Handles a datagram. When this method returns, the bytes that it has written are sent as one datagram, the reply.
+    /// If it has written nothing, no reply is sent.
     ///
     /// # Errors
     /// Any error is written to the log, and no reply is sent.
@@ -47,7 +47,7 @@ impl<H: DatagramRequestHandler<E>, E: IntoError<M>, M> DatagramRequestHandler<Bo
     }
 }
 
-/// One datagram, in the form in which it is passed to its handler.
+/// One datagram, as a handler sees it.
 pub struct DatagramRequest<'y> {
     packet: Vec<u8>,
     truncated: bool,
@@ -61,7 +61,7 @@ impl DatagramRequest<'_> {
         &self.packet
     }
 
-    /// True if the datagram was longer, and the rest of it is lost. Python does not report this.
+    /// True if the datagram was longer than that. The rest of it is lost. Python does not report this.
     pub fn is_truncated(&self) -> bool {
         self.truncated
     }
@@ -136,11 +136,11 @@ impl DatagramRequest<'_> {
         self.io.wait_for_stop(timeout)
     }
 
-    /// Connects to `HOST:PORT`. The returned connection is used in blocking style and suspends only this handler. A
-    /// name is resolved on a worker thread, and its addresses are tried in turn. `timeout` limits all of this together,
-    /// and later each wait on the connection ([`OutgoingStream::set_timeout`]); `None` means no limit.
+    /// Connects to `HOST:PORT`. The returned connection is blocking, but it suspends only this handler. A host name is
+    /// resolved on a worker thread, and its addresses are tried in turn. `timeout` bounds the whole connect, and then
+    /// each later wait on the connection ([`OutgoingStream::set_timeout`]). `None` means no limit.
     ///
-    /// All handlers of a server together can have at most 1024 such connections open.
+    /// At most 1024 such connections can be open across a server's handlers.
     ///
     /// # Errors
     /// Returns the errors of the operating system, and errors of kind [`TimedOut`](io::ErrorKind::TimedOut) after
@@ -198,7 +198,8 @@ impl fmt::Debug for DatagramWriter<'_> {
 /// A server for datagrams. A handler serves each datagram.
 #[must_use = "a server serves nothing until it runs"]
 pub struct DatagramServer<S> {
-    /// The file is declared first, so that it is dropped first and the path is unlinked before the socket is closed.
+    /// This field is declared first, so that it is dropped first. The path is then unlinked before the socket is
+    /// closed.
     _file: Option<SocketFile>,
     socket: S,
     address: Address,
@@ -336,7 +337,7 @@ impl<S> fmt::Debug for DatagramServer<S> {
     }
 }
 
-/// Lends a server's acceptor and hooks to the loop for one run.
+/// Creates the acceptor and the hooks of a server for one run of the loop.
 fn register<'s, S: DatagramSocket>(
     socket: &'s S,
     factory: &'s Option<DatagramHandlerFactory>,

@@ -17,7 +17,7 @@ pub trait DatagramSocket: AsRawFd + Send {
     #[doc(hidden)]
     fn receive(&self, buf: &mut [u8]) -> io::Result<(usize, Address)>;
 
-    /// Sends a datagram. If the client has no address, nothing is sent.
+    /// Sends a datagram. If the client's socket has no address, nothing is sent.
     #[doc(hidden)]
     fn send(&self, bytes: &[u8], to: &Address) -> io::Result<usize>;
 }
@@ -50,8 +50,8 @@ impl DatagramSocket for UnixDatagram {
 pub(super) struct DatagramSession<'s, S> {
     socket: &'s S,
     handler: RawHandler<'s>,
-    /// The sender's address in the form that the socket reports, because a dual-stack socket accepts an IPv4
-    /// destination only in this form.
+    /// The sender's address as the socket has reported it. A dual-stack socket accepts an IPv4 destination only in this
+    /// form.
     peer: Address,
     no_source: NoSource,
 }
@@ -80,12 +80,13 @@ impl<S: DatagramSocket> Session for DatagramSession<'_, S> {
         // If the handler has written nothing, no datagram is sent, not even an empty one.
         match if reply.is_empty() { Ok(0) } else { self.socket.send(reply, &self.peer) } {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Next::Wait(cx.clock.now.checked_add(RETRY)),
-            // After any other error the reply is lost, just as any datagram can be lost in the network.
+            // After any other error the reply is lost, as any datagram can be lost in the network.
             _ => Next::Close(CloseReason::Complete),
         }
     }
 
-    /// Returns a source without events. All datagrams share the server's socket, so a session has nothing to register.
+    /// Returns a source that never has events. All datagrams share the server's socket, so a session has no socket to
+    /// register.
     fn source(&mut self) -> &mut dyn mio::event::Source {
         &mut self.no_source
     }

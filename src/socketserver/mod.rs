@@ -30,8 +30,8 @@
 //! # Ok::<(), io::Error>(())
 //! ```
 //!
-//! A raw handler runs on a coroutine and writes to the same kind of log as an HTTP handler. Not here: protocols.
-//! Requests are not parsed, and responses are not framed.
+//! A raw handler runs on a coroutine and writes to the same kind of log as an HTTP handler. This module implements no
+//! protocol: requests are not parsed, and responses are not framed.
 //!
 //! Invariant: a handler that fails, panics or never returns affects only its own client.
 

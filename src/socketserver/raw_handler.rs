@@ -1,6 +1,6 @@
 //! A running handler of a raw connection or datagram, with its log.
 //!
-//! Not here: sockets. The sessions move the bytes of the channel.
+//! This file does not use sockets. The sessions move the bytes between a socket and the channel.
 
 use std::cell::{Cell, Ref, RefCell, RefMut};
 use std::error::Error;
@@ -17,14 +17,13 @@ use crate::session::{CloseReason, StepContext};
 /// The handler of one raw session, with its log.
 pub(super) struct RawHandler<'s> {
     runner: TaskRunner,
-    /// The client's address, for log lines.
+    /// The client's address for log lines; `None` for a client on a Unix socket.
     peer: Option<SocketAddr>,
     log: &'s RefCell<AccessLog>,
 }
 
 impl<'s> RawHandler<'s> {
-    /// Creates a handler that starts when it is first run. `peer` is the client's address in the form that is shown to
-    /// users.
+    /// Creates a handler that starts when it is first run. `peer` is the client's address in the form that users see.
     pub(super) fn new<F>(
         resources: &HandlerResources,
         peer: Address,
@@ -85,7 +84,7 @@ impl<'s> RawHandler<'s> {
 
 impl Drop for RawHandler<'_> {
     fn drop(&mut self) {
-        // A handler that is being cancelled can still write lines to the log.
+        // While the handler is being cancelled, it can still write lines to the log.
         self.runner.cancel();
         self.write_log(SystemTime::now());
     }

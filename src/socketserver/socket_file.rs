@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-/// The file to which a Unix socket is bound. Dropping this removes the file. Python does not remove it, so binding the
-/// same path again fails.
+/// The file to which a Unix socket is bound. Dropping this value removes the file. In Python the file remains, and
+/// binding the same path again fails.
 #[derive(Debug)]
 pub(super) struct SocketFile(pub(super) PathBuf);
 

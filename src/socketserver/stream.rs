@@ -1,6 +1,6 @@
 //! Servers for raw connections over TCP and Unix sockets, and the interface of their handlers.
 //!
-//! Not here: the session of a connection (`stream_session.rs`).
+//! The session of a connection is in `stream_session.rs`.
 
 use std::cell::RefCell;
 use std::error::Error;
@@ -72,7 +72,7 @@ impl<H: StreamRequestHandler<E>, E: IntoError<M>, M> StreamRequestHandler<Box<dy
     }
 }
 
-/// One connection, in the form in which it is passed to its handler.
+/// One connection, as a handler sees it.
 pub struct StreamRequest<'y> {
     peer: Address,
     tls: Option<Arc<TlsInfo>>,
@@ -144,8 +144,8 @@ impl StreamRequest<'_> {
         self.io.wait_until(shared, timeout, false, look)
     }
 
-    /// True if the server is stopping. Every handler then reads EOF, and has 5 seconds to return. Also true if the
-    /// client has disconnected.
+    /// True if the server is stopping. Every handler then reads EOF, and has 5 seconds to return. This is also true if
+    /// the client has disconnected.
     pub fn is_stopping(&self) -> bool {
         self.io.is_stopping()
     }
@@ -160,11 +160,11 @@ impl StreamRequest<'_> {
         self.io.wait_for_stop(timeout)
     }
 
-    /// Connects to `HOST:PORT`. The returned connection is used in blocking style and suspends only this handler. A
-    /// name is resolved on a worker thread, and its addresses are tried in turn. `timeout` limits all of this together,
-    /// and later each wait on the connection ([`OutgoingStream::set_timeout`]); `None` means no limit.
+    /// Connects to `HOST:PORT`. The returned connection is blocking, but it suspends only this handler. A host name is
+    /// resolved on a worker thread, and its addresses are tried in turn. `timeout` bounds the whole connect, and then
+    /// each later wait on the connection ([`OutgoingStream::set_timeout`]). `None` means no limit.
     ///
-    /// All handlers of a server together can have at most 1024 such connections open.
+    /// At most 1024 such connections can be open across a server's handlers.
     ///
     /// # Errors
     /// Returns the errors of the operating system, and errors of kind [`TimedOut`](io::ErrorKind::TimedOut) after
@@ -174,8 +174,8 @@ impl StreamRequest<'_> {
         self.io.connect_tcp(&address, timeout)
     }
 
-    /// A connector that opens connections for this handler in other ways than [`connect_tcp`](Self::connect_tcp). With
-    /// the feature `client`, an `HttpConnection` can use it.
+    /// A connector for this handler, for connections that [`connect_tcp`](Self::connect_tcp) cannot open. With the
+    /// `client` feature, an `HttpConnection` can use it.
     pub fn connector(&self) -> OutgoingConnector<'_> {
         self.io.connector()
     }
@@ -192,14 +192,15 @@ impl fmt::Debug for StreamRequest<'_> {
     }
 }
 
-/// A server for connections of any protocol. Each connection is served by a handler.
+/// A server for connections of any protocol. Each connection has its own handler.
 #[must_use = "a server serves nothing until it runs"]
 pub struct StreamServer<L> {
-    /// The file is declared first, so that it is dropped first and the path is unlinked before the socket is closed.
+    /// This field is declared first, so that it is dropped first. The path is then unlinked before the socket is
+    /// closed.
     _file: Option<SocketFile>,
     listener: L,
     address: Address,
-    /// Creates the handler for a connection.
+    /// The function that creates the handler for a connection; `None` if connections are closed immediately.
     factory: Option<StreamHandlerFactory>,
     settings: CoroutineSettings,
     timeout: Duration,
@@ -304,8 +305,8 @@ impl<L: StreamListener> StreamServer<L> {
         self
     }
 
-    /// Sets how long a handler waits for a client that does not send or read before the connection is closed. Default:
-    /// 5 minutes. This is Python's `timeout`, which has no limit by default.
+    /// Sets the maximum time that a handler waits for a client that neither sends nor reads. The connection is then
+    /// closed. Default: 5 minutes. This corresponds to Python's `timeout`, which is unlimited by default.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -350,7 +351,7 @@ impl<L: StreamListener> StreamServer<L> {
         core.handle_request(timeout, registration)
     }
 
-    /// Lends this server's acceptor and hooks to the loop for one run.
+    /// Returns the loop, and this server's acceptor and hooks for one run of the loop.
     fn prepare(&mut self) -> (&mut LoopCore, Registration<'_>) {
         let accept = StreamAccept {
             listener: &mut self.listener,

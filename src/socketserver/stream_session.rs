@@ -1,6 +1,6 @@
 //! The session of one raw connection: moves bytes between a stream and a handler, and closes the stream gracefully.
 //!
-//! Not here: the meaning of the bytes.
+//! The meaning of the bytes does not matter here.
 
 use std::cell::OnceCell;
 use std::io;
@@ -16,26 +16,27 @@ use crate::transport::{Handshake, Transport};
 
 /// The session for one connection of a [`StreamServer`](super::StreamServer).
 pub(super) struct StreamSession<'s, T> {
-    /// The handler is declared before the stream, so that a cancelled handler ends before the stream is closed.
+    /// The handler is declared before the transport, so that a cancelled handler ends before the transport is closed.
     handler: RawHandler<'s>,
     transport: T,
     /// The maximum time without progress by the client while the handler waits for it.
     timeout: Duration,
-    /// When the client last sent or received a byte; while lingering, when the lingering began.
+    /// The time at which the client last sent or received a byte. While lingering, the time at which the lingering
+    /// began.
     since: Instant,
     phase: StreamPhase,
     tls: TlsCell,
 }
 
-/// A cell for the result of the TLS handshake. The session sets it before it first runs the handler. Without TLS it
-/// stays empty.
+/// A cell for the result of the TLS handshake. The session sets it before it first runs the handler. If the connection
+/// is not encrypted, the cell stays empty.
 pub(super) type TlsCell = Rc<OnceCell<Arc<TlsInfo>>>;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum StreamPhase {
-    /// The transport performs its handshake, before the first byte.
+    /// The transport performs its handshake. No byte has been exchanged with the handler yet.
     Handshake,
-    /// The handler has not ended yet, or its output has not been sent completely.
+    /// The handler has not ended yet, or some of its output has not been sent yet.
     Serving,
     /// The sending side has been shut down, and input is discarded until the client closes. Closing with unread input
     /// would reset the connection, and the client could lose output that it has not read.
@@ -48,7 +49,8 @@ const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 /// The maximum time from accepting a connection to the end of the transport's handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The maximum number of rounds of reading, running and writing in a step, before other sessions run.
+/// The maximum number of rounds in one step, after which other sessions run. Each round reads, runs the handler and
+/// writes.
 const MAX_ROUNDS: usize = 8;
 
 impl<'s, T: Transport> StreamSession<'s, T> {
@@ -84,7 +86,7 @@ impl<T: Transport> StreamSession<'_, T> {
             return next;
         }
         if cx.clock.stopping.is_some() {
-            // The client may never send again. EOF lets a reading handler finish.
+            // The client may never send anything again. EOF allows a handler that is reading to finish.
             self.handler.state_mut().input_ended = true;
         }
         for _ in 0..MAX_ROUNDS {
@@ -194,7 +196,7 @@ impl<T: Transport> StreamSession<'_, T> {
         if !ready.write || !(has_output || has_pending) {
             return Ok(false);
         }
-        // Bytes that are still in the transport must be sent before new ones.
+        // Bytes that are still buffered in the transport must be sent before new ones.
         let flushed = if has_pending { self.transport.flush_pending() } else { Ok(()) };
         // The transport may have been unable to read until it could send, and no event reports that it can read again.
         ready.read |= has_pending && flushed.is_ok();
@@ -214,8 +216,8 @@ impl<T: Transport> StreamSession<'_, T> {
         }
     }
 
-    /// Returns the next deadline to wait for: that of the handler's wait or that of the client. Closes the session if
-    /// the client's deadline has passed.
+    /// Returns the next wait of the session, which ends at the deadline of the handler's wait or at that of the client.
+    /// If the client's deadline has passed, returns the end of the session instead.
     fn wait(&self, now: Instant) -> Next {
         let state = self.handler.state();
         let has_output = !state.output.is_empty() || self.transport.has_pending();
@@ -248,7 +250,7 @@ mod tests {
     use crate::testing::MemoryRegistrar;
     use crate::transport::Memory;
 
-    /// A session whose handler writes "goodbye" and returns.
+    /// A session with a handler that writes "goodbye" and returns.
     struct Goodbye<'s> {
         session: StreamSession<'s, Memory>,
         began: Instant,

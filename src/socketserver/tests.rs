@@ -16,7 +16,7 @@ use crate::log::AccessLog;
 use crate::service::Response;
 use crate::{EventLoop, HttpServer, Stopper};
 
-/// A handler that sends each line or datagram back in upper case.
+/// A handler that sends each received line or datagram back in upper case.
 struct Upper;
 
 impl StreamRequestHandler for Upper {
@@ -251,7 +251,7 @@ impl<E: From<io::Error> + From<ParseIntError>> StreamRequestHandler<E> for Fails
     }
 }
 
-/// The response to a line, and the log of the server.
+/// Returns the server's response to a line, and its log.
 fn response_and_log_of<E, M: 'static>(line: &str) -> (String, String)
 where
     E: From<io::Error> + From<ParseIntError> + IntoError<M> + 'static,

@@ -1,5 +1,5 @@
-//! A server without sockets, for in-memory clients. Not here: the loop, and time limits that could make a slow test
-//! fail.
+//! A server without sockets, for in-memory clients. It does not run the loop, and has no time limits that could make a
+//! slow test fail.
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -89,7 +89,7 @@ impl Bench {
         self
     }
 
-    /// Connects a client, whose address is port 50000 on the loopback address.
+    /// Connects a client from port 50000 on the loopback address.
     pub fn connect(&self) -> Client<'_> {
         let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 50000));
         let (wake, woken) = channel();
@@ -116,7 +116,7 @@ impl fmt::Debug for Bench {
 /// The maximum time that a client waits for an event.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// An in-memory client. Dropping it drops the session, as when a connection breaks.
+/// An in-memory client. Dropping it drops the session, as if the connection had broken.
 pub struct Client<'b> {
     site: &'b ServerState,
     /// The session; `None` once the server has closed the connection.
@@ -222,9 +222,9 @@ impl Client<'_> {
         self.run();
     }
 
-    /// Waits until a deadline of the connection has passed or another thread has woken it, and runs the server. Returns
-    /// false if the connection is closed, or if neither happens within a minute, so that a test of a server that never
-    /// responds fails instead of hanging.
+    /// Waits until a deadline of the connection has passed or another thread has woken the connection, and then runs
+    /// the server. Returns false if the connection is closed, or if neither happens within a minute. A test of a server
+    /// that never responds therefore fails instead of hanging.
     pub fn wait(&mut self) -> bool {
         if self.session.is_none() {
             return false;
@@ -260,7 +260,7 @@ impl Client<'_> {
             };
             let mut ready = Ready::FRESH;
             let next = session.step(&mut ready, &mut cx);
-            // Like most clients, this one closes its side when it reads EOF.
+            // Like most clients, this client closes its sending side when it reads EOF.
             session.transport().at_end |= session.transport().ended;
             match next {
                 Next::Again => {}
@@ -294,7 +294,7 @@ pub(super) fn request_bytes(method: &str, target: &str, fields: &[(&str, &str)],
     for (name, value) in fields {
         bytes.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
     }
-    // A request without a body has no `Content-Length`, like a browser's GET.
+    // A request without a body has no `Content-Length`, as in a browser's GET request.
     if !body.is_empty() {
         bytes.extend_from_slice(format!("Content-Length: {}\r\n", body.len()).as_bytes());
     }

@@ -1,9 +1,9 @@
-//! Helpers for tests of programs that use this library: they run a service or handler on bytes without a socket, or a
-//! server on a port of its own until the test ends.
+//! Helpers for tests of programs that use this library. They run a service or a handler on bytes without a socket, or
+//! run a server on its own port until the test ends.
 //!
 //! [`get`] is the simplest way to send a request, and [`answer`] works on bytes. A [`Bench`] has clients that send and
-//! receive piece by piece. A [`TestServer`] runs a server on a socket. None of them has time limits that could make a
-//! test fail on a slow machine.
+//! receive piece by piece. A [`TestServer`] runs a server on a socket. Their own time limits are a minute long, so that
+//! a test does not fail on a slow machine.
 
 mod bench;
 mod registrar;

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use crate::session::{Registrar, Waker};
 
-/// A registrar without a poll. It returns an error for every source, returns clones of one waker, and reports a time
-/// that its owner sets.
+/// A registrar without a poll. It returns an error for every source. Its wakers are clones of one waker, and its owner
+/// sets the time that it reports.
 pub struct MemoryRegistrar {
     waker: Waker,
     /// The time of the current turn.
@@ -20,7 +20,7 @@ impl MemoryRegistrar {
         MemoryRegistrar { waker, now }
     }
 
-    /// Creates a registrar for sessions that are never woken by another thread.
+    /// Creates a registrar for sessions that no other thread wakes.
     pub fn without_wakers(now: Instant) -> MemoryRegistrar {
         MemoryRegistrar::new(Waker::new(|| {}), now)
     }

@@ -1,4 +1,4 @@
-//! A response that a client has received. Not here: connections.
+//! A response that a client has received. The connections are in `bench` and `server`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,9 +13,9 @@ pub struct TestResponse {
 }
 
 impl TestResponse {
-    /// Parses the response to a request with this method from the front of `bytes`. Returns the response and the number
-    /// of bytes that it occupies, including interim responses; `None` if it is incomplete. `has_ended` must be true if
-    /// no bytes follow.
+    /// Parses the response to a request with this method from the front of `bytes`. Returns the response, and the
+    /// number of bytes that it occupies together with preceding interim responses. Returns `None` if the response is
+    /// incomplete. `has_ended` must be true if no bytes follow.
     ///
     /// # Panics
     /// Panics if the bytes are not a response.

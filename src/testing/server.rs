@@ -1,4 +1,5 @@
-//! A server on a port of its own, which is stopped when the test ends. Not here: a client.
+//! A server on its own port, which is stopped when the test ends. Its client methods send a single request on a new
+//! connection.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -11,7 +12,8 @@ use super::response::TestResponse;
 use crate::event_loop::LoopMember;
 use crate::{EventLoop, HttpServer, Stopped, Stopper};
 
-/// A server on a thread of its own. Dropping this stops the server. If its log was not set, the server does not log.
+/// A server on its own thread. Dropping this value stops the server. If the program has not set a log for the server,
+/// logging is off.
 ///
 /// ```
 /// use serve_forever::{HttpServer, service::Response, testing::TestServer};
@@ -53,7 +55,7 @@ pub struct TestServer {
 
 /// A server that a [`TestServer`] runs: every server of this crate, and an [`EventLoop`].
 pub trait TestableServer: Send + 'static {
-    /// The address that clients connect to, if any.
+    /// The address that clients connect to; `None` if the server has no network address.
     #[doc(hidden)]
     fn test_address(&self) -> Option<SocketAddr>;
 
@@ -66,7 +68,7 @@ pub trait TestableServer: Send + 'static {
         false
     }
 
-    /// Turns off the log, unless it has been set.
+    /// Turns logging off, unless the program has set a log.
     #[doc(hidden)]
     fn test_quieten(&mut self);
 
@@ -74,7 +76,7 @@ pub trait TestableServer: Send + 'static {
     fn test_run(&mut self) -> io::Result<Stopped>;
 }
 
-/// Implements [`TestableServer`] with the methods of a server.
+/// Implements [`TestableServer`] for a server type by calling the server's own methods.
 macro_rules! testable {
     ($server:ty, $address:expr $(, $is_encrypted:expr)?) => {
         impl TestableServer for $server {
@@ -130,7 +132,7 @@ impl TestServer {
     /// The address of the server.
     ///
     /// # Panics
-    /// Panics for an [`EventLoop`], whose servers have addresses of their own, and for a server on a Unix socket.
+    /// Panics for an [`EventLoop`], because each of its servers has its own address, and for a server on a Unix socket.
     pub fn address(&self) -> SocketAddr {
         // NOTE(unwrap): the panic is documented and makes the test fail.
         self.address.expect("an event loop and a Unix socket have no network address of their own")
