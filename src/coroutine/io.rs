@@ -123,7 +123,7 @@ impl<'y> HandlerIo<'y> {
             state.provide(None);
         }
         let result = loop {
-            // A short job may already have ended.
+            // A short job may already have ended. The handler then need not be suspended.
             if let Some(result) = handle.take() {
                 break result;
             }

@@ -106,7 +106,8 @@ impl<'h> OutgoingConnector<'h> {
                 Err(error) if !matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::ConnectionAborted) => {
                     last = error;
                 }
-                // The remaining errors do not depend on the address.
+                // A connection, or an error that does not depend on the address: the time is up, or the client has
+                // disconnected.
                 result => return result,
             }
         }

@@ -102,7 +102,7 @@ impl ParkedStream {
         self.0.try_write(bytes)
     }
 
-    /// The current time, for deadlines.
+    /// The current time, from which deadlines are computed.
     pub(crate) fn time(&self) -> Instant {
         now()
     }

@@ -153,7 +153,7 @@ impl<T> fmt::Debug for Shared<T> {
 /// Exclusive access to a shared value. Dropping it after a change ends the waits for the value.
 struct SharedAccess<'s, T> {
     holder: &'s AtomicUsize,
-    /// `None` only while the access is being dropped.
+    /// The lock on the state; `None` only while the access is being dropped.
     state: Option<MutexGuard<'s, SharedState<T>>>,
     /// True if the access may have changed the value. An access that only checked the value must not end the waits of
     /// other handlers.

@@ -115,7 +115,7 @@ impl WorkerPool {
 }
 
 impl Drop for WorkerPool {
-    /// Tells the threads to end, without waiting for them.
+    /// Makes the threads end, without waiting for them.
     fn drop(&mut self) {
         self.shared.lock().closed = true;
         self.shared.changed.notify_all();
@@ -196,7 +196,7 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(30);
 
     thread_local! {
-        /// Dropped when the thread ends, which disconnects the receiver.
+        /// A sender that is dropped when the thread ends. This disconnects the receiver.
         static ALIVE: RefCell<Option<Sender<()>>> = const { RefCell::new(None) };
     }
 

@@ -118,11 +118,11 @@ struct Verification {
 }
 
 enum VerificationStage {
-    /// A worker thread verifies the credentials.
+    /// A worker thread is verifying the credentials.
     Verifying { job: Job, handle: JobHandle<()> },
     /// The credentials have been verified, and the service has returned its own upstream.
     Later(Box<dyn Upstream>),
-    /// The response has been returned.
+    /// The service has responded, without an upstream or through its upstream.
     Done,
 }
 

@@ -24,7 +24,7 @@ use super::tree::Tree;
 /// The defaults suit a site with about ten thousand small files. If `entries` or `bytes` is 0, nothing is cached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CacheLimits {
-    /// The maximum number of files.
+    /// The maximum number of cached files.
     pub entries: usize,
     /// The maximum amount of memory in bytes, for small bodies, response heads and paths.
     pub bytes: usize,
@@ -57,7 +57,7 @@ pub(crate) struct Cache {
 struct Slot {
     key: Arc<[u8]>,
     entry: CacheEntry,
-    /// The start of the last turn in which the dependencies were checked.
+    /// The start of the last turn in which the entry's dependencies were checked.
     checked: Instant,
     /// True if the entry has been used since the clock hand last passed it.
     used: bool,

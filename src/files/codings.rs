@@ -18,7 +18,7 @@ impl Coding {
     /// Every coding, in the server's order of preference.
     pub(crate) const ALL: [Coding; 3] = [Coding::Brotli, Coding::Zstandard, Coding::Gzip];
 
-    /// The value of `Content-Encoding`.
+    /// The name of the coding in the `Content-Encoding` field.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Coding::Brotli => "br",
@@ -77,7 +77,7 @@ impl AcceptedCodings {
         self.codings == [None; 3]
     }
 
-    /// The codings in order of preference.
+    /// The accepted codings in order of preference.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Coding> {
         self.codings.into_iter().flatten()
     }

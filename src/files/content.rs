@@ -19,7 +19,7 @@ pub(crate) const SMALL: u64 = 32 * 1024;
 /// them in ticks of up to 10 ms.
 const TICK: Duration = Duration::from_millis(20);
 
-/// The content of one state of a file, shared by all responses that send it.
+/// The content that a file had at one time, shared by all responses that send it.
 #[derive(Debug, Clone)]
 pub(crate) enum Content {
     /// The bytes of a small file, in memory.
@@ -159,7 +159,7 @@ pub(crate) fn load_found(
     load_once(tree, path, &found, now)?.loaded
 }
 
-/// The result of loading a file once.
+/// The result of one attempt to load a file.
 struct LoadAttempt {
     loaded: Result<LoadedFile, ContentError>,
     /// The identity of the open file after it was read. If it equals the identity that was found, the open file is the

@@ -19,7 +19,7 @@ impl CacheDependency {
         CacheDependency { path: path.into(), file: None }
     }
 
-    /// True if the fact still holds.
+    /// Checks the file system. True if the fact still holds.
     pub(crate) fn holds(&self, tree: &Tree) -> bool {
         tree.regular_file_again(&self.path) == self.file
     }

@@ -11,7 +11,7 @@ pub(crate) struct ErrorLog {
 const MAX_LINES: usize = 8;
 
 impl ErrorLog {
-    /// Adds a line.
+    /// Adds a line, unless the turn already has [`MAX_LINES`] lines.
     pub(crate) fn push(&mut self, text: String) {
         if self.texts.len() < MAX_LINES {
             self.texts.push(text);

@@ -26,13 +26,13 @@ impl Gates {
         Gates { everywhere: gate, subtrees: Vec::new() }
     }
 
-    /// Adds a gate for a subtree.
+    /// Adds a gate for the subtree below `path`.
     pub(super) fn add(&mut self, path: &UrlPath, gate: Arc<Gate>) {
         self.subtrees.push((Subtree::at(path), gate));
         self.subtrees.sort_by_key(|(subtree, _)| std::cmp::Reverse(subtree.0.len()));
     }
 
-    /// The gate for all paths.
+    /// The gate for all paths outside guarded subtrees; `None` if those paths are not guarded.
     pub(crate) fn for_all(&self) -> Option<&Arc<Gate>> {
         self.everywhere.as_ref()
     }

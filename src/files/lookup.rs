@@ -41,7 +41,7 @@ impl ResolvedFile {
     }
 }
 
-/// Finds the resource at a path.
+/// Finds the resource that a URL path names, according to the policy.
 pub(crate) fn find(tree: &Tree, policy: &FilePolicy, url: &UrlPath) -> Result<Resource, Refusal> {
     let path = file_system_path(tree, policy, url)?;
     // Clean URLs do not apply to the root, because it has no name to which `.html` could be added.

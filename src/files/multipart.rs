@@ -21,7 +21,7 @@ enum MultipartPiece {
     /// A boundary and the header fields of a part, as they are sent. The number counts the bytes that have already been
     /// sent.
     Text(Vec<u8>, usize),
-    /// A range of the content.
+    /// The positions of a range of the content, as far as it has not been sent.
     Bytes(Range<u64>),
 }
 

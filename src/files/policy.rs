@@ -41,7 +41,7 @@ pub(crate) struct FilePolicy {
     pub(crate) listing: Option<ListingOptions>,
     /// Fields that are added to responses that contain a file or a listing.
     pub(crate) extra: FieldBlock,
-    /// Fields that are added to every response.
+    /// Fields that are added to every response, including errors.
     pub(crate) everywhere: FieldBlock,
     /// The clock for `Date` and `Last-Modified`. Tests replace it.
     pub(crate) clock: fn() -> SystemTime,

@@ -26,7 +26,7 @@ pub(crate) enum PreconditionResult {
 /// Evaluates the preconditions of a GET or HEAD in the order of RFC 9110 section 13.2.2. `If-Match` makes
 /// `If-Unmodified-Since` ignored, and `If-None-Match` makes `If-Modified-Since` ignored.
 pub(crate) fn evaluate(headers: RequestFields<'_>, validators: Validators<'_>) -> PreconditionResult {
-    // 412 takes precedence over 304.
+    // `If-Match` and `If-Unmodified-Since` are evaluated first, because 412 takes precedence over 304.
     let holds = if_match(headers, validators).or_else(|| if_unmodified_since(headers, validators));
     if holds == Some(false) {
         return PreconditionResult::Failed;

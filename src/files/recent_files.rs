@@ -44,7 +44,7 @@ impl RecentFiles {
         let since = *self.since.get_or_insert(now);
         let mut left = GENERATION.saturating_sub(now.saturating_duration_since(since));
         if left.is_zero() {
-            // This drops the previous generation.
+            // The files of the previous generation are dropped here.
             self.old = std::mem::take(&mut self.young);
             (self.since, left) = (Some(now), GENERATION);
         }

@@ -129,7 +129,7 @@ impl HandlerPool {
 impl<'h> Connector for OutgoingConnector<'h> {
     type Stream = OutgoingStream<'h>;
 
-    /// Resolves the name on a worker thread.
+    /// Resolves the host name on a worker thread and then connects.
     fn connect(&self, to: &ServerAddress, until: Option<Instant>) -> Result<OutgoingStream<'h>, Error> {
         let addresses = self.resolve(&to.host, to.port, until).map_err(|error| match error.kind() {
             io::ErrorKind::TimedOut | io::ErrorKind::ConnectionAborted => Error::Io(error),

@@ -14,7 +14,7 @@ const PIECE: usize = 16 * 1024;
 /// The result of passing bytes in one direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Passed {
-    /// Some bytes were passed on.
+    /// At least one byte was passed on.
     Some,
     /// No bytes were passed on: none have arrived, or the receiver does not accept any at the moment.
     Nothing,

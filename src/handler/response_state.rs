@@ -91,7 +91,7 @@ impl ResponseState {
         }
     }
 
-    /// Completes the head.
+    /// Completes the head. If `omit_body` is true, the body is counted but not sent.
     #[inline]
     pub(super) fn begin_body(&mut self, omit_body: bool) {
         self.stage = ResponseStage::Body;

@@ -74,7 +74,7 @@ impl Upstream for HandlerUpstream {
     fn feed(&mut self, body: &[u8]) -> io::Result<usize> {
         match &mut self.delegate {
             None => Ok(self.state.channel.state_mut().push_input(body)),
-            // New bytes must not overtake those in the channel.
+            // The bytes in the channel are older, so the delegate must receive them before the new ones.
             Some(delegate) => match delegate.catch_up(&self.state.channel)? {
                 true => delegate.upstream.feed(body),
                 false => Ok(0),

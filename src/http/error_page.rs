@@ -4,7 +4,7 @@
 
 use super::{FieldBlock, Request, Status, escape_html};
 
-/// The data for rendering an error page.
+/// The data from which an error page is rendered.
 #[derive(Debug, Clone, Copy)]
 pub struct ErrorInfo<'a> {
     /// The status that the page is about, such as 404.

@@ -290,7 +290,7 @@ impl FieldBlock {
 /// Parses a value of `Content-Length`. A second field is an error, even if both values are equal.
 fn parse_length(value: &[u8], before: Option<u64>) -> Result<u64, InvalidHeader> {
     let bad = || InvalidHeader::ContentLength(String::from_utf8_lossy(value).into_owned());
-    // `parse` alone would accept a plus sign.
+    // The digits are checked, because `parse` alone would accept a plus sign.
     let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
     let text = std::str::from_utf8(value).ok().filter(|_| digits && before.is_none()).ok_or_else(bad)?;
     text.parse().map_err(|_| bad())

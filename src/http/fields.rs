@@ -25,7 +25,7 @@ pub(crate) struct Field {
 }
 
 impl Fields {
-    /// Adds a field with this name.
+    /// Adds the position of a field, and sets the bit of its name in the filter.
     pub(crate) fn push(&mut self, name: &[u8], field: Field) {
         self.marks |= mark(name);
         self.places.push(field);

@@ -43,7 +43,7 @@ struct HttpErrorPage {
     cause: Option<Arc<dyn Error + Send + Sync>>,
 }
 
-/// The parts of an [`HttpError`] from which its response is made.
+/// The parts of an [`HttpError`] that determine its response.
 pub(crate) struct HttpErrorParts {
     pub(crate) status: Status,
     pub(crate) message: Option<Cow<'static, str>>,
@@ -106,7 +106,7 @@ impl HttpError {
         self.page.status
     }
 
-    /// The parts from which the response for this error is made.
+    /// Returns the parts that determine the response for this error.
     pub(crate) fn into_parts(self) -> HttpErrorParts {
         let HttpErrorPage { status, message, explain, fields, cause } = self.page;
         HttpErrorParts { status, message, explain, fields, cause }

@@ -42,7 +42,7 @@ impl Method {
         Method::from_bytes(token.as_bytes())
     }
 
-    /// The method for bytes that the caller has checked to be a token, which is always ASCII.
+    /// The method for these bytes. The caller must have checked that they are a token, which is always ASCII.
     pub(crate) fn from_bytes(token: &[u8]) -> Method {
         match token {
             b"GET" => Method::Get,
@@ -58,7 +58,7 @@ impl Method {
         }
     }
 
-    /// The token in the request line.
+    /// The token that stands for the method in a request line.
     pub fn as_str(&self) -> &str {
         match self {
             Method::Get => "GET",

@@ -92,7 +92,7 @@ impl Request {
         &self.method
     }
 
-    /// The HTTP version with which this request is served.
+    /// The HTTP version that applies to this request and its response.
     pub fn version(&self) -> Version {
         self.version
     }
@@ -190,7 +190,7 @@ impl Request {
         self.authority.map(|span| span.slice(&self.head))
     }
 
-    /// The header fields.
+    /// The header fields of the request, in the order in which the client sent them.
     pub fn headers(&self) -> RequestFields<'_> {
         RequestFields { head: &self.head, fields: &self.fields }
     }

@@ -41,7 +41,7 @@ impl Status {
         if code >= 100 && code <= 999 { Some(Status(code)) } else { None }
     }
 
-    /// The code as a number.
+    /// The three-digit number of the code.
     pub const fn code(self) -> u16 {
         self.0
     }

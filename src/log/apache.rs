@@ -24,7 +24,7 @@ pub(super) fn write_common(out: &mut Vec<u8>, stamp: &[u8], record: &Record<'_>)
     };
 }
 
-/// Writes *common*, followed by ` "REFERER" "USER AGENT"`.
+/// Writes a line in the *combined* format: the *common* format, followed by ` "REFERER" "USER AGENT"`.
 pub(super) fn write_combined(out: &mut Vec<u8>, stamp: &[u8], record: &Record<'_>) {
     write_common(out, stamp, record);
     for field in [record.request.referer, record.request.user_agent] {

@@ -174,13 +174,13 @@ pub(super) fn write_cut(out: &mut Vec<u8>, sent: u64, reason: &str) {
     write_message(out, reason);
 }
 
-/// Writes `N log lines dropped`.
+/// Writes the line about dropped lines: `N log lines dropped`, without its newline.
 pub(super) fn write_gap(out: &mut Vec<u8>, lines: u64) {
     let plural = if lines == 1 { "" } else { "s" };
     _ = write!(out, "{lines} log line{plural} dropped");
 }
 
-/// Writes `code STATUS, message MESSAGE`.
+/// Writes the text of an error's line: `code STATUS, message MESSAGE`.
 pub(super) fn write_error(out: &mut Vec<u8>, status: Status, message: &str) {
     _ = write!(out, "code {status}, message ");
     write_message(out, message);

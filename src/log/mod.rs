@@ -35,7 +35,7 @@ const LAST: Duration = Duration::from_secs(1);
 /// The maximum number of buffered bytes while the target accepts none. This is enough for about two thousand requests.
 const LIMIT: usize = 256 * 1024;
 
-/// The format of a log's lines.
+/// The possible formats of a log's lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum LogFormat {
@@ -47,7 +47,7 @@ pub enum LogFormat {
     Common,
     /// Apache's *combined* format: *common* with the referer and the user agent.
     Combined,
-    /// One JSON object per line.
+    /// JSON, with one object per line.
     Json,
 }
 

@@ -75,7 +75,7 @@ impl LoggedRequest<'_> {
 }
 
 impl OwnedLoggedRequest {
-    /// Borrows the copied parts.
+    /// Borrows the copied parts, so that they can be put into a [`Record`].
     pub fn as_logged(&self) -> LoggedRequest<'_> {
         let (referer, user_agent) = (self.referer.as_deref(), self.user_agent.as_deref());
         LoggedRequest { line: &self.line, referer, user_agent, tls: self.tls.as_ref(), arrived: self.arrived }

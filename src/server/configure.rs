@@ -108,7 +108,7 @@ impl HttpServer {
         self
     }
 
-    /// Sets the log. The default is standard error.
+    /// Sets the server's log. By default, it is written to standard error.
     pub fn log(mut self, log: AccessLog) -> HttpServer {
         self.state.log = log.into();
         self

@@ -51,7 +51,8 @@ impl<'s> Reload<'s> {
         self.0.set_tls(config.into());
     }
 
-    /// Replaces the duration in `Strict-Transport-Security`, like [`HttpServer::hsts`](crate::HttpServer::hsts).
+    /// Replaces the duration in the `Strict-Transport-Security` field, like
+    /// [`HttpServer::hsts`](crate::HttpServer::hsts).
     #[cfg(feature = "tls")]
     pub fn set_hsts(&self, max_age: Option<std::time::Duration>) {
         self.0.set_hsts(max_age);

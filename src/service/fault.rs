@@ -16,7 +16,7 @@ pub enum FaultKind {
     Empty,
     /// Nothing more is sent, and the connection stays open.
     Stall,
-    /// A chunk has an invalid size.
+    /// A chunk is sent with an invalid size.
     BadChunk,
     /// Random bytes are sent instead of a response.
     Garbage,
@@ -24,13 +24,13 @@ pub enum FaultKind {
     Drip,
     /// The response is sent at a limited number of bytes per second.
     Rate,
-    /// The head is delayed.
+    /// The head of the response is delayed.
     Latency,
     /// An error is sent instead of the response.
     Status,
-    /// `Content-Length` does not match the body.
+    /// The `Content-Length` does not match the length of the body.
     Length,
-    /// The head is sent twice.
+    /// The head of the response is sent twice.
     DuplicateHead,
     /// An interim response with early hints is sent first (RFC 8297). It is valid, but some clients mistake it for the
     /// final response.

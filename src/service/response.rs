@@ -34,7 +34,7 @@ pub struct Response {
 pub struct ErrorText {
     /// The short text, which is the reason phrase as well as the message on the page and in the log.
     pub message: Option<Cow<'static, str>>,
-    /// The long text on the page.
+    /// The long text, which appears only on the page.
     pub explain: Option<Cow<'static, str>>,
     /// The text about the cause for the log; see [`Response::cause`].
     pub cause: Option<Box<str>>,
@@ -164,13 +164,13 @@ impl Response {
         self
     }
 
-    /// Sets the short text of an error response.
+    /// Sets the short text of an error response, which is also its reason phrase.
     pub fn message(mut self, message: impl Into<Cow<'static, str>>) -> Response {
         self.error.get_or_insert_default().message = Some(message.into());
         self
     }
 
-    /// Sets the long text of an error response.
+    /// Sets the long text of an error response, which appears only on the page.
     pub fn explain(mut self, explain: impl Into<Cow<'static, str>>) -> Response {
         self.error.get_or_insert_default().explain = Some(explain.into());
         self
@@ -210,7 +210,7 @@ impl Response {
         self
     }
 
-    /// Sets the body.
+    /// Replaces the body. The header fields are not changed.
     pub fn body(mut self, body: Body) -> Response {
         self.body = body;
         self

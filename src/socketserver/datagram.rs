@@ -162,7 +162,7 @@ impl fmt::Debug for DatagramRequest<'_> {
     }
 }
 
-/// A writer that collects the bytes of a reply.
+/// A writer that collects the bytes of a reply until the handler returns.
 pub struct DatagramWriter<'l> {
     io: &'l HandlerIo<'l>,
 }
@@ -195,7 +195,7 @@ impl fmt::Debug for DatagramWriter<'_> {
     }
 }
 
-/// A server for datagrams. A handler serves each datagram.
+/// A server for datagrams. Each datagram has its own handler.
 #[must_use = "a server serves nothing until it runs"]
 pub struct DatagramServer<S> {
     /// This field is declared first, so that it is dropped first. The path is then unlinked before the socket is

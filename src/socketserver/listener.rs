@@ -18,7 +18,7 @@ pub trait StreamListener: Send {
     #[doc(hidden)]
     fn accept(&self) -> io::Result<(Self::Stream, Address)>;
 
-    /// The source to register with the poll.
+    /// The listener as an event source, for registration with the poll.
     #[doc(hidden)]
     fn source(&mut self) -> &mut dyn mio::event::Source;
 }

@@ -99,7 +99,7 @@ impl<H, E, M> BoxedErrors<H, E, M> {
     }
 }
 
-/// A task that calls a handler once.
+/// A task that calls a handler for one connection or datagram.
 struct RawTask<F> {
     name: String,
     channel: Channel,

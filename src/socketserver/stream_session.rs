@@ -106,7 +106,7 @@ impl<T: Transport> StreamSession<'_, T> {
         }
     }
 
-    /// Continues the handshake. Returns `None` if it is complete.
+    /// Continues the transport's handshake. Returns `None` once it is complete.
     fn shake(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Option<Next> {
         if cx.clock.stopping.is_some() {
             return Some(Next::Close(CloseReason::Stopped));
@@ -143,7 +143,7 @@ impl<T: Transport> StreamSession<'_, T> {
         if self.handler.log_failure(cx.clock.wall) {
             return Err(CloseReason::OutputCut);
         }
-        // Without `close_notify`, the client would consider the connection truncated.
+        // Without `close_notify`, a TLS client would consider the output truncated.
         self.transport.announce_end().map_err(|_| CloseReason::Complete)?;
         if self.transport.has_pending() {
             // The next round sends the `close_notify`, or finds that the client must first accept other output.
@@ -272,7 +272,7 @@ mod tests {
             self.session.transport.incoming.extend_from_slice(bytes);
         }
 
-        /// Steps the session `millis` milliseconds after its start.
+        /// Runs a step of the session at the time `millis` milliseconds after its start.
         fn step_at(&mut self, millis: u64) -> Next {
             let clock = TurnClock::new(self.began + Duration::from_millis(millis), SystemTime::now());
             let (mut scratch, mut registrar) = (Scratch::default(), MemoryRegistrar::without_wakers(clock.now));

@@ -41,7 +41,7 @@ impl DatagramRequestHandler for Upper {
     }
 }
 
-/// Runs the server on another thread while `with` runs.
+/// Runs the server on another thread while `with` runs on this one.
 fn while_serving<S: Send + 'static>(
     mut server: S,
     stopper: Stopper,

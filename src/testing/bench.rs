@@ -288,7 +288,7 @@ impl Drop for Client<'_> {
     }
 }
 
-/// Formats a request as bytes.
+/// Formats a request as the bytes that a client sends.
 pub(super) fn request_bytes(method: &str, target: &str, fields: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
     let mut bytes = format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n").into_bytes();
     for (name, value) in fields {

@@ -49,7 +49,7 @@ impl TestResponse {
         self.head.status()
     }
 
-    /// The reason phrase.
+    /// The reason phrase of the response, as text.
     pub fn reason(&self) -> Cow<'_, str> {
         self.head.reason()
     }

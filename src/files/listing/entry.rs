@@ -91,7 +91,7 @@ impl Entry<'_> {
 /// The facts about an entry that the file system provides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Facts {
-    /// The kind of the entry itself.
+    /// The kind of the entry itself, which is `Symlink` for a symbolic link.
     pub kind: Kind,
     /// For a symbolic link, the kind of its final target; `None` if the link is broken.
     pub target: Option<Kind>,
@@ -162,7 +162,7 @@ impl Facts {
     }
 }
 
-// The field has different types on different systems.
+// The fields of `stat` have different types on different systems.
 #[allow(clippy::useless_conversion, clippy::unnecessary_cast)]
 fn seconds(stat: &Stat) -> i64 {
     stat.st_mtime as i64

@@ -36,7 +36,7 @@ impl SortBy {
 pub struct Order {
     /// The sort key. Entries with equal keys are sorted by name.
     pub by: SortBy,
-    /// True if the order is reversed.
+    /// True if the entries are in descending order.
     pub descending: bool,
     /// True if directories, and links to directories, come before everything else in both directions.
     pub folders_first: bool,

@@ -23,7 +23,7 @@ impl Page {
         &self.url
     }
 
-    /// The order of the entries.
+    /// The order in which the entries are listed.
     pub fn order(&self) -> Order {
         self.order
     }
@@ -56,7 +56,7 @@ pub trait ListingTemplate: Send + Sync {
         Ok(())
     }
 
-    /// Writes the part before the entries.
+    /// Writes the part of the page before the entries. By default, nothing is written.
     fn begin(&self, page: &Page, out: &mut Vec<u8>) {
         _ = (page, out);
     }
@@ -64,7 +64,7 @@ pub trait ListingTemplate: Send + Sync {
     /// Writes one entry. It is called once for each entry, in the order of the page.
     fn entry(&self, page: &Page, entry: &Entry<'_>, out: &mut Vec<u8>);
 
-    /// Writes the part after the entries. `count` is the number of entries.
+    /// Writes the part of the page after the entries. `count` is the number of entries. By default, nothing is written.
     fn end(&self, page: &Page, count: usize, out: &mut Vec<u8>) {
         _ = (page, count, out);
     }

@@ -125,7 +125,7 @@ struct SortedRun {
     next: usize,
 }
 
-/// An entry in a sorted run.
+/// An entry in a sorted run, without the bytes of its name and sort key.
 struct Row {
     /// A number that decides most comparisons without access to the names. The highest byte is the class of the entry:
     /// if directories come first, it is 0 for directories and 1 for other entries. The lower bytes are the size, the

@@ -34,7 +34,7 @@ enum ListingPhase {
     Reading,
     /// Entries are being written.
     Writing,
-    /// The page is complete.
+    /// The whole page has been generated.
     Done,
 }
 
