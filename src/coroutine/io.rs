@@ -355,8 +355,8 @@ impl<'y> HandlerIo<'y> {
     }
 
     pub(super) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        // An empty slice is not passed to the output, which returns 0 for "no space", whereas `Write::write` must
-        // return 0 here.
+        // `Write::write` must return 0 for an empty slice. The slice is not passed to the output, for which a count of
+        // 0 means that there is no space.
         if bytes.is_empty() {
             return Ok(0);
         }

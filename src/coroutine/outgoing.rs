@@ -124,8 +124,8 @@ impl<'h> OutgoingConnector<'h> {
         while !stream.is_connected()? {
             stream.wait(deadline)?;
         }
-        // Most protocols write a whole message in one call, which must not be delayed until the previous message has
-        // been acknowledged.
+        // Most protocols write a whole message in one call. With `TCP_NODELAY`, a message is not delayed until the
+        // previous one has been acknowledged.
         stream.socket.get_ref().set_nodelay(true)?;
         Ok(stream)
     }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use crate::failure::panic_text;
 use crate::session::Waker;
 
-/// How long an idle thread waits for a job before it ends.
+/// The time for which an idle thread waits for a job before it ends.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Threads that each run one job at a time, in the order in which the jobs were started.

@@ -344,8 +344,8 @@ impl FileServiceBuilder {
     /// The path is decoded and includes the [base path](Self::base_path). It is compared with the normalised path of a
     /// request, segment by segment; case is ignored. For example, `/private` also guards `//%70rivate/` and
     /// `/x/../Private/y`, but not `/privately`. The path should be that of a directory. A file could still be reached
-    /// through other paths, which are not guarded, such as the path of the directory for which it is the index file. A
-    /// symbolic link from outside into the guarded path is not guarded either.
+    /// through other paths, which are not guarded. An example is the path of the directory of which the file is the
+    /// index file. A symbolic link from outside into the guarded path is not guarded either.
     ///
     /// ```
     /// use serve_forever::{files::{Account, FileService}, http::{Request, Status}};
@@ -421,7 +421,7 @@ impl FileServiceBuilder {
     }
 
     fn base_below_root(&self) -> io::Result<PathBuf> {
-        // The path is normalised in the same way as the request paths with which it is compared.
+        // The path is normalised in the same way as request paths, because it is compared with them.
         let path = UrlPath::parse(self.base.as_bytes()).map_err(|error| bad(format!("{}: {error}", self.base)))?;
         Ok(path.relative().to_owned())
     }

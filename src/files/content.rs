@@ -47,8 +47,9 @@ pub(crate) struct LoadedFile {
     pub(crate) content: Content,
     /// The identity of a small file when it was found, or of a large file when it was opened.
     pub(crate) identity: Identity,
-    /// True if the identity describes the content. False for a file that changed while it was read, and for files whose
-    /// content the kernel generates on each read: in sysfs every file has the size 4096, and in procfs the size 0.
+    /// True if the identity describes the content. False for a file that changed while it was read, and for a file
+    /// whose content the kernel generates on each read. The sizes of such files are meaningless: 4096 in sysfs, and 0
+    /// in procfs.
     pub(crate) consistent: bool,
     /// True if an equal identity in a later turn guarantees equal bytes, so that the content may be cached.
     pub(crate) cacheable: bool,

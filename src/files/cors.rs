@@ -5,7 +5,7 @@ use super::refusal::ALLOW;
 use crate::http::{FieldBlock, InvalidHeader, Method, Request, Status, is_token, list_elements};
 use crate::service::Response;
 
-/// How long a browser may cache a preflight response, in seconds: two hours, which is the maximum that Chromium
+/// The number of seconds for which a browser may cache a preflight response. Two hours is the maximum that Chromium
 /// accepts.
 const MAX_AGE: u32 = 7200;
 
@@ -30,7 +30,7 @@ pub(crate) fn isolation() -> FieldBlock {
     head
 }
 
-/// True for a preflight, with which a browser asks for permission before it sends a script's request.
+/// True for a preflight. A browser sends it to ask for permission before it sends a script's request.
 pub(crate) fn is_preflight(request: &Request) -> bool {
     *request.method() == Method::Options
         && request.headers().contains("Origin")

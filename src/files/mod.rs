@@ -16,8 +16,9 @@
 //! Sockets, framing, the `Date` and `Server` fields, the server's own error pages and the access log belong to the
 //! connection.
 //!
-//! Invariant: only regular files are opened for reading; a file outside the root is opened only through a symbolic link, an
-//! operator's error page or `translate_path`; the announced length is the length of the open file, or of the bytes read.
+//! Invariant: only regular files are opened for reading. A file outside the root is opened only through a symbolic
+//! link, as an operator's error page or through `translate_path`. The announced length is that of the open file or of
+//! the bytes read.
 
 mod account;
 mod auth;

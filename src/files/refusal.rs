@@ -85,8 +85,9 @@ impl Refusal {
     }
 }
 
-/// Python's message, with the name quoted as by Python's `repr`, which uses double quotes if the name contains a single
-/// quote. A method is a token, so it cannot contain other characters that `repr` would escape.
+/// Python's message for an unsupported method. The name is quoted as by Python's `repr`, which uses double quotes if
+/// the name contains a single quote. A method is a token, so it cannot contain other characters that `repr` would
+/// escape.
 fn unsupported(name: &str) -> String {
     let shown = &name[..name.len().min(SHOWN_METHOD)];
     let quote = if shown.contains('\'') { '"' } else { '\'' };

@@ -244,7 +244,8 @@ impl FileService {
         representation.respond(&content, request, || self.date(request))
     }
 
-    /// The response to a refused request, with the error page that the operator has configured for its status, if any.
+    /// Returns the response to a refused request. If the operator has configured an error page for the status, the
+    /// response contains that page.
     fn refuse(&self, request: &Request, refusal: Refusal) -> Response {
         let mut response = self.with_common_fields(refusal.response());
         let path = self.policy.error_page(response.status);

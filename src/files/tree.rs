@@ -35,9 +35,9 @@ pub enum Symlinks {
 
 /// The document root, with the rule for symbolic links below it.
 ///
-/// Files are opened by their path below the root's path, which is fixed at startup, and not relative to an open
-/// descriptor of the root. A build tool may replace the whole directory while the server runs, and the server must then
-/// serve the new one.
+/// Files are opened by their path below the root's path, which is fixed at startup. They are not opened relative to a
+/// descriptor of the root, because a build tool may replace the whole directory while the server runs. The server must
+/// then serve the new directory.
 #[derive(Debug, Clone)]
 pub(crate) struct Tree {
     root: PathBuf,

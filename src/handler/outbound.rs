@@ -47,9 +47,9 @@ impl Exchange<'_> {
         HttpConnection::with_connector(self.connector(), host, None)
     }
 
-    /// The pool of connections to other servers that the handlers of this server keep between requests. A connection
-    /// that one handler returns to the pool is used by the next handler that sends a request to the same server, even
-    /// after the first handler has ended. The settings are those of [`Handlers::pool`](super::Handlers::pool).
+    /// The pool of connections to other servers that the handlers of this server keep between requests. After one
+    /// handler has returned a connection to the pool, the next handler that sends a request to the same server uses it.
+    /// The first handler may have ended by then. The settings are those of [`Handlers::pool`](super::Handlers::pool).
     ///
     /// The loop closes connections that have been idle for too long. A connection that the other server has closed is
     /// detected when it is next used; see [`Pool::fetch`] for what happens to a request that fails for this reason.

@@ -89,9 +89,9 @@ where
     /// Sets the size of a handler's stack in bytes. Default: 1 MiB, with a guard page below the stack. Only pages that
     /// a handler has touched use memory.
     ///
-    /// A handler that overflows its stack ends the process with SIGSEGV. There is no message like the one that `std`
-    /// prints for a thread, because `std` recognises only the guard pages of threads, and this crate would need unsafe
-    /// code to handle the signal. As on a thread, recursion over a client's data, such as nested JSON, must be limited.
+    /// A handler that overflows its stack ends the process with SIGSEGV. `std` prints a message only for a thread's
+    /// guard page, and this crate would need unsafe code to handle the signal, so there is no message. As on a thread,
+    /// recursion over a client's data, such as nested JSON, must be limited.
     pub fn stack_size(mut self, bytes: usize) -> Handlers<F, E, M> {
         self.settings.stack_size = bytes;
         self

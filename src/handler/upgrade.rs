@@ -97,7 +97,7 @@ impl Upgraded<'_> {
         self.io.set_read_timeout(nonblocking.then_some(Duration::ZERO));
     }
 
-    /// Waits for a change of a shared value like [`Exchange::wait_until`], and at the same time for the client: the
+    /// Waits for a change of a shared value like [`Exchange::wait_until`], and for the client at the same time. The
     /// result is also `None` when bytes have arrived or the client has closed its side. Together with
     /// [`set_nonblocking`](Upgraded::set_nonblocking), this lets a handler send the messages of other handlers
     /// immediately and also read from its client. The example `websocket_chat` does this.

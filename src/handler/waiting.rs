@@ -8,7 +8,7 @@ use super::exchange::Exchange;
 use crate::coroutine::{OutgoingConnector, OutgoingStream, Shared};
 
 impl Exchange<'_> {
-    /// Suspends the handler for the duration `time`. Other clients are served meanwhile.
+    /// Suspends the handler for the duration `time`, during which other clients are served.
     ///
     /// The example `deferred` delays a response in this way.
     ///
@@ -127,9 +127,10 @@ impl Exchange<'_> {
     /// ```
     ///
     /// # Errors
-    /// Returns the errors of the operating system, and errors of kind [`TimedOut`](io::ErrorKind::TimedOut) after
-    /// `timeout`, of kind [`QuotaExceeded`](io::ErrorKind::QuotaExceeded) at the limit on connections, and of kind
-    /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects first.
+    /// Returns an error of kind [`TimedOut`](io::ErrorKind::TimedOut) after `timeout`, of kind
+    /// [`QuotaExceeded`](io::ErrorKind::QuotaExceeded) at the limit on connections, or of kind
+    /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects first. Also returns the errors
+    /// of the operating system.
     pub fn connect_tcp(&self, address: impl fmt::Display, timeout: Option<Duration>) -> io::Result<OutgoingStream<'_>> {
         self.io.connect_tcp(&address, timeout)
     }

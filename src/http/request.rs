@@ -119,9 +119,9 @@ impl Request {
         if path.is_empty() && self.method != Method::Connect { b"/" } else { path }
     }
 
-    /// The target in origin form, in which a proxy sends it to a server (RFC 9112 section 3.2.1): the path and the
-    /// query, not decoded, without the scheme and the authority of an absolute-form target. The proxy must then send
-    /// [`authority`](Request::authority) as `Host`, and not the client's `Host` (section 3.2.2).
+    /// The target in origin form (RFC 9112 section 3.2.1), as a proxy sends it to a server. It consists of the path and
+    /// the query, not decoded. The scheme and the authority of an absolute-form target are left out. The proxy must
+    /// then send [`authority`](Request::authority) as `Host`, and not the client's `Host` (section 3.2.2).
     ///
     /// ```
     /// use serve_forever::{http::Request, service::Response, testing};
@@ -142,7 +142,7 @@ impl Request {
         target
     }
 
-    /// The path of the target, decoded and normalised. Use it to select a resource and to check access.
+    /// The path of the target, decoded and normalised. Use this path to select a resource and to check access.
     ///
     /// ```
     /// use serve_forever::http::Request;

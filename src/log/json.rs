@@ -11,9 +11,9 @@ use super::record::Record;
 use crate::tls_info::TlsInfo;
 
 /// Writes `{"time":...,"address":...,"request":...,"status":...,"bytes":...,"duration":...}`. `user` follows the
-/// address if the request was authenticated. At the end of the object, `cut` contains the reason if the response was
-/// cut short, `referer` and `user_agent` are present if the client sent them, and `tls` if the connection is encrypted.
-/// The duration is in seconds.
+/// address if the request was authenticated. Further members follow at the end of the object. `cut` contains the reason
+/// if the response was cut short. `referer` and `user_agent` are present if the client sent them, and `tls` if the
+/// connection is encrypted. The duration is in seconds.
 pub(super) fn write_request(out: &mut Vec<u8>, stamp: &[u8], record: &Record<'_>) {
     write_start(out, stamp, record.at, Some(record.peer));
     if let Some(user) = record.user {

@@ -8,8 +8,8 @@ use std::marker::PhantomData;
 use super::{ByInto, Reply, Response, SendSync, Service};
 use crate::http::Request;
 
-/// A [`Service`], or one of two further kinds of closures: a closure that takes the [`Request`] by value and therefore
-/// receives a copy of it, and a closure whose error is `Box<dyn Error + Send + Sync>`.
+/// A [`Service`], or one of two further kinds of closures. The first kind takes the [`Request`] by value and therefore
+/// receives a copy of it. The error of the second kind is `Box<dyn Error + Send + Sync>`.
 ///
 /// A closure with the argument type `&Request`, as in `|request: &Request|`, is itself a `Service`, and the request is
 /// not copied. A closure whose argument has no type annotation, such as `|_| Response::text("hello")`, takes the

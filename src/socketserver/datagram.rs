@@ -81,7 +81,7 @@ impl DatagramRequest<'_> {
         DatagramWriter { io: &self.io }
     }
 
-    /// Suspends the handler for the duration `time`. Other clients are served meanwhile.
+    /// Suspends the handler for the duration `time`, during which other clients are served.
     ///
     /// # Errors
     /// Returns an error of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the server stops first.
@@ -143,9 +143,10 @@ impl DatagramRequest<'_> {
     /// At most 1024 such connections can be open across a server's handlers.
     ///
     /// # Errors
-    /// Returns the errors of the operating system, and errors of kind [`TimedOut`](io::ErrorKind::TimedOut) after
-    /// `timeout`, of kind [`QuotaExceeded`](io::ErrorKind::QuotaExceeded) at the limit on connections, and of kind
-    /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the server stops first.
+    /// Returns an error of kind [`TimedOut`](io::ErrorKind::TimedOut) after `timeout`, of kind
+    /// [`QuotaExceeded`](io::ErrorKind::QuotaExceeded) at the limit on connections, or of kind
+    /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the server stops first. Also returns the errors of
+    /// the operating system.
     pub fn connect_tcp(&self, address: impl fmt::Display, timeout: Option<Duration>) -> io::Result<OutgoingStream<'_>> {
         self.io.connect_tcp(&address, timeout)
     }

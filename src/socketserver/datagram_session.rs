@@ -56,7 +56,7 @@ pub(super) struct DatagramSession<'s, S> {
     no_source: NoSource,
 }
 
-/// How long a session waits before it retries a reply for which the socket's buffer had no space.
+/// The time after which a session retries a reply that did not fit into the socket's buffer.
 const RETRY: Duration = Duration::from_millis(10);
 
 impl<'s, S> DatagramSession<'s, S> {

@@ -101,7 +101,7 @@ impl StreamRequest<'_> {
         self.io.wfile()
     }
 
-    /// Suspends the handler for the duration `time`. Other clients are served meanwhile.
+    /// Suspends the handler for the duration `time`, during which other clients are served.
     ///
     /// # Errors
     /// Returns an error of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects
@@ -167,9 +167,10 @@ impl StreamRequest<'_> {
     /// At most 1024 such connections can be open across a server's handlers.
     ///
     /// # Errors
-    /// Returns the errors of the operating system, and errors of kind [`TimedOut`](io::ErrorKind::TimedOut) after
-    /// `timeout`, of kind [`QuotaExceeded`](io::ErrorKind::QuotaExceeded) at the limit on connections, and of kind
-    /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects first.
+    /// Returns an error of kind [`TimedOut`](io::ErrorKind::TimedOut) after `timeout`, of kind
+    /// [`QuotaExceeded`](io::ErrorKind::QuotaExceeded) at the limit on connections, or of kind
+    /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects first. Also returns the errors
+    /// of the operating system.
     pub fn connect_tcp(&self, address: impl fmt::Display, timeout: Option<Duration>) -> io::Result<OutgoingStream<'_>> {
         self.io.connect_tcp(&address, timeout)
     }

@@ -2,17 +2,17 @@
 //!
 //! The page contains CPython's lines. Four requirements determine the rest:
 //!
-//! * Programs read listings. An entry's line begins as in CPython, and the only links on the page are the entries and
-//!   the parent directory, so that a program that follows links finds the files, and not the same page in six different
-//!   orders. Sorting and the breadcrumbs are therefore buttons of forms, which work without scripts; the script turns
-//!   the breadcrumbs into links.
-//! * Screen readers read listings. An entry is one item of the list, with its size and date; the column headers state the
-//!   order, the footer announces the number of entries that match the filter, and colours have the contrast of WCAG 2.2.
+//! * Programs read listings. An entry's line begins as in CPython. The only links on the page are the entries and the
+//!   parent directory. A program that follows links therefore finds the files, and not the same page in six different
+//!   orders. For this reason, sorting and the breadcrumbs use form buttons, which work without scripts. The script
+//!   turns the breadcrumbs into links.
+//! * Screen readers read listings. An entry is one item of the list, with its size and date; the column headers state
+//!   the order, and the footer announces the number of entries that match the filter. Colours have the contrast that
+//!   WCAG 2.2 requires.
 //! * Names are untrusted. The content security policy allows only the page's style and script, by their hashes.
 //! * A page can have 100,000 entries. The layout uses plain blocks: size and date are a block that is moved up over the
-//!   end of the previous line. There are no CSS rules that relate one item to the next, such as `li:has(+ li:hover)`,
-//!   because with such rules the layout time in Chromium is quadratic in the number of items (18 seconds instead of one
-//!   for 10,000 items).
+//!   end of the previous line. No CSS rule relates one item to the next, as `li:has(+ li:hover)` would. Such rules make
+//!   the layout time in Chromium quadratic in the number of items (18 seconds instead of one for 10,000 items).
 
 use std::io::Write;
 

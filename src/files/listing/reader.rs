@@ -56,8 +56,8 @@ impl DirectoryReader {
         if !self.filter.shows(name) {
             return Ok(());
         }
-        // To sort directories first, the targets of links must be known, and so must the types of entries, which some
-        // file systems do not report.
+        // To sort directories first, the types of entries and the targets of links must be known. Some file systems do
+        // not report types.
         let is_type_unknown = matches!(entry.file_type(), FileType::Symlink | FileType::Unknown);
         let facts = if self.order.needs_facts() || (self.order.folders_first && is_type_unknown) {
             match self.look_up(name, entry.file_type())? {

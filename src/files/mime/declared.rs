@@ -1,6 +1,6 @@
-//! Detects a declaration of the character encoding in a page or a style sheet: the parts of the HTML standard's
-//! "encoding sniffing algorithm" and of CSS Syntax that search for one. Only the presence of a declaration matters, not
-//! the name of the encoding. Other kinds of text have no such declaration.
+//! Detects a declaration of the character encoding in a page or a style sheet. This implements the parts of the HTML
+//! standard's "encoding sniffing algorithm" and of CSS Syntax that search for a declaration. Only the presence of a
+//! declaration matters, not the name of the encoding. Other kinds of text have no such declaration.
 
 /// A declaration counts only within this number of bytes from the beginning.
 pub(crate) const SEARCHED: usize = 1024;
@@ -12,8 +12,8 @@ pub(super) fn by_html(start: &[u8]) -> bool {
     has_mark(start) || by_xml(start) || by_meta(start)
 }
 
-/// True if the beginning of a style sheet declares an encoding, by a byte order mark or by an `@charset` rule in exactly the
-/// form of CSS Syntax Level 3, section 3.2.
+/// True if the beginning of a style sheet declares an encoding, by a byte order mark or by an `@charset` rule. The rule
+/// must have exactly the form that CSS Syntax Level 3, section 3.2, specifies.
 pub(super) fn by_css(start: &[u8]) -> bool {
     let start = &start[..start.len().min(SEARCHED)];
     let rule = start.strip_prefix(b"@charset \"").and_then(|rest| Some(rest.split_at(memchr::memchr(b'"', rest)?)));

@@ -36,7 +36,7 @@ const TYPES: &[(&str, &[&str])] = &[
     ("text/javascript", &["js", "mjs", "cjs"]),
     // Source maps, HTTP archives and topologies are JSON, and browsers display them as such.
     ("application/json", &["map", "har", "topojson"]),
-    // Fonts have a top-level type of their own (RFC 8081).
+    // Fonts have their own top-level type (RFC 8081).
     ("font/woff", &["woff"]),
     ("font/otf", &["otf"]),
     ("font/ttf", &["ttf"]),
