@@ -168,7 +168,7 @@ impl Asked {
 enum Wanted {
     /// From a position to another, both included, or to the end.
     From(u128, Option<u128>),
-    /// So many bytes at the end.
+    /// This number of bytes at the end.
     Last(u128),
 }
 

@@ -418,7 +418,7 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
         }
     }
 
-    /// The time at which the session must run again even if there is no event.
+    /// The time at which the session must run again even without an event.
     fn deadline(&self, clock: TurnClock) -> Option<Instant> {
         let (timers, limits) = (&self.core.timers, &self.core.limits);
         let upstream = match &self.stage {

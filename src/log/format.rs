@@ -113,7 +113,7 @@ pub(super) fn write_start(out: &mut Vec<u8>, peer: Option<SocketAddr>, stamp: &[
     write_stamp(out, stamp);
 }
 
-/// Writes the address without its port and, if it is link-local, without its scope. Writes `-` if there is no address.
+/// Writes the address without its port and, if it is link-local, without its scope. Writes `-` instead of a missing address.
 pub(super) fn write_address(out: &mut Vec<u8>, peer: Option<SocketAddr>) {
     match peer.map(|peer| peer.ip()) {
         Some(IpAddr::V4(address)) => write_ipv4(out, address),

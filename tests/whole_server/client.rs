@@ -148,7 +148,7 @@ impl Client {
         let line = self.line.borrow();
         let has_heard = !self.statuses.is_empty() || !self.received.is_empty();
         let (is_told, is_whole) = (self.wire.is_told_the_end(), self.received.is_empty());
-        // Before the first response the handshake may not be complete, and after an alert there is no announcement.
+        // Before the first response the handshake may not be complete, and an alert is not followed by an announcement.
         let can_tell = self.wire.is_secure() && !self.wire.is_damaged() && has_heard && !line.is_reset;
         // The response to a part of a HEAD may be without a body, and then looks like a part of a response.
         let number = self.statuses.len();
