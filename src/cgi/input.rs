@@ -25,7 +25,7 @@ impl ScriptInput {
         ScriptInput { pipe, written: 0, is_full: false }
     }
 
-    /// Writes as many of the bytes as fit into the pipe. Returns their number.
+    /// Writes as many bytes as fit into the pipe. Returns the number of bytes written.
     ///
     /// # Errors
     /// Returns an error if the script has closed its end of the pipe.

@@ -1,4 +1,4 @@
-//! Checks for options that exclude each other.
+//! Checks for mutually exclusive options.
 
 use std::time::Duration;
 

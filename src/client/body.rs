@@ -186,8 +186,8 @@ impl<S: ClientStream> Link<S> {
     pub(super) fn end_body(&mut self) -> Result<(), Error> {
         match self.encoder.take() {
             Some(Encoder::Counted(1..)) => return Err(WRONG_LENGTH),
-            // The end of an encoded body has already been sent with the body. A caller that encodes the body has sent
-            // the end itself.
+            // The encoder has already sent the bytes that end the body. If the caller encodes the body, it has sent them
+            // itself.
             Some(Encoder::Counted(0) | Encoder::Chunked | Encoder::UntilClose) | None => {}
         }
         self.machine.body_sent();

@@ -164,8 +164,8 @@ pub trait CookiePolicy {
     /// The settings, which also determine the parsing, the order and the maximum number of cookies.
     fn settings(&self) -> &Policy;
 
-    /// True if this cookie, from a response to this request, is accepted. The method is also called for a cookie that
-    /// has already expired, because it removes the cookie that it would replace.
+    /// True if this cookie, from a response to this request, is accepted. Also called for a cookie that has already
+    /// expired, because accepting such a cookie removes the stored cookie of the same name.
     fn set_ok(&self, cookie: &Cookie, url: &RequestUrl) -> bool {
         self.settings().set_ok(cookie, url)
     }

@@ -196,7 +196,7 @@ impl<'h> OutgoingStream<'h> {
     /// The local address.
     ///
     /// # Errors
-    /// Returns the errors of the operating system.
+    /// Returns any error from the operating system.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.get_ref().local_addr()
     }

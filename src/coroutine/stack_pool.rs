@@ -128,7 +128,7 @@ impl StackPool {
         is_new.then_some(self.max_stacks)
     }
 
-    /// Adds a ticket to the queue. `waker` is called when the ticket has a stack.
+    /// Adds a ticket to the queue. `waker` is called when a stack has been assigned to the ticket.
     pub(crate) fn queue(self: &Arc<Self>, waker: Waker) -> StackTicket {
         let slot = Arc::new(Mutex::new(None));
         self.lock().queue.push_back((Arc::downgrade(&slot), waker));

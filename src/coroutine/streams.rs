@@ -85,7 +85,7 @@ impl fmt::Debug for Rfile<'_> {
     }
 }
 
-/// A writer for the bytes to the client, like Python's `wfile`.
+/// A writer for the bytes sent to the client, like Python's `wfile`.
 ///
 /// Written bytes are sent when 32 KiB have accumulated, when the handler suspends, and when it returns. Many small
 /// writes therefore cost no more than one large write. If the client reads slowly, writing suspends the handler. If the

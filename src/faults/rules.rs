@@ -59,7 +59,7 @@ impl FaultRules {
 
     /// The fraction of the jitter that applies to the request with this index.
     pub(super) fn jitter(&self, request: u64) -> f64 {
-        // No rule has this index, so the jitter does not depend on the draws of the rules.
+        // No rule has this index, so the jitter is independent of the rules' random numbers.
         draw(output(self.seed, request), u64::MAX)
     }
 

@@ -25,7 +25,7 @@ pub(super) struct FaultSpec {
 /// The effect of a fault.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum FaultAction {
-    /// The connection changes the bytes of the response.
+    /// The bytes of the response are corrupted, cut or delayed while the connection sends them.
     Wire(WireEffect),
     /// The connection sends a chunk of at most this number of bytes, and then a malformed one.
     BadChunk(u64),

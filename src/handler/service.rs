@@ -43,7 +43,7 @@ use crate::service::{ByInto, IntoError, Reply, Service};
 #[must_use = "a service responds only as the service of a server"]
 pub struct Handlers<F, E = io::Error, M = ByInto> {
     factory: F,
-    /// Makes the type depend on its parameters: `E` is the handlers' error type, and `M` selects its implementation of
+    /// Marks the type parameters as used: `E` is the handlers' error type, and `M` selects its implementation of
     /// [`HandlerError`].
     error: PhantomData<fn() -> (E, M)>,
     settings: CoroutineSettings,

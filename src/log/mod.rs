@@ -253,7 +253,7 @@ impl AccessLog {
         described
     }
 
-    /// Adds the line of one exchange, like Python's `log_request`. If the response was cut short, a line with the
+    /// Writes the log line for one exchange, like Python's `log_request`. If the response was cut short, a line with the
     /// reason precedes it. The JSON format has a field for the reason instead.
     pub fn request(&mut self, record: &Record<'_>) {
         if let (Some(reason), Some(format)) = (record.cut, self.open.as_ref().map(|open| open.format))

@@ -189,7 +189,7 @@ impl Statistics {
         self.cut.add(u64::from(count));
     }
 
-    /// Updates the memory that one connection contributes to the total of all buffers.
+    /// Updates one connection's share of the total buffer memory.
     pub(super) fn buffers_change(&self, before: usize, now: usize) {
         self.buffers.set(self.buffers.get() - before as u64 + now as u64);
         self.most_buffers.raise_to(self.buffers.get());

@@ -50,7 +50,7 @@ struct Checker {
     open: BTreeMap<u64, OpenConnection>,
     /// The connections that were marked in this turn and have not run yet.
     marked: BTreeSet<u64>,
-    /// The number of sessions that could run at the end of the last turn.
+    /// The number of sessions that were runnable at the end of the last turn.
     runnable: f64,
     /// True if anything has been read, written, accepted or closed since the end of the last turn.
     has_worked: bool,

@@ -36,7 +36,7 @@ const LIMIT: u64 = 64 << 20;
 pub struct Recorder {
     pub(super) out: Option<Box<dyn Write + Send>>,
     pub(super) limit: u64,
-    /// The number of connections that get tracks of their own, in the order of acceptance.
+    /// The number of connections that get their own tracks. These are the first ones that are accepted.
     pub(super) tracked: u32,
     pub(super) file: Option<TraceFile>,
     pub(super) explainer: Option<Explainer>,

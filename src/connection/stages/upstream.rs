@@ -41,8 +41,8 @@ impl PendingUpstream {
                 core.observer().upstream_resumed();
                 let response = self.upstream.poll(cx.registrar);
                 self.send_interim(core);
-                // If the upstream did not want the body before and wants it now, another round passes on the part that
-                // has already arrived.
+                // If the upstream did not want the body before but does now, another round forwards the part that has
+                // already arrived.
                 progress = if !wanted && self.wants_body() { Progress::Moved } else { fed };
                 response
             }

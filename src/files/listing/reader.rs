@@ -76,8 +76,8 @@ impl DirectoryReader {
         Ok(Facts::look_up(self.dir.fd()?, name, file_type, self.filter.check_link.as_deref()))
     }
 
-    /// Passes the next entry to `show`, unless the filter leaves it out. Returns false if there is no next entry. Every slice
-    /// must have been read.
+    /// Passes the next entry to `show`, unless the filter leaves it out. Returns false if there is no next entry. Must
+    /// be called only after the whole directory has been read, because the entries are sorted.
     pub(super) fn take(&mut self, show: impl FnOnce(&Entry<'_>)) -> io::Result<bool> {
         let Some(run) = self.runs.peek() else {
             return Ok(false);

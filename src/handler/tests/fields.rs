@@ -41,7 +41,7 @@ fn of_fields_that_were_set_before_a_whole_response_all_values_are_sent() {
     }
 }
 
-/// A function that sends a response after `Connection` has been set.
+/// A function that sends a response. The tests set the `Connection` field before they call it.
 type SendResponse = fn(&Exchange<'_>) -> io::Result<()>;
 
 /// Every function that sends a response with the fields that have been set before.
