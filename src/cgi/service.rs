@@ -54,8 +54,8 @@ const FIRST_NOT_STANDARD: i32 = 3;
 /// With [`CgiBuilder::auth`], `AUTH_TYPE` is `Basic`, and `REMOTE_USER` is the user whose password was verified.
 /// Without it, both are unverified claims of the client, as with Python. Scripts never get the `Authorization` field.
 ///
-/// Scripts of a server that runs as root run as the user of [`CgiBuilder::user`], by default `nobody`, without root's
-/// groups. If the user cannot be changed, scripts do not run.
+/// If the server runs as root, each script runs as the user that [`CgiBuilder::user`] sets, without root's groups. The
+/// default user is `nobody`. If the system does not allow the change of user, the script does not run.
 ///
 /// Clones share their scripts, limits and fallback.
 #[derive(Clone)]

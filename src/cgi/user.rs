@@ -42,8 +42,8 @@ impl ScriptUser {
         ScriptUser::new(uid, gid)
     }
 
-    /// The user `nobody`. If `/etc/passwd` has no such user, the usual ids are used: 65534 for both the user and the
-    /// group.
+    /// Returns the user `nobody` of `/etc/passwd`. If that file does not list it, both the user ID and the group ID are
+    /// 65534, as on most systems.
     pub fn nobody() -> ScriptUser {
         ScriptUser::named("nobody").unwrap_or(ScriptUser { uid: 65534, gid: 65534 })
     }
@@ -57,8 +57,8 @@ impl ScriptUser {
     }
 }
 
-/// The user under which scripts run. For a server that runs as root this is `wanted`, or `nobody` if `wanted` is
-/// `None`. `None` means the server's own user.
+/// Returns the user under which scripts run. A server that runs as root uses `wanted`, and `nobody` if `wanted` is
+/// `None`. For any other server the result is `None`: scripts run under the server's own user.
 ///
 /// # Errors
 /// Returns `PermissionDenied` if `wanted` is `Some` and the server does not run as root.
