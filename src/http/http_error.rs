@@ -30,25 +30,16 @@ pub struct HttpError {
     page: HttpErrorPage,
 }
 
-/// The status and the message of an [`HttpError`], and at the same time the source of that error. Wrappers such as
+/// The parts of an [`HttpError`] that determine its response, and at the same time the source of that error. Wrappers such as
 /// `anyhow::Error` hide the type of the wrapped error but not its source, so [`HttpError::find`] can find this type
 /// through such wrappers.
 #[derive(Debug, Clone)]
-struct HttpErrorPage {
-    status: Status,
-    message: Option<Cow<'static, str>>,
-    explain: Option<Cow<'static, str>>,
-    fields: FieldBlock,
-    /// The cause is shared, because an `HttpError` can be cloned.
-    cause: Option<Arc<dyn Error + Send + Sync>>,
-}
-
-/// The parts of an [`HttpError`] that determine its response.
-pub(crate) struct HttpErrorParts {
+pub(crate) struct HttpErrorPage {
     pub(crate) status: Status,
     pub(crate) message: Option<Cow<'static, str>>,
     pub(crate) explain: Option<Cow<'static, str>>,
     pub(crate) fields: FieldBlock,
+    /// The cause is shared, because an `HttpError` can be cloned.
     pub(crate) cause: Option<Arc<dyn Error + Send + Sync>>,
 }
 
@@ -106,10 +97,9 @@ impl HttpError {
         self.page.status
     }
 
-    /// Returns the parts that determine the response for this error.
-    pub(crate) fn into_parts(self) -> HttpErrorParts {
-        let HttpErrorPage { status, message, explain, fields, cause } = self.page;
-        HttpErrorParts { status, message, explain, fields, cause }
+    /// Returns the parts of this error that determine its response.
+    pub(crate) fn into_page(self) -> HttpErrorPage {
+        self.page
     }
 
     /// Finds an `HttpError`: `error` itself or one of its sources. If there are several, the outermost one counts.

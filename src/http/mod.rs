@@ -37,7 +37,7 @@ pub use field_value::{FieldValue, NotLatin1};
 pub(crate) use fields::{Field, Fields};
 pub use header_list::HeaderList;
 pub use http_error::HttpError;
-pub(crate) use http_error::HttpErrorParts;
+pub(crate) use http_error::HttpErrorPage;
 pub use list::list_elements;
 pub(crate) use list::trim_ows;
 pub use method::{Method, is_token, is_token_byte};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::Body;
 use crate::failure::{IntoError, error_chain};
-use crate::http::{FieldBlock, FieldValue, HttpError, HttpErrorParts, IntoStatus, InvalidHeader, Status};
+use crate::http::{FieldBlock, FieldValue, HttpError, HttpErrorPage, IntoStatus, InvalidHeader, Status};
 
 /// A response, with a status, header fields and a body.
 #[derive(Debug)]
@@ -226,7 +226,7 @@ impl Response {
 /// Converts the error to an error page with the error's status, texts and fields. The cause is logged.
 impl From<HttpError> for Response {
     fn from(error: HttpError) -> Response {
-        let HttpErrorParts { status, message, explain, fields, cause } = error.into_parts();
+        let HttpErrorPage { status, message, explain, fields, cause } = error.into_page();
         let cause = cause.map(|cause| error_chain(&*cause).into());
         Response { head: fields, error: Some(ErrorText { message, explain, cause }), ..Response::new(status) }
     }
