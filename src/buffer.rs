@@ -1,4 +1,4 @@
-//! `Buffer`: bytes between a socket and a protocol. It depends on neither of them.
+//! `Buffer`: the queue of bytes between a socket and a protocol. This file depends on neither.
 
 use std::io;
 
@@ -6,7 +6,7 @@ use std::io;
 ///
 /// Its memory is initialised once and reused, so that a socket can read into it without unsafe code.
 /// `Buffer::default()` owns no memory. Positions are `u32` to save memory, because every connection has two buffers. A
-/// buffer therefore holds at most 4 GiB, which is far more than any limit allows.
+/// buffer can therefore hold at most 4 GiB, which is far more than a connection needs.
 ///
 /// Invariant: the unread bytes are `memory[start..end]`. If there are none, both are 0.
 #[derive(Debug, Default)]
@@ -66,7 +66,7 @@ impl Buffer {
         }
     }
 
-    /// Appends bytes.
+    /// Appends `bytes`. Moves the unread bytes or enlarges the memory if there is not enough space after them.
     #[inline]
     pub fn extend(&mut self, bytes: &[u8]) {
         self.reserve(bytes.len());
@@ -75,15 +75,15 @@ impl Buffer {
         self.end += bytes.len() as u32;
     }
 
-    /// Calls `read` with the free memory, which has at least `least` bytes. `read` returns the number of bytes that it
-    /// has written to the front of this memory. These bytes are appended, and their number is returned.
+    /// Calls `read` with at least `least` bytes of free memory, appends the bytes that `read` writes to the front of
+    /// it, and returns their number. `read` must return that number.
     ///
     /// # Errors
-    /// Returns the error of `read`. Nothing is then appended.
+    /// Returns any error from `read`, without appending anything.
     pub fn fill(&mut self, least: usize, read: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> io::Result<usize> {
         self.reserve(least);
         let free = &mut self.memory[self.end as usize..];
-        // If `read` returns a number that is too large, only the bytes that exist are appended.
+        // A number larger than the free memory is reduced, so that `end` stays within the memory.
         let count = read(free)?.min(free.len());
         self.end += count as u32;
         Ok(count)
@@ -106,8 +106,8 @@ impl Buffer {
     #[cold]
     fn move_or_grow(&mut self, count: usize) {
         let waiting = self.len();
-        // The bytes are moved only if at least as many bytes have been consumed as must be copied. Otherwise the memory
-        // doubles. In both cases, many small appends take linear time in total.
+        // The bytes are moved within the memory only if no more bytes must be copied than have been consumed. Otherwise
+        // the memory at least doubles. Either way, a sequence of small appends takes linear time in total.
         if self.start as usize >= waiting && self.memory.len() - waiting >= count {
             self.memory.copy_within(self.start as usize..self.end as usize, 0);
         } else {

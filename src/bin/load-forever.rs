@@ -1,4 +1,4 @@
-//! The program `load-forever`. It only calls the module `load`.
+//! The program `load-forever`. Its code is in the module `load`.
 
 use std::process::ExitCode;
 

@@ -14,7 +14,8 @@ use super::ready::{Bound, Scheme, announce, json_line, say};
 use super::ready_fd;
 use super::service_manager::ServiceManager;
 
-/// Announces that this program is ready, and later that it is shutting down, in the ways that the options select.
+/// Announces that this program is ready, and later that it is shutting down. The options select the ways in which it
+/// does so.
 #[derive(Debug)]
 pub(super) struct Announcer {
     /// 16 hexadecimal digits that differ for each run of the program. They let a client distinguish this run from an
@@ -32,8 +33,8 @@ impl Announcer {
     pub(super) fn new(life: &LifeOptions) -> Result<Announcer, Exit> {
         Ok(Announcer {
             ready_fd: life.ready_fd.map(ready_fd::take_over).transpose()?,
-            // The keys of the hasher are random, and the hash of empty input depends only on them, so it is a random
-            // number.
+            // The keys of the hasher are random, and the hash of empty input depends only on the keys. The hash is
+            // therefore a random number.
             nonce: format!("{:016x}", RandomState::new().build_hasher().finish()),
             ready: life.ready,
             manager: Arc::new(ServiceManager::from_environment()),
@@ -56,7 +57,8 @@ impl Announcer {
         Ok(())
     }
 
-    /// The directory of the port file. Access to it is needed to remove the file when the program ends.
+    /// The directory that contains the port file. The program must keep access to this directory, because it removes
+    /// the port file when it ends.
     pub(super) fn folder(&self) -> Option<BorrowedFd<'_>> {
         self.port_file.as_ref().map(|port_file| port_file.file.directory())
     }
@@ -67,7 +69,7 @@ impl Announcer {
         let line = json_line(address, bound, &self.nonce);
         match self.ready {
             ReadyForm::Python => announce(scheme, address, bound, base_path),
-            // Errors are ignored, as they are in `announce`, which prints Python's line.
+            // Errors are ignored for the same reason as in `announce`, which prints the line of Python's `http.server`.
             ReadyForm::Json => _ = say(&line),
         }
         if let Some(file) = self.ready_fd.take() {

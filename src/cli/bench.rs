@@ -1,5 +1,5 @@
-//! Builds the services for benchmarking and testing clients: endpoints and injected faults. They are placed in front of
-//! the file service.
+//! Builds the services with which HTTP clients are benchmarked and tested: endpoints and injected faults. These
+//! services are placed in front of the file service.
 
 use std::fs;
 use std::io;
@@ -22,8 +22,8 @@ pub(super) fn check_addresses(listeners: &[TcpListener], options: &Options) -> R
     }
 }
 
-/// Puts the endpoints of `--bench-endpoints` and the faults of `--fault` in front of a service. The endpoints include
-/// the paths at which a client can request a fault.
+/// Wraps `service` in the endpoints that `--bench-endpoints` enables and the faults that `--fault` describes. The
+/// endpoints include the paths at which a client can request a fault.
 pub(super) fn before(service: Box<dyn Service + Send>, options: &Options) -> Result<Box<dyn Service + Send>, Exit> {
     let bench = &options.bench;
     let mut faults = match &bench.endpoints {

@@ -1,4 +1,4 @@
-//! Checks for mutually exclusive options.
+//! Checks for mutually exclusive options, and for options that require another one.
 
 use std::time::Duration;
 
@@ -7,14 +7,15 @@ use super::options::{Options, TlsOptions};
 use super::words::shown;
 use crate::files::Symlinks;
 
-/// Refuses combinations of options that cannot be satisfied together.
+/// Returns an error if some of the options are mutually exclusive, or if an option is set without one that it requires.
 pub(super) fn check(options: &Options) -> Result<(), Exit> {
     check_tls(&options.tls)?;
     check_scripts(options)?;
     check_confinement(options)
 }
 
-/// Refuses TLS options without the option that they depend on. The first two messages are Python's.
+/// Rejects a TLS option if the option that it requires is not set. The messages for `--tls-key` and
+/// `--tls-password-file` are those of Python.
 fn check_tls(tls: &TlsOptions) -> Result<(), Exit> {
     let requires = |switch, other| Exit::usage(format_args!("{switch} requires {other} to be set"));
     let first = |set: &[(&'static str, bool)]| set.iter().find(|(_, is_set)| *is_set).map(|(switch, _)| *switch);
@@ -49,7 +50,7 @@ fn check_tls(tls: &TlsOptions) -> Result<(), Exit> {
     }
 }
 
-/// Refuses `--cgi` together with `--symlinks`, because starting a script follows symbolic links. Also refuses script
+/// Rejects `--symlinks` together with `--cgi`, because starting a script follows symbolic links. Also rejects script
 /// options without `--cgi`.
 fn check_scripts(options: &Options) -> Result<(), Exit> {
     let scripts = &options.scripts;
@@ -76,7 +77,7 @@ fn check_scripts(options: &Options) -> Result<(), Exit> {
     }
 }
 
-/// Refuses `--sandbox` together with `--cgi`, because the sandbox does not let the process execute programs.
+/// Rejects `--sandbox` together with `--cgi`, because a sandboxed process cannot execute programs.
 fn check_confinement(options: &Options) -> Result<(), Exit> {
     if options.confinement.sandbox && options.scripts.run {
         return Err(Exit::wrong("--sandbox and --cgi exclude each other: in the sandbox no script can be run"));

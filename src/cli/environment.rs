@@ -9,8 +9,8 @@ use super::layers::{Layer, Occurrences, Origin, name_in_variable};
 use super::settings::{on_or_off, refused, setting};
 use super::words::shown;
 
-/// Reads the variables that begin with `SERVE_FOREVER_`. An empty variable sets nothing, but its name must be that of a
-/// setting.
+/// Reads the variables that begin with `SERVE_FOREVER_`. An empty variable sets nothing, but its name must still be the
+/// name of a setting.
 pub(super) fn layer(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Layer, Exit> {
     let mut layer = Layer::new(Origin::Environment);
     for (name, value) in variables {
@@ -65,7 +65,7 @@ fn lines(value: &OsStr) -> impl Iterator<Item = &OsStr> {
     whole.into_iter().chain(text.into_iter().flat_map(str::lines).filter(|line| !line.is_empty()).map(OsStr::new))
 }
 
-/// The two parts of `NAME: VALUE`.
+/// Splits `NAME: VALUE` at the first colon. `None` if there is no colon or the line is not UTF-8.
 fn field(line: &OsStr) -> Option<Vec<OsString>> {
     let (name, value) = line.to_str()?.split_once(':')?;
     Some(vec![name.into(), value.trim().into()])

@@ -9,7 +9,7 @@ use super::help::usage;
 use super::options::ExitCodes;
 use super::words::shown;
 
-/// The reason why the program ends. With `--exit-codes fine`, the exit status is the variant's discriminant.
+/// The reason the program ends. With `--exit-codes fine`, the exit status is the variant's discriminant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Code {
@@ -40,7 +40,7 @@ impl Code {
     }
 }
 
-/// An early end of the program: a status and the text to print.
+/// An early exit from the program: the exit status and the text to print.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exit {
     code: Code,
@@ -63,12 +63,12 @@ impl Exit {
         Exit::of(Code::Failure, reason)
     }
 
-    /// An error with this code and this reason, which is printed as one line.
+    /// An error with this code. Its text is one line that contains the reason.
     pub fn of(code: Code, reason: impl Display) -> Exit {
         Exit { code, text: format!("{NAME}: error: {reason}\n") }
     }
 
-    /// Creates the error for a failed operation on a file: `cannot read 'FILE': ERROR`. `what` is the verb, such as
+    /// Creates the error for a failed file operation, such as `cannot read 'FILE': ERROR`. `what` is the verb, here
     /// `read`.
     pub(super) fn cannot(what: &str, path: &Path, error: io::Error) -> Exit {
         Exit::of(Code::File, format_args!("cannot {what} '{}': {error}", shown(path.as_os_str())))
@@ -85,7 +85,7 @@ impl Exit {
         Exit::of(Code::Usage, reason)
     }
 
-    /// The category of the error, which determines the exit status.
+    /// The category of this exit, which determines the exit status.
     pub fn code(&self) -> Code {
         self.code
     }

@@ -12,7 +12,7 @@ pub(super) struct Flag {
     pub(super) name: &'static str,
     /// The letter after `-` in the short form.
     pub(super) letter: Option<char>,
-    /// The values that the flag takes, and the setter to call.
+    /// The values that the flag takes, and the setter that stores them.
     pub(super) action: Action,
     /// The purpose of the flag, in one or two lines of `--help`.
     pub(super) help: &'static str,
@@ -23,9 +23,9 @@ pub(super) struct Flag {
 /// The number of values that a flag takes, their names in the usage, and the setter.
 #[derive(Debug)]
 pub(super) enum Action {
-    /// Prints the help and ends the program.
+    /// Prints the help and exits.
     Help,
-    /// Prints the version and ends the program.
+    /// Prints the version and exits.
     Version,
     /// Takes no value.
     Switch(fn(&mut Options)),
@@ -75,7 +75,7 @@ impl Flag {
         })
     }
 
-    /// The message for a wrong number of values, in argparse's wording with the names of the values.
+    /// The message for a wrong number of values: argparse's wording, followed by the names of the expected values.
     pub(super) fn expected(&self) -> String {
         match self.values() {
             [] => "expected one argument".to_owned(),

@@ -10,13 +10,13 @@ mod watching;
 
 use super::flag::Flag;
 
-/// The program name in messages. It does not depend on the name of the executable file.
+/// The name of the program in messages, whatever the executable file is called.
 pub(super) const NAME: &str = "serve-forever";
 
 /// The version that `--version` prints.
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The program in one sentence, at the beginning of the help and of the manual page.
+/// A one-sentence description of the program, which begins the help and the manual page.
 pub(super) const ABOUT: &str = "Serve the files of a directory over HTTP.";
 
 /// The parts of the table, in the order in which `--help` lists them.
@@ -35,7 +35,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Flag> {
     PARTS.iter().copied().flatten()
 }
 
-/// Finds a flag by its name.
+/// Finds a flag by its long name, or the positional argument by its name.
 pub(super) fn find(name: &str) -> Option<&'static Flag> {
     all().find(|flag| flag.name == name)
 }

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::exit::{Code, Exit};
 
-/// The time limit for the whole check: resolving the name, connecting, and reading the status line.
+/// The time limit for connecting, sending the request and reading the status. The time that resolving the name takes
+/// counts too, but the system's resolver is not interrupted when the limit expires.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The maximum number of bytes read to find the status.
@@ -64,7 +65,7 @@ pub(super) fn check(url: &HealthUrl) -> Result<(), Exit> {
     if (200..300).contains(&status) { Ok(()) } else { Err(failed(&format_args!("status {status}"))) }
 }
 
-/// Sends a GET request, and returns the status of the response. `end` is the deadline for all of this.
+/// Sends a GET request, and returns the status of the response. `end` is the deadline for the whole exchange.
 fn status(url: &HealthUrl, end: Instant) -> io::Result<u16> {
     let mut stream = connect(url, end)?;
     let request = format!("GET {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", url.target, url.authority);
@@ -99,7 +100,7 @@ fn connect(url: &HealthUrl, end: Instant) -> io::Result<TcpStream> {
     Err(last)
 }
 
-/// The time until `end`, or an error if `end` has passed.
+/// The time left until `end`. Returns an error if `end` has passed.
 fn left(end: Instant) -> io::Result<Duration> {
     let left = end.saturating_duration_since(Instant::now());
     if left.is_zero() { Err(late()) } else { Ok(left) }

@@ -5,13 +5,13 @@ use std::fmt::Write;
 use super::flag::Flag;
 use super::flags::{self, ABOUT, NAME};
 
-/// The maximum line width, because terminals usually have at least 80 columns.
+/// The maximum line width. Terminals usually have at least 80 columns.
 const WIDTH: usize = 80;
 
 /// The column at which the descriptions begin.
 const COLUMN: usize = 24;
 
-/// The usage message, which ends in a newline: `usage: serve-forever [-h] [-V] [-b ADDRESS]` and so on.
+/// The usage message, which begins with `usage: serve-forever [-h] [-V] [-b ADDRESS]` and ends in a newline.
 pub(super) fn usage() -> String {
     let start = format!("usage: {NAME} ");
     let (positional, flags): (Vec<&Flag>, Vec<&Flag>) = flags::all().partition(|flag| flag.is_positional());
@@ -32,7 +32,7 @@ pub(super) fn help() -> String {
     text
 }
 
-/// Appends a heading and the flags for which `belongs` is true.
+/// Appends a heading and all flags for which `belongs` returns true.
 fn section(text: &mut String, heading: &str, belongs: impl Fn(&Flag) -> bool) {
     _ = writeln!(text, "\n{heading}:");
     for flag in flags::all().filter(|flag| belongs(flag)) {
@@ -53,7 +53,7 @@ fn explain(text: &mut String, flag: &Flag) {
     wrap(text, COLUMN, flag.help.split(' ').map(str::to_owned));
 }
 
-/// The flag with its shortest name, such as `port`, `-b ADDRESS`, `--content-type TYPE`.
+/// The shortest name of the flag with the names of its values, such as `port`, `-b ADDRESS`, `--content-type TYPE`.
 fn shortest(flag: &Flag) -> String {
     let name = match flag.letter {
         _ if flag.is_positional() => flag.name.to_owned(),
@@ -63,7 +63,7 @@ fn shortest(flag: &Flag) -> String {
     name + &flag.shown_values()
 }
 
-/// The flag with all of its names, such as `port`, `-b, --bind ADDRESS`, `--content-type TYPE`.
+/// All names of the flag with the names of its values, such as `port`, `-b, --bind ADDRESS`, `--content-type TYPE`.
 fn all_names(flag: &Flag) -> String {
     let name = match flag.letter {
         _ if flag.is_positional() => flag.name.to_owned(),

@@ -1,6 +1,7 @@
 //! One layer of options: the flags that one source sets, with their values still as text.
 //!
-//! This file does not read the sources: `parser`, `environment` and `config_file` do that, and each builds one layer.
+//! This file does not read the sources: `parser`, `environment` and `config_file` each read one source and build its
+//! layer.
 
 use std::ffi::{OsStr, OsString};
 
@@ -19,7 +20,7 @@ pub(super) enum Origin {
     CommandLine,
     /// The environment.
     Environment,
-    /// The file with this name, and the line number of each flag that it sets.
+    /// The configuration file with this name. The list contains the line number of each flag that the file sets.
     File(String, Vec<(&'static str, usize)>),
 }
 
@@ -63,8 +64,8 @@ impl Layer {
 }
 
 impl Options {
-    /// Builds the options from layers, the first of which takes precedence. The values of one flag are not merged
-    /// across layers: all of them come from the first layer that mentions the flag.
+    /// Builds the options from layers, in order of decreasing precedence. The values of one flag are not merged across
+    /// layers: all of them come from the first layer that mentions the flag.
     pub(super) fn from_layers(layers: &[Layer]) -> Result<Options, Exit> {
         let mut options = Options::default();
         for flag in flags::all() {
@@ -84,7 +85,7 @@ pub(super) fn variable(flag: &Flag) -> String {
     format!("{PREFIX}{}", flag.name.replace('-', "_").to_uppercase())
 }
 
-/// The inverse of [`variable`]: the name of the flag that a variable would set. A flag with this name need not exist.
+/// The inverse of [`variable`]: the name of the flag that a variable would set. There may be no flag with this name.
 /// Returns `None` if the variable does not begin with the prefix.
 pub(super) fn name_in_variable(variable: &OsStr) -> Option<String> {
     let rest = variable.as_encoded_bytes().strip_prefix(PREFIX.as_bytes())?;

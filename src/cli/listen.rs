@@ -8,8 +8,8 @@ use listenfd::ListenFd;
 use super::options::Options;
 use crate::ListenOptions;
 
-/// The sockets to serve on. Sockets from a service manager such as systemd (`LISTEN_FDS`) take precedence over the
-/// options for port and address.
+/// The sockets to serve on. If a service manager such as systemd passes sockets (`LISTEN_FDS`), the port and the
+/// address from the options are ignored.
 pub(super) fn listeners(options: &Options) -> io::Result<Vec<TcpListener>> {
     let inherited = inherited()?;
     if inherited.is_empty() { Ok(vec![bind(options, options.port)?]) } else { Ok(inherited) }
@@ -22,8 +22,8 @@ fn inherited() -> io::Result<Vec<TcpListener>> {
     (0..sockets.len()).filter_map(|at| sockets.take_tcp_listener(at).map_err(named).transpose()).collect()
 }
 
-/// Binds `port` on the address from the options. Without an address, binds all interfaces, with one IPv6 socket that
-/// also accepts IPv4 if the system supports it, and otherwise with an IPv4 socket.
+/// Binds `port` on the address from the options, or on all interfaces if the options contain no address. All interfaces
+/// are bound with one IPv6 socket that also accepts IPv4 or, if that fails, with an IPv4 socket.
 pub(super) fn bind(options: &Options, port: u16) -> io::Result<TcpListener> {
     let listen = ListenOptions { reuse_port: options.reuse_port, ..ListenOptions::http() };
     let Some(host) = &options.bind else {

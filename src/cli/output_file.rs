@@ -1,4 +1,4 @@
-//! A file that the program replaces as a whole, by writing a temporary file in the same directory and renaming it. A
+//! A file that the program replaces as a whole: it writes a temporary file in the same directory and renames it. A
 //! reader sees either the old content or the new content.
 
 use std::ffi::{OsStr, OsString};
@@ -17,10 +17,10 @@ pub(super) struct OutputFile {
 }
 
 impl OutputFile {
-    /// The file at `path`, which need not exist.
+    /// Opens the directory of `path`. The file itself need not exist.
     ///
     /// # Errors
-    /// Returns an error if its directory cannot be opened, or the path does not end in a name.
+    /// Returns an error if the directory cannot be opened, or if `path` does not end in a file name.
     pub(super) fn at(path: &Path) -> io::Result<OutputFile> {
         let name = path.file_name().ok_or(io::ErrorKind::IsADirectory)?.to_owned();
         let directory = match path.parent() {
@@ -42,7 +42,7 @@ impl OutputFile {
         let written = self.create(&temporary).and_then(|mut file| file.write_all(content));
         let replaced = written.and_then(|()| Ok(renameat(&self.directory, &temporary, &self.directory, &self.name)?));
         if replaced.is_err() {
-            // Do not leave the temporary file behind. An error is ignored, because the file may not exist.
+            // The temporary file must not be left behind. It may not exist, so an error is ignored.
             _ = unlinkat(&self.directory, &temporary, AtFlags::empty());
         }
         replaced
@@ -58,7 +58,7 @@ impl OutputFile {
 
     /// Removes the file if it still has this content. Otherwise another process has replaced it, and it must stay.
     pub(super) fn remove_if(&self, content: &[u8]) {
-        // If a FIFO has taken its place, opening it must not block the program's exit.
+        // If another process has replaced the file with a FIFO, opening it must not block the exit of the program.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOFOLLOW;
         let Ok(file) = openat(&self.directory, &self.name, flags, Mode::empty()) else { return };
         let mut found = Vec::new();

@@ -1,7 +1,7 @@
 //! Tests that the manual page and the completions in `docs/` match the table of flags.
 //!
-//! These tests also generate them, so that the generators are not part of the program. After a change to the table, run
-//! `UPDATE_PAGES=1 cargo test --lib pages`.
+//! The tests can also regenerate these files, so the program itself does not contain the generators. After a change to
+//! the table, run `UPDATE_PAGES=1 cargo test --lib pages`.
 
 use std::path::{Path, PathBuf};
 

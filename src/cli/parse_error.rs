@@ -1,4 +1,4 @@
-//! Rewrites clap's errors in the wording of argparse.
+//! Converts clap's errors to messages in argparse's wording.
 
 use std::ffi::{OsStr, OsString};
 
@@ -32,13 +32,13 @@ pub(super) fn ending(error: &clap::Error, words: &[OsString]) -> Exit {
     }
 }
 
-/// The flag in a piece of text from clap, such as `--header <NAME> <VALUE>`.
+/// Finds the flag that clap names in an error, in a form such as `--header <NAME> <VALUE>`.
 fn flag_of(word: &str) -> Option<&'static Flag> {
     find(word.strip_prefix("--")?.split([' ', '=']).next()?)
 }
 
-/// The error for a word after a flag with an optional value, such as `a.html` in `--spa a.html`. The value must be
-/// attached with `=`. `None` if no such flag precedes the word.
+/// The error for a word that follows a flag with an optional value, such as `a.html` in `--spa a.html`: the value must
+/// be attached with `=`. `None` if the word does not follow such a flag.
 pub(super) fn detached(value: &OsStr, words: &[OsString]) -> Option<Exit> {
     // clap does not report the preceding flag, so search the command line for the word.
     let before = words.windows(2).find(|pair| pair[1] == value)?[0].to_str()?.strip_prefix("--")?;

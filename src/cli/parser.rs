@@ -1,4 +1,4 @@
-//! The parser of the command line: clap, configured from the flag table. `parse_error` words the error messages.
+//! The parser of the command line: clap, configured from the table of flags. `parse_error` converts clap's errors.
 
 use std::ffi::OsString;
 
@@ -35,7 +35,8 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Options, Exit>
 pub(super) fn layer(words: impl IntoIterator<Item = OsString>) -> Result<Layer, Exit> {
     let words: Vec<OsString> = words.into_iter().collect();
     let matches = command().try_get_matches_from(&words).map_err(|error| ending(&error, &words))?;
-    // In `--spa a.html`, clap parses a.html as the port. A message about --spa is more helpful than one about the port.
+    // In `--spa a.html`, clap parses `a.html` as the port. A message about `--spa` is then more helpful than one about
+    // the port.
     if let Some(port) = matches.get_one::<OsString>("port")
         && Options::default().set_port(port).is_err()
         && let Some(exit) = detached(port, &words)
@@ -51,7 +52,8 @@ pub(super) fn layer(words: impl IntoIterator<Item = OsString>) -> Result<Layer, 
     Ok(layer)
 }
 
-/// Converts the flag table to a clap command. The manual page and the completions are also generated from this command.
+/// Converts the table of flags to a clap command. The manual page and the completions are also generated from this
+/// command.
 pub(super) fn command() -> Command {
     Command::new(NAME)
         .about(ABOUT)
@@ -88,8 +90,8 @@ fn argument(flag: &'static Flag) -> Arg {
     }
 }
 
-/// Makes an argument take one value for each name. Negative numbers are accepted as values, because no flag begins with
-/// a digit. Other words that begin with a hyphen are not accepted.
+/// Lets an argument take one value for each of these placeholder names. Negative numbers are accepted as values,
+/// because no flag begins with a digit. Other words that begin with a hyphen are rejected.
 fn taking_values(argument: Arg, names: &[&'static str]) -> Arg {
     let text = clap::builder::ValueParser::os_string();
     let argument = argument.value_names(names.iter().copied()).num_args(names.len()).value_hint(hint(names));

@@ -1,4 +1,5 @@
-//! The lines on standard output that announce that the program is ready: Python's line, and a second one on a terminal.
+//! The lines on standard output that announce that the program is ready: the line that Python prints and, on a
+//! terminal, a second one with URLs.
 //!
 //! Scripts parse the port from the first line, so it must not change, and the second line must not appear in pipes and
 //! files.
@@ -44,7 +45,8 @@ impl Bound {
         self.address
     }
 
-    /// The addresses at which clients can connect. A wildcard address means loopback and all of `interfaces`.
+    /// The addresses at which clients can connect. A wildcard address stands for the loopback addresses and all of
+    /// `interfaces`.
     fn reached_by(self, interfaces: &[IpAddr]) -> Vec<SocketAddr> {
         let ip = self.address.ip();
         if !ip.is_unspecified() {
@@ -57,8 +59,9 @@ impl Bound {
     }
 }
 
-/// Announces that the program is ready. The text is flushed, because another process may wait for it. Errors are
-/// ignored, because the program keeps serving even if standard output is closed.
+/// Prints the ready line and, on a terminal, the line with the URLs. Standard output is flushed, because another
+/// process may be waiting for the line. Errors are ignored, because the program keeps serving even if standard output
+/// is closed.
 pub(super) fn announce(scheme: Scheme, address: SocketAddr, bound: &[Bound], base_path: &str) {
     let mut stdout = io::stdout().lock();
     let mut text = ready_line(scheme, address);
@@ -77,7 +80,8 @@ pub(super) fn json_line(address: SocketAddr, bound: &[Bound], nonce: &str) -> St
     format!("{{{line},\"nonce\":\"{nonce}\"}}\n")
 }
 
-/// Prints a text to standard output, and flushes it so that a reader of a pipe gets it immediately.
+/// Prints a text to standard output, and flushes standard output so that a process that reads from a pipe gets the text
+/// immediately.
 pub(super) fn say(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes())?;
@@ -105,7 +109,8 @@ fn addresses_line(
             urls.push(url);
         }
     }
-    // With a base path, the first line contains the root URL, which gets a 404 response, so the second line is needed.
+    // With a base path, the only URL differs from the root URL in the ready line, which gets a 404 response. The second
+    // line is then needed.
     (urls != [url(scheme, address, "/")]).then(|| format!("Open {}\n", urls.join(" or ")))
 }
 
@@ -116,8 +121,8 @@ fn url(Scheme(scheme): Scheme, address: SocketAddr, path: &str) -> String {
     format!("{scheme}://{host}:{port}{path}")
 }
 
-/// The addresses of the interfaces that are up. Loopback addresses are left out. Link-local IPv6 addresses are left out
-/// too, because they would need a zone in the URL, which browsers do not accept.
+/// The addresses of the interfaces that are up, without loopback addresses. Link-local IPv6 addresses are omitted too,
+/// because a URL with such an address needs a zone, which browsers do not accept.
 fn interfaces() -> Vec<IpAddr> {
     use nix::net::if_::InterfaceFlags;
     let Ok(all) = nix::ifaddrs::getifaddrs() else { return Vec::new() };

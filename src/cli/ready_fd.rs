@@ -9,8 +9,8 @@ use super::exit::Exit;
 /// Takes ownership of an open descriptor. Must be called before anything else is opened, because otherwise a number
 /// that the parent has not opened could refer to one of this program's own files.
 pub(super) fn take_over(number: i32) -> Result<File, Exit> {
-    // Safe code cannot take ownership of a raw descriptor number, so the descriptor is duplicated and the original is
-    // closed below.
+    // Safe code cannot take ownership of a raw descriptor number. The descriptor is therefore duplicated, and the
+    // original is closed afterwards.
     let file = duplicate(number).or_else(|_| reopen(number)).map_err(|error| {
         Exit::usage(format_args!("argument --ready-fd: invalid descriptor: '{number}' (must be open: {error})"))
     })?;
@@ -32,7 +32,8 @@ fn duplicate(number: i32) -> io::Result<File> {
 
     use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
     let process = pidfd_open(getpid(), PidfdFlags::empty())?;
-    // The kernel assigns the lowest free descriptor number. If that is `number`, no such descriptor was open.
+    // The kernel assigns the lowest free descriptor number. If it has just assigned `number`, no descriptor with this
+    // number was open before.
     if process.as_raw_fd() == number {
         return Err(rustix::io::Errno::BADF.into());
     }
@@ -44,10 +45,10 @@ fn duplicate(_: i32) -> io::Result<File> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Opens the descriptor again by its name in /proc, for containers that forbid `pidfd_getfd`. This works for pipes and
+/// Reopens the descriptor by its name in `/dev/fd`, for containers that forbid `pidfd_getfd`. This works for pipes and
 /// files, but not for sockets.
 fn reopen(number: i32) -> io::Result<File> {
-    // Opening a pipe without a reader would block.
+    // Without `NONBLOCK`, opening a pipe that has no reader would block.
     let flags = rustix::fs::OFlags::NONBLOCK.bits();
     OpenOptions::new().write(true).custom_flags(flags as i32).open(format!("/dev/fd/{number}"))
 }

@@ -10,8 +10,8 @@ use super::{listen, logging, site};
 use crate::log::AccessLog;
 use crate::{HttpServer, HttpsRedirect, Limits};
 
-/// The maximum total size of the buffers of all connections to the redirecting listener. They hold only request heads
-/// and short responses.
+/// The maximum total size in bytes of the buffers of all connections to the redirecting server. These buffers hold only
+/// request heads and short responses.
 const BUFFERS: usize = 16 * 1024 * 1024;
 
 /// The bound port, which does not accept connections yet, and the log for its requests.
@@ -28,12 +28,12 @@ impl Redirect {
         Ok(Some(Redirect { listener, log: logging::log(options)? }))
     }
 
-    /// Adapts the path of the log file to a process whose root directory is now `root`.
+    /// Adapts the path of the log file to a process that has changed its root directory to `root`.
     pub(super) fn below(self, root: &Path) -> Redirect {
         Redirect { log: self.log.below(root), ..self }
     }
 
-    /// Builds the server that redirects to `port`.
+    /// Builds the server that redirects every request to HTTPS on `port`.
     pub(super) fn server(self, options: &Options, port: u16) -> io::Result<HttpServer> {
         let limits = Limits { buffers: options.limits.buffers.min(BUFFERS), ..options.limits.clone() };
         Ok(HttpServer::from_listeners(vec![self.listener])?

@@ -1,8 +1,8 @@
-//! SIGHUP: reads the options again and applies them to the running server.
+//! The response to SIGHUP: rereads the options and applies them to the running server.
 //!
 //! A reload takes effect in full or not at all. Every file is read and opened, and every service is built, before the
-//! server is changed, so that a typo in a file causes a log line and not a failed request. Options that can change only
-//! at startup keep their values, and the log names them.
+//! server is changed, so that a typo in a file results in a log line instead of failed requests. Options that can
+//! change only at startup keep their values, and the log names them.
 //!
 //! Invariant: no function here waits or ends the program.
 
@@ -36,7 +36,7 @@ pub(super) struct Reloader {
     stderr: AccessLog,
 }
 
-/// Everything that the new options require, built but not yet in use.
+/// The parts that the reloaded options require, built but not yet in use.
 struct Prepared {
     options: Options,
     log: AccessLog,
@@ -58,7 +58,7 @@ impl Reloader {
         Reloader { sources, options, scripts, tls, reports, stderr: AccessLog::stderr() }
     }
 
-    /// Reads the options again and applies them, or logs the reason why it cannot.
+    /// Rereads the options and applies them. If that is not possible, logs the reason.
     pub(super) fn reload(&mut self, server: &Reload<'_>) {
         match self.prepare() {
             Ok(Prepared { options, log, service, tls, kept }) => {
@@ -106,15 +106,16 @@ impl Reloader {
         Ok(Prepared { options, log, service, tls, kept })
     }
 
-    /// The text ` from 'FILE'` for log messages, which names the configuration file.
+    /// The text ` from 'FILE'` for log messages. Names the configuration file; if there is none, the account file;
+    /// otherwise the first certificate file. Empty if there are no such files.
     fn from(&self) -> String {
         let Options { config, site, tls, .. } = &self.options;
         let file = config.as_ref().or(site.auth_file.as_ref()).or(tls.certificates.first());
         file.map(|path| format!(" from '{}'", shown(path.as_os_str()))).unwrap_or_default()
     }
 
-    /// Writes a line to standard error. If the access log goes there, the log writes it, so that the lines stay in
-    /// order.
+    /// Writes a line to standard error. If the access log is also written to standard error, the line goes through the
+    /// log, so that the lines stay in order.
     fn say(&mut self, server: &Reload<'_>, text: &str) {
         if self.options.log.file.is_none() && !self.options.quiet {
             return server.message(text);
@@ -157,7 +158,7 @@ fn keep(next: &mut Options, present: &Options) -> Vec<&'static str> {
     kept.extend(keep_one("trace-limit", &mut changed.trace_limit, &stands.trace_limit));
     kept.extend(keep_one("explain", &mut changed.explain, &stands.explain));
     keep_life(&mut next.life, &present.life, &mut kept);
-    // The statistics options take effect only at startup.
+    // The counters, the stop after a number of responses and the file for the final report are set up at startup.
     #[cfg(feature = "harness")]
     {
         let (changed, stands) = (&mut next.statistics, &present.statistics);

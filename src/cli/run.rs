@@ -1,4 +1,5 @@
-//! Builds the server from the options, and runs it: binds, drops privileges, announces, serves and shuts down.
+//! Builds the server from the options, and runs it: binds the sockets, drops privileges, announces that the program is
+//! ready, serves, and shuts down.
 //!
 //! The parts of the server are built in other files; this file determines the order of the steps.
 
@@ -40,7 +41,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> std::process::ExitCode {
     }
 }
 
-/// Reads the options and acts on them. Sets `codes` as soon as `--exit-codes` is known.
+/// Reads the options, then runs the health check or the server. Sets `codes` as soon as `--exit-codes` is known.
 fn start(args: impl IntoIterator<Item = OsString>, codes: &mut ExitCodes) -> Result<Code, Exit> {
     let sources = Sources::new(args)?;
     let fixed = sources.without_file()?;
@@ -163,7 +164,7 @@ fn stopping(announcer: &Announcer, reports: &Reports) -> impl FnMut() + Send + u
     }
 }
 
-/// With `--exit-with-stdin`, refuses a standard input that is neither a pipe nor a socket. A file would be at EOF
+/// With `--exit-with-stdin`, returns an error unless standard input is a pipe or a socket. A file would be at EOF
 /// immediately, and a terminal is not read.
 fn check_input(life: &LifeOptions) -> Result<(), Exit> {
     let kind = || fstat(io::stdin()).map(|status| FileType::from_raw_mode(status.st_mode));

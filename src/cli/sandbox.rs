@@ -17,8 +17,8 @@ use super::exit::Exit;
 /// directory of `log`, so that the log can be reopened after it has been renamed. The process can no longer bind or
 /// connect sockets; its open sockets remain usable.
 ///
-/// The process can still replace and remove files in `folders`. On older kernels some restrictions are missing. It is
-/// an error if the kernel cannot restrict file access at all.
+/// The process can still replace and remove files in `folders`. Older kernels support only some of these restrictions.
+/// Returns an error if the kernel cannot restrict file access at all.
 pub(super) fn restrict<'p>(
     readable: impl IntoIterator<Item = &'p Path>,
     log: Option<&Path>,
@@ -46,7 +46,7 @@ pub(super) fn restrict<'p>(
     }
 }
 
-/// A ruleset that forbids everything that this kernel can forbid. The caller adds the exceptions.
+/// A ruleset that denies every kind of access that this kernel can restrict. The caller adds the exceptions.
 fn ruleset() -> Result<RulesetCreated, RulesetError> {
     let rules = Ruleset::default().handle_access(AccessFs::from_all(ABI::V5))?;
     rules.handle_access(AccessNet::from_all(ABI::V4))?.scope(Scope::from_all(ABI::V6))?.create()

@@ -19,8 +19,8 @@ pub(super) fn user(options: &Options) -> Result<Option<ScriptUser>, Exit> {
     options.scripts.user.as_ref().map(|name| ScriptUser::named(name).map_err(|_| unknown(name))).transpose()
 }
 
-/// Builds the services that run scripts, one at startup and one at each reload. Each service takes over the running
-/// scripts of the previous one.
+/// Builds the service that runs scripts at startup, and a new one at each reload. Each new service takes over the
+/// running scripts of the previous one.
 #[derive(Debug, Default)]
 pub(super) struct Scripts {
     previous: Option<CgiService>,
@@ -58,7 +58,7 @@ impl Scripts {
     }
 }
 
-/// The limits on scripts. Limits that no option sets have the library's defaults.
+/// The limits on scripts. A limit without an option has the library's default.
 fn limits(scripts: &ScriptOptions) -> CgiLimits {
     let default = CgiLimits::default();
     CgiLimits {

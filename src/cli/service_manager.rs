@@ -18,7 +18,8 @@ impl ServiceManager {
         ServiceManager(std::env::var_os(VARIABLE).and_then(|address| connect(&address).ok()))
     }
 
-    /// Sends a new state to the manager. Errors are ignored, because the program works without a manager too.
+    /// Sends a state such as `READY=1` to the manager. Errors are ignored, because the program also works without a
+    /// manager.
     pub(super) fn tell(&self, state: &str) {
         if let Some(socket) = &self.0 {
             _ = socket.send(state.as_bytes());

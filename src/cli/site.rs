@@ -71,7 +71,7 @@ fn fold<T>(
 }
 
 /// Checks that `path` is a readable file, so that an error is reported at startup and not at the first request. Only
-/// regular files are accepted, because opening another kind of file, such as a FIFO, can block.
+/// regular files are accepted, because opening a file of another kind, such as a FIFO, can block.
 pub(super) fn check_file(path: &Path) -> Result<(), Exit> {
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_file() => {
@@ -98,7 +98,8 @@ pub(super) fn accounts(options: &Options) -> Result<Vec<Account>, Exit> {
             accounts_in(text).map_err(|why| Exit::of(Code::File, format_args!("{}:{why}", shown(path.as_os_str()))))?,
         );
         if accounts.is_empty() {
-            // A file without accounts would open the server to every client, which the operator surely did not intend.
+            // Without accounts, the server would accept every client. An operator that names an account file does not
+            // intend that.
             return Err(Exit::of(Code::File, format_args!("{}: the file contains no user", shown(path.as_os_str()))));
         }
     }

@@ -39,13 +39,13 @@ impl Reports {
         Ok(Reports { statistics, health: Health::new(), file: file.transpose()? })
     }
 
-    /// The directory of the file that the final report is written to.
+    /// The directory that contains the file for the final report. `None` if the report is not written to a file.
     pub(super) fn folder(&self) -> Option<BorrowedFd<'_>> {
         self.file.as_ref().map(|file| file.directory())
     }
 
-    /// Makes the server update the counters, stop after the configured number of responses, and report that shutdown
-    /// has begun.
+    /// Configures the server to update the counters, and to stop after the number of responses that `--exit-after`
+    /// sets.
     pub(super) fn observe(&self, server: HttpServer, options: &Options) -> HttpServer {
         let Some(statistics) = &self.statistics else { return server };
         let server = server.statistics(Arc::clone(statistics));
@@ -58,7 +58,7 @@ impl Reports {
         })
     }
 
-    /// Wraps `service` in the services that report the counters and the health, as far as the options enable them.
+    /// Wraps `service` in those of the services for counters and health that the options enable.
     pub(super) fn before(&self, service: Box<dyn Service + Send>, options: &Options) -> Box<dyn Service + Send> {
         let StatisticsOptions { path, from, health, .. } = &options.statistics;
         let mut service = service;
@@ -81,7 +81,8 @@ impl Reports {
         self.health.set_draining();
     }
 
-    /// Writes the counters to the destination from the options. Called after the last connection has closed.
+    /// Writes the counters to the file that `--stats-on-exit` names, or to standard output. Called after the last
+    /// connection has closed.
     pub(super) fn finish(&self, options: &Options) -> Result<(), Exit> {
         let (Some(statistics), Some(path)) = (&self.statistics, &options.statistics.on_exit) else { return Ok(()) };
         match (&self.file, path) {

@@ -56,7 +56,8 @@ fn with_certificates(builder: TlsBuilder, options: &Options) -> TlsBuilder {
     tls.certificates.iter().zip(keys).fold(builder, |builder, (certificate, key)| builder.certificate(certificate, key))
 }
 
-/// The name of this machine, under which other machines on the local network can reach it.
+/// The host name of this machine, which other machines on the local network can resolve. `None` if it is `localhost` or
+/// not set.
 fn host_name() -> Option<String> {
     let name = rustix::system::uname().nodename().to_str().ok()?.to_owned();
     (!name.is_empty() && name != "localhost" && name != "(none)").then_some(name)
@@ -71,7 +72,8 @@ fn password(tls: &TlsOptions) -> Result<Option<String>, Exit> {
     Ok(Some(read.map_err(failed)?.trim().to_owned()))
 }
 
-/// The message for a TLS error. If the password for a key is missing, the message names the option that sets it.
+/// The message for a TLS error. If the password for a key is missing, the message names the option
+/// `--tls-password-file`.
 fn explained(error: &TlsError) -> String {
     match (error.kind(), error.path()) {
         (TlsErrorKind::PasswordNeeded, Some(path)) => {
@@ -81,12 +83,12 @@ fn explained(error: &TlsError) -> String {
     }
 }
 
-/// Makes the server use TLS with this configuration.
+/// Configures the server to use TLS with this configuration.
 pub(super) fn secured(server: HttpServer, tls: &Tls, options: &Options) -> HttpServer {
     server.tls(tls).hsts(hsts(options))
 }
 
-/// Makes new connections use this configuration. Returns the remarks about it.
+/// Applies this configuration to new connections. Returns its warnings, each as one line for the log.
 pub(super) fn renew(server: &Reload<'_>, tls: &Tls, options: &Options) -> Vec<String> {
     server.set_tls(tls);
     server.set_hsts(hsts(options));

@@ -1,4 +1,5 @@
-//! Opens the file of `--trace` and connects it to the server.
+//! Opens the file that `--trace` names, and configures the server for watching: trace, explanations, and slow reads and
+//! writes.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -8,7 +9,7 @@ use super::exit::Exit;
 use super::options::Options;
 use crate::HttpServer;
 
-/// Opens the file of `--trace` and empties it.
+/// Opens the file that `--trace` names, and truncates it. `None` without that option.
 pub(super) fn open(options: &Options) -> Result<Option<File>, Exit> {
     let Some(path) = &options.watch.trace else { return Ok(None) };
     create(path).map(Some).map_err(|error| Exit::cannot("write", path, error))
@@ -20,7 +21,7 @@ fn create(path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
-        // Opening a FIFO would wait for a reader.
+        // Without `NONBLOCK`, opening a FIFO would wait for a reader.
         how.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
     }
     let file = how.open(path)?;
@@ -28,12 +29,13 @@ fn create(path: &Path) -> io::Result<File> {
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("not a regular file"));
     }
-    // Discard any earlier trace in the file.
+    // The file may contain an earlier trace.
     file.set_len(0)?;
     Ok(file)
 }
 
-/// Makes the server write its trace to `file`, and its explanations to standard error.
+/// Configures the server to write its trace to `file`, and to standard error a sentence for each event of the
+/// connections that `--explain` selects. Also applies `--max-read`, `--max-write` and `--slow-motion`.
 pub(super) fn watch(mut server: HttpServer, options: &Options, file: Option<File>) -> HttpServer {
     let watch = &options.watch;
     server = server.pace(watch.pace);

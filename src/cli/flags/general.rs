@@ -1,4 +1,4 @@
-//! The flags for the address, for TLS, and for the header fields of all responses.
+//! The flags for the listening address, for TLS, and for header fields that all responses share.
 
 use crate::cli::flag::{Action, Flag};
 use crate::cli::options::Options;

@@ -1,4 +1,4 @@
-//! The flags for logs, limits and privileges.
+//! The flags for logging, limits and privileges.
 
 use crate::cli::flag::{Action, Flag};
 use crate::cli::options::Options;

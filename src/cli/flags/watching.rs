@@ -1,4 +1,4 @@
-//! The flags for watching the loop, and for benchmarking and testing clients.
+//! The flags for watching the loop at work, and for the endpoints and faults that benchmark and test HTTP clients.
 
 use crate::cli::flag::{Action, Flag};
 use crate::cli::options::Options;
