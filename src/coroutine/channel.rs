@@ -1,7 +1,7 @@
-//! The bytes that a handler and its connection exchange in both directions, and the condition that a suspended handler
-//! waits for.
+//! `Channel`: the input and output buffers between a handler and its connection, and the condition that a suspended
+//! handler waits for.
 //!
-//! The meaning of the bytes is not known here. HTTP's status, header fields and framing are in `handler/`.
+//! The channel does not interpret the bytes. HTTP's status, header fields and framing are in `handler/`.
 
 use std::cell::{Ref, RefCell, RefMut};
 use std::io;
@@ -29,7 +29,7 @@ const MIN_OUTPUT_CAPACITY: usize = 64;
 /// The state that a handler shares with its connection.
 ///
 /// Invariant: no borrow is held across a suspension. The handler and the connection run alternately on one thread, so
-/// neither finds the state borrowed.
+/// neither can borrow the state while the other holds a borrow.
 #[derive(Default)]
 pub(crate) struct Channel(RefCell<ChannelState>);
 
@@ -50,9 +50,9 @@ impl Channel {
     }
 }
 
-/// Accepts the bytes that a handler writes.
+/// A destination for the bytes that a handler writes.
 pub(crate) trait HandlerOutput {
-    /// Accepts some of `bytes`, which must not be empty, and returns the number accepted. If it is 0, there is
+    /// Accepts some of `bytes`, which must not be empty. Returns the number of bytes accepted, which is 0 if there is
     /// currently no space.
     ///
     /// # Errors
@@ -74,7 +74,7 @@ pub(crate) struct ChannelState {
     pub(crate) input: Vec<u8>,
     /// True if no more bytes will be added to `input`.
     pub(crate) input_ended: bool,
-    /// True if the handler has fetched input, or waited for it.
+    /// True if the handler has fetched input or has waited for input.
     pub(crate) read_begun: bool,
     /// Bytes from the handler that the connection has not taken yet.
     pub(crate) output: Vec<u8>,
@@ -103,7 +103,7 @@ pub(crate) enum WaitReason {
     /// The handler is not suspended, or has not started.
     #[default]
     NotWaiting,
-    /// The handler waits for input from the client or for its end.
+    /// The handler waits for input from the client, or for the end of the input.
     Input,
     /// The handler waits for space in the output buffer.
     OutputSpace,
@@ -115,8 +115,8 @@ pub(crate) enum WaitReason {
     Source(Option<Instant>),
     /// The handler waits for the connection's handle to the loop.
     Handle,
-    /// The handler waits for the notice or the deadline. If `or_stop` is true, a drain of the loop also ends the wait.
-    /// If `or_input` is true, so does input from the client or its end.
+    /// The handler waits for the notice or the deadline. If `or_stop` is true, the wait also ends when the loop begins
+    /// to drain. If `or_input` is true, the wait also ends when input arrives or the input ends.
     Notice { deadline: Option<Instant>, or_stop: bool, or_input: bool },
 }
 
@@ -155,7 +155,7 @@ impl ChannelState {
         self.outcome = None;
     }
 
-    /// Takes the outcome. Returns the panic message if the handler panicked.
+    /// Takes the outcome, and returns the panic message if the handler panicked.
     pub(crate) fn take_panic(&mut self) -> Option<String> {
         match self.outcome.take() {
             Some(TaskOutcome::Panicked(text)) => Some(text),
@@ -174,8 +174,8 @@ impl ChannelState {
             WaitReason::OutputSpace => self.output.len() < CHANNEL_CAPACITY,
             WaitReason::Until(time) => time <= now(),
             WaitReason::Job => self.job.as_ref().is_some_and(Job::is_done),
-            // The loop does not report which event caused the step, so the handler retries its call and waits again
-            // after `WouldBlock`.
+            // The channel does not know which event ran the connection. The handler is therefore always resumed,
+            // retries its operation, and waits again if that returns `WouldBlock`.
             WaitReason::Source(_) => true,
             WaitReason::Handle => self.handle.is_some(),
             WaitReason::Notice { deadline, or_stop, or_input } => {
@@ -187,7 +187,7 @@ impl ChannelState {
         }
     }
 
-    /// Makes the channel accept input again, for another protocol, after the input of the request has ended.
+    /// Reopens the input, which ended with the request, so that the bytes of another protocol can follow.
     pub(crate) fn begin_upgrade(&mut self) {
         (self.input_ended, self.read_begun) = (false, true);
     }
@@ -197,7 +197,7 @@ impl ChannelState {
         !self.input.is_empty() || self.input_ended
     }
 
-    /// The number of input bytes for which there is still space.
+    /// The free space for input, in bytes.
     pub(crate) fn input_space(&self) -> usize {
         CHANNEL_CAPACITY.saturating_sub(self.input.len())
     }
@@ -206,7 +206,7 @@ impl ChannelState {
     pub(crate) fn push_input(&mut self, bytes: &[u8]) -> usize {
         let count = bytes.len().min(self.input_space());
         match self.input.capacity() {
-            // The allocation is exactly as large as a small body, because often no more bytes follow.
+            // The first allocation has exactly the size of these bytes, because often they are a whole small body.
             0 => self.input = bytes[..count].to_vec(),
             _ => self.input.extend_from_slice(&bytes[..count]),
         }
@@ -245,11 +245,12 @@ impl ChannelState {
         }
     }
 
-    /// Creates the handle and the waker that the handler's wait requires, if a registrar or a handle is available, and
-    /// starts the job. The handle and the waker are created only once per request, because each is an allocation.
+    /// Prepares the wait of the handler: obtains the handle and the waker if the wait requires them, starts a stored
+    /// job, and passes the waker to the notice. Without a registrar, this works only if a handle was obtained before.
+    /// The handle and the waker are created only once per request, because each is an allocation.
     pub(crate) fn provide(&mut self, registrar: Option<&dyn Registrar>) {
         let needs_waker = self.job.is_some() || self.notice.is_some();
-        // Most handlers wait only for their client, which needs no waker, because the connection resumes them.
+        // Most handlers wait only for their client. The connection resumes such a handler, so no waker is needed.
         if !needs_waker && self.wait != WaitReason::Handle {
             return;
         }

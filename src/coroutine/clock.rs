@@ -1,4 +1,4 @@
-//! The clock for handlers, which is either the system's clock or that of a simulation. Deadlines are kept elsewhere.
+//! The clock that handlers use: the system's clock or, in a simulation, a simulated one. Deadlines are not stored here.
 
 #[cfg(feature = "internals")]
 use std::cell::RefCell;

@@ -12,7 +12,7 @@ pub(crate) type Yielder = corosensei::Yielder<(), ()>;
 
 /// Code that runs on a coroutine.
 pub(crate) trait Task {
-    /// Runs the code once. The implementation must catch the panics of user code, because it must not panic itself.
+    /// Runs the code once. This method must not panic, so implementations must catch panics in user code.
     fn run(&self, yielder: &Yielder);
 
     /// The channel between this task and its connection.

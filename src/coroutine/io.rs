@@ -19,33 +19,33 @@ use super::shared::{Shared, check_no_access};
 use super::streams::{InputChunk, Rfile, Wfile};
 use crate::session::SessionHandle;
 
-/// The operations of a handler that may suspend it.
+/// The operations that may suspend a handler.
 pub(crate) struct HandlerIo<'y> {
     yielder: &'y Yielder,
     channel: &'y Channel,
-    /// Accepts the bytes that the handler writes: either the channel itself, or a protocol in front of it.
+    /// The destination of the bytes that the handler writes: either the channel itself, or a protocol that writes to
+    /// the channel.
     output: &'y dyn HandlerOutput,
     resources: &'y HandlerResources,
     /// Input that a dropped [`Rfile`] had fetched but not returned to the handler.
     chunk: RefCell<InputChunk>,
-    /// The number of bytes of input that may still be fetched. Fetching more returns the error in `limit_error`.
+    /// The number of bytes of input that may still be fetched. Fetching more fails with the result of `limit_error`.
     input_limit: Cell<u64>,
     limit_error: Cell<fn() -> io::Error>,
     /// The maximum duration of a wait for input; `None` means no limit. A wait that times out fails with an error of
     /// kind `WouldBlock`.
     read_timeout: Cell<Option<Duration>>,
-    /// The number of errors that have reported to the handler that its client has disconnected.
+    /// The number of operations that have failed because the client has disconnected.
     gone_errors: Cell<u32>,
-    /// The number of bytes that the handler may still move over its own connections in this turn, before other sessions
-    /// run.
+    /// The number of bytes that the handler may still read from and write to its outgoing connections in this turn.
     budget: Cell<usize>,
 }
 
-/// The number of errors about a disconnected client that a handler may ignore before it is unwound at its next
-/// operation.
+/// The number of operations that may fail because the client has disconnected. If the handler ignores all of these
+/// errors, its next operation unwinds it.
 const MAX_GONE_ERRORS: u32 = 100;
 
-/// The maximum number of bytes that a handler may move over its own connections in one turn.
+/// The maximum number of bytes that a handler may read from and write to its outgoing connections in one turn.
 const TURN_BUDGET: usize = 256 * 1024;
 
 impl<'y> HandlerIo<'y> {
@@ -85,7 +85,7 @@ impl<'y> HandlerIo<'y> {
         Wfile::new(self)
     }
 
-    /// Limits the number of further bytes of input that may be fetched. Fetching more returns this error.
+    /// Limits the number of further bytes of input that may be fetched. Fetching more fails with the result of `error`.
     pub(crate) fn set_input_limit(&self, limit: u64, error: fn() -> io::Error) {
         self.input_limit.set(limit);
         self.limit_error.set(error);
@@ -105,7 +105,7 @@ impl<'y> HandlerIo<'y> {
         self.check()?;
         // A sleep that overflows the clock lasts until the client disconnects.
         let Some(end) = now().checked_add(time) else { return self.suspend(WaitReason::Until(far_future())) };
-        // The loop is needed because a deadline of the connection can resume the handler too early.
+        // The runner resumes the handler at `end` at the earliest, but this loop does not rely on it.
         while now() < end {
             self.suspend(WaitReason::Until(end))?;
         }
@@ -123,7 +123,7 @@ impl<'y> HandlerIo<'y> {
             state.provide(None);
         }
         let result = loop {
-            // A short job may already have ended. The handler then need not be suspended.
+            // A short job may already have ended, in which case the handler is not suspended.
             if let Some(result) = handle.take() {
                 break result;
             }
@@ -131,7 +131,7 @@ impl<'y> HandlerIo<'y> {
                 break Err(error);
             }
         };
-        // After an error or at the deadline, the job may still be running. Its result is then dropped.
+        // After an error, the job may still be running. Its result is then dropped.
         self.channel.state_mut().job = None;
         result
     }
@@ -148,29 +148,29 @@ impl<'y> HandlerIo<'y> {
         self.connector().connect(&address.to_string(), timeout)
     }
 
-    /// Suspends the handler until one of its sources has an event, or until the deadline. The handler can be resumed
-    /// earlier.
+    /// Suspends the handler until one of its outgoing connections has an event, or until the deadline. The handler can
+    /// be resumed earlier, because it is resumed whenever its connection runs.
     pub(crate) fn wait_for_source(&self, deadline: Option<Instant>) -> io::Result<()> {
         self.suspend(WaitReason::Source(deadline))
     }
 
-    /// Counts bytes that the handler has moved over its own connections. A handler that has used up its share of a turn
-    /// is suspended until the next turn, because a connection that always has more bytes would otherwise block the
-    /// loop.
+    /// Subtracts bytes that the handler has read from or written to an outgoing connection from its budget. A handler
+    /// without budget is suspended until the next turn. Otherwise, an outgoing connection that always has more bytes
+    /// would block the loop.
     pub(super) fn spend(&self, count: usize) -> io::Result<()> {
         let left = self.budget.get().saturating_sub(count);
         self.budget.set(left);
         if left > 0 {
             return Ok(());
         }
-        // No event would end this wait, because the handler's own connections may all be ready already. The session is
-        // therefore scheduled explicitly.
+        // The wait must not depend on an event, because the outgoing connections may already be ready and then have no
+        // further event. The session is therefore scheduled explicitly.
         self.handle()?.wake().wake();
         self.suspend(WaitReason::Source(None))
     }
 
-    /// Suspends the handler until `look` returns `Some` for the value or the timeout has passed. If `or_input` is true,
-    /// input also ends the wait.
+    /// Suspends the handler until `look` returns `Some` for the value, the timeout has passed, or the server begins to
+    /// drain. If `or_input` is true, the wait also ends when there is input or the input has ended.
     pub(crate) fn wait_until<T, R>(
         &self,
         shared: &Shared<T>,
@@ -180,8 +180,8 @@ impl<'y> HandlerIo<'y> {
     ) -> io::Result<Option<R>> {
         self.check()?;
         let handle = self.handle()?;
-        // Only the beginning of a drain ends a wait, and not the drain itself. Otherwise a loop of waits would never
-        // suspend during a drain.
+        // Only the beginning of a drain ends a wait. If a wait that begins during a drain also ended immediately, a
+        // handler that waits in a loop would never be suspended during the drain.
         let or_stop = !handle.is_stopping();
         let deadline = deadline_after(timeout);
         let wait = shared.begin_wait();
@@ -223,7 +223,8 @@ impl<'y> HandlerIo<'y> {
         Ok(handle.is_stopping())
     }
 
-    /// The connection's handle to the loop. A handler that runs within `Service::call` is suspended until there is one.
+    /// The connection's handle to the loop. If the handler runs within `Service::call`, it is suspended until the
+    /// handle is available.
     pub(super) fn handle(&self) -> io::Result<Rc<dyn SessionHandle>> {
         loop {
             if let Some(handle) = &self.channel.state().handle {
@@ -285,8 +286,8 @@ impl<'y> HandlerIo<'y> {
     /// Returns an error if the handler must not wait, because the client has disconnected or the handler is inside
     /// [`Shared::with`].
     ///
-    /// Every operation that can suspend calls this, even if it need not suspend now, so that misuse is detected in the
-    /// first test.
+    /// Every operation that can suspend calls this, even if it need not suspend now, so that the first test already
+    /// reveals misuse.
     #[inline]
     pub(super) fn check(&self) -> io::Result<()> {
         check_no_access()?;
@@ -299,15 +300,15 @@ impl<'y> HandlerIo<'y> {
     fn gone_error(&self) -> io::Error {
         self.gone_errors.set(self.gone_errors.get() + 1);
         if self.gone_errors.get() > MAX_GONE_ERRORS && !thread::panicking() {
-            // The runner has cancelled this handler. It will not resume the handler after this suspension, but unwinds
-            // it.
+            // The runner has cancelled this handler. After this suspension, the runner unwinds the handler instead of
+            // resuming it.
             self.yielder.suspend(());
         }
         io::Error::new(io::ErrorKind::ConnectionAborted, "the client is gone")
     }
 
-    /// Fetches the channel's input into a chunk whose bytes have all been read. If the input has ended, the chunk is
-    /// empty afterwards.
+    /// Replaces the bytes of `chunk`, which must all have been read, with input from the channel. Suspends the handler
+    /// until there is input. If the input has ended, the chunk is empty afterwards.
     pub(super) fn fetch(&self, chunk: &mut InputChunk) -> io::Result<()> {
         loop {
             self.check()?;
@@ -333,14 +334,14 @@ impl<'y> HandlerIo<'y> {
         }
     }
 
-    /// Suspends the handler until there is input or the end of the input.
+    /// Suspends the handler until there is input, or the input has ended.
     ///
     /// # Errors
-    /// Returns an error of kind `WouldBlock` if the wait times out, and the errors that `suspend` returns.
+    /// Returns an error of kind `WouldBlock` if the wait times out. Also returns any error from `suspend`.
     fn wait_for_input(&self) -> io::Result<()> {
         let Some(timeout) = self.read_timeout.get() else { return self.suspend(WaitReason::Input) };
         let deadline = now().checked_add(timeout);
-        // With a timeout of zero, the handler is not suspended, and gets only input that has already arrived.
+        // With a timeout of zero, the handler is not suspended, and receives only input that has already arrived.
         if !timeout.is_zero() {
             self.suspend(WaitReason::Notice { deadline, or_stop: false, or_input: true })?;
         }
@@ -355,8 +356,8 @@ impl<'y> HandlerIo<'y> {
     }
 
     pub(super) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        // `Write::write` must return 0 for an empty slice. The slice is not passed to the output, for which a count of
-        // 0 means that there is no space.
+        // `Write::write` must return 0 for an empty slice. The slice is not passed to `output`, because a count of 0
+        // from `output` means that there is no space.
         if bytes.is_empty() {
             return Ok(0);
         }

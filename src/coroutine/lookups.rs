@@ -31,8 +31,8 @@ impl NameLookups {
         NameLookups { running: Arc::default(), resolve }
     }
 
-    /// Starts the lookup of a name on a worker thread, or joins a running one. A lookup cannot be interrupted, so it
-    /// continues even if no handler waits for it, and the next handler that needs the name joins it.
+    /// Starts the lookup of a name on a worker thread, or joins a running lookup of the same name. A lookup cannot be
+    /// interrupted, so it continues even if no handler waits for it, and the next handler that needs the name joins it.
     pub(super) fn start(&self, host: &str, workers: &WorkerPool) -> Lookup {
         let mut running = self.lock();
         if let Some(lookup) = running.get(host) {
@@ -54,7 +54,7 @@ impl NameLookups {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Lookup>> {
-        // No caller's code runs while the lock is held, so a poisoned mutex still has valid data.
+        // No code of a caller runs while the lock is held, so the data of a poisoned mutex is still valid.
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,10 +1,11 @@
-//! Coroutines for handlers: code that reads, writes and waits in sequence, on the one thread of the loop.
+//! Coroutines for handlers. A handler reads, writes and waits in sequence, as if it had its own thread, but runs on the
+//! single thread of the loop.
 //!
 //! A handler is a [`Task`] that a [`TaskRunner`] runs as a [`Fiber`], on a stack from the [`StackPool`]. It reads and
-//! writes through its [`HandlerIo`], which suspends the fiber when the [`Channel`] has no bytes or no space. The
-//! connection moves bytes between the channel and its client, and calls [`TaskRunner::run`] again. Code that blocks
-//! runs on a [`WorkerPool`]. Handlers and threads share values through [`Shared`]. A handler connects to other servers
-//! with [`OutgoingStream`].
+//! writes through its [`HandlerIo`], which suspends the fiber when the [`Channel`] has no input to read or no space for
+//! output. The connection moves bytes between the channel and its client, and calls [`TaskRunner::run`] again. Code
+//! that blocks runs on a [`WorkerPool`]. Handlers and threads share values through [`Shared`]. A handler connects to
+//! other servers with [`OutgoingStream`].
 //!
 //! This module does not depend on HTTP, because raw socket handlers run on coroutines too. It imports only
 //! `session.rs`, `failure.rs` and `watchdog.rs`.

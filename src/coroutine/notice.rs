@@ -4,8 +4,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::session::Waker;
 
-/// Resumes the handler that waits for this notice. A notice can be given even before the waker of the handler's
-/// connection is set.
+/// Resumes the handler that waits for this notice. [`give`](ResumeNotice::give) can be called even before the waker of
+/// the handler's connection is set.
 #[derive(Default)]
 pub(crate) struct ResumeNotice(Mutex<NoticeState>);
 
@@ -20,8 +20,8 @@ impl ResumeNotice {
     pub(crate) fn give(&self) {
         let mut state = self.lock();
         if !state.given {
-            // The flag is set even if there is a waker, because the runner checks it to decide whether the handler can
-            // continue.
+            // The flag is set even if there is a waker, because the runner checks the flag to decide whether the
+            // handler can continue.
             state.given = true;
             state.waker.iter().for_each(Waker::wake);
         }
@@ -32,7 +32,8 @@ impl ResumeNotice {
         self.lock().given
     }
 
-    /// Resets the notice, before the handler checks the value whose change the notice reports.
+    /// Resets the notice. This must happen before the handler checks the value whose changes the notice reports, so
+    /// that no change is missed.
     pub(crate) fn clear(&self) {
         self.lock().given = false;
     }
@@ -42,8 +43,8 @@ impl ResumeNotice {
         let mut state = self.lock();
         if state.waker.is_none() {
             state.waker = Some(waker.clone());
-            // If the notice was given before the waker was set, it could not wake the connection. The connection is
-            // woken now instead.
+            // A notice that was given before the waker was set could not wake the connection, so the connection is
+            // woken now.
             if state.given {
                 waker.wake();
             }

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::failure::{error_chain, panic_text};
 
-/// The way in which a handler ended.
+/// How a handler ended.
 #[derive(Debug)]
 pub(crate) enum TaskOutcome {
     /// The handler returned `Ok`.
@@ -18,7 +18,7 @@ pub(crate) enum TaskOutcome {
 }
 
 impl TaskOutcome {
-    /// Runs a handler and catches its panic.
+    /// Runs a handler, and catches a panic in it.
     #[inline]
     pub(crate) fn of<E: Into<Box<dyn Error>>>(handle: impl FnOnce() -> Result<(), E>) -> TaskOutcome {
         // A handler that has panicked is not called again, so its inconsistent state is never observed.

@@ -1,7 +1,7 @@
-//! Connections that a handler opens. For the handler they are blocking, but the socket is a non-blocking one on the
-//! loop of the handler's session.
+//! Connections that a handler opens. Their operations block the handler but not the thread: the socket is non-blocking
+//! and registered with the poll, and the handler is suspended until the socket is ready.
 //!
-//! The protocols, and the decision of which connections outlive their handler, are in `client/`.
+//! `client/` implements the protocols, and decides which connections outlive their handler.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -46,7 +46,7 @@ impl<'h> OutgoingConnector<'h> {
         OutgoingConnector { io }
     }
 
-    /// Connects to `HOST:PORT` within `timeout`. The timeout also applies to the stream.
+    /// Connects to `HOST:PORT` within `timeout`, which is then also the timeout of each wait on the stream.
     pub(super) fn connect(self, address: &str, timeout: Option<Duration>) -> io::Result<OutgoingStream<'h>> {
         let deadline = deadline_after(timeout);
         let connect = || {
@@ -63,7 +63,8 @@ impl<'h> OutgoingConnector<'h> {
             self.open_first(addresses, None, deadline)
         };
         let mut stream = connect().map_err(|error: io::Error| match error.kind() {
-            // The handler's client has disconnected, or the handler must not wait here.
+            // These errors are about the handler and not about the address: its client has disconnected, or it must not
+            // wait here.
             io::ErrorKind::ConnectionAborted | io::ErrorKind::Deadlock => error,
             kind => io::Error::new(kind, format!("cannot connect to {address}: {error}")),
         })?;
@@ -106,8 +107,8 @@ impl<'h> OutgoingConnector<'h> {
                 Err(error) if !matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::ConnectionAborted) => {
                     last = error;
                 }
-                // A connection, or an error that does not depend on the address: the time is up, or the client has
-                // disconnected.
+                // The search ends with a connection, or with an error that the other addresses would cause too: the
+                // deadline has passed, or the client has disconnected.
                 result => return result,
             }
         }
@@ -124,13 +125,13 @@ impl<'h> OutgoingConnector<'h> {
         while !stream.is_connected()? {
             stream.wait(deadline)?;
         }
-        // Most protocols write a whole message in one call. With `TCP_NODELAY`, a message is not delayed until the
-        // previous one has been acknowledged.
+        // Most protocols write a whole message in one call. With `TCP_NODELAY`, the system sends a message without
+        // waiting until the previous one has been acknowledged.
         stream.socket.get_ref().set_nodelay(true)?;
         Ok(stream)
     }
 
-    /// Converts a parked connection to a stream of this handler.
+    /// Converts a parked connection into a stream for this handler.
     #[cfg(feature = "client")]
     pub(crate) fn unpark(self, parked: ParkedStream) -> io::Result<OutgoingStream<'h>> {
         self.add(|handle| parked.give_to(handle))
@@ -149,7 +150,8 @@ impl<'h> OutgoingConnector<'h> {
         Ok(OutgoingStream { io, socket: open(&*handle)?, timeout: None, _permit: permit })
     }
 
-    /// Suspends the handler until `look` returns `Some` for the shared value, or the time `until` has passed.
+    /// Suspends the handler until `look` returns `Some` for the shared value, the time `until` has passed, or the
+    /// server begins to drain.
     pub(crate) fn wait_until<T, R>(
         self,
         shared: &Shared<T>,
@@ -211,11 +213,11 @@ impl<'h> OutgoingStream<'h> {
 
     /// True once the connection is established.
     fn is_connected(&self) -> io::Result<bool> {
-        // A failed connection attempt also makes the socket writable, and stores its error in the socket.
+        // A failed connection attempt also makes the socket writable. The system stores the error in the socket.
         if let Some(error) = self.socket.get_ref().take_error()? {
             return Err(error);
         }
-        // Only a connected socket has a peer address. The event alone can be spurious.
+        // Only a connected socket has a peer address. An event is not sufficient, because it can be spurious.
         match self.socket.get_ref().peer_addr() {
             Ok(_) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
@@ -235,8 +237,7 @@ impl<'h> OutgoingStream<'h> {
     pub(crate) fn wait_for(&self, input: bool, output: bool, deadline: Option<Instant>) -> io::Result<()> {
         loop {
             self.wait(deadline)?;
-            // The caller sets a deadline for each wait, so the wait must not end early because of an event of another
-            // source.
+            // Each call has its own deadline, so an event of another source must not end the wait.
             if self.socket.is_ready(input, output) {
                 return Ok(());
             }
@@ -259,13 +260,14 @@ impl<'h> OutgoingStream<'h> {
         self.io.wait_for_source(deadline)
     }
 
-    /// Reads without waiting for the other side. If the handler has moved its share of bytes for this turn, it is
-    /// suspended until the next one.
+    /// Reads without waiting for the other side. If the read uses up the handler's budget of bytes for this turn, the
+    /// handler is suspended until the next turn.
     pub(crate) fn try_read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         self.moved(|socket| socket.try_read(into))
     }
 
-    /// Writes without waiting for the other side; otherwise like [`try_read`](Self::try_read).
+    /// Writes without waiting for the other side. Like [`try_read`](Self::try_read), this can suspend the handler until
+    /// the next turn.
     pub(crate) fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.moved(|socket| socket.try_write(bytes))
     }
@@ -277,14 +279,15 @@ impl<'h> OutgoingStream<'h> {
     }
 
     fn moved(&mut self, call: impl FnOnce(&mut RegisteredSocket) -> io::Result<usize>) -> io::Result<usize> {
-        // This is checked even if the call would succeed, because a handler whose client has disconnected must end.
+        // This check is made even if the call would succeed, because a handler whose client has disconnected must end.
         self.io.check()?;
         let count = call(&mut self.socket)?;
         self.io.spend(count)?;
         Ok(count)
     }
 
-    /// Repeats a call that moves bytes until it succeeds or fails without `WouldBlock`.
+    /// Repeats a read or a write, and suspends the handler in between, until the call succeeds or fails with an error
+    /// other than `WouldBlock`.
     fn until_ready(&mut self, mut call: impl FnMut(&mut Self) -> io::Result<usize>) -> io::Result<usize> {
         let mut deadline = None;
         loop {
@@ -318,7 +321,7 @@ fn begin_connect(address: SocketAddr, source: Option<SocketAddr>) -> io::Result<
 
 impl Read for OutgoingStream<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        // A read of 0 bytes could not be distinguished from EOF.
+        // The system is not called, because a result of 0 bytes would also mean EOF.
         if buf.is_empty() {
             return Ok(0);
         }

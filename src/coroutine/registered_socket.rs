@@ -1,7 +1,7 @@
 //! `RegisteredSocket` is a socket that is registered with the poll, together with the readiness that its events have
 //! reported. `ParkedStream` is a registered socket without a handler.
 //!
-//! No handler is suspended here; [`OutgoingStream`](super::OutgoingStream) does that.
+//! This file suspends no handler; [`OutgoingStream`](super::OutgoingStream) does.
 
 use std::io::{self, Read, Write};
 #[cfg(feature = "client")]
@@ -17,13 +17,14 @@ use crate::session::{MovableSource, SessionHandle};
 /// A connection that is registered with the poll. Its methods never wait.
 #[derive(Debug)]
 pub(super) struct RegisteredSocket {
-    /// The socket is declared before its registration, so that it is dropped first.
+    /// Declared before `source` and therefore dropped before it, because the socket's events contain the index of that
+    /// registration.
     socket: TcpStream,
     source: MovableSource,
 }
 
 impl RegisteredSocket {
-    /// Registers a socket. Its events then run the session that `handle` belongs to.
+    /// Registers a socket. The socket's events then run the session that `handle` belongs to.
     pub(super) fn new(mut socket: TcpStream, handle: &dyn SessionHandle) -> io::Result<RegisteredSocket> {
         let source = handle.register(&mut socket, Interest::READABLE | Interest::WRITABLE)?;
         Ok(RegisteredSocket { socket, source })
@@ -42,7 +43,8 @@ impl RegisteredSocket {
         let result = self.socket.read(into);
         match &result {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.source.read_blocked(),
-            // Only epoll promises another event for bytes that arrive after a read that did not fill its buffer.
+            // A read that did not fill `into` has emptied the socket. Only epoll guarantees another event for bytes
+            // that arrive afterwards.
             Ok(count) if *count < into.len() && cfg!(target_os = "linux") => self.source.read_emptied(),
             _ => {}
         }
@@ -64,15 +66,15 @@ impl RegisteredSocket {
         (input && self.source.can_read()) || (output && self.source.can_write())
     }
 
-    /// Makes the next read perform a system call even if no event has signalled input.
+    /// Makes the next read perform a system call even if no event has reported input.
     #[cfg(feature = "client")]
     pub(super) fn expect_input(&self) {
         self.source.expect_input();
     }
 }
 
-/// An idle connection that one handler has opened and another one will use. It stays registered with the poll, so that
-/// an event is reported if the other server sends bytes or closes the connection.
+/// An idle connection that one handler has opened and another handler can use. It stays registered with the poll, so
+/// that an event is reported if the other server sends bytes or closes the connection.
 #[cfg(feature = "client")]
 #[derive(Debug)]
 pub struct ParkedStream(RegisteredSocket);
@@ -81,7 +83,7 @@ pub struct ParkedStream(RegisteredSocket);
 impl ParkedStream {
     /// Detaches a connection from the session of its handler.
     pub(super) fn new(socket: RegisteredSocket) -> ParkedStream {
-        // Otherwise, an event on the parked socket would run a later session that has the same key.
+        // If the socket kept its session, its events would run a later session that has the same key.
         socket.source.set_session(None);
         ParkedStream(socket)
     }
@@ -102,7 +104,7 @@ impl ParkedStream {
         self.0.try_write(bytes)
     }
 
-    /// The current time, from which deadlines are computed.
+    /// The current time on the handlers' clock, which may be simulated.
     pub(crate) fn time(&self) -> Instant {
         now()
     }

@@ -21,10 +21,10 @@ pub(crate) struct CoroutineSettings {
     pub(crate) max_workers: usize,
     /// The maximum number of connections that all handlers together may have open at the same time.
     pub(crate) max_outgoing: usize,
-    /// The time that a handler may run without suspending before the log names it.
+    /// The time that a handler may run without suspending. If it runs longer, a log line reports it.
     pub(crate) slow_after: Duration,
-    /// The time that a handler may run without suspending before a message on standard error names it, while it is
-    /// still running.
+    /// The time that a handler may run without suspending before a message on standard error reports it. The message is
+    /// written while the handler is still running.
     pub(crate) stuck_after: Duration,
 }
 
@@ -41,7 +41,7 @@ impl Default for CoroutineSettings {
     }
 }
 
-/// The stacks and worker threads that all handlers of a server share.
+/// The stacks, worker threads and limits that all handlers of a server share.
 #[derive(Debug, Clone)]
 pub(crate) struct HandlerResources {
     pub(crate) stacks: Arc<StackPool>,
@@ -82,8 +82,8 @@ impl OutgoingLimit {
     /// # Errors
     /// Returns an error of kind `QuotaExceeded` at the limit.
     pub(crate) fn permit(self: &Arc<Self>) -> io::Result<OutgoingPermit> {
-        // The permit is created before the comparison. If it exceeds the limit, it is dropped, which corrects the
-        // count.
+        // The permit is created before the count is compared with the limit. If the limit is exceeded, the permit is
+        // dropped, which decrements the count again.
         let permit = OutgoingPermit(Arc::clone(self));
         if self.open.fetch_add(1, Ordering::Relaxed) < self.most {
             return Ok(permit);

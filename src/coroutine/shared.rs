@@ -1,6 +1,6 @@
-//! `Shared`: a value that handlers and threads share. Handlers can wait for its changes.
+//! `Shared`: a value that handlers and threads share, and whose changes handlers can wait for.
 //!
-//! [`HandlerIo`](super::HandlerIo) suspends the handlers.
+//! This file suspends no handler; [`HandlerIo`](super::HandlerIo) does.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -62,7 +62,7 @@ struct SharedValue<T> {
 
 struct SharedState<T> {
     value: T,
-    /// The notices of the waits that the next change ends. The keys are in the order in which the waits began.
+    /// The notices of the waiting handlers, which the next change gives. A wait that began earlier has a smaller key.
     waits: BTreeMap<u64, Arc<ResumeNotice>>,
     next_wait: u64,
 }
@@ -125,7 +125,7 @@ impl<T> Shared<T> {
         SharedAccess { holder, state: Some(state), changed: true }
     }
 
-    /// Begins a wait for this value.
+    /// Begins a wait for a change of this value. [`SharedWait::look`] then checks the value.
     pub(super) fn begin_wait(&self) -> SharedWait<'_, T> {
         SharedWait { shared: self, place: Cell::new(None), notice: Arc::default(), is_listed: Cell::new(false) }
     }
@@ -150,19 +150,20 @@ impl<T> fmt::Debug for Shared<T> {
     }
 }
 
-/// Exclusive access to a shared value. Dropping it after a change ends the waits for the value.
+/// Exclusive access to a shared value. If the value may have changed, dropping the access gives the notices of all
+/// waiting handlers.
 struct SharedAccess<'s, T> {
     holder: &'s AtomicUsize,
     /// The lock on the state; `None` only while the access is being dropped.
     state: Option<MutexGuard<'s, SharedState<T>>>,
-    /// True if the access may have changed the value. An access that only checked the value must not end the waits of
-    /// other handlers.
+    /// True if the access may have changed the value. An access that only checked the value must not resume other
+    /// handlers.
     changed: bool,
 }
 
 impl<T> SharedAccess<'_, T> {
     fn state(&mut self) -> &mut SharedState<T> {
-        // NOTE(unwrap): only dropping the access takes the guard out.
+        // NOTE(unwrap): the guard is removed only when the access is dropped.
         self.state.as_mut().expect("an access has its guard")
     }
 
@@ -190,7 +191,7 @@ pub(super) struct SharedWait<'s, T> {
     /// The position of this wait in the order of all waits; `None` until the first check of the value.
     place: Cell<Option<u64>>,
     notice: Arc<ResumeNotice>,
-    /// True if the wait was put into the list. A change may have removed it since then.
+    /// True if the wait was added to the list. A change may have removed it since then.
     is_listed: Cell<bool>,
 }
 
@@ -199,10 +200,11 @@ impl<T> SharedWait<'_, T> {
         &self.notice
     }
 
-    /// Calls `look` with the value. If the result is `None`, puts the wait into the list, so that the next change gives
-    /// the notice.
+    /// Calls `look` with the value. If the result is `None`, adds the wait to the list, so that the next change resumes
+    /// the handler.
     pub(super) fn look<R>(&self, look: &mut impl FnMut(&mut T) -> Option<R>) -> Option<R> {
-        // The notice is cleared before the check, so that a change during the check gives it again.
+        // The notice is cleared before the check. If it were cleared afterwards, a change made in between could be
+        // lost.
         self.notice.clear();
         let mut access = self.shared.access();
         let result = look(access.value());
@@ -217,7 +219,7 @@ impl<T> SharedWait<'_, T> {
         });
         self.place.set(Some(place));
         match result {
-            // The wait is put into the list under the same lock as the check, so that no change can occur in between.
+            // The wait is added to the list under the same lock as the check, so that no change can occur in between.
             None => _ = state.waits.insert(place, Arc::clone(&self.notice)),
             Some(_) => _ = state.waits.remove(&place),
         }

@@ -1,5 +1,5 @@
-//! A pool of the stacks that handlers run on. The number of stacks is limited, and they are reused. If all are in use,
-//! handlers wait in order.
+//! A pool of the stacks that handlers run on. The number of stacks is limited, and stacks are reused. If all stacks are
+//! in use, further handlers wait for one in the order of their arrival.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -15,7 +15,7 @@ use crate::session::Waker;
 /// extra stacks are freed.
 const MAX_FREE: usize = 128;
 
-/// A limited number of stacks. Each stack that is taken from the pool must be given back.
+/// A pool with a limited number of stacks. Each stack that is taken from the pool must be given back.
 ///
 /// The mutex makes the pool `Sync`, because a server can be moved to another thread. It is never contended.
 #[derive(Debug)]
@@ -65,13 +65,13 @@ impl StackPool {
     /// # Errors
     /// Returns an error if there is no memory for a stack and no stack is in use, because then no stack would ever be
     /// given back.
-    // Inlined, like every function here and in `task_runner` that runs for each request, because the calls would
-    // account for half of the cost.
+    // Inlined, like every function here and in `task_runner` that runs for each request, because function calls would
+    // account for half of the cost of obtaining and returning a stack.
     #[inline(always)]
     pub(crate) fn take(&self) -> io::Result<Option<DefaultStack>> {
         let mut state = self.lock();
-        // A waiting ticket takes precedence, even if it waits because memory was short while fewer than `max_stacks`
-        // were in use.
+        // Waiting tickets take precedence. A ticket can also be waiting while fewer than `max_stacks` stacks are in
+        // use, because there was no memory for another one.
         if state.taken >= self.max_stacks || !state.queue.is_empty() {
             return Ok(None);
         }
@@ -107,9 +107,9 @@ impl StackPool {
     #[cold]
     fn hand_on(&self, mut state: MutexGuard<'_, StackPoolState>, stack: DefaultStack) {
         while let Some((slot, waker)) = state.queue.pop_front() {
-            // This ticket was dropped with its connection.
+            // A ticket that can no longer be upgraded was dropped together with its connection.
             let Some(slot) = slot.upgrade() else { continue };
-            // The mutex is unlocked first, because the waker is foreign code and may use this pool.
+            // The mutex is unlocked first, because the waker is code of the caller and may use this pool.
             drop(state);
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(stack);
             return waker.wake();
@@ -120,8 +120,8 @@ impl StackPool {
     }
 
     /// Returns the number of stacks if a ticket waits because all of them are in use, and this shortage has not been
-    /// reported yet. A shortage is reported again only after half of the stacks have been unused, so that a server at
-    /// its limit does not fill up its log.
+    /// reported yet. The next shortage is reported only after half of the stacks have been unused in between, so that a
+    /// server at its limit does not fill its log with these lines.
     pub(crate) fn shortage(&self) -> Option<usize> {
         let mut state = self.lock();
         let is_new = state.taken >= self.max_stacks && !std::mem::replace(&mut state.is_shortage_known, true);

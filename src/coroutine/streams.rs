@@ -1,6 +1,6 @@
 //! `Rfile` and `Wfile`: a `std` reader and writer for the bytes from and to a client.
 //!
-//! [`HandlerIo`] suspends the handler.
+//! This file suspends no handler; [`HandlerIo`] does.
 
 use std::fmt;
 use std::io::{self, BufRead, Read, Write};
@@ -32,8 +32,8 @@ impl<'l> Rfile<'l> {
 impl BufRead for Rfile<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.chunk.read < self.chunk.bytes.len() {
-            // This is an error even if the bytes have already arrived, because otherwise only a request with a longer
-            // body would reveal the misuse.
+            // Reading inside `Shared::with` is an error even if bytes have already been fetched. Otherwise, only a
+            // request with a longer body would reveal this misuse.
             check_no_access()?;
         } else {
             self.io.fetch(&mut self.chunk)?;
@@ -60,7 +60,7 @@ impl Read for Rfile<'_> {
         while !self.fill_buf()?.is_empty() {
             let InputChunk { bytes, read } = &mut self.chunk;
             total += bytes.len() - *read;
-            // If the caller has reserved memory, that memory is used.
+            // If the caller has already reserved memory, the bytes are copied into that memory.
             if buf.capacity() == 0 && *read == 0 {
                 *buf = std::mem::take(bytes);
             } else {
@@ -87,10 +87,10 @@ impl fmt::Debug for Rfile<'_> {
 
 /// A writer for the bytes sent to the client, like Python's `wfile`.
 ///
-/// Written bytes are sent when 32 KiB have accumulated, when the handler suspends, and when it returns. Many small
-/// writes therefore cost no more than one large write. If the client reads slowly, writing suspends the handler. If the
-/// client disconnects, writing fails with an error of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted).
-/// Flushing does nothing.
+/// Written bytes are buffered, and sent when 32 KiB have accumulated, when the handler suspends, and when it returns.
+/// Many small writes therefore need no more system calls than one large write. If the client reads slowly, writing
+/// suspends the handler. If the client disconnects, writing fails with an error of kind
+/// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted). Flushing has no effect.
 pub struct Wfile<'l> {
     io: &'l HandlerIo<'l>,
 }

@@ -1,4 +1,4 @@
-//! The log lines of a handler that its connection has not written to the log yet.
+//! `TaskLog`: the lines that a handler has logged and its connection has not yet written to the server's log.
 
 /// The maximum number of lines that are kept until the connection writes them to the log.
 const MAX_LINES: usize = 256;

@@ -23,7 +23,7 @@ pub(crate) struct TaskRunner {
     task: Rc<dyn Task>,
     stacks: Arc<StackPool>,
     watchdog: Arc<Watchdog>,
-    /// The time that a task may run without suspending before the log names it.
+    /// The time that a task may run without suspending. If it runs longer, a log line reports it.
     slow_after: Duration,
 }
 
@@ -47,7 +47,7 @@ impl TaskRunner {
         self.task.channel()
     }
 
-    /// The name of the task in the log.
+    /// The name of the task for the log, as [`Task::describe`] returns it.
     pub(crate) fn describe(&self) -> String {
         self.task.describe()
     }
@@ -65,8 +65,9 @@ impl TaskRunner {
         match self.stacks.take()? {
             Some(stack) => {
                 self.set_running(stack);
-                // `Service::call` has no registrar, so a job that the handler offloads now starts in the first `run`,
-                // which also handles a notice that was given earlier.
+                // `Service::call` has no registrar. If the handler offloads a job or waits for a notice now, the next
+                // `run` starts the job or passes the waker to the notice. A notice that has been given by then wakes
+                // the connection at once.
                 self.resume(None);
             }
             None => self.enqueue(),
@@ -78,8 +79,9 @@ impl TaskRunner {
         matches!(self.stage, RunnerStage::Over)
     }
 
-    /// Starts or resumes the task if it can run, and runs it until it suspends or ends. Without a registrar nothing can
-    /// wake the connection, so a task that needs a stack or a worker thread waits for the next call that has one.
+    /// Starts or resumes the task if it can run, and runs it until it suspends or ends. Without a registrar, nothing
+    /// can wake the connection. A task that must wait for a stack or a worker thread then begins that wait in the next
+    /// call that has a registrar.
     ///
     /// # Errors
     /// Returns an error if there is no memory for a stack.
@@ -94,7 +96,7 @@ impl TaskRunner {
     fn resume(&mut self, registrar: Option<&dyn Registrar>) {
         let RunnerStage::Running(fiber) = &mut self.stage else { return };
         let channel = self.task.channel();
-        // The handler may have suspended in a call that had no registrar, so its job could not be started. It is
+        // The handler may have been suspended in a call without a registrar, which could not start its job. The job is
         // started now.
         channel.state_mut().provide(registrar);
         loop {
@@ -106,7 +108,8 @@ impl TaskRunner {
             let over = fiber.resume();
             self.watchdog.end();
             let ended = now();
-            // This adds a duration to a time. Subtracting the two times would cost many more instructions.
+            // `ended` is compared with a sum, because computing the difference of two times takes many more
+            // instructions.
             if began.checked_add(self.slow_after).is_some_and(|limit| ended >= limit) {
                 let ran = ended.saturating_duration_since(began).as_millis();
                 channel.log(format!("{} kept the loop for {ran} ms", self.task.describe()));
@@ -114,10 +117,11 @@ impl TaskRunner {
             if over {
                 return self.end();
             }
-            // The handler has suspended again, and its wait may need the registrar of this step.
+            // The handler has been suspended again, and its new wait may need the registrar of this call.
             let mut state = channel.state_mut();
             state.provide(registrar);
-            // With a registrar the handle is available immediately, so the handler can be resumed without another step.
+            // With a registrar, the handle is available immediately, so a handler that waits for the handle is resumed
+            // in this call.
             if state.wait != WaitReason::Handle || state.handle.is_none() {
                 return;
             }

@@ -1,7 +1,7 @@
 //! Worker threads for code that blocks. The threads are started on demand, up to a limit, and end when they have been
 //! idle for a while.
 //!
-//! The loop is not used here. A job that has ended calls a [`Waker`].
+//! This file does not use the loop. When a job has ended, its [`Waker`] is called.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -28,7 +28,7 @@ pub(crate) struct WorkerPool {
     shared: Arc<PoolShared>,
 }
 
-/// The part of a pool that the pool and its threads share.
+/// The state that a pool shares with its threads.
 #[derive(Default)]
 struct PoolShared {
     state: Mutex<PoolState>,
@@ -91,8 +91,8 @@ impl WorkerPool {
     pub(super) fn run(&self, job: BoxedJob) {
         let mut state = self.shared.lock();
         state.jobs.push_back(job);
-        // Idle threads that were notified of earlier jobs may not have woken yet, so each queued job needs its own idle
-        // thread.
+        // `idle_threads` also counts threads that were notified of earlier jobs and have not woken yet. A new thread is
+        // unnecessary only if there is an idle thread for each queued job.
         if state.idle_threads >= state.jobs.len() || state.threads >= self.max_threads {
             // The lock is released first, so that the woken thread does not have to wait for it.
             drop(state);
@@ -105,8 +105,8 @@ impl WorkerPool {
         if spawned.is_ok() {
             state.threads += 1;
         } else if state.threads == 0 {
-            // No thread exists and none can be started. The job runs here and blocks the loop, which is better than
-            // never running it.
+            // No thread exists and none can be started. The job then runs here and blocks the loop, because otherwise
+            // it would never run.
             let job = state.jobs.pop_back();
             drop(state);
             job.into_iter().for_each(|job| job());
@@ -115,7 +115,7 @@ impl WorkerPool {
 }
 
 impl Drop for WorkerPool {
-    /// Makes the threads end, without waiting for them.
+    /// Tells the threads to end, and does not wait for them.
     fn drop(&mut self) {
         self.shared.lock().closed = true;
         self.shared.changed.notify_all();
@@ -133,14 +133,14 @@ impl PoolShared {
         loop {
             if let Some(job) = state.jobs.pop_front() {
                 drop(state);
-                // The job catches its own panics. This catches a panic in the destructor of the job's result. The
-                // destructor runs here if the handle was dropped.
+                // The job catches its own panics. This `catch_unwind` catches a panic in the destructor of the job's
+                // result, which runs here if the `JobHandle` has been dropped.
                 _ = catch_unwind(AssertUnwindSafe(job));
                 state = self.lock();
                 continue;
             }
-            // This is checked only when the queue is empty, so that jobs that were queued before the pool was dropped
-            // still run.
+            // `closed` is checked only when the queue is empty, so that jobs that were queued before the pool was
+            // dropped still run.
             if state.closed {
                 break;
             }
@@ -165,7 +165,8 @@ impl Job {
             let waker = waker.clone();
             self.pool.run(Box::new(move || {
                 work();
-                // The waker is called after the result is stored, because the woken handler checks for it immediately.
+                // The waker is called after `work` has stored the result, because the woken handler immediately tries
+                // to take it.
                 waker.wake();
             }));
         }
