@@ -1,4 +1,4 @@
-//! The hosts and ports of connections and of requests.
+//! Parses and formats hosts and ports: those of connections, of absolute targets and of the `Host` field.
 
 use std::borrow::Cow;
 
@@ -6,10 +6,10 @@ use super::Error;
 use super::places::PoolKey;
 use super::settings::ConnectionRoute;
 
-/// The default port for `http`.
+/// The default port for `http` (RFC 9110 section 4.2.1).
 pub(super) const HTTP_PORT: u16 = 80;
 
-/// The default port for `https`.
+/// The default port for `https` (RFC 9110 section 4.2.2).
 pub(super) const HTTPS_PORT: u16 = 443;
 
 /// Splits `host:port`. The brackets of an IPv6 host are removed. `port` takes precedence over a port in `host`; if
@@ -39,12 +39,12 @@ pub(super) fn split(host: &str, port: Option<u16>) -> Result<(String, Option<u16
     if name.is_empty() || !name.chars().all(is_host_char) {
         return Err(invalid());
     }
-    // A name without an ASCII form is refused here, before the connection is opened.
+    // A name that cannot be converted to ASCII is rejected here, before the connection is opened.
     ascii(name)?;
     Ok((name.to_owned(), port))
 }
 
-/// False for a character that would end the host in a URL or a request.
+/// True for a character that may occur in a host. Any other character would end the host in a URL or a request.
 fn is_host_char(character: char) -> bool {
     !character.is_ascii_control() && !matches!(character, ' ' | '/' | '?' | '#' | '@' | '\\' | '[' | ']')
 }
@@ -62,8 +62,8 @@ pub(super) fn ascii(host: &str) -> Result<Cow<'_, str>, Error> {
     Err(Error::InvalidUrl(host.to_owned()))
 }
 
-/// Formats the host for a `Host` field or a target. An IPv6 address is put in brackets and loses its zone, which has a
-/// meaning only on this machine (RFC 6874).
+/// Formats the host for a `Host` field or a target. An IPv6 address is put in brackets and loses its zone, which is
+/// meaningful only on this machine (RFC 6874).
 pub(super) fn bracketed(host: &str) -> Result<String, Error> {
     if host.contains(':') {
         return Ok(format!("[{}]", host.split('%').next().unwrap_or(host)));
@@ -71,7 +71,7 @@ pub(super) fn bracketed(host: &str) -> Result<String, Error> {
     ascii(host).map(Cow::into_owned)
 }
 
-/// The value of the `Host` field for a server: the host, and the port unless it is the default.
+/// The value of the `Host` field: the host, followed by the port unless that is `default_port`.
 pub(super) fn host_field(host: &str, port: u16, default_port: u16) -> Result<String, Error> {
     let host = bracketed(host)?;
     Ok(if port == default_port { host } else { format!("{host}:{port}") })
@@ -108,7 +108,8 @@ pub(super) fn split_url(url: &str) -> Result<(PoolKey, &str), Error> {
         return Err(invalid());
     }
     let (authority, target) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    // A query alone is not a valid target (RFC 9112 section 3.2.1), so a slash is added before it.
+    // A query or a fragment directly after the authority is rejected: a target that begins with `?` is not valid (RFC
+    // 9112 section 3.2.1).
     if !target.is_empty() && !target.starts_with('/') {
         return Err(invalid());
     }

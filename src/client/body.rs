@@ -1,4 +1,4 @@
-//! Request bodies: the kinds of bodies, and how a body is framed and sent.
+//! The body of a request: its variants, its framing, and the code that sends it.
 
 use std::io::{self, Read};
 
@@ -10,20 +10,20 @@ use crate::http1::{Buffer, Encoder};
 
 /// The body of a request.
 ///
-/// `()` is [`RequestBody::Empty`], and bytes are [`RequestBody::Bytes`]. The caller must encode text. Python uses
-/// Latin-1.
+/// `()` converts to [`RequestBody::Empty`], and a byte slice to [`RequestBody::Bytes`]. Text must be encoded by the
+/// caller; Python encodes it as Latin-1.
 #[derive(Default)]
 pub enum RequestBody<'a> {
     /// No body. A POST, PUT or PATCH request is then sent with `Content-Length: 0`.
     #[default]
     Empty,
-    /// Bytes, sent with their length, which may be 0.
+    /// Bytes, sent with a `Content-Length`, even if there are none.
     Bytes(&'a [u8]),
-    /// A reader of unknown length. Its bytes are sent in chunks.
+    /// A reader whose length is unknown. Its bytes are sent in chunks.
     Reader(&'a mut dyn Read),
-    /// A reader, and the number of bytes to read from it. The body is sent with this length.
+    /// A reader and the number of bytes that it returns, which is sent as the `Content-Length`.
     Sized(u64, &'a mut dyn Read),
-    /// Pieces, each of which is sent as a chunk. Empty pieces are left out.
+    /// An iterator over pieces. Each piece is sent as one chunk; empty pieces are skipped.
     Pieces(&'a mut dyn Iterator<Item = Vec<u8>>),
 }
 
@@ -63,8 +63,8 @@ impl<'a> From<&'a Vec<u8>> for RequestBody<'a> {
     }
 }
 
-/// Returns the header field that must be added to frame the body, and true if the body is sent in chunks. The field is
-/// `None` if `given` already frames the body, or if there is no body to announce.
+/// Returns the header field to add for the framing of the body, and a flag that is true if the body must be sent in
+/// chunks. The field is `None` if `given` already frames the body, or if there is no body to announce.
 pub(super) fn framing(
     method: &str,
     body: &RequestBody<'_>,
@@ -100,7 +100,7 @@ impl RequestBody<'_> {
         matches!(self, RequestBody::Empty | RequestBody::Bytes([]))
     }
 
-    /// A copy of the body, for sending the request a second time. `None` if the body can be read only once.
+    /// A copy of the body for repeating the request; `None` if the body can be read only once.
     pub(super) fn repeated(&self) -> Option<Self> {
         match self {
             RequestBody::Empty => Some(RequestBody::Empty),
@@ -109,7 +109,7 @@ impl RequestBody<'_> {
         }
     }
 
-    /// Checks the length of the body if it is known before anything is sent.
+    /// Checks the length of an in-memory body against the announced length, before anything is sent.
     pub(super) fn check(&self, encoder: Option<Encoder>) -> Result<(), Error> {
         match (self, encoder) {
             (RequestBody::Bytes(bytes), Some(Encoder::Counted(length))) if bytes.len() as u64 != length => {
@@ -186,8 +186,7 @@ impl<S: ClientStream> Link<S> {
     pub(super) fn end_body(&mut self) -> Result<(), Error> {
         match self.encoder.take() {
             Some(Encoder::Counted(1..)) => return Err(WRONG_LENGTH),
-            // The encoder has already sent the bytes that end the body. If the caller encodes the body, it has sent them
-            // itself.
+            // The body has already been terminated, by the encoder or, if there is no encoder, by the caller.
             Some(Encoder::Counted(0) | Encoder::Chunked | Encoder::UntilClose) | None => {}
         }
         self.machine.body_sent();
@@ -195,7 +194,8 @@ impl<S: ClientStream> Link<S> {
     }
 }
 
-/// Reads a block with one call of `read`, which can return fewer bytes.
+/// Reads at most one block with a single successful `read`, and returns the number of bytes read. An interrupted read
+/// is repeated.
 fn read_block(reader: &mut dyn Read, block: &mut [u8]) -> Result<usize, Error> {
     loop {
         match reader.read(block) {
@@ -205,8 +205,8 @@ fn read_block(reader: &mut dyn Read, block: &mut [u8]) -> Result<usize, Error> {
     }
 }
 
-/// The maximum size of a body that is copied after the head, so that both are sent in one packet. A larger body is sent
-/// from the caller's memory.
+/// The maximum size in bytes of a body that is copied to the buffer of the head, so that both can be sent in one
+/// packet. A larger body is sent from the caller's memory.
 const COPIED: usize = 16 * 1024;
 
 /// A body that is being framed and sent.
@@ -235,13 +235,13 @@ impl<S: ClientStream> BodySender<'_, S> {
         self.finish()
     }
 
-    /// Calls `next` until it returns false. Each call appends a piece to an empty buffer, and the piece is then sent.
+    /// Sends the pieces that `next` writes to the empty buffer it is given, until `next` returns false.
     fn pieces(&mut self, mut next: impl FnMut(&mut Vec<u8>) -> Result<bool, Error>) -> Result<SendResult, Error> {
         let mut piece = Vec::new();
         while next(&mut piece)? {
             self.frame(&piece)?;
             piece.clear();
-            // A server that has responded does not want the rest of the body (RFC 9112 section 9.5).
+            // After the server has responded, the rest of the body is not sent (RFC 9112 section 9.5).
             if self.flush()? == SendResult::Stopped || (self.listens && self.link.has_stopped()?) {
                 return Ok(SendResult::Stopped);
             }
@@ -249,13 +249,13 @@ impl<S: ClientStream> BodySender<'_, S> {
         self.finish()
     }
 
-    /// Frames a piece of the body.
+    /// Appends a framed piece of the body to `out`. Fails if the body becomes longer than announced.
     fn frame(&mut self, piece: &[u8]) -> Result<(), Error> {
         let taken = self.link.encoder.as_mut().map_or(0, |encoder| encoder.write(piece, self.out));
         if taken < piece.len() { Err(WRONG_LENGTH) } else { Ok(()) }
     }
 
-    /// Sends the end of the body.
+    /// Terminates the body and sends the remaining bytes of `out`. Fails if the body is shorter than announced.
     fn finish(&mut self) -> Result<SendResult, Error> {
         if self.link.encoder.take().is_some_and(|encoder| !encoder.finish(self.out)) {
             return Err(WRONG_LENGTH);

@@ -19,7 +19,7 @@ pub enum ClientChannel<S: ClientStream> {
 }
 
 impl<S: ClientStream> ClientChannel<S> {
-    /// Moves the channel to another stream, which `change` creates from the current one.
+    /// Replaces the stream with the one that `change` creates from it. The TLS state is kept.
     pub(super) fn over<T: ClientStream>(self, change: impl FnOnce(S) -> io::Result<T>) -> io::Result<ClientChannel<T>> {
         Ok(match self {
             ClientChannel::Plain(stream) => ClientChannel::Plain(change(stream)?),

@@ -11,8 +11,8 @@ use crate::http1::RequestHead;
 /// A connection to one server, like Python's `HTTPConnection` and, with the feature `client-tls`, its
 /// `HTTPSConnection`.
 ///
-/// It is opened when the first request is sent, and again whenever a request finds it closed. A request is sent with
-/// [`request`](HttpConnection::request), or with [`putrequest`](HttpConnection::putrequest),
+/// It is opened when the first request is sent, and reopened when a request is sent after it was closed. A request is
+/// sent with [`request`](HttpConnection::request), or with [`putrequest`](HttpConnection::putrequest),
 /// [`putheader`](HttpConnection::putheader) and [`endheaders`](HttpConnection::endheaders). Then
 /// [`getresponse`](HttpConnection::getresponse) waits for the response. The next request can be sent immediately, but
 /// its response is available only after the previous body has been read. After any network or server error, the
@@ -33,7 +33,7 @@ use crate::http1::RequestHead;
 pub struct HttpConnection<C: Connector = ThreadConnector> {
     pub(super) connector: C,
     pub(super) host: String,
-    /// The port, if it was set explicitly. `None` means the default port of the scheme.
+    /// The explicitly given port; `None` means the default port of the scheme.
     pub(super) port: Option<u16>,
     pub(super) settings: ClientSettings,
     pub(super) tunnel: Option<Tunnel>,
@@ -43,11 +43,11 @@ pub struct HttpConnection<C: Connector = ThreadConnector> {
     state: RequestState,
     /// The request in progress.
     pending: PendingRequest,
-    /// The wait limits for the current request.
+    /// The time limits for the waits of the current request.
     pub(super) waits: WaitLimits,
-    /// True if the last error was that the connection ended before the first byte of the response.
+    /// True if the last request failed because the connection ended before the first byte of the response.
     pub(super) failed_unanswered: bool,
-    /// True if the connection was created with a link that had already carried requests.
+    /// True while the connection uses a link from a pool, over which earlier requests were sent.
     pub(super) has_used_link: bool,
 }
 
@@ -56,13 +56,13 @@ pub struct HttpConnection<C: Connector = ThreadConnector> {
 enum RequestState {
     /// There is no request in progress.
     Idle,
-    /// `putrequest` was called.
+    /// `putrequest` was called; `endheaders` was not.
     Started,
     /// The request has been sent, and its response has not been read.
     Sent,
 }
 
-/// A request that has not been sent yet.
+/// A request that was begun with `putrequest` and has not been sent yet.
 #[derive(Debug, Default)]
 struct PendingRequest {
     method: String,
@@ -80,8 +80,8 @@ pub struct SkipFields {
 }
 
 impl HttpConnection {
-    /// Creates a connection to `host` or `host:port`, whose calls block the calling thread. The default port is 80. An
-    /// IPv6 address with a port must be in brackets. No socket is opened yet.
+    /// Creates a connection to `host`, which is `HOST` or `HOST:PORT`. The default port is 80. An IPv6 address with a
+    /// port must be in brackets. The methods of the connection block the calling thread. No socket is opened yet.
     ///
     /// # Errors
     /// Returns [`Error::InvalidUrl`] if the port is not a number, or the host contains an invalid character.
@@ -99,8 +99,8 @@ impl HttpConnection {
 }
 
 impl<C: Connector> HttpConnection<C> {
-    /// Creates a connection that `connector` opens. Its calls wait in the same way as the connector's streams, by
-    /// blocking a thread or suspending a handler.
+    /// Creates a connection whose stream is opened by `connector`. The connector determines how the methods wait: by
+    /// blocking a thread or by suspending a handler.
     ///
     /// # Errors
     /// Returns the same errors as [`HttpConnection::new`].
@@ -127,19 +127,20 @@ impl<C: Connector> HttpConnection<C> {
         &self.host
     }
 
-    /// The port: the one that was set explicitly, or else 80, or 443 for `https`.
+    /// The explicitly given port, or else the default: 80, or 443 for `https`.
     pub fn port(&self) -> u16 {
         self.port.unwrap_or_else(|| self.settings.default_port())
     }
 
     /// True if the connection is open.
     pub fn is_open(&self) -> bool {
-        // A link that is borrowed at the moment counts as open.
+        // A link that is currently borrowed counts as open.
         self.shared.as_ref().is_some_and(|shared| borrow(shared).map_or(true, |state| state.link.is_some()))
     }
 
-    /// Sends all requests to `host` through a tunnel. The server of this connection is the proxy that opens the tunnel.
-    /// The proxy receives `headers`, and also `Host` unless `headers` contains it.
+    /// Sends all requests to `host`, through a tunnel that a proxy opens. The proxy is the server for which this
+    /// connection was created. The request for the tunnel contains `headers`, and also `Host` unless `headers` contains
+    /// it.
     ///
     /// # Errors
     /// Returns [`Error::TunnelAfterConnect`] if the connection is open; [`Error::InvalidUrl`] or
@@ -152,15 +153,16 @@ impl<C: Connector> HttpConnection<C> {
         Ok(())
     }
 
-    /// The header fields of the proxy's response that opened the last tunnel.
+    /// The header fields of the proxy's response to the last request for a tunnel that succeeded; `None` before the
+    /// first one.
     pub fn proxy_headers(&self) -> Option<&HeaderList> {
         self.proxy_headers.as_ref()
     }
 
-    /// Opens the connection, and the tunnel through it if one is set. Does nothing if the connection is open.
+    /// Opens the connection, and the tunnel if one was set. Does nothing if the connection is open.
     ///
     /// # Errors
-    /// Returns the errors of name resolution, connecting and the handshakes.
+    /// Returns any error from name resolution, from connecting, from opening the tunnel, or from the TLS handshake.
     pub fn connect(&mut self) -> Result<(), Error> {
         if self.state == RequestState::Idle {
             self.begin_waits();
@@ -168,8 +170,8 @@ impl<C: Connector> HttpConnection<C> {
         if self.is_open() { Ok(()) } else { self.open() }
     }
 
-    /// Closes the connection. The unread rest of a response is lost, unless the end of the connection marks the end of
-    /// the response: such a response owns its connection.
+    /// Closes the connection. The unread rest of a response is lost. The exception is a response after which the server
+    /// closes the connection: it owns the stream and can still be read.
     pub fn close(&mut self) {
         self.state = RequestState::Idle;
         if let Some(shared) = self.shared.take()
@@ -229,12 +231,12 @@ impl<C: Connector> HttpConnection<C> {
     ///
     /// # Errors
     /// Returns [`Error::CannotSendRequest`] if the previous request is not finished; [`Error::InvalidMethod`] or
-    /// [`Error::InvalidUrl`] if the method or the target is invalid. No request is then begun.
+    /// [`Error::InvalidUrl`] if the method or the target is invalid. In either case, no request is begun.
     pub fn putrequest(&mut self, method: &str, target: &str) -> Result<(), Error> {
         self.putrequest_with(method, target, SkipFields::default())
     }
 
-    /// Begins a request without some of the fields that are otherwise added.
+    /// Like [`HttpConnection::putrequest`], but leaves out the fields that `skip` selects.
     ///
     /// # Errors
     /// Returns the same errors as [`HttpConnection::putrequest`].
@@ -257,7 +259,7 @@ impl<C: Connector> HttpConnection<C> {
             fields.add("Host", &host)?;
         }
         if !skip.accept_encoding {
-            // Content codings are not decoded here, so the server must not compress the body.
+            // The client does not decode content codings, so the server must not compress the body.
             fields.add("Accept-Encoding", "identity")?;
         }
         self.pending = PendingRequest { method: method.to_owned(), target: target.to_owned(), fields };
@@ -270,7 +272,7 @@ impl<C: Connector> HttpConnection<C> {
     ///
     /// # Errors
     /// Returns [`Error::CannotSendHeader`] if there is no request in progress; [`Error::InvalidHeader`] if the field is
-    /// invalid. The request is then unchanged.
+    /// invalid. In either case, the request is unchanged.
     pub fn putheader(&mut self, name: &str, value: impl FieldValue) -> Result<(), Error> {
         if self.state != RequestState::Started {
             return Err(Error::CannotSendHeader);
@@ -278,13 +280,13 @@ impl<C: Connector> HttpConnection<C> {
         Ok(self.pending.fields.add(name, value)?)
     }
 
-    /// Sends the current request and its body. The fields must frame the body; nothing is added. With `Expect:
-    /// 100-continue`, the body is sent only when the server asks for it. If the response arrives before the whole body
-    /// has been sent, the rest of the body is not sent.
+    /// Sends the current request and its body. The fields must already frame the body, because no field is added. With
+    /// `Expect: 100-continue`, the body is sent only when the server asks for it. If the response arrives before the
+    /// whole body has been sent, the rest of the body is not sent.
     ///
     /// # Errors
     /// Returns [`Error::CannotSendHeader`] if there is no request in progress; [`Error::NotConnected`] if the
-    /// connection is closed and must not be opened; and the errors of [`HttpConnection::request`].
+    /// connection is closed and [`ClientSettings::auto_open`] is false; and the errors of [`HttpConnection::request`].
     pub fn endheaders(&mut self, body: RequestBody<'_>, encode_chunked: bool) -> Result<(), Error> {
         if self.state != RequestState::Started {
             return Err(Error::CannotSendHeader);
@@ -343,7 +345,7 @@ impl<C: Connector> HttpConnection<C> {
         match response {
             Ok(response) => {
                 self.state = RequestState::Idle;
-                // A response whose end is the end of the connection owns the connection.
+                // No request can follow such a response, so the response takes over the link.
                 if response.will_close() {
                     self.shared = None;
                 }

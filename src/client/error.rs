@@ -1,4 +1,4 @@
-//! `Error`: all failures of a client, named after Python's exceptions.
+//! `Error`: the errors that a client returns, named after Python's exceptions.
 
 use std::fmt;
 use std::io;
@@ -6,8 +6,8 @@ use std::io;
 use crate::http::{InvalidHeader, Status};
 use crate::http1::{InvalidRequest, Violation};
 
-/// A failure of a client. The variants correspond to the exceptions of `http.client`. Further variants are for messages
-/// that CPython accepts and this client rejects.
+/// An error that a client returns. Most variants correspond to exceptions of `http.client`. The others are for requests
+/// and responses that CPython accepts and this client rejects, and for features that CPython does not have.
 ///
 /// `?` converts an `Error` to an [`io::Error`], and [`Error::from`] extracts it again.
 #[derive(Debug)]
@@ -19,19 +19,19 @@ pub enum Error {
     CannotSendHeader,
     /// `getresponse` was called before the request was sent, or before the previous response was read completely.
     ResponseNotReady,
-    /// The connection is not open, and is not opened automatically.
+    /// The connection is closed, and opening it automatically is disabled.
     NotConnected,
-    /// The connection is in use by another thread or handler at this moment.
+    /// The connection is currently in use by another thread or handler.
     InUse,
-    /// A host, port or target is invalid. The variant contains it.
+    /// A host, port or target is invalid. The variant contains the rejected text.
     InvalidUrl(String),
-    /// The method is not a token. The variant contains it.
+    /// The method is not a token. The variant contains the method.
     InvalidMethod(String),
     /// A header field is invalid. The variant contains the reason.
     InvalidHeader(String),
     /// The body is longer or shorter than its announced length, or cannot be encoded. The variant contains the reason.
     InvalidBody(&'static str),
-    /// The major version of HTTP in the response is not 1. The variant contains the version.
+    /// The HTTP major version of the response is not 1. The variant contains the version.
     UnknownProtocol(String),
     /// The response does not begin with a status line. The variant contains the text that was received instead.
     BadStatusLine(String),
@@ -39,12 +39,12 @@ pub enum Error {
     RemoteDisconnected,
     /// The response ended before it was complete, or its chunks are malformed.
     IncompleteRead {
-        /// The bytes of the body that the failed call has read.
+        /// The bytes of the body that the call had read before it failed.
         partial: Vec<u8>,
         /// The number of bytes that are missing, if the length of the body is known.
         expected: Option<u64>,
     },
-    /// A line is longer than its limit. The variant contains the name of the line.
+    /// A line is longer than its limit. The variant contains the kind of line, such as `status line`.
     LineTooLong(&'static str),
     /// There are more header fields than the limit allows. The variant contains the limit.
     TooManyHeaders(usize),
@@ -60,12 +60,12 @@ pub enum Error {
     TunnelFailed(Status, String),
     /// A tunnel was set after the connection had been opened.
     TunnelAfterConnect,
-    /// Every pooled connection to this server stayed in use until the wait for one timed out.
+    /// The pool's limit on connections to this server was reached, and none of them became free in time.
     PoolFull,
     /// A wait timed out. The variant contains the phase of the exchange.
     Timeout(WaitPhase),
-    /// TLS failed, because the server has no trusted certificate for its name or violates the protocol. The variant
-    /// contains the reason.
+    /// TLS failed, for example because the server has no trusted certificate for its name, or because it violates the
+    /// protocol. The variant contains the reason.
     Tls(String),
     /// The host name could not be resolved.
     Resolve(io::Error),
@@ -90,8 +90,8 @@ pub enum WaitPhase {
 }
 
 impl Error {
-    /// The name of the error in Python or in the operating system, such as `IncompleteRead`, `Timeout`,
-    /// `ConnectionReset`.
+    /// A short name for the error, such as `IncompleteRead`, `Timeout` or `ConnectionReset`. It is the name of Python's
+    /// exception where there is one; for a system error, without the suffix `Error`.
     pub fn name(&self) -> &'static str {
         match self {
             Error::CannotSendRequest => "CannotSendRequest",
@@ -152,7 +152,7 @@ impl Error {
         }
     }
 
-    /// Converts an error from a call that can wait in this phase.
+    /// Converts an I/O error. A timeout becomes [`Error::Timeout`] with this phase.
     pub(super) fn in_phase(error: io::Error, phase: WaitPhase) -> Error {
         match Error::from(error) {
             Error::Io(error) if error.kind() == io::ErrorKind::TimedOut => Error::Timeout(phase),
@@ -161,7 +161,7 @@ impl Error {
     }
 }
 
-/// The name of a system error: the name of the Python exception without `Error`.
+/// The name of a system error: that of Python's exception without the suffix `Error`, or `OSError`.
 fn io_name(kind: io::ErrorKind) -> &'static str {
     match kind {
         io::ErrorKind::ConnectionRefused => "ConnectionRefused",
@@ -236,7 +236,7 @@ impl From<Error> for io::Error {
 }
 
 impl From<io::Error> for Error {
-    /// Extracts the client's error from an [`io::Error`] that contains one. Any other error becomes [`Error::Io`].
+    /// Extracts the [`Error`] from an [`io::Error`] that contains one. Any other error becomes [`Error::Io`].
     fn from(error: io::Error) -> Self {
         error.downcast::<Error>().unwrap_or_else(Error::Io)
     }

@@ -13,13 +13,13 @@ use crate::http::HeaderList;
 use crate::http1::{Buffer, RequestHead};
 
 impl<C: Connector> HttpConnection<C> {
-    /// Computes the wait limits for a new exchange.
+    /// Sets the time limits for the waits of a new exchange. The total limit begins now.
     pub(super) fn begin_waits(&mut self) {
         let total = self.settings.total_timeout.and_then(|total| self.connector.now().checked_add(total));
         self.waits = WaitLimits { each: self.settings.timeout, total };
     }
 
-    /// Closes the connection after an error, because a late response must not be read as the response to the next
+    /// Closes the connection after an error. Otherwise, a late response could be read as the response to the next
     /// request.
     pub(super) fn close_after(&mut self, error: &Error) {
         let has_ended = matches!(error.name(), "RemoteDisconnected" | "ConnectionReset");
@@ -28,12 +28,12 @@ impl<C: Connector> HttpConnection<C> {
         self.close();
     }
 
-    /// True if the last error was that the connection ended before the first byte of the response.
+    /// True if the last request failed because the connection ended before the first byte of the response.
     pub(super) fn failed_unanswered(&self) -> bool {
         self.failed_unanswered
     }
 
-    /// Makes the connection use a link that is already open. If `link` is `None`, the connection stays closed.
+    /// Sets the link of the connection to one that is already open. If `link` is `None`, the connection stays closed.
     pub(super) fn with_open_link(mut self, link: Option<Link<C::Stream>>) -> Self {
         self.has_used_link = link.is_some();
         self.shared = link.map(share);
@@ -52,18 +52,18 @@ impl<C: Connector> HttpConnection<C> {
 
     pub(super) fn with_link<T>(&self, work: impl FnOnce(&mut Link<C::Stream>) -> Result<T, Error>) -> Result<T, Error> {
         let shared = self.shared.as_ref().ok_or(Error::NotConnected)?;
-        // A response that shared the link may have closed it.
+        // The response that shares the link may have closed it.
         work(borrow(shared)?.link.as_mut().ok_or(Error::RemoteDisconnected)?)
     }
 
-    /// Opens the connection for a request, unless it is already open and can be used for one.
+    /// Opens the connection, unless it is already open and can take another request.
     pub(super) fn open_for_request(&mut self) -> Result<(), Error> {
         if let Some(shared) = &self.shared {
             let mut state = borrow(shared)?;
             let is_reading = state.is_reading;
             let is_usable = state.link.as_mut().is_some_and(|link| match is_reading {
-                // Another request can be sent while a response is being read. The next bytes to arrive are part of that
-                // response.
+                // Another request can be sent while a response is being read. `is_usable` would treat the bytes of that
+                // response as unexpected.
                 true => link.machine.can_request(),
                 false => link.is_usable(),
             });
@@ -71,7 +71,8 @@ impl<C: Connector> HttpConnection<C> {
                 return Ok(());
             }
             drop(state);
-            // A response that is still being read keeps its connection, because it shares the link.
+            // This does not close the connection of a response that is still being read, because the response shares
+            // the link.
             self.shared = None;
         }
         if self.settings.auto_open { self.open() } else { Err(Error::NotConnected) }
@@ -82,7 +83,7 @@ impl<C: Connector> HttpConnection<C> {
         let host = authority::ascii(&host)?.into_owned();
         let address = ServerAddress { host, port, source: self.settings.source };
         let waits = WaitLimits { each: self.settings.connect_timeout.or(self.waits.each), ..self.waits };
-        // Resolving the name and connecting share one deadline.
+        // Name resolution and connecting share one deadline.
         let until = waits.until(self.connector.now());
         let stream = self.connector.connect(&address, until).map_err(|error| match error {
             Error::Io(error) => Error::in_phase(error, WaitPhase::Connect),
@@ -101,7 +102,7 @@ impl<C: Connector> HttpConnection<C> {
         Ok(())
     }
 
-    /// Performs the TLS handshake if this is an `https` connection.
+    /// Performs the TLS handshake if this is an `https` connection; otherwise, returns `stream` unchanged.
     #[cfg(feature = "client-tls")]
     fn under_tls(
         &self,
@@ -122,7 +123,8 @@ impl<C: Connector> HttpConnection<C> {
         let (waits, settings) = (self.waits, &self.settings);
         let shared = self.shared.as_ref().ok_or(Error::NotConnected)?;
         let mut state = borrow(shared)?;
-        // While a response is being read, its bytes are not read ahead, because buffering them would use memory.
+        // While an earlier response is being read, `send` does not listen for this request's response, because the rest
+        // of the earlier body would have to be buffered first.
         let listens = !state.is_reading;
         let link = state.link.as_mut().ok_or(Error::NotConnected)?;
         let mut out = Buffer::default();
@@ -133,14 +135,15 @@ impl<C: Connector> HttpConnection<C> {
             out = Buffer::default();
             let continue_waits = WaitLimits { each: Some(settings.continue_timeout), ..waits };
             if sent == SendResult::Stopped || link.await_continue(continue_waits)? == SendResult::Stopped {
-                // A request without its whole body is incomplete, so the connection must be closed after the response.
+                // The body is not sent, so the request is incomplete and the connection must be closed after the
+                // response.
                 link.machine.abandon_body();
                 link.encoder = None;
                 return Ok(());
             }
         }
         match body {
-            // The caller can send the body with `send`.
+            // The fields announce a body, which the caller can send with `HttpConnection::send`.
             RequestBody::Empty if link.encoder.is_some() => {
                 let _ = link.send(out.bytes(), waits, listens)?;
                 Ok(())

@@ -1,5 +1,5 @@
-//! `Link`: one open connection. It moves bytes between the stream and the protocol state machine, and waits when
-//! necessary.
+//! `Link`: one open connection. It moves bytes between the stream and the protocol state machine, and waits until the
+//! stream is ready.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
@@ -9,16 +9,16 @@ use super::{ClientChannel, ClientLimits, ClientStream, Error, Readiness, WaitPha
 use crate::http::Status;
 use crate::http1::{Buffer, ClientMachine, Encoder, MessageLimits, ReceivedHead, RequestHead, ResponseEvent};
 
-/// An open connection.
+/// An open connection: the stream, the protocol state machine, and the bytes that were read ahead.
 #[derive(Debug)]
 pub(super) struct Link<S: ClientStream> {
     stream: ClientChannel<S>,
     pub(super) machine: ClientMachine,
     pub(super) input: Buffer,
     limits: MessageLimits,
-    /// The framing of the request body that is being sent.
+    /// The encoder that frames the rest of the request body; `None` if no body is being sent.
     pub(super) encoder: Option<Encoder>,
-    /// The last response head that was read.
+    /// The head that was read last, of an interim or a final response.
     head: ReceivedHead,
     /// True if a final response arrived while its request was still being sent. `head` then contains the head of that
     /// response.
@@ -32,15 +32,16 @@ pub(super) struct Link<S: ClientStream> {
 pub(super) struct LinkState<S: ClientStream> {
     /// `None` once the connection is closed.
     pub(super) link: Option<Link<S>>,
-    /// True if the caller has a response whose body has not been read completely.
+    /// True while the caller has a response whose body has not been read completely.
     pub(super) is_reading: bool,
 }
 
-/// A link that the connection and its response share.
+/// A link, shared between a connection and its current response.
 pub(super) type SharedLink<S> = Arc<Mutex<LinkState<S>>>;
 
-/// Borrows a link. Fails instead of waiting if the link is already borrowed: a borrow is held during waits, and on the
-/// event loop the other borrower can be a handler on the same thread.
+/// Borrows a link. Returns [`Error::InUse`] instead of waiting if the link is already borrowed: a borrow lasts while
+/// its holder waits for the server, and on the event loop the holder can be another handler on the same thread, so
+/// waiting could deadlock.
 pub(super) fn borrow<S: ClientStream>(shared: &SharedLink<S>) -> Result<MutexGuard<'_, LinkState<S>>, Error> {
     match shared.try_lock() {
         Ok(guard) => Ok(guard),
@@ -50,7 +51,7 @@ pub(super) fn borrow<S: ClientStream>(shared: &SharedLink<S>) -> Result<MutexGua
     }
 }
 
-/// The result of sending bytes to the server, unless there was an error.
+/// The result of sending bytes without an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub(super) enum SendResult {
@@ -60,10 +61,11 @@ pub(super) enum SendResult {
     Stopped,
 }
 
-/// The maximum size of a read in bytes.
+/// The maximum number of bytes per read.
 const READ: usize = 16 * 1024;
 
-/// The maximum number of unread response bytes that are discarded to keep a connection.
+/// The maximum number of unread body bytes that are discarded so that a connection can be reused. With more, it is
+/// closed.
 const MOST_DRAINED: usize = 64 * 1024;
 
 impl<S: ClientStream> Link<S> {
@@ -80,20 +82,20 @@ impl<S: ClientStream> Link<S> {
         }
     }
 
-    /// The stream, and the bytes read from it that are not part of a response.
+    /// Returns the stream, and the bytes that were read from it after the last response.
     pub(super) fn into_parts(self) -> (ClientChannel<S>, Buffer) {
         (self.stream, self.input)
     }
 
-    /// Moves an idle link to another stream, which `change` creates from the current one.
+    /// Replaces the stream of an idle link with the one that `change` creates from it.
     pub(super) fn over<T: ClientStream>(self, change: impl FnOnce(S) -> io::Result<T>) -> io::Result<Link<T>> {
         let Link { stream, machine, limits, encoder, head, has_early_head, interim, .. } = self;
         let stream = stream.over(change)?;
-        // The input is empty, and an idle link should not hold memory for it.
+        // The input of an idle link is empty. A new buffer releases the memory of the old one.
         Ok(Link { stream, machine, input: Buffer::default(), limits, encoder, head, has_early_head, interim })
     }
 
-    /// True if the link is idle and open, and no unexpected byte has arrived.
+    /// True if the link is idle and open, and no unexpected bytes have arrived.
     pub(super) fn is_usable(&mut self) -> bool {
         let would_block =
             |result: io::Result<usize>| result.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
@@ -106,7 +108,7 @@ impl<S: ClientStream> Link<S> {
         would_block(self.stream.try_read(&mut [0]))
     }
 
-    /// Writes the head of a request to `out`, and stores the encoder for its body.
+    /// Appends the head of a request to `out`, and stores the encoder for its body.
     pub(super) fn begin_request(&mut self, head: &RequestHead<'_>, out: &mut Buffer) -> Result<(), Error> {
         self.encoder = self.machine.request(head, out)?;
         (self.has_early_head, self.interim) = (false, Vec::new());
@@ -127,7 +129,8 @@ impl<S: ClientStream> Link<S> {
                     }
                     self.wait(what, waits, WaitPhase::Send)?;
                 }
-                // A server that stops reading may have sent a response with the reason (RFC 9112 section 9.6).
+                // Before a server stopped reading, it may have sent a response that explains why (RFC 9112 section
+                // 9.6).
                 Err(error) => {
                     return if listens && self.has_stopped()? {
                         Ok(SendResult::Stopped)
@@ -153,20 +156,22 @@ impl<S: ClientStream> Link<S> {
                 ResponseEvent::More => match self.read() {
                     Ok(_) => {}
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-                    // The error is reported again when the response is read.
+                    // Reading the response will report the error again. Sending stops only if part of the response has
+                    // arrived.
                     Err(_) => return Ok(!self.input.is_empty()),
                 },
-                // An early head has already been read, or the connection has ended without one.
+                // The final head was read by an earlier call, or the connection has ended without one. More sending is
+                // useless.
                 _ => return Ok(true),
             }
         }
     }
 
-    /// Waits until the server asks for the body of a request with `Expect: 100-continue`. If the server does not
-    /// respond, the body is sent after `ClientSettings::continue_timeout`, because some servers never ask for it (RFC
+    /// Waits for the 100 response to a request with `Expect: 100-continue`. Also returns [`SendResult::Complete`] when
+    /// a limit in `waits` has expired (`ClientSettings::continue_timeout`), because some servers never send one (RFC
     /// 9110 section 10.1.1).
     pub(super) fn await_continue(&mut self, waits: WaitLimits) -> Result<SendResult, Error> {
-        // All waits share one deadline, so that other interim responses do not extend it.
+        // The deadline is computed once, so that other interim responses do not extend it.
         let until = waits.until(self.stream.now());
         loop {
             let known = self.interim.len();
@@ -183,8 +188,8 @@ impl<S: ClientStream> Link<S> {
         }
     }
 
-    /// Reads up to and including the head of the final response. Returns it with the statuses of the interim responses
-    /// before it.
+    /// Reads the head of the final response. Returns the head, and the statuses of the interim responses that preceded
+    /// it.
     pub(super) fn read_head(&mut self, waits: WaitLimits) -> Result<(ReceivedHead, Vec<Status>), Error> {
         while !std::mem::take(&mut self.has_early_head) {
             match self.event(waits, WaitPhase::Head)? {
@@ -199,7 +204,7 @@ impl<S: ClientStream> Link<S> {
         Ok((std::mem::take(&mut self.head), std::mem::take(&mut self.interim)))
     }
 
-    /// The next event of the response other than `More`.
+    /// Returns the next event of the response, and waits for more input as long as the state machine needs it.
     pub(super) fn event(&mut self, waits: WaitLimits, phase: WaitPhase) -> Result<ResponseEvent, Error> {
         loop {
             let event = self.machine.receive(&mut self.input, &self.limits, &mut self.head)?;
@@ -217,7 +222,7 @@ impl<S: ClientStream> Link<S> {
     /// True if the bytes that have already arrived complete the response. Does not wait and does not consume bytes of
     /// the body.
     pub(super) fn ends_here(&mut self) -> bool {
-        // The state machine will report a violation again at the next read.
+        // A violation is ignored here, because the state machine reports it again at the next read.
         let event = self.machine.receive(&mut self.input, &self.limits, &mut self.head);
         event == Ok(ResponseEvent::End)
     }
@@ -240,7 +245,8 @@ impl<S: ClientStream> Link<S> {
         false
     }
 
-    /// Reads from the stream into `input` once, without waiting.
+    /// Performs one successful read from the stream into `input`, without waiting. Returns 0 at EOF, after telling the
+    /// state machine.
     fn read(&mut self) -> io::Result<usize> {
         let stream = &mut self.stream;
         loop {

@@ -1,24 +1,25 @@
-//! Python's `http.client`: a client with blocking calls, for threads and for handlers on the event loop. In a handler,
-//! a call suspends only that handler.
+//! Python's `http.client`: a client with blocking calls, for threads and for handlers on the event loop. A call in a
+//! handler suspends only that handler.
 //!
-//! [`HttpConnection`] sends requests and returns [`HttpResponse`]s, with the methods and states of Python's class. It
-//! waits through a [`ClientStream`], which a [`Connector`] opens: [`ThreadConnector`] blocks its thread. The protocol
-//! is implemented by the client side of `http1`. Errors are named after Python's exceptions.
+//! [`HttpConnection`] sends requests and returns [`HttpResponse`]s, with the methods and states of Python's class. A
+//! [`Connector`] opens the [`ClientStream`] of a connection and determines how its calls wait; with
+//! [`ThreadConnector`], they block the calling thread. The client side of `http1` implements the protocol. Errors are
+//! named after Python's exceptions.
 //!
 //! | module | content |
 //! |---|---|
 //! | `stream`, `thread` | the trait for streams that can wait; its implementation for threads |
-//! | `authority`, `tunnel` | hosts and ports; `CONNECT` to a proxy |
+//! | `authority`, `tunnel` | hosts and ports; `CONNECT` requests to a proxy |
 //! | `channel`, `tls` | the stream with or without TLS (feature `client-tls`) |
 //! | `link` | one open connection, which moves bytes between the stream and the protocol state machine |
 //! | `connection`, `configure`, `exchange`, `body` | requests |
 //! | `response` | responses |
 //! | `pool`, `places`, `pooled` | connections that are kept between requests |
-//! | `settings` | times and limits |
+//! | `settings` | time limits, size limits and other settings |
 //! | `error` | errors |
 //!
-//! As in Python, this module does not handle cookies (`cookiejar` does) or redirects, and does not take proxies from
-//! the environment. It uses neither the event loop nor the server.
+//! As in Python, this module does not follow redirects, does not read proxy settings from the environment, and does not
+//! handle cookies, for which there is `cookiejar`. It depends on neither the event loop nor the server.
 
 mod authority;
 mod body;

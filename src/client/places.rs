@@ -1,5 +1,5 @@
-//! `Places`: the idle connections of a pool, the number of connections in use, and the requests that wait for a
-//! connection.
+//! `Places`: the idle connections of a pool, the number of connections in use, and the queue of requests that wait for
+//! one. A place is the right to use one connection to a server.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -10,7 +10,7 @@ use super::link::Link;
 use super::settings::ConnectionRoute;
 use super::{ClientStream, Error, PoolConnector, PoolQueue};
 
-/// The server of a connection. Connections with different keys are never interchanged.
+/// Identifies the connections that can replace each other: same scheme, host, port and route.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct PoolKey {
     pub(super) is_secure: bool,
@@ -20,7 +20,7 @@ pub(super) struct PoolKey {
     pub(super) route: ConnectionRoute,
 }
 
-/// The connections of a pool. `P` is the stream type of an idle connection.
+/// The connections of a pool, by server. `P` is the stream type of an idle connection.
 pub(crate) struct Places<P: ClientStream, Q> {
     hosts: Mutex<Hosts<P>>,
     queue: Q,
@@ -28,13 +28,13 @@ pub(crate) struct Places<P: ClientStream, Q> {
 
 type Hosts<P> = HashMap<PoolKey, HostPlaces<P>>;
 
-/// The connections of one server.
+/// The connections to one server.
 #[derive(Debug)]
 struct HostPlaces<P: ClientStream> {
-    /// The idle connections. The most recently used one is at the end.
+    /// The idle connections, least recently used first.
     idle: Vec<IdleLink<P>>,
     in_use: usize,
-    /// The tickets of the waiting requests, in order.
+    /// The tickets of the waiting requests, in order of arrival.
     waiting: VecDeque<u64>,
     next_ticket: u64,
 }
@@ -68,8 +68,8 @@ impl<P: ClientStream> HostPlaces<P> {
 }
 
 impl<P: ClientStream, Q: PoolQueue> Places<P, Q> {
-    /// Takes one of the `most` places of a server. If none is free, waits through `connector` until it is this
-    /// request's turn.
+    /// Takes a place for a connection to this server, of which there are `most`. If none is free, waits in the queue,
+    /// in the way that `connector` provides.
     pub(super) fn enter(
         &self,
         connector: &impl PoolConnector<Queue = Q>,
@@ -79,8 +79,8 @@ impl<P: ClientStream, Q: PoolQueue> Places<P, Q> {
     ) -> Result<(), Error> {
         let mut ticket = None;
         loop {
-            // The counter is read before the check below. A place that is returned after the check then changes the
-            // counter and ends the wait.
+            // The counter is read before `try_enter`, so that a place that becomes free afterwards changes the counter
+            // and ends the wait.
             let seen = self.queue.number();
             if self.try_enter(key, most, &mut ticket) {
                 return Ok(());
@@ -94,8 +94,8 @@ impl<P: ClientStream, Q: PoolQueue> Places<P, Q> {
         }
     }
 
-    /// Takes a place if one is free and no earlier request waits. Otherwise sets `ticket` to this request's position in
-    /// the queue.
+    /// Takes a place if one is free and no earlier request is waiting. Otherwise, adds this request to the queue and
+    /// sets `ticket`, unless that was done by an earlier call.
     fn try_enter(&self, key: &PoolKey, most: usize, ticket: &mut Option<u64>) -> bool {
         let mut hosts = self.lock();
         let host = hosts.entry(key.clone()).or_default();
@@ -117,11 +117,11 @@ impl<P: ClientStream, Q: PoolQueue> Places<P, Q> {
         if let Some(host) = self.lock().get_mut(key) {
             host.waiting.retain(|other| Some(*other) != ticket);
         }
-        // Another request may now be the first in the queue.
+        // Another request may now be at the head of the queue.
         self.queue.notify();
     }
 
-    /// Gives back a place that [`enter`](Self::enter) has taken for this server.
+    /// Returns a place that was taken with [`enter`](Self::enter).
     pub(super) fn leave(&self, key: &PoolKey) {
         let mut hosts = self.lock();
         if let Some(host) = hosts.get_mut(key) {
@@ -134,7 +134,8 @@ impl<P: ClientStream, Q: PoolQueue> Places<P, Q> {
         self.queue.notify();
     }
 
-    /// Takes the most recently used connection of this server that can take another request.
+    /// Removes and returns the most recently used idle connection to this server that is still usable. Unusable ones
+    /// are closed.
     pub(super) fn take_idle(&self, key: &PoolKey, now: Instant, timeout: Duration) -> Option<Link<P>> {
         loop {
             let idle = {
@@ -150,12 +151,13 @@ impl<P: ClientStream, Q: PoolQueue> Places<P, Q> {
         }
     }
 
-    /// Keeps a connection. If more than `most` connections are then idle, the one that has been idle longest is closed.
+    /// Adds an idle connection. If that makes more than `most` idle connections to all servers, closes the one that has
+    /// been idle longest.
     pub(super) fn keep(&self, key: &PoolKey, link: Link<P>, now: Instant, most: usize) {
         let mut hosts = self.lock();
         hosts.entry(key.clone()).or_default().idle.push(IdleLink { link, since: now });
         if hosts.values().map(|host| host.idle.len()).sum::<usize>() > most {
-            // The first connection in each server's list has been idle longest.
+            // Only the first connection of each server is compared, because it has been idle longest.
             let oldest = hosts.values_mut().filter(|host| !host.idle.is_empty()).min_by_key(|host| host.idle[0].since);
             let closed = oldest.map(|host| host.idle.remove(0));
             drop(hosts);
@@ -163,7 +165,8 @@ impl<P: ClientStream, Q: PoolQueue> Places<P, Q> {
         }
     }
 
-    /// Closes the connections that have been idle for `timeout`. Returns the time until the next one must be closed.
+    /// Closes the connections that have been idle for `timeout`. Returns the time until the next one must be closed;
+    /// `None` if none is left.
     pub(crate) fn close_idle(&self, now: Instant, timeout: Duration) -> Option<Duration> {
         let mut hosts = self.lock();
         hosts.values_mut().for_each(|host| host.close_idle(now, timeout));
@@ -180,7 +183,7 @@ impl<P: ClientStream, Q: PoolQueue> Places<P, Q> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Hosts<P>> {
-        // No caller's code runs while the lock is held, so the data of a poisoned mutex is still valid.
+        // No code of a caller runs while the lock is held, so the data of a poisoned mutex is still valid.
         self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

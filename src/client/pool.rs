@@ -1,5 +1,4 @@
-//! `Pool`: connections that are kept open between requests, for several servers. `pooled.rs` defines a connection while
-//! it is in use.
+//! `Pool`: connections to several servers, kept open between requests. A connection that is in use is in `pooled.rs`.
 
 use std::fmt;
 use std::io;
@@ -13,7 +12,7 @@ use crate::http::HeaderList;
 
 /// Connections that are kept open between requests.
 ///
-/// Once its response has been read in full, a connection is used for the next request with the same scheme, host and
+/// A connection whose response has been read completely is used for the next request with the same scheme, host and
 /// port, unless either side closes it. The most recently used connection is used first. Requests beyond
 /// [`PoolSettings::max_per_host`] wait in order of arrival. Clones share their connections.
 ///
@@ -29,8 +28,8 @@ use crate::http::HeaderList;
 /// # Ok(()) }
 /// ```
 ///
-/// By default, as in Python, there is no `https` and no time limit, so a server that never responds would block its
-/// caller forever. [`PoolSettings::connection`] configures both:
+/// By default, `https` is not configured, and, as in Python, there are no time limits, so a call blocks forever if the
+/// server never responds. Set both in [`PoolSettings::connection`]:
 ///
 /// ```no_run
 /// # #[cfg(feature = "client-tls")] {
@@ -47,7 +46,7 @@ use crate::http::HeaderList;
 /// # }
 /// ```
 ///
-/// In a handler, [`Handlers::pool`](crate::handler::Handlers::pool) changes these settings.
+/// For the pool of HTTP handlers, set them with [`Handlers::pool`](crate::handler::Handlers::pool).
 pub struct Pool<C: PoolConnector = ThreadConnector> {
     pub(super) connector: C,
     pub(super) settings: Arc<PoolSettings>,
@@ -67,24 +66,25 @@ impl<C: PoolConnector> fmt::Debug for Pool<C> {
     }
 }
 
-/// A [`Connector`] whose connections a pool can pass from one user, such as a handler, to another.
+/// A [`Connector`] for a pool, which can pass its connections from one user to another. A user is a thread or a
+/// handler.
 pub trait PoolConnector: Connector {
-    /// The type of an idle connection, which has no user.
+    /// The type of an idle connection, which belongs to no user.
     type Parked: ClientStream;
 
-    /// Takes an idle connection from its user.
+    /// Detaches an idle connection from its user.
     ///
     /// # Errors
-    /// Returns an error if the connection cannot be kept. It is then closed.
+    /// Returns an error if the connection cannot be kept. The connection is then closed.
     fn park(stream: Self::Stream) -> io::Result<Self::Parked>;
 
-    /// Gives an idle connection to the user of this connector.
+    /// Attaches an idle connection to the user of this connector.
     ///
     /// # Errors
-    /// Returns an error if the user cannot use a connection now. It is then closed.
+    /// Returns an error if the user cannot use a connection now. The connection is then closed.
     fn unpark(&self, parked: Self::Parked) -> io::Result<Self::Stream>;
 
-    /// The shared counter through which waiting users are notified.
+    /// The counter whose changes wake the users that wait for a connection.
     type Queue: PoolQueue;
 
     /// Waits until the counter of `queue` differs from `seen`.
@@ -94,7 +94,7 @@ pub trait PoolConnector: Connector {
     fn wait_for_change(&self, queue: &Self::Queue, seen: u64, until: Option<Instant>) -> io::Result<()>;
 }
 
-/// A notification counter that all users of a pool share, and whose changes they can wait for.
+/// A counter that all users of a pool share. A user waits for a connection by waiting until the counter changes.
 pub trait PoolQueue: Default {
     /// The current value of the counter.
     fn number(&self) -> u64;
@@ -107,17 +107,16 @@ pub trait PoolQueue: Default {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PoolSettings {
-    /// The maximum number of idle connections to all servers together. If there are more, the connection that has been
-    /// idle longest is closed. With 0, no idle connection is kept. Default: 100.
+    /// The maximum number of idle connections to all servers together. Beyond it, the connection that has been idle
+    /// longest is closed. 0 means that no idle connection is kept. Default: 100.
     pub max_idle: usize,
     /// The maximum number of connections to one server that are in use at the same time. Further requests wait, at most
-    /// as long as the time limit for opening a connection. Default: 16.
+    /// for the time limit for opening a connection. Default: 16.
     pub max_per_host: usize,
-    /// The time after which an idle connection is closed instead of used. Default: 30 seconds, because many servers
-    /// close idle connections after a minute.
+    /// The time after which an idle connection is no longer used. Default: 30 seconds, because many servers close idle
+    /// connections after a minute.
     pub idle_timeout: Duration,
-    /// The settings of the connections: the time limits, which are off by default, and TLS for `https`, which is not
-    /// set by default.
+    /// The settings of the connections. By default, there are no time limits, and TLS is not configured.
     pub connection: ClientSettings,
 }
 
@@ -133,8 +132,7 @@ impl Default for PoolSettings {
 }
 
 impl Pool {
-    /// Creates a connection pool for use from ordinary threads, with the default settings. Its calls block the calling
-    /// thread.
+    /// Creates a connection pool with the default settings. Its methods block the calling thread.
     pub fn new() -> Pool {
         Pool::with_connector(ThreadConnector, PoolSettings::default())
     }
@@ -152,7 +150,7 @@ impl<C: PoolConnector> Pool<C> {
         Pool { connector, settings: Arc::new(settings), places: Arc::default() }
     }
 
-    /// The same pool for another user, which waits and opens connections with `connector`.
+    /// Returns a handle to this pool for another user. The new handle waits and opens connections with `connector`.
     pub fn for_connector<D>(&self, connector: D) -> Pool<D>
     where
         D: PoolConnector<Parked = C::Parked, Queue = C::Queue>,
@@ -168,8 +166,8 @@ impl<C: PoolConnector> Pool<C> {
         Pool { connector, settings, places }
     }
 
-    /// The same pool with other settings. An idle connection is used only if the TLS settings and addresses are those
-    /// with which it was opened.
+    /// Returns a handle to this pool with other settings. An idle connection is used only if it was opened with the
+    /// same settings `tls`, `source` and `connect_to`.
     pub fn with_settings(&self, settings: PoolSettings) -> Pool<C> {
         Pool { settings: Arc::new(settings), ..self.clone() }
     }
@@ -177,10 +175,10 @@ impl<C: PoolConnector> Pool<C> {
     /// Sends a request to the server of an absolute URL, and waits for the response. The arguments are those of
     /// [`HttpConnection::request`].
     ///
-    /// A server can close an idle connection just when the next request is sent over it. A request is therefore
-    /// repeated once over a new connection if all of the following hold: it was sent over a previously used connection
-    /// that ended before the first byte of the response, its method is idempotent, and its body can be sent again (RFC
-    /// 9112 section 9.3.1).
+    /// A server can close an idle connection at the moment at which the next request is sent over it. A request is
+    /// therefore repeated once, over a new connection, if all of the following hold: a previously used connection ended
+    /// before the first byte of the response; the method is idempotent; and the body can be sent again (RFC 9112
+    /// section 9.3.1).
     ///
     /// # Errors
     /// Returns [`Error::InvalidUrl`] if the URL is not absolute; [`Error::PoolFull`] if no connection became free in
@@ -214,8 +212,9 @@ impl<C: PoolConnector> Pool<C> {
         self.take(key, false)?.fetch_with(method, target, body, headers)
     }
 
-    /// Takes a connection to the server of an absolute URL, whose path is ignored. Dropping the connection returns it
-    /// to the pool. The pool can use it again only if its response has been read completely.
+    /// Takes a connection to the server of an absolute URL from the pool, or opens one with the first request. The path
+    /// of the URL is ignored. Dropping the connection returns it to the pool, which reuses it only if the last response
+    /// was read completely.
     ///
     /// # Errors
     /// Returns [`Error::InvalidUrl`] or [`Error::PoolFull`], in the same cases as for [`Pool::fetch`].
@@ -223,13 +222,14 @@ impl<C: PoolConnector> Pool<C> {
         self.take(authority::split_url(url)?.0, false)
     }
 
-    /// Closes the connections that have been idle for too long. Without this call, they are closed when a connection to
-    /// the same server is next used.
+    /// Closes the connections that have been idle for [`PoolSettings::idle_timeout`]. Otherwise, such a connection is
+    /// closed only when a connection to the same server is next needed.
     pub fn close_idle(&self) {
         _ = self.places.close_idle(self.connector.now(), self.settings.idle_timeout);
     }
 
-    /// Takes a place and a connection for it. The connection is a new one if `fresh` is true or no connection is idle.
+    /// Takes a place, waiting for it if necessary, and an idle connection. If `fresh` is true or no connection is idle,
+    /// the connection is a new one.
     pub(super) fn take(&self, mut key: PoolKey, fresh: bool) -> Result<PooledConnection<C>, Error> {
         let settings = connection_settings(&self.settings.connection, key.is_secure)?;
         key.route = settings.route();
@@ -243,7 +243,7 @@ impl<C: PoolConnector> Pool<C> {
         Ok(PooledConnection::new(made?, key, self.clone()))
     }
 
-    /// Opens a connection for a place that has been taken.
+    /// Returns an idle connection, or a new one that the first request opens. The caller must have taken a place.
     fn open(&self, key: &PoolKey, settings: ClientSettings, fresh: bool) -> Result<HttpConnection<C>, Error> {
         let idle = match fresh {
             true => None,
@@ -255,7 +255,7 @@ impl<C: PoolConnector> Pool<C> {
     }
 }
 
-/// The settings for an `http` or `https` server.
+/// The settings for a connection with this scheme. Fails for `https` if TLS is not configured.
 fn connection_settings(given: &ClientSettings, is_secure: bool) -> Result<ClientSettings, Error> {
     if is_secure && !given.is_secure() {
         let missing = match cfg!(feature = "client-tls") {
@@ -269,7 +269,7 @@ fn connection_settings(given: &ClientSettings, is_secure: bool) -> Result<Client
     if !is_secure {
         settings.tls = None;
     }
-    // The user of a pool cannot open its connections explicitly, so requests must do so automatically.
+    // A pool has no method that opens a connection, so the first request must open it.
     settings.auto_open = true;
     Ok(settings)
 }

@@ -1,4 +1,4 @@
-//! `PooledConnection` and `PooledResponse`: a pool's connection while it is in use, and its response.
+//! `PooledConnection` and `PooledResponse`: a connection taken from a pool, and its response.
 
 use std::fmt;
 use std::io::{self, BufRead, Read};
@@ -8,12 +8,12 @@ use super::places::PoolKey;
 use super::{ClientChannel, Error, HttpConnection, HttpResponse, Pool, PoolConnector, RequestBody, ThreadConnector};
 use crate::http::HeaderList;
 
-/// True for methods that may be repeated (RFC 9110 section 9.2.2).
+/// True for the idempotent methods of RFC 9110 section 9.2.2, which may be repeated.
 fn is_idempotent(method: &str) -> bool {
     matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE")
 }
 
-/// The maximum length of a body that is kept in memory, in bytes.
+/// The maximum length in bytes of a body that [`PooledResponse::read_ahead`] reads into memory.
 const MOST_AHEAD: u64 = 1 << 30;
 
 /// A connection of a [`Pool`]. Dropping it returns it to the pool.
@@ -28,8 +28,8 @@ impl<C: PoolConnector> PooledConnection<C> {
         PooledConnection { connection, key, pool }
     }
 
-    /// True if an earlier request was sent over the connection. A request that finds the connection closed by the
-    /// server opens a new one.
+    /// True if the connection was idle in the pool, so that earlier requests were sent over it. Becomes false when a
+    /// request finds it closed and opens it again.
     pub fn was_used(&self) -> bool {
         self.connection.has_used_link
     }
@@ -51,7 +51,8 @@ impl<C: PoolConnector> PooledConnection<C> {
         let may_be_stale = self.was_used() && self.connection.failed_unanswered();
         if let (Err(_), true, Some(body)) = (&result, may_be_stale, again) {
             let (pool, key) = (self.pool.clone(), self.key.clone());
-            // The place is returned before `take` takes one again, because it may be the server's only place.
+            // The place is returned before `take`, which needs one and would otherwise wait for this one if the server
+            // has no other.
             drop(self);
             let mut connection = pool.take(key, true)?;
             let response = connection.exchange(method, target, body, headers)?;
@@ -107,8 +108,8 @@ impl<C: PoolConnector> Drop for PooledConnection<C> {
 
 /// The response to [`Pool::fetch`], with its connection. Dropping the response returns the connection to the pool.
 pub struct PooledResponse<C: PoolConnector = ThreadConnector> {
-    // Declared before `connection`, so that it is dropped first. The connection is then idle or closed when the pool
-    // gets it.
+    // Declared before `connection`, so that it is dropped first: the connection must be idle or closed when it returns
+    // to the pool.
     response: HttpResponse<C::Stream>,
     /// The connection; `None` after it has been returned to the pool.
     connection: Option<PooledConnection<C>>,
@@ -121,7 +122,7 @@ impl<C: PoolConnector> PooledResponse<C> {
         PooledResponse { response, connection: Some(connection), was_reused }
     }
 
-    /// True if an earlier request was sent over the connection.
+    /// True if the connection of this response had carried an earlier request.
     pub fn was_reused(&self) -> bool {
         self.was_reused
     }
@@ -129,8 +130,8 @@ impl<C: PoolConnector> PooledResponse<C> {
     /// Reads the body into memory and returns the connection to the pool, if the length of the body is known and
     /// exceeds neither `most` bytes nor 1 GiB. Returns true in that case. Later reads return the body from memory.
     ///
-    /// A proxy calls this before it responds. Its client may accept the response slowly, and the connection can serve
-    /// other requests during that time.
+    /// A proxy calls this before it responds, so that the connection can serve other requests while the proxy's client
+    /// slowly accepts the response.
     ///
     /// # Errors
     /// Returns the same errors as [`HttpResponse::read_all`].
@@ -143,8 +144,9 @@ impl<C: PoolConnector> PooledResponse<C> {
         Ok(true)
     }
 
-    /// The connection, if this response switched it to another protocol; see [`HttpResponse::into_upgraded`]. It leaves
-    /// the pool and does not count towards [`PoolSettings::max_per_host`](super::PoolSettings::max_per_host).
+    /// Returns the stream if this response switched the connection to another protocol; see
+    /// [`HttpResponse::into_upgraded`]. The connection leaves the pool and no longer counts towards
+    /// [`PoolSettings::max_per_host`](super::PoolSettings::max_per_host).
     pub fn into_upgraded(self) -> Option<(ClientChannel<C::Stream>, Vec<u8>)> {
         self.response.into_upgraded()
     }

@@ -11,9 +11,9 @@ use crate::http1::{Buffer, ReceivedHead, ResponseEvent};
 
 /// A response. Its body is read through [`Read`] and [`BufRead`], or with [`HttpResponse::read_all`].
 ///
-/// As in Python, it is a separate object from its connection. A persistent connection can be used for the next request
-/// as soon as the body has been read completely. Dropping an unread response closes its connection, unless the rest of
-/// the body is short and has already arrived.
+/// As in Python, the response and its connection are separate objects. A persistent connection can be used for the next
+/// request as soon as the body has been read completely. Dropping an unread response closes its connection, unless the
+/// rest of the body is short and has already arrived.
 #[derive(Debug)]
 pub struct HttpResponse<S: ClientStream = ThreadStream> {
     head: ReceivedHead,
@@ -24,13 +24,14 @@ pub struct HttpResponse<S: ClientStream = ThreadStream> {
     waits: WaitLimits,
     will_close: bool,
     is_chunked: bool,
-    /// The number of bytes of the body that are still to come, if it is known.
+    /// The number of bytes of the body that have not been returned yet; `None` if the length is not known in advance.
     length: Option<u64>,
     /// Bytes that were read from the connection for [`BufRead`] and have not been consumed.
     piece: Buffer,
-    /// True once reading the body has failed. Every later read then fails too.
+    /// True once reading the body has failed. Every later read fails too.
     has_failed: bool,
-    /// The connection and the bytes after the head, if this response switched the connection to another protocol.
+    /// The stream and the bytes that arrived after the head, if this response switched the connection to another
+    /// protocol.
     upgraded: Option<(ClientChannel<S>, Buffer)>,
 }
 
@@ -67,7 +68,7 @@ impl<S: ClientStream> HttpResponse<S> {
         Ok(response)
     }
 
-    /// The status in the status line.
+    /// The status code of the response.
     pub fn status(&self) -> Status {
         self.head.status()
     }
@@ -77,7 +78,7 @@ impl<S: ClientStream> HttpResponse<S> {
         self.head.reason()
     }
 
-    /// The HTTP version in the status line.
+    /// The HTTP version of the server, as given in the status line.
     pub fn version(&self) -> Version {
         self.head.version()
     }
@@ -94,17 +95,17 @@ impl<S: ClientStream> HttpResponse<S> {
         (!values.is_empty()).then(|| values.join(", "))
     }
 
-    /// The statuses of the interim responses that came before this one.
+    /// The statuses of the interim responses that preceded this response, in order.
     pub fn interim(&self) -> &[Status] {
         &self.interim
     }
 
-    /// The trailer fields. Empty before the end of the body.
+    /// The trailer fields. The list is empty until the end of the body has been read.
     pub fn trailers(&self) -> &HeaderList {
         &self.trailers
     }
 
-    /// True if the connection is closed after this response.
+    /// True if the connection is closed after this response instead of being reused.
     pub fn will_close(&self) -> bool {
         self.will_close
     }
@@ -124,7 +125,7 @@ impl<S: ClientStream> HttpResponse<S> {
         if !self.piece.is_empty() {
             return false;
         }
-        // A link that is borrowed at the moment counts as open.
+        // A link that is currently borrowed counts as open.
         self.shared.as_ref().is_none_or(|shared| borrow(shared).is_ok_and(|state| state.link.is_none()))
     }
 
@@ -171,7 +172,7 @@ impl<S: ClientStream> HttpResponse<S> {
         Ok(bytes)
     }
 
-    /// Reads the rest of the body into memory, for later reads.
+    /// Reads the rest of the body into memory, from which later reads return it.
     pub(super) fn read_ahead(&mut self) -> Result<(), Error> {
         let (body, length) = (self.read_all()?, self.length);
         self.piece.extend(&body);
@@ -179,8 +180,8 @@ impl<S: ClientStream> HttpResponse<S> {
         Ok(())
     }
 
-    /// Passes the next bytes of the body, at most `most` and within one chunk, to `take`. Returns their count, or 0 at
-    /// EOF.
+    /// Passes the next bytes of the body to `take`: at most `most` bytes, all from the same chunk. Returns the number
+    /// of bytes, or 0 at the end of the body.
     fn take_piece(&mut self, most: usize, take: impl FnOnce(&[u8])) -> Result<usize, Error> {
         let kept = self.piece.len().min(most);
         if kept > 0 {
@@ -208,7 +209,7 @@ impl<S: ClientStream> HttpResponse<S> {
             self.shared = None;
             return Ok(0);
         };
-        // A read into an empty buffer needs no bytes, so it must not wait.
+        // A read into an empty buffer returns at once instead of waiting for bytes.
         if most == 0 {
             return Ok(0);
         }
@@ -230,14 +231,14 @@ impl<S: ClientStream> HttpResponse<S> {
         }
     }
 
-    /// Ends the response if the last byte of its body has been read and its end has arrived.
+    /// Ends the response if its last body byte has been read and, for a chunked body, the trailer section has arrived.
     fn end_if_complete(&mut self) -> Result<(), Error> {
         let Some(shared) = &self.shared else { return Ok(()) };
         let is_complete = borrow(shared)?.link.as_mut().is_some_and(|link| link.ends_here());
         if is_complete { self.end() } else { Ok(()) }
     }
 
-    /// Releases the connection at the end of the response, so that another response can be read from it.
+    /// Releases the connection after the end of the response, so that the next response can be read from it.
     fn end(&mut self) -> Result<(), Error> {
         let Some(shared) = self.shared.take() else { return Ok(()) };
         let mut state = borrow(&shared)?;
@@ -252,14 +253,14 @@ impl<S: ClientStream> HttpResponse<S> {
         Ok(())
     }
 
-    /// The connection and the bytes after the head, if this response switched the connection to another protocol: a 101
-    /// response to a request with an `Upgrade` field, or a successful response to CONNECT. `None` for every other
-    /// response.
+    /// Returns the stream and the bytes that arrived after the head, if this response switched the connection to
+    /// another protocol. It is then a 101 response to a request with an `Upgrade` field, or a successful response to
+    /// CONNECT. Returns `None` for any other response.
     pub fn into_upgraded(mut self) -> Option<(ClientChannel<S>, Vec<u8>)> {
         self.upgraded.take().map(|(stream, input)| (stream, input.bytes().to_vec()))
     }
 
-    /// Closes the connection after an error, because further bytes cannot be part of a later response.
+    /// Closes the connection after an error, because the position of the next response in the stream is unknown.
     fn fail(&mut self) {
         self.has_failed = true;
         if let Some(shared) = self.shared.take()
@@ -289,7 +290,7 @@ impl<S: ClientStream> BufRead for HttpResponse<S> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.piece.is_empty() {
             let mut piece = std::mem::take(&mut self.piece);
-            // The body counts as unread until its bytes are consumed.
+            // `length` counts these bytes as unread until they are consumed.
             let length = self.length;
             let result = self.take_piece(PIECE, |bytes| piece.extend(bytes));
             self.length = length;

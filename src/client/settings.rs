@@ -8,30 +8,32 @@ use super::ClientTls;
 use super::authority::{HTTP_PORT, HTTPS_PORT};
 use crate::http1::MessageLimits;
 
-/// The settings of a connection. The defaults are those of Python, which has no time limits.
+/// The settings of a connection. As in Python, there are no time limits by default.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClientSettings {
     /// The maximum duration of a single wait: for the connection, for the server to accept more of the request, or for
-    /// more of the response. A response that arrives slowly can take longer in total. No limit by default.
+    /// more bytes of the response. A slow response can take longer in total. No limit by default.
     pub timeout: Option<Duration>,
-    /// The maximum time for opening the connection. The default is `timeout`.
+    /// The maximum time for resolving the name and connecting, and for each wait of the tunnel request and the TLS
+    /// handshake that follow. The default is `timeout`.
     pub connect_timeout: Option<Duration>,
     /// The maximum time from the beginning of a request to the last byte of its response. No limit by default.
     pub total_timeout: Option<Duration>,
     /// How long a request with `Expect: 100-continue` waits for a 100 response before its body is sent anyway (RFC 9110
     /// section 10.1.1). One second by default.
     pub continue_timeout: Duration,
-    /// The number of bytes that are read from a reader and sent at a time. If the body is chunked, each such block is a
-    /// chunk. Default: 8192.
+    /// The size in bytes of the blocks in which a body is read from a reader and sent. If the body is chunked, each
+    /// block is one chunk. Default: 8192.
     pub block_size: usize,
-    /// True if a request opens a closed connection automatically. This is the default.
+    /// True if a request opens the connection when it is closed. Default: true.
     pub auto_open: bool,
     /// The local address to bind the connection to.
     pub source: Option<SocketAddr>,
-    /// The host and port to connect to, instead of those of the requests.
+    /// The host and port to connect to instead of those of the connection. The `Host` field and the TLS handshake still
+    /// use the host of the connection.
     pub connect_to: Option<(String, u16)>,
-    /// The TLS configuration. With it the connection uses `https`, and the default port is 443.
+    /// The TLS configuration. If it is set, the connection uses `https`, and the default port is 443.
     #[cfg(feature = "client-tls")]
     pub tls: Option<ClientTls>,
     /// The size limits of a response.
@@ -74,14 +76,14 @@ impl ClientSettings {
         }
     }
 
-    /// The port to use for a URL without a port.
+    /// The port of a connection that is created without a port.
     pub(super) fn default_port(&self) -> u16 {
         if self.is_secure() { HTTPS_PORT } else { HTTP_PORT }
     }
 }
 
 /// The settings that determine which server a connection reaches and which certificates it trusts. An idle connection
-/// is reused only if they are the same as when it was opened.
+/// is reused only under the settings with which it was opened.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct ConnectionRoute {
     source: Option<SocketAddr>,
@@ -113,7 +115,7 @@ impl Default for ClientLimits {
 }
 
 impl ClientLimits {
-    /// The limits in the form that the protocol checks.
+    /// The limits in the form that [`ClientMachine`](crate::http1::ClientMachine) checks.
     pub(super) fn message(self) -> MessageLimits {
         MessageLimits {
             start_line: self.line,
@@ -129,16 +131,16 @@ impl ClientLimits {
 /// The time limits for the waits in one exchange.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct WaitLimits {
-    /// The maximum duration of a single wait, such as for a connection or for input.
+    /// The maximum duration of a single wait, such as a wait for input.
     pub(super) each: Option<Duration>,
-    /// The deadline that all waits of the exchange share.
+    /// The deadline for all waits of the exchange together.
     pub(super) total: Option<Instant>,
 }
 
 impl WaitLimits {
     /// The deadline for a wait that begins now.
     pub(super) fn until(self, now: Instant) -> Option<Instant> {
-        // A limit that overflows the clock counts as no limit.
+        // A limit that is too large for an `Instant` counts as no limit.
         let each = self.each.and_then(|each| now.checked_add(each));
         each.into_iter().chain(self.total).min()
     }

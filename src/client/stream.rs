@@ -1,5 +1,5 @@
-//! `ClientStream` and `Connector`: the operations that a client needs from its environment, which is either a thread or
-//! a handler on the event loop. All other client code is the same for both.
+//! `ClientStream` and `Connector`: the operations that a client needs from its environment, which is a thread or a
+//! handler on the event loop. No other client code depends on the environment.
 
 use std::io;
 use std::net::SocketAddr;
@@ -7,41 +7,42 @@ use std::time::Instant;
 
 use super::Error;
 
-/// A connected byte stream. A client uses it as it would use a blocking stream.
+/// A connected byte stream, which a client uses like a blocking stream.
 ///
-/// The calls that move bytes never wait; only [`ClientStream::wait`] does. It blocks a thread or suspends a handler.
-/// Dropping the stream closes it.
+/// The methods that transfer bytes never wait. Only [`ClientStream::wait`] does, by blocking a thread or suspending a
+/// handler. Dropping the stream closes it.
 pub trait ClientStream {
-    /// Reads some of the bytes that have arrived into `into`, which must not be empty. Returns 0 at the end of the
-    /// stream.
+    /// Reads bytes that have already arrived into `into`, which must not be empty. Returns the number of bytes read, or
+    /// 0 at the end of the stream.
     ///
     /// # Errors
-    /// Returns `WouldBlock` if no byte has arrived, or the error of the connection.
+    /// Returns `WouldBlock` if no byte has arrived, or any error of the connection.
     fn try_read(&mut self, into: &mut [u8]) -> io::Result<usize>;
 
-    /// Writes some of `bytes`, which must not be empty. Returns their number.
+    /// Writes as many of `bytes` as the stream accepts, and returns their number. `bytes` must not be empty.
     ///
     /// # Errors
-    /// Returns `WouldBlock` if the stream accepts no bytes now, or the error of the connection.
+    /// Returns `WouldBlock` if the stream accepts no bytes now, or any error of the connection.
     fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize>;
 
-    /// Waits until the stream may be ready for `what`. The caller then tries again. Readiness is a hint: only
-    /// `WouldBlock` shows that the stream is not ready.
+    /// Waits until the stream may be ready for `what`. The caller then tries again, and must be prepared for another
+    /// `WouldBlock`, because readiness is only a hint.
     ///
     /// # Errors
     /// Returns `TimedOut` if `until` passes first (`None` means no limit), or another error if waiting is no longer
     /// possible, for example because the handler's client has disconnected.
     fn wait(&mut self, what: Readiness, until: Option<Instant>) -> io::Result<()>;
 
-    /// Ensures that the next [`try_read`](Self::try_read) makes a system call. Only a stream that would otherwise
-    /// return `WouldBlock` until an event reports input needs to implement this.
+    /// Ensures that the next [`try_read`](Self::try_read) makes a system call. Must be implemented by a stream whose
+    /// `try_read` otherwise returns `WouldBlock` without a system call until an event reports input. Does nothing by
+    /// default.
     fn expect_input(&mut self) {}
 
-    /// Ends the output, so that the peer reads EOF after the last byte. Bytes from the peer can still be read. Never
-    /// waits.
+    /// Shuts down the sending side, so that the peer reads EOF after the last byte. Bytes from the peer can still be
+    /// read. Never waits.
     ///
     /// # Errors
-    /// Returns the error of the connection, or an error of kind [`Unsupported`](io::ErrorKind::Unsupported) if the
+    /// Returns any error of the connection, or an error of kind [`Unsupported`](io::ErrorKind::Unsupported) if the
     /// stream does not implement this.
     fn end_output(&mut self) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
@@ -51,7 +52,7 @@ pub trait ClientStream {
     fn now(&self) -> Instant;
 }
 
-/// The events that [`ClientStream::wait`] waits for.
+/// The event that [`ClientStream::wait`] waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Readiness {
     /// Input has arrived or the stream has ended.
@@ -62,16 +63,16 @@ pub enum Readiness {
     Either,
 }
 
-/// Opens connections. Threads and handlers have different implementations.
+/// Opens connections. There is one implementation for threads and one for handlers.
 pub trait Connector: Clone {
-    /// The type of the connections that this connector opens.
+    /// The stream of a connection that this connector opens.
     type Stream: ClientStream;
 
-    /// Resolves the name of the host, and tries its addresses in turn until one succeeds.
+    /// Resolves the host name, and connects to the first of its addresses that accepts the connection.
     ///
     /// # Errors
     /// Returns [`Error::Resolve`] if the name has no address, [`Error::Io`] of kind `TimedOut` if `until` passes first,
-    /// or the error of the last address.
+    /// or the error for the last address.
     fn connect(&self, to: &ServerAddress, until: Option<Instant>) -> Result<Self::Stream, Error>;
 
     /// The current time, for the deadlines of waits.
@@ -85,6 +86,7 @@ pub struct ServerAddress {
     pub host: String,
     /// The port to connect to.
     pub port: u16,
-    /// The local address. The system chooses the address if this is `None`, and the port if that is 0.
+    /// The local address to bind. If this is `None`, the system chooses the address and the port; if its port is 0, the
+    /// system chooses the port.
     pub source: Option<SocketAddr>,
 }

@@ -1,5 +1,4 @@
-//! `ThreadConnector` and `ThreadStream`: connections for a client that runs in a thread of its own. Waiting blocks the
-//! thread.
+//! `ThreadConnector` and `ThreadStream`: connections for a client on an ordinary thread. Waiting blocks the thread.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
@@ -11,8 +10,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{ClientStream, Connector, Error, PoolConnector, PoolQueue, Readiness, ServerAddress};
 
-/// Opens connections whose calls block the calling thread. The system resolves names, which blocks without a time
-/// limit.
+/// Opens connections that block the calling thread. The system's resolver, which has no time limit here, resolves the
+/// names.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ThreadConnector;
 
@@ -40,7 +39,7 @@ impl Connector for ThreadConnector {
     }
 }
 
-/// The counter through which threads that wait for a pooled connection are notified.
+/// A counter with a condition variable, which wakes the threads that wait for a connection of a pool.
 #[derive(Debug, Default)]
 pub struct ThreadQueue {
     number: Mutex<u64>,
@@ -83,14 +82,14 @@ impl PoolConnector for ThreadConnector {
     }
 }
 
-/// Connects to one address, and gives up after `share`.
+/// Connects to one address, for at most the time `share`; `None` means no limit.
 fn connect_to(address: SocketAddr, source: Option<SocketAddr>, share: Option<Duration>) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if let Some(source) = source {
         socket.bind(&source.into())?;
     }
     match share {
-        // The system treats a timeout of zero as no limit.
+        // A timeout of zero is handled here, because the system would treat it as no limit.
         Some(share) if share.is_zero() => return Err(io::ErrorKind::TimedOut.into()),
         Some(share) => socket.connect_timeout(&address.into(), share)?,
         None => socket.connect(&address.into())?,
@@ -101,7 +100,7 @@ fn connect_to(address: SocketAddr, source: Option<SocketAddr>, share: Option<Dur
     Ok(socket.into())
 }
 
-/// A TCP connection whose waits block the thread.
+/// A TCP connection whose waits block the calling thread.
 #[derive(Debug)]
 pub struct ThreadStream(TcpStream);
 

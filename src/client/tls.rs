@@ -1,5 +1,5 @@
-//! TLS for a client: the servers that it trusts, and TLS records over any [`ClientStream`]. rustls implements the
-//! protocol.
+//! TLS for a client: the certificates that it trusts, and a TLS connection over any [`ClientStream`]. rustls implements
+//! the protocol.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -42,22 +42,22 @@ impl Hash for ClientTls {
 }
 
 impl ClientTls {
-    /// Trusts the system's roots, as in Python. The environment variables `SSL_CERT_FILE` and `SSL_CERT_DIR` select
-    /// other roots. The roots are read from disk.
+    /// Trusts the system's root certificates, as Python does. The environment variables `SSL_CERT_FILE` and
+    /// `SSL_CERT_DIR` select others. Each call reads the certificates from disk.
     ///
     /// # Errors
-    /// Returns [`Error::Tls`] if the system has no readable roots.
+    /// Returns [`Error::Tls`] if no root certificate could be read.
     pub fn system_roots() -> Result<ClientTls, Error> {
         let found = rustls_native_certs::load_native_certs();
         let none = || Error::Tls("the system has no root certificates".to_owned());
         ClientTls::trusting(found.certs).ok_or_else(none)
     }
 
-    /// Trusts the certificates in a PEM file, and no others. They can be certificates of authorities, or the
+    /// Trusts the certificates in a PEM file, and no others. Each is the certificate of an authority, or the
     /// self-signed certificate of a server.
     ///
-    /// A server's certificate must not be an authority's certificate, which is the kind that `openssl` creates by
-    /// default. This command creates a certificate for a server:
+    /// rustls rejects a server that presents the certificate of an authority, which is the kind that `openssl req
+    /// -x509` creates by default. This command creates a certificate for a server:
     ///
     /// ```sh
     /// openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -keyout site.key -out site.crt \
@@ -66,7 +66,7 @@ impl ClientTls {
     /// ```
     ///
     /// # Errors
-    /// Returns [`Error::Tls`] if the file cannot be read or has no certificate.
+    /// Returns [`Error::Tls`] if the file cannot be read or contains no usable certificate.
     pub fn ca_file(path: impl AsRef<Path>) -> Result<ClientTls, Error> {
         let path = path.as_ref();
         let failed = |reason: &dyn fmt::Display| Error::Tls(format!("{}: {reason}", path.display()));
@@ -74,18 +74,18 @@ impl ClientTls {
         ClientTls::trusting(found.map_err(|error| failed(&error))?).ok_or_else(|| failed(&NO_CERTIFICATE))
     }
 
-    /// Trusts the certificates in a PEM text, and no others. Like [`ca_file`](ClientTls::ca_file), but for text that is
-    /// not in a file, such as the result of `Tls::certificate_pem`.
+    /// Like [`ca_file`](ClientTls::ca_file), for certificates in memory, such as the result of `Tls::certificate_pem`.
     ///
     /// # Errors
-    /// Returns [`Error::Tls`] if the text is not PEM or contains no certificate.
+    /// Returns [`Error::Tls`] if `pem` is malformed or contains no usable certificate.
     pub fn ca_pem(pem: impl AsRef<[u8]>) -> Result<ClientTls, Error> {
         let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_ref()).collect();
         let found = found.map_err(|error| Error::Tls(error.to_string()))?;
         ClientTls::trusting(found).ok_or_else(|| Error::Tls(NO_CERTIFICATE.to_owned()))
     }
 
-    /// Trusts Mozilla's roots, which are compiled in. This is for machines without their own roots.
+    /// Trusts Mozilla's root certificates, which are compiled into the program. Use this on a machine without root
+    /// certificates of its own.
     #[cfg(feature = "webpki-roots")]
     pub fn compiled_in_roots() -> ClientTls {
         ClientTls::with_roots(webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect())
@@ -98,10 +98,10 @@ impl ClientTls {
         ClientTls(Arc::new(config))
     }
 
-    /// Trusts only these certificates. Returns `None` if none of them can be used.
+    /// Trusts only these certificates. Returns `None` if none of them can be parsed.
     fn trusting(certificates: Vec<CertificateDer<'static>>) -> Option<ClientTls> {
         let mut roots = RootCertStore::empty();
-        // Systems may have outdated roots that cannot be parsed. They are skipped.
+        // A system can have old root certificates that rustls cannot parse. They are skipped.
         let (added, _) = roots.add_parsable_certificates(certificates);
         (added > 0).then(|| ClientTls::with_roots(roots))
     }
@@ -115,11 +115,11 @@ impl ClientTls {
     }
 }
 
-/// The reason in the error for a file or a text without a usable certificate.
+/// The reason that [`Error::Tls`] contains if a PEM file or text has no usable certificate.
 const NO_CERTIFICATE: &str = "no certificate that can be used (a block -----BEGIN CERTIFICATE-----)";
 
-/// Converts an error of a connection. For the most common mistake with self-signed certificates, rustls shows only an
-/// internal name, so the message explains it.
+/// Converts an error that rustls returned for a connection. The message explains the most common mistake with
+/// self-signed certificates, for which rustls gives only an internal name.
 fn connection_error(error: &rustls::Error) -> Error {
     let text = error.to_string();
     if text.contains("CaUsedAsEndEntity") {
@@ -136,21 +136,22 @@ fn connection_error(error: &rustls::Error) -> Error {
 /// Dropping it sends `close_notify` if the stream accepts that immediately.
 #[derive(Debug)]
 pub struct ClientTlsStream<S: ClientStream> {
-    /// `None` only after the records have been moved to another stream.
+    /// `None` only while [`over`](Self::over) consumes this stream.
     records: Option<TlsRecords<S>>,
 }
 
-/// The TLS state of a connection, and the stream that carries its records.
+/// The TLS state, and the stream that carries the TLS records.
 #[derive(Debug)]
 struct TlsRecords<S: ClientStream> {
     stream: S,
     tls: ClientConnection,
 }
 
-/// The maximum number of bytes, in plaintext and in records, that are buffered while the server does not read.
+/// The maximum number of bytes in each of rustls's two send buffers: one for plaintext before the end of the handshake,
+/// and one for records that the stream has not accepted yet.
 const MOST_BUFFERED: usize = 64 * 1024;
 
-/// Implements the `std` traits that rustls uses for a stream. The calls never block.
+/// Adapts a [`ClientStream`] to the `std` traits that rustls requires. The calls never block.
 struct Unwaiting<'s, S>(&'s mut S);
 
 impl<S: ClientStream> Read for Unwaiting<'_, S> {
@@ -185,7 +186,7 @@ impl<S: ClientStream> ClientTlsStream<S> {
         let in_phase = |error| Error::in_phase(error, WaitPhase::Tls);
         while this.tls.is_handshaking() {
             let received = this.receive();
-            // After a failed handshake, the alert with the reason is sent if the stream accepts it.
+            // This also runs after a failed handshake, to send the alert with the reason if the stream accepts it.
             let sent = this.send();
             match received {
                 Ok(0) => return Err(Error::Io(io::ErrorKind::ConnectionReset.into())),
@@ -202,24 +203,25 @@ impl<S: ClientStream> ClientTlsStream<S> {
         Ok(ClientTlsStream { records: Some(this) })
     }
 
-    /// Moves the connection to another stream, which `change` creates from the current one.
+    /// Replaces the underlying stream with the one that `change` creates from it.
     pub(super) fn over<T: ClientStream>(
         mut self,
         change: impl FnOnce(S) -> io::Result<T>,
     ) -> io::Result<ClientTlsStream<T>> {
-        // NOTE(unwrap): only this function takes the records out, and it consumes the stream, so it cannot run twice.
+        // NOTE(unwrap): only this method takes the records out, and it consumes `self`, so it cannot run twice.
         let TlsRecords { stream, tls } = self.records.take().expect("a stream has its records");
         Ok(ClientTlsStream { records: Some(TlsRecords { stream: change(stream)?, tls }) })
     }
 
     fn records(&mut self) -> &mut TlsRecords<S> {
-        // NOTE(unwrap): after `over` the stream no longer exists.
+        // NOTE(unwrap): only `over` takes the records out, and it consumes `self`.
         self.records.as_mut().expect("a stream has its records")
     }
 }
 
 impl<S: ClientStream> TlsRecords<S> {
-    /// Reads records once and decrypts them. Returns 0 at EOF of the underlying stream.
+    /// Reads from the underlying stream once, and decrypts the complete records. Returns the number of bytes read,
+    /// which is 0 at EOF.
     fn receive(&mut self) -> io::Result<usize> {
         let count = self.tls.read_tls(&mut Unwaiting(&mut self.stream))?;
         let processed = self.tls.process_new_packets();
@@ -227,7 +229,7 @@ impl<S: ClientStream> TlsRecords<S> {
         Ok(count)
     }
 
-    /// Sends as many records as the stream accepts.
+    /// Sends as many of the pending records as the stream accepts.
     fn send(&mut self) -> io::Result<()> {
         while self.tls.wants_write() {
             let sent = self.tls.write_tls(&mut Unwaiting(&mut self.stream));
@@ -249,9 +251,9 @@ impl<S: ClientStream> ClientStream for TlsRecords<S> {
             if !is_would_block(&read) {
                 return read;
             }
-            // At EOF of the stream, the next round returns 0 or `UnexpectedEof`.
+            // At EOF of the underlying stream, the reader then returns 0 or `UnexpectedEof`, which ends the loop.
             self.receive()?;
-            // Some records, such as a request for new keys, make rustls send a response.
+            // rustls responds to some records, such as a request for new keys.
             self.send()?;
         }
     }
@@ -262,7 +264,7 @@ impl<S: ClientStream> ClientStream for TlsRecords<S> {
         if taken == 0 {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        // The next call or wait sends the rest.
+        // Records that the stream does not accept now are sent by the next call or wait.
         self.send()?;
         Ok(taken)
     }
@@ -283,8 +285,8 @@ impl<S: ClientStream> ClientStream for TlsRecords<S> {
         self.stream.expect_input();
     }
 
-    /// Sends `close_notify` after the pending records. The underlying stream stays open, because rustls may still send
-    /// alerts and key updates.
+    /// Sends `close_notify` after the pending records. The sending side of the underlying stream is not shut down,
+    /// because rustls may still have to send alerts and key updates.
     fn end_output(&mut self) -> io::Result<()> {
         self.tls.send_close_notify();
         self.send()
@@ -317,7 +319,7 @@ impl<S: ClientStream> ClientStream for ClientTlsStream<S> {
     }
 
     fn now(&self) -> Instant {
-        // NOTE(unwrap): the reason is the same as for `records`.
+        // NOTE(unwrap): only `over` takes the records out, and it consumes `self`.
         self.records.as_ref().expect("a stream has its records").now()
     }
 }

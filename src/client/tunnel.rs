@@ -1,4 +1,4 @@
-//! `Tunnel`: a connection to a server through a proxy, opened with `CONNECT` (RFC 9110 section 9.3.6).
+//! `Tunnel`: opens a connection to a server through a proxy, with `CONNECT` (RFC 9110 section 9.3.6).
 
 use super::link::{Link, SendResult};
 use super::settings::WaitLimits;
@@ -6,7 +6,7 @@ use super::{ClientChannel, ClientLimits, ClientStream, Error, WaitPhase, authori
 use crate::http::{HeaderList, StatusClass};
 use crate::http1::{Buffer, RequestHead};
 
-/// The destination server, and the fields for the proxy.
+/// The destination server, and the fields of the request to the proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Tunnel {
     pub(super) host: String,
@@ -17,7 +17,7 @@ pub(super) struct Tunnel {
 }
 
 impl Tunnel {
-    /// Checks the host and the fields. `Host` is added unless it is among the fields.
+    /// Checks the host and the fields. Adds `Host` unless `headers` contains it.
     pub(super) fn new(
         host: &str,
         port: Option<u16>,
@@ -52,15 +52,15 @@ impl Tunnel {
             Error::Timeout(_) => Error::Timeout(WaitPhase::Connect),
             error => error,
         };
-        // The request has no body, so nothing is lost if the response arrives first.
+        // The request has no body that could remain unsent, so both results are the same.
         let (SendResult::Complete | SendResult::Stopped) = link.send(out.bytes(), waits, false).map_err(in_connect)?;
         let (head, _) = link.read_head(waits).map_err(in_connect)?;
         if head.status().class() != StatusClass::Success {
             return Err(Error::TunnelFailed(head.status(), head.reason().into_owned()));
         }
         let (stream, early) = link.into_parts();
-        // The server does not send anything before the client does, so these bytes come from the proxy, which must not
-        // send any.
+        // An HTTP or TLS server sends nothing before the client does. Bytes that have already arrived therefore come
+        // from the proxy, which violates the protocol.
         if !early.is_empty() {
             return Err(Error::BadStatusLine(early.bytes().escape_ascii().to_string()));
         }
