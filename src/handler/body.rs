@@ -23,8 +23,8 @@ impl HandlerBody {
 impl Source for HandlerBody {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let mut runner = self.runner.borrow_mut();
-        // The second round returns the bytes that the handler wrote in the first, or detects that the handler has
-        // ended.
+        // If there is no output, the handler runs. The second iteration then returns the bytes that it wrote, or
+        // detects that it has ended.
         for _ in 0..2 {
             let count = self.state.channel.state_mut().take_output(buf);
             if count > 0 {
@@ -45,7 +45,7 @@ impl Drop for HandlerBody {
     }
 }
 
-/// Checks the outcome of a handler that ended after the head of its response had been sent.
+/// Checks the outcome of a handler that ended after the head of its response had been sent. A failure is logged.
 ///
 /// # Errors
 /// Returns an error if the handler failed, or if the body does not have its declared length. The caller must then close

@@ -1,4 +1,4 @@
-//! The handler of one connection, as a [`Service`] that starts it for each request.
+//! `ConnectionHandler`: a [`Service`] that owns the handler of one connection and starts it for each request.
 //!
 //! `service` creates the handler and its limits. The methods that write a response are in `respond`.
 
@@ -17,7 +17,7 @@ use crate::http::{Request, Status};
 use crate::service::{Reply, Response, Service};
 use crate::watchdog::Watchdog;
 
-/// The service of one connection, which starts the connection's handler for each request.
+/// The service of one connection. It starts the connection's handler for each request.
 pub(super) struct ConnectionHandler<H> {
     /// The handler's task, which is reused for the next request unless an upstream or a body of the last request still
     /// exists.
@@ -52,7 +52,7 @@ impl<H: RequestHandler<Box<dyn Error>> + 'static> Service for ConnectionHandler<
             slot.task.state.channel.log(format!("{}: no handler: {error}", request.name()));
             return Response::error(Status::SERVICE_UNAVAILABLE).into();
         }
-        // A `Reply::Now` cannot carry interim responses. A complete response that follows interim ones is therefore
+        // A `Reply::Now` cannot contain interim responses. If there are any, even a complete response is therefore
         // returned through an upstream.
         match runner.is_over() && slot.task.state.response.borrow().interim.is_empty() {
             true => final_reply(&slot.task.state, || slot.task.describe()),
@@ -61,7 +61,8 @@ impl<H: RequestHandler<Box<dyn Error>> + 'static> Service for ConnectionHandler<
     }
 
     fn call_watched(&self, request: &Request, _: Option<&Watchdog>) -> Reply {
-        // The handler's runner reports to the watchdog by itself, also when the handler is resumed later.
+        // The watchdog is not needed here, because the handler's runner has one. The runner reports this run of the
+        // handler and all later ones.
         self.call(request)
     }
 
@@ -93,8 +94,8 @@ impl<H: RequestHandler<Box<dyn Error>> + 'static> HandlerSlot<H> {
         HandlerSlot::new(Rc::clone(&self.task.handler), Rc::clone(&self.task.server_name), context)
     }
 
-    /// True if the upstream and the body of the last request have both been dropped. While one of them exists, it
-    /// shares the runner.
+    /// True if the upstream and the body of the last request have both been dropped. Each of them holds a reference to
+    /// the runner.
     fn is_free(&self) -> bool {
         Rc::strong_count(&self.runner) == 1
     }

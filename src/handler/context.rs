@@ -4,7 +4,7 @@
 use super::outbound::HandlerPool;
 use crate::coroutine::HandlerResources;
 
-/// The stacks, threads and outgoing connections that the handlers of a server share.
+/// The stacks, worker threads and outgoing connections that the handlers of a server share.
 #[derive(Clone)]
 pub(super) struct HandlerContext {
     pub(super) resources: HandlerResources,

@@ -1,5 +1,5 @@
-//! Reads and writes cookies like Python's `http.cookies`, except where that would allow injection. Text is Latin-1, as
-//! in all field values. This file does not store cookies.
+//! Parses and formats cookies like Python's `http.cookies`, except where that would allow injection. Text is Latin-1,
+//! as in all field values. This file does not store cookies.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
@@ -35,8 +35,8 @@ impl Exchange<'_> {
         Cookies(fields.flat_map(|field| field.split(|byte| *byte == b';')).filter_map(pair).collect())
     }
 
-    /// Adds a `Set-Cookie` field. If the value contains characters that are not allowed in a cookie, it is quoted as in
-    /// Python: each such character becomes an octal escape. [`cookies`](Exchange::cookies) decodes such a value.
+    /// Adds a `Set-Cookie` field. A value with characters that are not allowed in a cookie is quoted as in Python: most
+    /// of these characters become octal escapes. [`cookies`](Exchange::cookies) decodes such a value.
     ///
     /// ```
     /// # use serve_forever::handler::Exchange;
@@ -52,14 +52,14 @@ impl Exchange<'_> {
     /// # Errors
     /// Returns an error of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if the name is not a token, if the value
     /// contains a control character or a character above U+00FF, or if an attribute contains a control character or
-    /// `;`. Also returns the errors of [`send_header`](Exchange::send_header).
+    /// `;`. Also returns any error from [`send_header`](Exchange::send_header).
     pub fn set_cookie<'c>(&self, cookie: impl Into<Cookie<'c>>) -> io::Result<()> {
         let line = write(&cookie.into())?;
         self.send_header("Set-Cookie", line)
     }
 }
 
-/// Parses `name=value`, ignoring white space around it.
+/// Parses `name=value`, and ignores white space around the pair. Returns `None` if the pair is malformed.
 fn pair(part: &[u8]) -> Option<(String, String)> {
     let part = trim_ows(part);
     let (name, value) = part.split_at(memchr::memchr(b'=', part)?);
@@ -107,7 +107,7 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte == b':' || crate::http::is_token_byte(byte))
 }
 
-/// Formats a cookie value for sending. If it contains a byte that is not a cookie-octet, it is quoted, and most such
+/// Formats a cookie value for sending. A value that contains a byte other than a cookie-octet is quoted, and most such
 /// bytes become octal escapes.
 struct Quoted<'v>(&'v [u8]);
 

@@ -17,7 +17,8 @@ impl Delegate {
         Delegate { upstream, ended: false }
     }
 
-    /// Passes the channel's input, and its end, to the upstream. Returns true if no input is left in the channel.
+    /// Passes the channel's input to the upstream, and then the end of the input if it has been reached. Returns true
+    /// if no input is left in the channel.
     pub(super) fn catch_up(&mut self, channel: &Channel) -> io::Result<bool> {
         let mut state = channel.state_mut();
         while !state.input.is_empty() {

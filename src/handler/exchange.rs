@@ -18,8 +18,8 @@ use crate::tls_info::TlsInfo;
 ///
 /// The connection frames the response. If the handler sets a `Content-Length`, exactly that many bytes are sent:
 /// writing more is an error, and if fewer are written, the connection is closed early. Otherwise, a response that is
-/// complete before the handler first suspends gets a `Content-Length`. Any other response is chunked. For an HTTP/1.0
-/// client, it ends when the connection is closed.
+/// complete before the handler first suspends gets a `Content-Length`. Any other response is chunked. An HTTP/1.0
+/// client does not support this, so the response ends when the connection is closed.
 pub struct Exchange<'y> {
     request: &'y Request,
     server_name: &'y str,
@@ -169,7 +169,7 @@ impl<'y> Exchange<'y> {
     /// ```
     ///
     /// # Errors
-    /// Returns the same errors as [`limit_body`](Exchange::limit_body), and the errors of reading
+    /// Returns the same errors as [`limit_body`](Exchange::limit_body), and any error from reading
     /// [`rfile`](Exchange::rfile).
     pub fn body(&self, limit: u64) -> io::Result<Vec<u8>> {
         self.limit_body(limit)?;
@@ -202,9 +202,8 @@ impl<'y> Exchange<'y> {
         }
     }
 
-    /// Sets the name of the user whose credentials the handler has verified, for the log; see
-    /// [`Response::user`](crate::service::Response::user). A name that is set after the head has been sent has no
-    /// effect.
+    /// Sets the user name for the log; see [`Response::user`](crate::service::Response::user). The handler must have
+    /// verified the user's credentials. A name that is set after the head has been sent has no effect.
     pub fn set_user(&self, name: &str) {
         self.state.response.borrow_mut().user = Some(name.into());
     }
@@ -219,8 +218,8 @@ impl<'y> Exchange<'y> {
         self.log_message(text);
     }
 
-    /// Writes Python's line for a request to the server's log. The server also logs every exchange itself, so this adds
-    /// a second line.
+    /// Writes a line about this request to the server's log, in Python's format: request line, status and size. The
+    /// server also logs every exchange itself, so this adds a second line.
     pub fn log_request(&self, status: impl fmt::Display, size: impl fmt::Display) {
         self.log_message(format_args!("\"{}\" {status} {size}", self.requestline()));
     }
@@ -241,7 +240,8 @@ impl<'y> Exchange<'y> {
         self.state.holds_body_back()
     }
 
-    /// Must be called when the handler has returned and no longer uses the exchange.
+    /// Returns input that the handler has not read to the channel. Must be called when the handler has returned and no
+    /// longer uses the exchange.
     pub(super) fn close(&self) {
         self.io.return_unread();
     }

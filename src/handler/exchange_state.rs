@@ -1,6 +1,6 @@
-//! The state that a handler and its connection share for one exchange: the channel of bytes and the response.
+//! The state that a handler and its connection share for one exchange: the channel and the response.
 //!
-//! The handler itself is run by `coroutine`.
+//! The handler itself runs in `coroutine/`.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -36,7 +36,8 @@ impl ExchangeState {
     }
 }
 
-/// Limits the response's body to its declared length, and discards the body of a response to HEAD or with status 204.
+/// Limits the response's body to its declared length. The body of a response to HEAD, or with a status such as 204, is
+/// counted and discarded.
 impl HandlerOutput for ExchangeState {
     fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         let mut response = self.response.borrow_mut();

@@ -8,8 +8,8 @@ use crate::coroutine::{ChannelState, TaskOutcome};
 use crate::http::{HttpError, Status};
 use crate::service::{Body, Reply, Response, Source};
 
-/// Returns the reply of a handler that has ended, including the user name that it has set. `name` returns the name of
-/// the request for the log.
+/// Returns the reply of a handler that has ended. The response includes the user name that the handler has set for the
+/// log. `name` returns the name of the request for the log.
 pub(super) fn final_reply(state: &ExchangeState, name: impl Fn() -> String) -> Reply {
     let mut channel = state.channel.state_mut();
     let mut response_state = state.response.borrow_mut();
@@ -55,7 +55,8 @@ fn failure_response(outcome: &TaskOutcome, channel: &mut ChannelState, name: imp
     }
 }
 
-/// Creates a response from a complete head and the body that was written.
+/// Creates a response from the complete head and the body that the handler has written. If the body does not have its
+/// declared length, the connection is closed after the response.
 fn with_body(state: &mut ResponseState, channel: &mut ChannelState, name: impl Fn() -> String) -> Response {
     if state.omit_body {
         return without_body(state);

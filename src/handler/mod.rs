@@ -1,10 +1,11 @@
 //! Python's request handlers on one thread: code that reads, writes and waits in sequence, while other clients are
 //! served.
 //!
-//! A [`RequestHandler`] runs on a coroutine. When it must wait for its client or until a certain time, it is suspended,
-//! and the loop serves other connections. When it can continue, it is resumed at the same point. `rfile` and `wfile`
-//! are therefore an ordinary [`BufRead`](std::io::BufRead) and [`Write`](std::io::Write). Every crate that reads or
-//! writes streams works with them. It uses constant memory and runs at the client's pace.
+//! A [`RequestHandler`] runs on a coroutine. When a handler must wait, for example for its client or until a certain
+//! time, it is suspended, and the loop serves other connections. When it can continue, it is resumed at the same point.
+//! `rfile` and `wfile` are therefore an ordinary [`BufRead`](std::io::BufRead) and [`Write`](std::io::Write), and every
+//! crate that reads or writes streams works with them. A body of any length needs only constant memory, because a
+//! handler reads and writes at the client's pace.
 //!
 //! # Shared state
 //!
@@ -27,7 +28,7 @@
 //!
 //! `service` creates a `connection_handler` for each connection, which starts its handler for each request. `exchange`
 //! and `respond` are the handler's view of the request and its response; `upstream` and `body` are the connection's
-//! view of the handler. Between them is `exchange_state`: the response and the channel of bytes. Coroutines are run in
+//! view of the handler. Between them is `exchange_state`: the response and the channel. Coroutines are run in
 //! `coroutine/`, and the protocol is in `connection/` and `http1/`.
 //!
 //! For the connection, a running handler is an [`Upstream`](crate::service::Upstream) like any other. When the

@@ -20,7 +20,7 @@ use crate::http::{HttpError, Status};
 impl Exchange<'_> {
     /// Creates a connection to another server, as [`HttpConnection::new`] does for a thread. Waits on the connection
     /// suspend only this handler. No socket is opened yet. If the handler's client disconnects, the next operation on
-    /// the connection fails, and the connection closes with the handler.
+    /// the connection fails, and the connection is closed when the handler ends.
     ///
     /// ```
     /// use std::io;
@@ -107,7 +107,7 @@ impl HandlerPool {
         HandlerPool { settings: Arc::new(settings), places: Arc::default() }
     }
 
-    /// The default settings of the pool.
+    /// The default settings of the pool: those of [`PoolSettings`], but without a limit on the connections to one host.
     pub(super) fn default_settings() -> PoolSettings {
         // The number of connections to a host is not limited, because a proxy may need one for each of its clients.
         // With a limit, a few slow clients would delay all others.
@@ -147,8 +147,8 @@ impl<'h> Connector for OutgoingConnector<'h> {
 #[derive(Debug, Default)]
 pub struct HandlerQueue {
     number: AtomicU64,
-    /// Signals that the counter has changed. `with` is called only after a change, because it resumes the waiting
-    /// handlers.
+    /// The value that handlers wait for until `number` changes. Each call of [`Shared::with`] resumes these handlers,
+    /// so it is called only after a change of `number`.
     changed: Shared<()>,
 }
 
@@ -179,7 +179,8 @@ impl<'h> PoolConnector for OutgoingConnector<'h> {
         let look = |(): &mut ()| (queue.number() != seen).then_some(());
         match self.wait_until(&queue.changed, until, look)? {
             None if until.is_some_and(|until| until <= self.now()) => Err(io::ErrorKind::TimedOut.into()),
-            // The wait also ends when the server begins to stop. The pool then waits again.
+            // The wait also ends when the server begins to stop, although `number` has not changed. The pool then waits
+            // again.
             _ => Ok(()),
         }
     }

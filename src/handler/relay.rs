@@ -1,6 +1,6 @@
 //! `Upgraded::relay`: passes bytes between an upgraded connection and another connection.
 //!
-//! The caller performs the two handshakes beforehand. The protocol of the bytes does not matter here.
+//! The caller performs the two handshakes beforehand. The bytes are not interpreted.
 
 use std::io::{self, BufRead};
 
@@ -11,7 +11,7 @@ use crate::client::{ClientStream, Readiness};
 /// The maximum number of bytes that are read from the other connection at a time.
 const PIECE: usize = 16 * 1024;
 
-/// The result of passing bytes in one direction.
+/// The result of one attempt to pass bytes in one direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Passed {
     /// At least one byte was passed on.
@@ -25,19 +25,20 @@ enum Passed {
 impl Upgraded<'_> {
     /// Passes bytes between the client and `other`, in both directions at the same time, until `other` ends its side or
     /// the server stops. `early` contains bytes that have already been read from `other`, which are sent to the client
-    /// first. A side that accepts no bytes stops only the direction towards it, and at most a few buffers of bytes are
+    /// first. If one side accepts no bytes, only the direction towards it stops, and at most a few buffers of bytes are
     /// held for it.
     ///
     /// When the client closes its sending side, `relay` ends the output to `other` ([`ClientStream::end_output`]), but
-    /// continues to pass on the bytes that `other` sends. The time for that is limited to
-    /// [`Limits::half_closed_timeout`](crate::Limits::half_closed_timeout), measured from the last byte that the client
+    /// continues to pass on the bytes that `other` sends. This continues for at most
+    /// [`Limits::half_closed_timeout`](crate::Limits::half_closed_timeout) after the last byte that the client
     /// accepted. When `other` closes its side, the connection to the client is closed after the last byte.
     ///
-    /// A proxy calls it after both handshakes, with the connection of
-    /// [`HttpResponse::into_upgraded`](crate::client::HttpResponse::into_upgraded). The example `reverse_proxy` does that.
+    /// A proxy calls `relay` after both handshakes, with the connection from
+    /// [`HttpResponse::into_upgraded`](crate::client::HttpResponse::into_upgraded). The example `reverse_proxy` does
+    /// that.
     ///
     /// # Errors
-    /// Returns the errors of `other`, and an error of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if
+    /// Returns any error from `other`, and an error of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if
     /// the client disconnects.
     pub fn relay<S: ClientStream>(mut self, mut other: S, early: &[u8]) -> io::Result<()> {
         self.set_nonblocking(true);
@@ -56,8 +57,8 @@ impl Upgraded<'_> {
             }
             match (up, self.pass_down(&mut other, &mut held)?) {
                 (_, Passed::End) => return Ok(()),
-                // When the server stops, the client's input also ends. This may happen after the client has closed its
-                // side.
+                // When the server stops, the connection ends the client's input. `client_has_ended` is therefore true
+                // by then, if it was not already.
                 _ if client_has_ended && self.io.is_stopping() => return Ok(()),
                 (Passed::Nothing, Passed::Nothing) => {
                     if held.is_empty() {
@@ -104,8 +105,8 @@ impl Upgraded<'_> {
     }
 }
 
-/// Maps an error of the other connection. An error that means that the operation should be tried later becomes
-/// `Passed::Nothing`. Any other error is returned.
+/// Maps an error of the other connection. `WouldBlock` becomes `Passed::Nothing`. `Interrupted` becomes `Passed::Some`,
+/// so that the operation is repeated immediately. Any other error is returned.
 fn later(error: io::Error) -> io::Result<Passed> {
     match error.kind() {
         io::ErrorKind::WouldBlock => Ok(Passed::Nothing),

@@ -29,8 +29,8 @@ use crate::service::{ByInto, IntoError};
 /// does include them. [`HttpError::header`](super::HttpError::header) adds a field to one page, and
 /// [`HttpServer::common_header`](crate::HttpServer::common_header) adds one to all responses.
 ///
-/// At most 1024 handlers can be running or suspended at the same time. Further requests wait, which is logged. A
-/// program with more long-lived responses, such as server-sent events or long polls, raises the limit with
+/// By default, at most 1024 handlers can be running or suspended at the same time. Further requests wait, which is
+/// logged. A program with more long-lived responses, such as server-sent events or long polls, can raise the limit with
 /// [`Handlers::most`](super::Handlers::most).
 ///
 /// `E` is the error type of the methods. It is [`io::Error`] unless the implementation names another type, such as
@@ -132,7 +132,7 @@ pub trait RequestHandler<E: From<io::Error> = io::Error> {
 
     /// Responds to every other method. `name` is any token, such as `TRACE` or `RICKROLL`, and is case-sensitive.
     ///
-    /// The example `rickroll` implements its own method. As in Python, the response to a method without an
+    /// The example `rickroll` implements a method of its own. As in Python, the response to a method without an
     /// implementation is 501. A resource for which a known method is not allowed should respond with 405 and an `Allow`
     /// field (RFC 9110 section 15.5.6): `x.send_header("Allow", "GET, POST")?` and then `x.error(405)`.
     ///
@@ -155,8 +155,8 @@ pub trait RequestHandler<E: From<io::Error> = io::Error> {
         Ok(true)
     }
 
-    /// Calls the trait method for the request's method. A handler can override this to process every request itself
-    /// first.
+    /// Calls the method of this trait that belongs to the request's method. An implementation can override this to act
+    /// on every request before one of these methods is called.
     ///
     /// # Errors
     /// See [`RequestHandler`].
@@ -184,14 +184,15 @@ pub trait RequestHandler<E: From<io::Error> = io::Error> {
 /// the type provides a message and sources for the log.
 ///
 /// Every type with these two conversions implements this trait, for example [`io::Error`], `Box<dyn Error>`, `Box<dyn
-/// Error + Send + Sync>` and `anyhow::Error`. The compiler infers `M`.
+/// Error + Send + Sync>` and `anyhow::Error`. The compiler infers `M`, which selects the conversion of the error for
+/// the log.
 pub trait HandlerError<M = ByInto>: From<io::Error> + IntoError<M> + 'static {}
 
 impl<M, E: From<io::Error> + IntoError<M> + 'static> HandlerError<M> for E {}
 
 /// Sends Python's error page for a method that the handler does not implement.
 fn unsupported<E: From<io::Error>>(x: &mut Exchange<'_>) -> Result<(), E> {
-    // The method becomes part of the reason phrase, and a client can send a long one, so it is truncated.
+    // The method is truncated, because it becomes part of the reason phrase and a client can send a long method.
     let method: String = x.command().chars().take(64).collect();
     Ok(x.send_error(Status::NOT_IMPLEMENTED, Some(&format!("Unsupported method ('{method}')")), None)?)
 }

@@ -26,9 +26,9 @@ impl Exchange<'_> {
     }
 
     /// Begins an interim response (RFC 9110 section 15.2) if the status is from 102 to 199. An example is 103, with
-    /// links that the client can already fetch (RFC 8297). [`end_headers`](Exchange::end_headers) ends it, and the
-    /// response must follow. An interim response is sent when the handler suspends or returns. It is dropped if the
-    /// client uses HTTP/1.0, or if too many are queued because the client does not read.
+    /// links that the client can already fetch (RFC 8297). [`end_headers`](Exchange::end_headers) ends the interim
+    /// response, and a final response must follow. An interim response is sent when the handler suspends or returns. It
+    /// is dropped if the client uses HTTP/1.0, or if too many are queued because the client does not read.
     ///
     /// With status 100, the server tells the client immediately to send its body, instead of waiting until the body is
     /// first read. Any other status is passed to [`send_response`](Exchange::send_response).
@@ -115,7 +115,7 @@ impl Exchange<'_> {
 
     /// Responds with the server's error page. The default for `message` is the reason phrase of the status, and the
     /// default for `explain` is the description of the status. The reason phrase is `message` in Latin-1, with `?` for
-    /// characters outside Latin-1. The page shows those unchanged.
+    /// each character outside Latin-1. The page shows `message` unchanged.
     ///
     /// The connection is kept open, unless the client is still sending or `Connection: close` was set.
     ///
@@ -152,8 +152,8 @@ impl Exchange<'_> {
         self.send_error(status, None, None)
     }
 
-    /// Passes the request to a service, such as one for files or CGI, as in a Python program that subclasses
-    /// `SimpleHTTPRequestHandler`. The handler should then return.
+    /// Passes the request to a service, such as one for files or CGI. A Python program does this by subclassing
+    /// `SimpleHTTPRequestHandler` and calling a method of the base class. The handler should then return.
     ///
     /// Fields that have already been set are added to the response, unless the service returns an
     /// [`Upstream`](crate::service::Upstream). If the response has a field with the same name, such as `Content-Type`,
@@ -192,8 +192,8 @@ impl Exchange<'_> {
     }
 
     /// Sends a whole open file as the rest of the body, after [`end_headers`](Exchange::end_headers). If no bytes of
-    /// the body have been written before, the operating system sends the file without copying it through the program,
-    /// where it supports this.
+    /// the body have been written before, the operating system, where possible, sends the file without copying it
+    /// through the program.
     ///
     /// # Errors
     /// Returns an error of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if the file is not a regular file or does
@@ -260,13 +260,13 @@ impl Exchange<'_> {
     }
 }
 
-/// The message of the error for a call that would change a complete head.
+/// The error message for a call that would change a head that has ended.
 const HEAD_ENDED: &str = "the head of the response has ended";
 
 /// Queues an interim response.
 ///
 /// # Errors
-/// Returns an error if it has fields that would affect the framing on the connection.
+/// Returns an error if the interim response has a `Content-Length` or `Connection` field.
 fn end_interim(state: &mut ResponseState, status: Status, head: FieldBlock) -> io::Result<()> {
     if head.content_length().is_some() || head.keep_alive().is_some() {
         return Err(misuse(format!("{status} has no body and ends no connection")));
@@ -275,7 +275,7 @@ fn end_interim(state: &mut ResponseState, status: Status, head: FieldBlock) -> i
     Ok(())
 }
 
-/// Converts a number to the status of a final response.
+/// Converts a value to a [`Status`], and rejects the status of an interim response (1xx).
 fn final_status(status: impl IntoStatus) -> io::Result<Status> {
     let status = status.into_status()?;
     match status.code() {
@@ -287,10 +287,11 @@ fn final_status(status: impl IntoStatus) -> io::Result<Status> {
 /// The fields that may occur several times in a response.
 const REPEATABLE: [&str; 4] = ["Set-Cookie", "Vary", "Link", "WWW-Authenticate"];
 
-/// Adds the fields of `more` that may be repeated, and those whose names `head` does not have. `Connection: close` in
-/// one head takes precedence over `keep-alive` in the other.
+/// Adds fields of `more` to `head`: those that may be repeated, and those whose names do not occur in `head`.
+/// `Connection: close` in either block takes precedence over `keep-alive` in the other.
 fn add_missing_fields(head: &mut FieldBlock, more: &FieldBlock) -> io::Result<()> {
-    // `iter` does not return the `Connection` field. `FieldBlock::add` combines its two values.
+    // `iter` does not return the `Connection` field, so it is added separately. `FieldBlock::add` combines the two
+    // values.
     if let Some(keep_alive) = more.keep_alive() {
         head.add("Connection", if keep_alive { "keep-alive" } else { "close" })?;
     }

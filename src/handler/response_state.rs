@@ -18,7 +18,8 @@ pub(super) struct ResponseState {
     pub(super) stage: ResponseStage,
     /// The status; `None` until `send_response` sets it.
     pub(super) status: Option<Status>,
-    /// The header fields that the handler has set. They move to the connection with the complete head.
+    /// The header fields that the handler has set, until [`take_head`](ResponseState::take_head) moves them into a
+    /// response.
     pub(super) head: FieldBlock,
     /// True if the body is counted but not sent, as for HEAD or 204.
     pub(super) omit_body: bool,
@@ -30,7 +31,7 @@ pub(super) struct ResponseState {
     pub(super) overran: bool,
     /// The user name that the handler has set for the log.
     pub(super) user: Option<Arc<str>>,
-    /// Interim responses that have not moved to the connection yet.
+    /// Interim responses that the connection has not taken yet.
     pub(super) interim: VecDeque<(Status, FieldBlock)>,
 }
 
@@ -42,7 +43,7 @@ pub(super) enum ResponseStage {
     Head,
     /// The head is complete and the handler writes the body.
     Body,
-    /// Like `Body`, but the connection has taken the head and sends the body while it is written.
+    /// Like `Body`, but the connection has taken the head and sends the body while the handler writes it.
     Streaming,
     /// The handler has provided a complete reply and cannot add a body.
     Complete(Box<Reply>),
@@ -70,6 +71,8 @@ impl ResponseState {
         matches!(self.stage, ResponseStage::Head)
     }
 
+    /// Checks that no response has begun.
+    ///
     /// # Errors
     /// Returns an error if `send_response` has been called, or the response is at a later stage.
     #[inline]
@@ -80,8 +83,10 @@ impl ResponseState {
         Ok(())
     }
 
+    /// Checks that the handler may write the body.
+    ///
     /// # Errors
-    /// Returns an error if no body may be written, because the head is not complete or a complete reply was provided.
+    /// Returns an error if the head is not complete, or a complete reply has been provided.
     #[inline]
     pub(super) fn check_body(&self) -> io::Result<()> {
         match self.stage {
@@ -99,7 +104,7 @@ impl ResponseState {
         self.declared = self.head.content_length().filter(|_| !omit_body);
     }
 
-    /// The number of bytes, up to `wanted`, that the handler may write. It is at least one.
+    /// The number of bytes, at least one and at most `wanted`, that the handler may write.
     ///
     /// # Errors
     /// Returns an error if the response cannot take a body at this point, or if the body has reached its declared
@@ -115,7 +120,7 @@ impl ResponseState {
         Ok(wanted.min(usize::try_from(left).unwrap_or(usize::MAX)))
     }
 
-    /// The log line for a body that does not have its declared length.
+    /// The log line for a body that does not have its declared length; `None` if it has.
     pub(super) fn length_mismatch(&self, declared: u64) -> Option<String> {
         let (more, written) = (if self.overran { "more than " } else { "" }, self.written);
         (declared != written || self.overran)
@@ -128,7 +133,7 @@ impl ResponseState {
         self.status == Some(Status::SWITCHING_PROTOCOLS)
     }
 
-    /// Creates the response from the complete head and this body.
+    /// Moves the complete head into a response with this body.
     #[inline]
     pub(super) fn take_head(&mut self, body: Body) -> Response {
         // The default is never used, because `send_response` has been called in every stage after `Head`.
@@ -153,7 +158,8 @@ impl ResponseState {
     }
 }
 
-/// The error for a call that has an invalid argument or that the state of the response does not allow.
+/// An error of kind `InvalidInput`, for a call with an invalid argument, or one that is not allowed at this stage of
+/// the response.
 pub(super) fn misuse(text: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, text)
 }

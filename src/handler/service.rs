@@ -1,4 +1,4 @@
-//! The public service that creates a handler for each connection, and the limits on handlers.
+//! `Handlers`: the public service that creates a handler for each connection, and its settings.
 
 #[cfg(feature = "client")]
 use std::cell::Cell;
@@ -25,7 +25,7 @@ use crate::http::Request;
 use crate::service::LogCallback;
 use crate::service::{ByInto, IntoError, Reply, Service};
 
-/// A service that responds with [`RequestHandler`]s. A factory creates one for each connection.
+/// A service whose requests are handled by [`RequestHandler`]s. A factory creates one handler for each connection.
 ///
 /// [`HttpServer::handler`](crate::HttpServer::handler) creates a `Handlers` with the default settings.
 ///
@@ -49,8 +49,8 @@ pub struct Handlers<F, E = io::Error, M = ByInto> {
     settings: CoroutineSettings,
     #[cfg(feature = "client")]
     pool: PoolSettings,
-    /// The earliest time at which a connection of the pool will have been idle for too long; `None` if no connection
-    /// was idle.
+    /// The earliest time at which a connection of the pool can have been idle for too long; `None` if no connection was
+    /// idle at the last check.
     #[cfg(feature = "client")]
     next_look: Cell<Option<Instant>>,
     /// The resources that the handlers share. They are created with the first connection, when the settings are final.
@@ -97,16 +97,16 @@ where
         self
     }
 
-    /// Sets the maximum number of worker threads for [`Exchange::offload`](super::Exchange::offload). Default: 8. They
-    /// are started when there is work.
+    /// Sets the maximum number of worker threads for [`Exchange::offload`](super::Exchange::offload). Default: 8.
+    /// Threads are started on demand, and end when they have been idle for a while.
     pub fn workers(mut self, workers: usize) -> Handlers<F, E, M> {
         self.settings.max_workers = workers;
         self
     }
 
     /// Sets the maximum number of connections that all handlers together may have open through
-    /// [`Exchange::connect_tcp`](super::Exchange::connect_tcp). Default: 1024. Each connection needs a descriptor.
-    /// Opening more is an error.
+    /// [`Exchange::connect_tcp`](super::Exchange::connect_tcp). Default: 1024. Each connection needs a descriptor. An
+    /// attempt to open more fails.
     pub fn outgoing(mut self, most: usize) -> Handlers<F, E, M> {
         self.settings.max_outgoing = most;
         self
@@ -130,8 +130,8 @@ where
         self
     }
 
-    /// Sets how long a handler may run without suspending before its method and path are logged. Default: 100 ms. No
-    /// other client is served during that time, and the handler cannot be interrupted.
+    /// Sets how long a handler may run without suspending before its method and path are logged. Default: 100 ms. While
+    /// a handler runs, no other client is served, and the handler cannot be interrupted.
     pub fn slow_after(mut self, time: Duration) -> Handlers<F, E, M> {
         self.settings.slow_after = time;
         self
@@ -139,8 +139,8 @@ where
 
     /// Sets how long a handler may run without suspending before its request line is written to standard error, while
     /// the handler is still running. Default: 5 seconds. Such a handler may be waiting for a lock that only a suspended
-    /// handler could release; see [*Shared state*](super#shared-state). The check is done by a thread that exists only
-    /// while handlers run.
+    /// handler could release; see [*Shared state*](super#shared-state). A separate thread makes this check. It exists
+    /// only while handlers run.
     pub fn stuck_after(mut self, time: Duration) -> Handlers<F, E, M> {
         self.settings.stuck_after = time;
         self
@@ -166,7 +166,7 @@ where
     E: HandlerError<M>,
     M: 'static,
 {
-    /// Responds with a new handler that is used for this request only.
+    /// Creates a new handler, which handles only this request.
     fn call(&self, request: &Request) -> Reply {
         self.connection_handler(concat!("serve-forever/", env!("CARGO_PKG_VERSION"))).call(request)
     }

@@ -9,7 +9,7 @@ use crate::http::Request;
 use crate::service::{LogCallback, Reply, Service};
 
 /// A service in a [`Shared`] is itself a service, and so are its clones. Handlers pass requests to it with
-/// [`Exchange::serve`](super::Exchange::serve). While the service is being called, nothing else can access it.
+/// [`Exchange::serve`](super::Exchange::serve). During a call of the service, no other code can access it.
 impl<S: Service> Service for Shared<S> {
     fn call(&self, request: &Request) -> Reply {
         self.with(|service| service.call(request))

@@ -34,7 +34,8 @@ fn does<F>(handle: F) -> Handlers<impl Fn() -> Does<F>>
 where
     F: FnMut(&mut Exchange<'_>) -> io::Result<()> + Clone + 'static,
 {
-    // Printing the backtrace of a panic takes longer than the default, which would add an unexpected line to the log.
+    // Printing the backtrace of a panic takes longer than the default of `slow_after`, which would add an unexpected
+    // line to the log.
     Handlers::new(move || Does(handle.clone())).slow_after(Duration::from_secs(3600))
 }
 
@@ -69,7 +70,7 @@ fn ok(x: &Exchange<'_>, body: &str) -> io::Result<()> {
     x.wfile().write_all(body.as_bytes())
 }
 
-/// All bytes that a server sends over TCP in response to `request`.
+/// Sends a request over TCP, and returns all bytes that the server sends until it closes the connection.
 fn answer_of(server: &TestServer, request: &[u8]) -> Vec<u8> {
     let mut client = TcpStream::connect(server.address()).unwrap();
     client.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
@@ -683,7 +684,7 @@ fn a_handler_that_returned_after_a_timeout_serves_the_next_request() {
         let next = get(&mut client);
         match stubborn {
             false => assert!(next.starts_with("HTTP/1.1 200 ") && body(&next) == "2", "{next}"),
-            // The handler was unwound, so its state may be inconsistent.
+            // The handler was unwound, so its state may be inconsistent and it is not called again.
             true => assert!(next.starts_with("HTTP/1.1 500 ") && next.contains("Connection: close"), "{next}"),
         }
     }

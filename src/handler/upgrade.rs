@@ -1,6 +1,6 @@
 //! Upgrades a connection to another protocol: a 101 response, and then a stream of bytes in both directions.
 //!
-//! The connection moves the bytes.
+//! The connection transfers the bytes between the stream and the client.
 
 use std::fmt;
 use std::io::{self, BufRead, Read, Write};
@@ -47,8 +47,8 @@ impl Exchange<'_> {
     ///
     /// # Errors
     /// Returns an [`HttpError`] with status 426 if the request does not ask for this protocol (see
-    /// [`Request::asks_for_upgrade`](crate::http::Request::asks_for_upgrade)). The response then names the protocol to
-    /// the client. Returns an error of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if a response has already
+    /// [`Request::asks_for_upgrade`](crate::http::Request::asks_for_upgrade)). Its `Upgrade` field then names the
+    /// protocol. Returns an error of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if a response has already
     /// begun, or a `Content-Length` was set.
     pub fn upgrade(&self, protocol: &str) -> io::Result<Upgraded<'_>> {
         if !self.request().asks_for_upgrade(protocol) {
@@ -73,10 +73,10 @@ impl Exchange<'_> {
     }
 }
 
-/// A stream for the bytes of another protocol in both directions, after [`Exchange::upgrade`].
+/// The byte stream of a connection that has switched to another protocol. [`Exchange::upgrade`] returns it.
 ///
-/// It reads and writes as [`Rfile`] and [`Wfile`](super::Wfile) do: both can suspend the handler, and other clients are
-/// then served. Small writes are collected until the handler suspends or returns. As with a
+/// Reading and writing work as with [`Rfile`] and [`Wfile`](super::Wfile): both can suspend the handler, and other
+/// clients are then served. Small writes are buffered until the handler suspends or returns. As with a
 /// [`TcpStream`](std::net::TcpStream), reads can have a timeout.
 pub struct Upgraded<'x> {
     pub(super) io: &'x HandlerIo<'x>,
@@ -97,8 +97,8 @@ impl Upgraded<'_> {
         self.io.set_read_timeout(nonblocking.then_some(Duration::ZERO));
     }
 
-    /// Waits for a change of a shared value like [`Exchange::wait_until`], and for the client at the same time. The
-    /// result is also `None` when bytes have arrived or the client has closed its side. Together with
+    /// Waits for a change of a shared value, like [`Exchange::wait_until`], and for the client at the same time. Also
+    /// returns `None` when bytes have arrived or the client has closed its sending side. Together with
     /// [`set_nonblocking`](Upgraded::set_nonblocking), this lets a handler send the messages of other handlers
     /// immediately and also read from its client. The example `websocket_chat` does this.
     ///

@@ -27,7 +27,8 @@ impl HandlerUpstream {
         HandlerUpstream { runner, state, delegate: None }
     }
 
-    /// Returns the response head once the handler has completed it and suspended while still writing the body.
+    /// Returns the response, with a body that the handler is still writing. Returns `None` if the head is not complete,
+    /// or if the response cannot be sent before the handler has ended.
     fn begin_streaming(&self, registrar: &dyn Registrar) -> Option<Response> {
         let mut state = self.state.response.borrow_mut();
         // A response without a body is not sent before the handler has ended, because the response to HEAD announces
@@ -115,8 +116,8 @@ impl Upstream for HandlerUpstream {
         Ok(response)
     }
 
-    /// Resumes a handler that waits for its own connections. A handler that waits for anything else is resumed only
-    /// when the source is read.
+    /// Resumes a handler that waits for its outgoing connections. A handler that waits for anything else is resumed
+    /// only when the response's [`Source`](crate::service::Source) is read.
     fn step_upgraded(&mut self) -> io::Result<()> {
         if let Some(delegate) = &mut self.delegate {
             return delegate.upstream.step_upgraded();

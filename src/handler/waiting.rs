@@ -1,4 +1,4 @@
-//! The methods of an exchange that wait for something other than its client. `coroutine` suspends the handler.
+//! The methods of an exchange that wait for anything other than the client. `coroutine/` suspends the handler.
 
 use std::fmt;
 use std::io;
@@ -21,7 +21,7 @@ impl Exchange<'_> {
 
     /// Runs blocking code or a long computation on a worker thread, and suspends the handler until it returns. Other
     /// clients are served during that time. This replaces Python's `ThreadingMixIn`. If all worker threads (see
-    /// [`Handlers::workers`](super::Handlers::workers)) are busy, `work` waits for one of them.
+    /// [`Handlers::workers`](super::Handlers::workers)) are busy, `work` waits until one is free.
     ///
     /// # Errors
     /// Returns an error with the panic message if `work` panics. Returns an error of kind
@@ -31,10 +31,10 @@ impl Exchange<'_> {
         self.io.offload(work)
     }
 
-    /// Suspends the handler until `look` returns `Some` for the value of `shared`, and returns that result, or `None`
-    /// when `timeout` has passed. `look` is called immediately, and again after each [`Shared::with`] on any thread. No
-    /// change is missed, and waiting costs nothing while the value does not change. The `look` functions of waiting
-    /// handlers are called in the order in which the handlers began to wait.
+    /// Suspends the handler until `look` returns `Some` for the value of `shared`, and returns that result. Returns
+    /// `None` when `timeout` has passed. `look` is called immediately, and again after each [`Shared::with`] on any
+    /// thread. No change is missed, and waiting costs nothing while the value does not change. The `look` functions of
+    /// waiting handlers are called in the order in which the handlers began to wait.
     ///
     /// A wait that is in progress when the server begins to stop also ends with `None`, so that a handler that waits
     /// repeatedly can check [`is_stopping`](Self::is_stopping) between two waits.
@@ -66,9 +66,9 @@ impl Exchange<'_> {
         self.io.is_stopping()
     }
 
-    /// Suspends the handler until the server is stopping, in which case this returns true, or until `timeout` has
-    /// passed, in which case this returns false. A handler whose response never ends can wait in this way between two
-    /// parts of the response, so that it does not delay a server that is stopping:
+    /// Suspends the handler until the server begins to stop or `timeout` has passed. Returns true if the server is
+    /// stopping. A handler whose response never ends can wait in this way between two parts of the response, so that it
+    /// does not delay a server that is stopping:
     ///
     /// ```
     /// use std::io::{self, Write};
@@ -99,8 +99,8 @@ impl Exchange<'_> {
     }
 
     /// Connects to `HOST:PORT`. The returned connection is blocking, but it suspends only this handler. A host name is
-    /// resolved on a worker thread, and its addresses are tried in turn. `timeout` bounds the whole connect, and then
-    /// each later wait on the connection ([`OutgoingStream::set_timeout`]). `None` means no limit.
+    /// resolved on a worker thread, and its addresses are tried in turn. `timeout` limits the time until the connection
+    /// is established, and then each wait on the connection ([`OutgoingStream::set_timeout`]). `None` means no limit.
     ///
     /// [`Handlers::outgoing`](super::Handlers::outgoing) limits the total number of connections that are open across a
     /// server's handlers.
@@ -129,14 +129,14 @@ impl Exchange<'_> {
     /// # Errors
     /// Returns an error of kind [`TimedOut`](io::ErrorKind::TimedOut) after `timeout`, of kind
     /// [`QuotaExceeded`](io::ErrorKind::QuotaExceeded) at the limit on connections, or of kind
-    /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects first. Also returns the errors
-    /// of the operating system.
+    /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects first. Also returns any error
+    /// from the operating system.
     pub fn connect_tcp(&self, address: impl fmt::Display, timeout: Option<Duration>) -> io::Result<OutgoingStream<'_>> {
         self.io.connect_tcp(&address, timeout)
     }
 
-    /// A connector for this handler, for connections that [`connect_tcp`](Self::connect_tcp) cannot open. With the
-    /// `client` feature, an `HttpConnection` can use it.
+    /// A connector that opens connections for this handler. With the `client` feature, an `HttpConnection` can use it.
+    /// For a plain TCP connection, [`connect_tcp`](Self::connect_tcp) is sufficient.
     pub fn connector(&self) -> OutgoingConnector<'_> {
         self.io.connector()
     }

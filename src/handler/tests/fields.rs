@@ -5,7 +5,7 @@ use super::*;
 use crate::http::{Request, Version};
 use crate::service::ErrorText;
 
-/// The response as bytes, which may not be UTF-8.
+/// Returns the response as bytes, because a response need not be valid UTF-8.
 fn bytes_of(service: impl Service + Send + 'static, request: &[u8]) -> Vec<u8> {
     let bench = Bench::new(service);
     let mut client = bench.connect();
@@ -44,7 +44,7 @@ fn of_fields_that_were_set_before_a_whole_response_all_values_are_sent() {
 /// A function that sends a response. The tests set the `Connection` field before they call it.
 type SendResponse = fn(&Exchange<'_>) -> io::Result<()>;
 
-/// Every function that sends a response with the fields that have been set before.
+/// Every way to send a response that includes the fields set before.
 const WAYS: [(&str, SendResponse); 5] = [
     ("send_response", |x| {
         x.send_response(200)?;
@@ -83,7 +83,8 @@ fn connection_keep_alive_of_a_handler_is_sent() {
             assert!(answer.contains("\r\nConnection: keep-alive\r\n"), "{name}: {answer}");
             assert!(get(&mut client).starts_with("HTTP/1.1 "), "{name}: the connection is open");
         }
-        // A client can request that the connection be closed. An HTTP/1.0 client does so unless it asks for keep-alive.
+        // A client can ask the server to close the connection. An HTTP/1.0 client does so implicitly, unless it asks
+        // for keep-alive.
         for request in [&b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"[..], b"GET / HTTP/1.0\r\n\r\n"] {
             let mut client = bench.connect();
             client.send(request);
