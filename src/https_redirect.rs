@@ -42,11 +42,12 @@ impl Service for HttpsRedirect {
     }
 }
 
-/// The `https` URL of the resource that the request names. `None` if the request has no host or no path.
+/// The `https` URL of the requested resource. `None` if the request has no host or no path.
 pub(crate) fn location(request: &Request, port: u16) -> Option<String> {
     let authority = request.authority().filter(|authority| !authority.is_empty())?;
     let authority = std::str::from_utf8(authority).ok()?;
-    // A colon within an IPv6 address does not begin the port, because the closing bracket follows it.
+    // A closing bracket follows the last colon of an IPv6 address, so that colon is not mistaken for the beginning of a
+    // port.
     let host = match authority.rsplit_once(':') {
         Some((host, digits)) if digits.bytes().all(|byte| byte.is_ascii_digit()) => host,
         _ => authority,

@@ -39,7 +39,7 @@ pub struct Limits {
     pub chunk_overhead: usize,
     /// The maximum number of bytes that the server discards from a body that no service reads. Discarding them lets the
     /// connection persist, or lets the client receive the response before the close. Default: 256 KiB, which is about
-    /// as much as can be in transit at one time.
+    /// the amount of data that can be in transit on a connection.
     pub drain: u64,
     /// The maximum time from the first byte of a head to its last, even if bytes keep arriving. When it expires, the
     /// response is 408. The same limit applies to the TLS handshake, measured from the time at which the connection was
@@ -51,7 +51,7 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// The maximum time without progress in a request's body. When it expires, the response is 408. A client that
     /// accepts none of its response for this time counts as stalled. Its connection is closed if room is short (see
-    /// [`short`](Limits::short)). Default: 30 s, which is longer than the retransmission of a lost packet takes.
+    /// [`short`](Limits::short)). Default: 30 s, which leaves time for the retransmission of lost packets.
     pub stall_timeout: Duration,
     /// The maximum time without progress in sending a response, even if room is not short. Default: 600 s, because a
     /// client that pauses, such as a background process or a sleeping laptop, costs only a descriptor and little
@@ -67,21 +67,20 @@ pub struct Limits {
     pub body_timeout: Duration,
     /// The minimum average rate, in bytes per second, of a body that takes longer than
     /// [`body_timeout`](Limits::body_timeout). With 0, a body may take any amount of time. Default: 500, which even the
-    /// slowest lines exceed, but which prevents a client that sends single bytes from occupying a connection for long.
+    /// slowest network links exceed. It prevents a client that sends single bytes from occupying a connection for long.
     pub body_rate: u64,
     /// The maximum time from a complete request to the head of its response, if a handler or a child process produces
     /// the response. When it expires, the response is 504. Default: 60 s.
     pub answer_timeout: Duration,
     /// The maximum time between parts of the response once the client has closed its sending side. When it expires, the
-    /// server closes the connection, and a waiting handler is cancelled. If the response has not begun, it is 504, so a
-    /// client that disconnects during a long poll appears in the log as 504 after this time. A closed sending side can
-    /// mean that the client is waiting for its response or that it has disconnected, and only sending shows which.
-    /// Default: 3 s.
+    /// server closes the connection, and a waiting handler is cancelled. If the response has not begun, it is 504, so
+    /// the log contains a 504 for a client that disconnects during a long poll. A closed sending side can mean that the
+    /// client is waiting for its response or that it has disconnected, and only sending shows which. Default: 3 s.
     pub half_closed_timeout: Duration,
     /// The maximum time from the end of the last response to the close of its connection. During this time, the server
     /// discards the bytes that the client still sends. Default: 2 s.
     pub linger_timeout: Duration,
-    /// The maximum time for unfinished responses after the server has been told to stop. Default: 5 s.
+    /// The maximum time that unfinished responses are given after the server has been told to stop. Default: 5 s.
     pub grace: Duration,
     /// How long a client can still send a request on an idle connection after the server has been told to stop. Set
     /// this for a service that is restarted under load, so that clients do not send requests on connections that are
@@ -100,7 +99,7 @@ pub struct Limits {
     /// process when the first server is created.
     pub buffers: usize,
     /// The maximum number of TLS handshakes that are computed in one turn of the loop; other handshakes wait for the
-    /// next turn. With 0, one is computed. Default: 4. A handshake takes a fifth of a millisecond, or more with RSA,
+    /// next turn. 0 has the same effect as 1. Default: 4. A handshake takes a fifth of a millisecond, or more with RSA,
     /// and the requests of other clients wait for it.
     pub handshakes: usize,
 }
@@ -119,7 +118,7 @@ impl Limits {
         }
     }
 
-    /// The part of `all`, as given by [`Limits::short`], that may be in use before room counts as short.
+    /// The largest part of `all` that can be in use before room is short, according to [`Limits::short`].
     pub(crate) fn before_short(&self, all: usize) -> usize {
         before_short(all, self.short)
     }

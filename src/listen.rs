@@ -23,17 +23,17 @@ pub struct ListenOptions {
     /// Default: 1024, so that a burst of clients is not refused; Python's default is 5.
     pub backlog: i32,
     /// Allows binding a port while connections of its previous listener are still in TIME_WAIT, like Python's
-    /// `allow_reuse_address`. True by default. Ignored on Windows, where the option has another meaning.
+    /// `allow_reuse_address`. True by default. Ignored on Windows, where the socket option has a different meaning.
     pub reuse_address: bool,
     /// Allows several sockets to be bound to one port, like Python's `allow_reuse_port`. The system distributes the
     /// connections among the sockets. False by default. Only on Unix.
     pub reuse_port: bool,
-    /// Makes a socket that is bound to the IPv6 wildcard address accept IPv4 clients too. True by default.
+    /// Lets a socket that is bound to the IPv6 wildcard address accept IPv4 clients too. True by default.
     pub dual_stack: bool,
-    /// Makes the system report a connection only when its client has sent something, or after about a second, so that
-    /// one turn of the loop accepts it and reads its request. False by default, because it suits only protocols in
-    /// which the client speaks first. Ignored with `reuse_port`: if several processes share a port, the connections
-    /// that one of them has not accepted are lost when it ends. Only on Linux (`TCP_DEFER_ACCEPT`).
+    /// Lets the system report a connection only when its client has sent bytes, or after about a second, so that the
+    /// loop can accept the connection and read its request in the same turn. False by default, because it suits only
+    /// protocols in which the client speaks first. Ignored with `reuse_port`: if several processes share a port, the
+    /// connections that one of them has not accepted are lost when it ends. Only on Linux (`TCP_DEFER_ACCEPT`).
     pub defer_accept: bool,
 }
 
@@ -52,8 +52,8 @@ impl ListenOptions {
     /// Binds the first address that can be bound, and listens. The listener is non-blocking.
     ///
     /// # Errors
-    /// Returns an error if there is no address, or no address can be bound. The error names the last address and the
-    /// reason.
+    /// Returns an error if there is no address, or if no address can be bound. In the latter case, the error names the
+    /// last address and the reason.
     pub fn bind(&self, addresses: impl ToSocketAddrs) -> io::Result<TcpListener> {
         let mut last = io::Error::new(io::ErrorKind::InvalidInput, "no address to bind");
         for address in addresses.to_socket_addrs()? {
@@ -87,11 +87,11 @@ impl ListenOptions {
     }
 }
 
-/// Defers the acceptance of connections until input has arrived. A failure is ignored, because its only effect is that
-/// the loop wakes earlier.
+/// Defers the acceptance of connections until input has arrived. An error is ignored, because its only consequence is
+/// that the loop wakes earlier.
 #[cfg(target_os = "linux")]
 fn defer_accept(socket: &Socket) {
-    // The kernel rounds this up to the times at which it retransmits its SYN-ACK, the first of which is after one
+    // The kernel rounds this number up to the time of a SYN-ACK retransmission. The first one takes place after one
     // second.
     const SECONDS: u32 = 1;
     _ = nix::sys::socket::setsockopt(socket, option::DeferAccept, &SECONDS);
@@ -155,8 +155,8 @@ mod tests {
 
     use super::*;
 
-    /// Connects a client that sends nothing, and then a client that sends a byte. Returns the name of the client that
-    /// is accepted first.
+    /// Connects a silent client that sends nothing, and then a speaking client that sends one byte. Returns the name of
+    /// the client that is accepted first.
     fn first_accepted(options: &ListenOptions) -> &'static str {
         let listener = options.bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(false).unwrap();

@@ -7,7 +7,7 @@ use crate::log::AccessLog;
 use crate::reactor::{RunMode, TurnHooks};
 use crate::session::TurnClock;
 
-/// Flushes a log after every turn, opens it again on a reload, and finishes it after the run.
+/// Flushes a log after every turn, reopens it on a reload, and finishes it after the run.
 pub(crate) struct LogHooks<'s>(pub(crate) &'s RefCell<AccessLog>);
 
 impl TurnHooks for LogHooks<'_> {
@@ -26,8 +26,8 @@ impl TurnHooks for LogHooks<'_> {
         let mut log = self.0.borrow_mut();
         match mode {
             RunMode::UntilStopped => log.finish(),
-            // A program that calls `handle_request` in a loop flushes the log again later, so this flush need not wait
-            // until the log's reader accepts everything.
+            // A program that calls `handle_request` in a loop flushes the log again later. This flush therefore need
+            // not wait for a log destination that cannot take all lines now.
             RunMode::OneSession(_) => _ = log.flush(),
         }
     }

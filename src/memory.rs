@@ -1,13 +1,13 @@
 //! Derives a limit on the memory of all buffers from the system's limits on the process.
 //!
-//! A failed allocation ends the process, so the limit must be known before it is reached. It is read only once, because
-//! a sandbox or a chroot can later hide the files from which it is read.
+//! A failed allocation ends the process, so the limit must be known before it is reached. The limit is read only once,
+//! because a sandbox or a chroot can later make the files that contain it inaccessible.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-/// The divisor of the process's memory limit: buffers may use a quarter of it. The rest is for memory that is not
+/// The divisor of the process's memory limit: buffers may use a quarter of it. The rest is left for memory that is not
 /// counted: sessions, caches, stacks, copies of growing buffers, and memory that the allocator cannot reuse.
 const PART: u64 = 4;
 
@@ -64,7 +64,7 @@ fn limit_in(line: &str, mounted_at: &Path) -> Option<u64> {
     };
     let group = PathBuf::from(group.trim_start_matches('/'));
     let limit = |group: &Path| fs::read_to_string(top.join(group).join(file)).ok()?.trim().parse::<u64>().ok();
-    // The text "max" means no limit. It does not parse as a number and is skipped.
+    // The file contains `max` if there is no limit. This text does not parse as a number and is skipped.
     group.ancestors().filter_map(limit).min()
 }
 

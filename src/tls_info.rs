@@ -56,7 +56,7 @@ impl TlsInfo {
 
 impl fmt::Debug for TlsInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The certificates are omitted, because their bytes would fill pages.
+        // The certificates are omitted, because they are long and not legible.
         f.debug_struct("TlsInfo")
             .field("version", &self.version)
             .field("cipher", &self.cipher)

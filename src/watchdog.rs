@@ -16,15 +16,15 @@ const SAMPLES: u32 = 5;
 /// The default time for which a handler must run without suspending before it is reported.
 pub(crate) const STUCK_AFTER: Duration = Duration::from_secs(5);
 
-/// The size in bytes of the atomic words in which the name of a handler is stored. They let the loop write the name and
-/// the thread read it without a lock.
+/// The size in bytes of one of the atomic words in which the name of a handler is stored. With atomic words, the loop
+/// can write the name and the thread can read it without a lock.
 const WORD: usize = size_of::<u64>();
 
 /// The maximum length of a name in bytes. Longer names are truncated.
 const MAX_NAME: usize = 16 * WORD;
 
-/// Publishes the name of the running handler to a thread, which checks whether the same handler is still running. A
-/// call to a service counts as the resumption of a handler.
+/// Publishes the name of the running handler to the watchdog's thread, which reports a handler that runs for too long.
+/// A call to a service counts as the resumption of a handler.
 ///
 /// Each resumption costs the loop a few stores, but no system call, lock or allocation. The thread is started by the
 /// first resumption, sleeps between its samples, and ends when no handler has run for a while.
@@ -49,7 +49,8 @@ struct Running {
 impl Watchdog {
     /// Creates a watchdog that reports a handler that runs for `stuck_after` without suspending.
     pub(crate) fn new(stuck_after: Duration) -> Watchdog {
-        // The interval has a minimum so that the thread sleeps, and a maximum so that it ends within seconds.
+        // The minimum keeps the thread from using the processor all the time. The maximum lets it end within seconds of
+        // the last handler.
         let interval = (stuck_after / SAMPLES).clamp(Duration::from_millis(1), Duration::from_secs(1));
         Watchdog { running: Arc::default(), interval }
     }
@@ -71,7 +72,7 @@ impl Watchdog {
         self.running.advance();
     }
 
-    /// Runs `call` as a handler with this name.
+    /// Runs `call`, and watches it like a handler with this name.
     pub(crate) fn watch<R>(&self, name: &[u8], call: impl FnOnce() -> R) -> R {
         self.begin(name);
         // The guard is dropped even if `call` panics, because the connection catches the panic and the loop continues.
@@ -99,7 +100,7 @@ impl Drop for WatchEnd<'_> {
 }
 
 impl Running {
-    /// Stores the name. The next [`advance`](Running::advance) publishes it.
+    /// Stores the name. The next call of [`advance`](Running::advance) makes it visible to the watchdog's thread.
     fn set_name(&self, name: &[u8]) {
         let (words, rest) = name.as_chunks::<WORD>();
         let mut last = [0; WORD];
@@ -127,7 +128,7 @@ fn watch(running: &Weak<Running>, interval: Duration) {
     let (mut last, mut same) = (0, 0);
     loop {
         thread::sleep(interval);
-        // If there is no strong reference left, the server has been dropped.
+        // The watchdog holds the only strong reference. If there is none left, its server has been dropped.
         let Some(running) = running.upgrade() else { return };
         let count = running.count.load(Ordering::Acquire);
         same = if count == last { same + 1 } else { 0 };
@@ -137,10 +138,11 @@ fn watch(running: &Weak<Running>, interval: Duration) {
         }
         if count % 2 == 0 && same >= SAMPLES {
             running.watched.store(false, Ordering::Release);
-            // A handler may have started just before this store, seen that the thread exists, and therefore not started
-            // another one. Its increment of `count` is visible after this sleep, and this thread then continues.
+            // Just before this store, the loop may have resumed a handler, read `watched` as true, and therefore
+            // started no thread. The increment of `count` is visible after this sleep, and this thread then continues.
             thread::sleep(interval);
-            // If a handler has started after the store, it has started another thread, which takes over.
+            // If a handler was resumed after the store instead, the loop has set `watched` again and started another
+            // thread, so this one ends.
             if running.count.load(Ordering::Acquire) == count || running.watched.swap(true, Ordering::AcqRel) {
                 return;
             }
@@ -149,7 +151,7 @@ fn watch(running: &Weak<Running>, interval: Duration) {
 }
 
 fn report(name: &[u8], after: Duration) {
-    // If standard error is closed or full, only this thread is affected.
+    // An error is ignored. If the write blocks, it blocks only this thread and not the loop.
     _ = writeln!(
         io::stderr(),
         "serve-forever: {} has kept the loop for {after:?} and no other client is served; a lock that a suspended handler \

@@ -17,7 +17,8 @@ pub(super) struct Assertion {
 /// A measured value for which a bound can be set.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Metric {
-    /// A percentile of the latency in microseconds. If the flag is true, the latency is the corrected one.
+    /// A percentile of the latencies, which are in microseconds. The corrected latencies are used if the `bool` is
+    /// true.
     Percentile(f64, bool),
     Mean,
     /// Responses per second.
@@ -36,11 +37,11 @@ enum Relation {
     MoreOrEqual,
 }
 
-/// The relations and their spellings. `<=` and `>=` come before `<` and `>`, which are their prefixes.
+/// The relations and their spellings. `<=` and `>=` must come before `<` and `>`, which are their prefixes.
 const RELATIONS: [(&str, Relation); 4] =
     [("<=", Relation::LessOrEqual), (">=", Relation::MoreOrEqual), ("<", Relation::Less), (">", Relation::More)];
 
-/// The result of an assertion.
+/// The result of an assertion: true if it holds, and the line for the report.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Checked {
     pub(super) holds: bool,
@@ -55,7 +56,7 @@ impl fmt::Display for Checked {
 }
 
 impl Assertion {
-    /// Parses `FIGURE RELATION BOUND`, such as `p99<2ms`, `corrected.p99.9<=20ms`, `rps>10000`, `errors<=0`.
+    /// Parses a figure, a relation and a bound, such as `p99<2ms`, `corrected.p99.9<=20ms`, `rps>10000`, `errors<=0`.
     pub(super) fn parse(text: &str) -> Result<Assertion, String> {
         let found = RELATIONS.iter().find_map(|(sign, relation)| {
             let (metric, bound) = text.split_once(sign)?;
@@ -75,7 +76,7 @@ impl Assertion {
         Ok(Assertion { text: text.to_owned(), metric, relation, bound })
     }
 
-    /// Compares the measured value with the bound.
+    /// Compares the value in `summary` with the bound.
     pub(super) fn check(&self, summary: &LoadSummary<'_>) -> Checked {
         let value = self.metric.value(summary);
         let holds = match self.relation {
@@ -113,7 +114,7 @@ impl Metric {
 
     fn value(self, summary: &LoadSummary<'_>) -> f64 {
         match self {
-            // An open loop needs no correction, so its corrected figures are the same as the raw ones.
+            // An open loop needs no correction. Its raw latencies are also used as the corrected ones.
             Metric::Percentile(percentile, corrected) => {
                 let corrected = summary.corrected.as_ref().filter(|_| corrected);
                 corrected.unwrap_or(&summary.figures.latency).value_at_percentile(percentile) as f64

@@ -14,8 +14,8 @@ use crate::http1::{Buffer, ClientMachine, MessageLimits, ReceivedHead, ResponseE
 /// The maximum size of one read in bytes. The responses in most benchmarks are shorter.
 const READ_SIZE: usize = 64 * 1024;
 
-/// The maximum number of reads per turn. After that, the other connections run, even if the server sends faster than
-/// this connection reads.
+/// The maximum number of reads per run of a connection. It lets other connections run, even if the server sends faster
+/// than this connection reads.
 const MOST_READS: usize = 16;
 
 /// A connection to the server.
@@ -31,7 +31,8 @@ pub(super) struct LoadConnection {
     /// The status of the response that is being read, and the bytes of its body so far.
     status: u16,
     body: u64,
-    /// True until a read or a write has returned `WouldBlock`.
+    /// True if the poll has reported the direction as ready, and no read (`readable`) or write (`writable`) has found
+    /// since then that it is not.
     readable: bool,
     writable: bool,
     /// True once the server has closed its side. A read after the last bytes returns EOF, and no further event follows.
@@ -40,7 +41,7 @@ pub(super) struct LoadConnection {
     /// no limit.
     pub(super) read_allowance: usize,
     pub(super) write_allowance: usize,
-    /// The time at which the connection became free for another request.
+    /// The time since which the connection can take another request.
     pub(super) free_since: Instant,
 }
 
@@ -52,7 +53,7 @@ pub(super) struct InFlight {
     pub(super) sent: Instant,
 }
 
-/// An event on a connection, for the generator to count.
+/// An event on a connection, which the generator counts.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum LoadEvent {
     /// The connection has been established. The value is the time at which connecting began.
@@ -66,14 +67,13 @@ pub(super) enum LoadEvent {
 /// The reason why a connection ended.
 #[derive(Debug)]
 pub(super) enum LoadEnd {
-    /// Either side has announced that the connection ends, or the server has closed a connection without requests in
-    /// flight.
+    /// The connection was closed as announced by either side, or the server closed it while no request was in flight.
     Closed,
     /// The name of the error that is counted for the requests in flight, or for the failed attempt to connect.
     Failed(&'static str),
 }
 
-/// The parts of the generator that a connection uses while it runs.
+/// The parts of the generator that its connections share. A connection borrows them while it runs.
 #[derive(Debug)]
 pub(super) struct StepParts<'g> {
     pub(super) limits: &'g MessageLimits,
@@ -100,7 +100,7 @@ impl LoadConnection {
             in_flight: VecDeque::new(),
             status: 0,
             body: 0,
-            // No byte can be read or written until the poll has reported the stream as writable.
+            // Nothing can be read or written until the poll has reported the stream as writable.
             readable: false,
             writable: false,
             read_closed: false,
@@ -119,7 +119,8 @@ impl LoadConnection {
         self.writable |= writable || both;
     }
 
-    /// The number of requests that can be added before there are `pipeline` requests in flight.
+    /// The number of requests that can be added until `pipeline` requests are in flight. 0 if the connection cannot
+    /// take a request.
     pub(super) fn room(&self, pipeline: usize) -> usize {
         if self.connecting.is_some() || !self.machine.can_request() {
             0
@@ -145,7 +146,8 @@ impl LoadConnection {
         self.in_flight.push_back(in_flight);
     }
 
-    /// Sends and reads until neither is possible without waiting.
+    /// Sends requests and reads responses until neither is possible without waiting, or the limits for this run are
+    /// reached.
     pub(super) fn run(&mut self, shared: &mut StepParts<'_>) -> Result<(), LoadEnd> {
         if !self.connect(shared)? {
             return Ok(());
@@ -212,8 +214,8 @@ impl LoadConnection {
                     if self.read_allowance != usize::MAX {
                         self.read_allowance -= count;
                     }
-                    // After a short read the socket is empty, and the poll reports further bytes. Without this test,
-                    // every response would cost a second read.
+                    // A short read has emptied the socket, and the poll will report further bytes. Without this rule,
+                    // each response would need a second read, which returns `WouldBlock`.
                     self.readable = count == most || self.read_closed || !self.stream.short_read_is_all();
                     self.receive(shared)?;
                 }
@@ -252,7 +254,7 @@ impl LoadConnection {
         }
     }
 
-    /// The reason to report for a connection that the server has closed.
+    /// The reason to report after the server has closed its side of the connection.
     fn ended(&self) -> LoadEnd {
         match (self.in_flight.is_empty(), self.machine.has_begun()) {
             (true, _) => LoadEnd::Closed,

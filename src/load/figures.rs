@@ -1,4 +1,5 @@
-//! The figures of a run: latencies, counts and errors, and the summary for the reports.
+//! The figures of a run, which are its latencies, counts and errors, and the summary from which the reports are
+//! written.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -31,7 +32,7 @@ pub(super) fn record(histogram: &mut Histogram<u64>, time: Duration) {
 pub(super) struct Figures {
     /// The latencies of responses that were completed after the warm-up and before the end of the run.
     pub(super) latency: Histogram<u64>,
-    /// The durations of successful connection attempts in the whole run.
+    /// The durations of successful attempts to connect in the whole run, without TLS handshakes.
     pub(super) connect: Histogram<u64>,
     /// The number of responses during the measurement, by status.
     pub(super) statuses: BTreeMap<u16, u64>,
@@ -46,7 +47,7 @@ pub(super) struct Figures {
     /// The number of requests sent in the whole run, and the number of those that received a response (`answered`).
     pub(super) sent: u64,
     pub(super) answered: u64,
-    /// The number of connections that were established.
+    /// The number of connections that were established in the whole run.
     pub(super) connections: u64,
     /// The number of requests that were sent more than a millisecond after they were due, although a connection was
     /// free.
@@ -91,7 +92,7 @@ impl Figures {
     }
 }
 
-/// The figures in the form in which the reports show them.
+/// The figures with the values that are derived from them for the reports.
 #[derive(Debug)]
 pub(super) struct LoadSummary<'f> {
     pub(super) figures: &'f Figures,
@@ -111,18 +112,18 @@ pub(super) struct LoadSummary<'f> {
     pub(super) late_share: f64,
 }
 
-/// The share of CPU time above which the generator itself may limit the rate.
+/// The share of CPU time above which the generator is considered to have limited the rate itself.
 const BUSY: f64 = 0.9;
 
-/// The share of late requests above which the generator counts as behind its schedule.
+/// The share of late requests above which the generator is considered too slow for its schedule.
 const LATE: f64 = 0.01;
 
 impl LoadSummary<'_> {
     /// Computes the derived values from the measurements.
     pub(super) fn new(figures: &Figures) -> LoadSummary<'_> {
         let seconds = figures.measured.as_secs_f64().max(f64::MIN_POSITIVE);
-        // A slot sends its next request when a response is complete, so this is the mean interval between the requests
-        // of a slot.
+        // A slot is one of the requests that can be in flight at the same time. It sends its next request when its
+        // response is complete, so this is the mean interval between the requests of a slot.
         let expected_interval = (seconds * 1e6 * figures.slots as f64 / figures.responses.max(1) as f64) as u64;
         let corrected = (!figures.is_open).then(|| figures.latency.clone_correct(expected_interval.max(1)));
         LoadSummary {

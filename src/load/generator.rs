@@ -24,7 +24,7 @@ const LATE: Duration = Duration::from_millis(1);
 /// The maximum number of events that one poll returns.
 const EVENTS: usize = 1024;
 
-/// The maximum number of requests that are added in one turn of the open loop before the next poll.
+/// The maximum number of requests that the open loop sends between two polls.
 const MOST_DUE: usize = 1024;
 
 /// A run of the load generator: its connections, the next request to send, and the figures so far.
@@ -35,7 +35,7 @@ pub(super) struct Generator<'p> {
     connector: LoadConnector,
     poll: Poll,
     timer: LoadTimer,
-    /// The connections. An element is `None` after connecting has failed; the next tick tries again.
+    /// The connections. An element is `None` if connecting has failed; the next tick makes another attempt.
     connections: Vec<Option<LoadConnection>>,
     figures: Figures,
     head: ReceivedHead,
@@ -43,7 +43,7 @@ pub(super) struct Generator<'p> {
     events: Vec<LoadEvent>,
     /// The index of the next request.
     next: u64,
-    /// The index at which the search for a free connection begins, so that connections take turns.
+    /// The index at which the search for a free connection begins, so that all connections are used equally.
     cursor: usize,
     /// The number of requests in flight on all connections together.
     in_flight: usize,
@@ -128,12 +128,13 @@ impl<'p> Generator<'p> {
         now >= self.end() || self.options.requests.is_some_and(|requests| self.next >= requests)
     }
 
-    /// True if no further requests will be sent, and all responses have arrived or timed out.
+    /// True if no further request will be sent, and all responses have arrived or the time limit for them has expired.
     fn is_over(&self, now: Instant) -> bool {
         self.is_stopping(now) && (self.in_flight == 0 || now >= self.end() + self.options.timeout)
     }
 
-    /// The time at which the loop must run even without an event.
+    /// The time until which the poll may wait: the next tick or, if a connection is free, the due time of the next
+    /// request.
     fn next_event(&self, now: Instant) -> Instant {
         let due =
             self.options.schedule.due(self.start, self.next).filter(|_| !self.is_stopping(now) && self.has_room());
@@ -163,7 +164,7 @@ impl<'p> Generator<'p> {
         }
     }
 
-    /// Begins to connect. A failure is counted, and the next tick tries again.
+    /// Begins to connect. A failure is counted, and the next tick makes another attempt.
     fn connect(&mut self, index: usize, now: Instant) {
         let stream = self.connector.connect(&self.plan.server);
         let connection =
@@ -231,7 +232,7 @@ impl<'p> Generator<'p> {
         }
     }
 
-    /// Takes a free connection. Connections take turns.
+    /// Returns the index of a free connection, selecting the connections in turn. `None` if no connection is free.
     fn take_free(&mut self) -> Option<usize> {
         let (count, pipeline) = (self.connections.len(), self.options.pipeline);
         let mut turns = (0..count).map(|step| (self.cursor + step) % count);
@@ -265,7 +266,8 @@ impl<'p> Generator<'p> {
         }
     }
 
-    /// Counts the requests without a response on a connection that has ended, and connects again.
+    /// Counts the requests that remain without a response on a connection that has ended, and opens a new connection in
+    /// its place.
     fn replace(&mut self, index: usize, end: &LoadEnd, now: Instant) {
         let Some(ended) = self.connections[index].take() else { return };
         self.in_flight -= ended.in_flight();

@@ -20,7 +20,7 @@ pub(super) fn write(file: &Path, options: &LoadOptions, summary: &LoadSummary<'_
     std::fs::write(file, text).map_err(|error| named(error, file))
 }
 
-/// All figures as one JSON object. Times are in microseconds, unless their name states another unit.
+/// The JSON object that is written. Every time has its unit in its name: `us` for microseconds, `s` for seconds.
 fn value(options: &LoadOptions, summary: &LoadSummary<'_>) -> Value {
     let figures = summary.figures;
     let rate = match options.schedule {
@@ -58,7 +58,7 @@ fn counts(pairs: impl Iterator<Item = (String, u64)>) -> Value {
     Value::Object(pairs.map(|(name, count)| (name, json!(count))).collect::<Map<_, _>>())
 }
 
-/// The percentiles of a histogram, and every counted value with its count.
+/// The percentiles and the mean of a histogram, and all pairs of a recorded value and its count.
 fn distribution(histogram: &Histogram<u64>) -> Value {
     let percentile = |percentile: f64| (format!("p{percentile}"), json!(histogram.value_at_percentile(percentile)));
     let mut all: Map<String, Value> = PERCENTILES.into_iter().map(percentile).collect();

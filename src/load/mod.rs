@@ -3,11 +3,11 @@
 //! In the *closed loop*, a connection sends its next request when a response is complete, so a slow server receives
 //! less load, and the figures do not show its stalls. In the *open loop* (`--rate`), request `k` is due at `start + k /
 //! rate` regardless of the server, and its latency counts from that time. A stall of one second is thus visible in the
-//! latency of every request that was due during it. For closed loops, the report also contains figures that are
-//! corrected with the expected interval.
+//! latency of every request that was due during it. For closed loops, the report also contains corrected latencies,
+//! which include the requests that a stall has prevented.
 //!
-//! It uses neither handlers nor the server's reactor, because the reactor accepts connections and the generator opens
-//! them.
+//! The generator does not use the server's reactor and handlers, because the reactor accepts connections, whereas the
+//! generator opens them.
 
 mod assertion;
 mod connection;
@@ -38,7 +38,7 @@ use options::LoadOptions;
 /// The exit status after an assertion failed, or if no response was complete.
 const FAILED: u8 = 1;
 
-/// The exit status after an error in the command line.
+/// The exit status after an error in the command line, or if the run could not be prepared or completed.
 const USAGE: u8 = 2;
 
 /// Runs the program: parses the command line, measures, and reports.

@@ -1,4 +1,4 @@
-//! The command line of `load-forever`: the options, their limits, and the plan that they result in.
+//! The command line of `load-forever`: the options, their limits, and the plan that is built from them.
 
 use std::ffi::OsString;
 use std::io;
@@ -45,8 +45,8 @@ pub(super) struct LoadOptions {
 /// The duration of a run if the command line sets neither a duration nor a number of requests.
 const DURATION: Duration = Duration::from_secs(10);
 
-/// The duration of a run whose end is determined only by its number of requests. It is longer than any run, but does
-/// not overflow the clock.
+/// The duration of a run whose end is determined only by its number of requests. It is longer than any run, but short
+/// enough not to overflow an `Instant`.
 const ENDLESS: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// The maximum number of connections, so that the poll's tokens and the process's descriptors do not run out.
@@ -184,7 +184,7 @@ fn command() -> Command {
         .arg(Arg::new("quiet").short('q').long("quiet").action(ArgAction::SetTrue).help("print assertions only"))
 }
 
-/// Parses `NAME: VALUE`.
+/// Parses the value of `--header`, which has the form `NAME: VALUE`.
 fn parse_field(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once(':').ok_or_else(|| format!("{text:?} is not NAME: VALUE"))?;
     Ok((name.to_owned(), value.trim().to_owned()))

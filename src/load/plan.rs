@@ -10,7 +10,7 @@ use crate::http1::{Buffer, ClientMachine, Encoder, RequestHead};
 #[derive(Debug)]
 pub(super) struct Plan {
     requests: Vec<PreparedRequest>,
-    /// The order in which requests are sent, as indices into `requests`. It is repeated.
+    /// The order in which requests are sent, as indices into `requests`. After the last index, the order starts over.
     order: Vec<u16>,
     pub(super) server: LoadAddress,
     /// The name that the server's certificate must contain; `None` for unencrypted HTTP.
@@ -27,7 +27,7 @@ pub(super) struct PreparedRequest {
 }
 
 impl PreparedRequest {
-    /// Formats a request for `url`.
+    /// Formats a request for `url`, with the header fields and the body from the command line.
     pub(super) fn new(url: &TargetUrl, method: &str, fields: &HeaderList, body: &[u8]) -> io::Result<PreparedRequest> {
         let mut all = HeaderList::new();
         let mut add = |name: &str, value: &str| all.add(name, value).map_err(io::Error::other);
@@ -51,7 +51,7 @@ impl PreparedRequest {
         Ok(PreparedRequest { bytes: out.bytes().to_vec(), method: method.to_owned(), closes: !machine.can_request() })
     }
 
-    /// The method of the request.
+    /// The method, which determines how the response is framed.
     pub(super) fn method(&self) -> &str {
         &self.method
     }
@@ -95,15 +95,16 @@ impl Plan {
     }
 }
 
-/// An order in which each index appears as often as its weight says. The occurrences of an index are spread evenly.
+/// An order in which the number of occurrences of each index is its weight. The occurrences of an index are spread
+/// evenly.
 fn in_turns(weights: impl Iterator<Item = u32>) -> Vec<u16> {
     let weights: Vec<i64> = weights.map(i64::from).collect();
     let total: i64 = weights.iter().sum();
     let mut credits = vec![0; weights.len()];
     let mut order = Vec::new();
     for _ in 0..total {
-        // In each round, every index gains its weight. The index with the largest sum is next, and the total of all
-        // weights is subtracted from its sum.
+        // In each round, every index receives credit equal to its weight. The index with the most credit comes next,
+        // and pays the total of all weights.
         credits.iter_mut().zip(&weights).for_each(|(credit, weight)| *credit += weight);
         let richest = (0..credits.len()).rev().max_by_key(|index| credits[*index]).unwrap_or(0);
         credits[richest] -= total;

@@ -1,4 +1,4 @@
-//! The report as text, for a reader at a terminal.
+//! The report as plain text, for a terminal.
 
 use std::io::{self, Write};
 
@@ -7,7 +7,7 @@ use super::options::LoadOptions;
 use super::schedule::SendSchedule;
 use super::units::time_text;
 
-/// Writes the figures of a run as lines of text.
+/// Writes the report to `out`.
 pub(super) fn write(out: &mut impl Write, options: &LoadOptions, summary: &LoadSummary<'_>) -> io::Result<()> {
     let figures = summary.figures;
     let seconds = figures.measured.as_secs_f64();

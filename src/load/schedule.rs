@@ -12,7 +12,7 @@ pub(super) enum SendSchedule {
 }
 
 impl SendSchedule {
-    /// The time at which a request is due; `None` in the closed loop.
+    /// The time at which the request with this 0-based number is due; `None` in the closed loop.
     pub(super) fn due(self, start: Instant, number: u64) -> Option<Instant> {
         match self {
             SendSchedule::Closed => None,

@@ -19,7 +19,7 @@ pub(super) enum LoadStream {
     Tls(Box<rustls::StreamOwned<rustls::ClientConnection, TcpStream>>),
 }
 
-/// Opens connections to one server.
+/// Opens connections to the server of a plan, with TLS if the plan requires it.
 #[derive(Debug)]
 pub(super) struct LoadConnector {
     #[cfg(feature = "tls")]
@@ -30,7 +30,8 @@ impl LoadConnector {
     /// Creates a connector for the server of a plan.
     ///
     /// # Errors
-    /// Returns an error if a file with certificates cannot be read.
+    /// Returns an error if TLS is required and cannot be set up, for example because the certificate file cannot be
+    /// read.
     pub(super) fn new(plan: &Plan, options: &LoadOptions) -> io::Result<LoadConnector> {
         #[cfg(feature = "tls")]
         let connector = LoadConnector {
@@ -44,7 +45,7 @@ impl LoadConnector {
         Ok(connector)
     }
 
-    /// Begins to connect. The stream becomes writable when connecting has succeeded or failed.
+    /// Begins to connect. The poll reports the stream as writable when connecting has succeeded or failed.
     pub(super) fn connect(&self, server: &LoadAddress) -> io::Result<LoadStream> {
         let stream = match server {
             LoadAddress::Tcp(address) => {

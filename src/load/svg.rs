@@ -1,5 +1,5 @@
-//! Draws the percentiles of the latency as a picture. Both axes are logarithmic, so that the tail gets as much space as
-//! the rest.
+//! Draws the percentiles of the latency as an SVG picture. Both axes are logarithmic, so that the tail gets as much
+//! space as the rest.
 
 use std::fmt::Write;
 
@@ -15,14 +15,14 @@ const BOTTOM: f64 = 340.0;
 const TOP: f64 = 50.0;
 const RIGHT: f64 = 700.0;
 
-/// The percentiles that are marked on the horizontal axis, with their labels.
+/// The percentiles at which the horizontal axis has a grid line and a label.
 const MARKS: [(f64, &str); 6] =
     [(0.0, "0"), (90.0, "90"), (99.0, "99"), (99.9, "99.9"), (99.99, "99.99"), (99.999, "99.999")];
 
 /// The number of points in a line that spans the whole width of the picture.
 const POINTS: u32 = 200;
 
-/// Draws the latencies: raw, and in a closed loop also corrected.
+/// Draws the raw latencies and, for a closed loop, the corrected latencies. Returns the SVG text.
 pub(super) fn draw(summary: &LoadSummary<'_>) -> String {
     let raw = &summary.figures.latency;
     let most = summary.corrected.as_ref().unwrap_or(raw).max().max(raw.max()).max(10) as f64;
@@ -45,8 +45,7 @@ pub(super) fn draw(summary: &LoadSummary<'_>) -> String {
     svg
 }
 
-/// The position of a percentile on the horizontal axis. Each additional nine, such as from 99 to 99.9, takes up the
-/// same space.
+/// The horizontal position of a percentile. Each additional nine, such as from 99 to 99.9, adds the same distance.
 fn place(percentile: f64) -> f64 {
     let nines = -(1.0 - percentile / 100.0).max(1e-5).log10();
     LEFT + nines / 5.0 * (RIGHT - LEFT)

@@ -16,7 +16,8 @@ use crate::log::AccessLog;
 use crate::service::Response;
 use crate::testing::TestServer;
 
-/// Starts a server that counts its requests: it responds to `/` with a short text, and to every other path with 404.
+/// Starts a server that responds to `/` with a short text, and to every other path with 404. Also returns the counter
+/// of its requests.
 fn server() -> (TestServer, Arc<AtomicUsize>) {
     let requests = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&requests);
@@ -31,7 +32,7 @@ fn server() -> (TestServer, Arc<AtomicUsize>) {
     (TestServer::start(server), requests)
 }
 
-/// Runs the generator with these arguments, followed by the URLs of these paths.
+/// Runs the generator with these arguments, followed by a URL for each of these paths.
 fn run(words: &[&str], address: SocketAddr, paths: &[&str]) -> Figures {
     let urls = paths.iter().map(|path| match path.split_once('*') {
         Some((weight, path)) => format!("{weight}*http://{address}{path}"),
@@ -91,8 +92,8 @@ fn in_the_open_loop_a_request_is_sent_when_it_is_due() {
     assert!(LoadSummary::new(&figures).corrected.is_none());
 }
 
-/// Tests a server that does not accept the only connection before the last request is due. No response arrives before
-/// that, so in the open loop all latencies except the last include the wait.
+/// The server sends no response until it has received all requests. In the open loop, the latency of every request
+/// except the last therefore includes a wait for the requests that were due later.
 #[test]
 fn in_the_open_loop_the_wait_for_a_stalled_server_counts_for_every_request_that_was_due() {
     const REQUESTS: u64 = 50;
@@ -100,7 +101,7 @@ fn in_the_open_loop_the_wait_for_a_stalled_server_counts_for_every_request_that_
     let address = listener.local_addr().unwrap();
     let server = std::thread::spawn(move || {
         let mut stream = listener.accept().unwrap().0;
-        // 50 requests of at least 40 bytes each. The server accepts once all of them have arrived.
+        // Read until the heads of all requests have arrived.
         let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
         let mut heads = 0;
         while heads < REQUESTS {
@@ -108,7 +109,7 @@ fn in_the_open_loop_the_wait_for_a_stalled_server_counts_for_every_request_that_
         }
         let response = "HTTP/1.1 204 No Content\r\n\r\n".repeat(REQUESTS as usize);
         stream.write_all(response.as_bytes()).unwrap();
-        // The client closes the connection when it has all responses.
+        // Wait until the client closes the connection, which it does after the last response.
         _ = stream.read(&mut [0]);
     });
     let figures = run(&["-n", "50", "--rate", "1000", "-c", "1", "-p", "50"], address, &["/"]);
@@ -191,6 +192,6 @@ fn a_request_makes_no_allocation() {
     };
     allocations("100");
     let (few, many) = (allocations("1000"), allocations("5000"));
-    // At the beginning of a run, buffers grow by an amount that depends on how the responses arrive.
+    // At the beginning of a run, buffers grow. The number of these allocations depends on how the responses arrive.
     assert!(many <= few + 20, "{few} allocations for 1000 requests, {many} for 5000");
 }

@@ -1,4 +1,5 @@
-//! A timer for the poll whose resolution is finer than the millisecond of the poll timeout.
+//! A timer that wakes the poll. Its resolution is finer than a millisecond, which is the resolution of the poll's
+//! timeout.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -35,7 +36,7 @@ mod kernel {
 
         /// Sets the timer to wake the poll at `target`. Returns `None`, because the poll needs no timeout.
         pub(in super::super) fn set(&mut self, target: Instant, now: Instant) -> io::Result<Option<Duration>> {
-            // In the closed loop, many turns wait for the same tick, for which the timer is set only once.
+            // In the closed loop, many turns wait for the same tick. The timer needs to be set only once for it.
             if self.target == Some(target) && target > now {
                 return Ok(None);
             }
@@ -54,17 +55,17 @@ mod kernel {
 mod kernel {
     use super::*;
 
-    /// A replacement that uses the poll's timeout, for systems without timer descriptors.
+    /// A fallback that uses the poll's timeout, for systems without timer descriptors.
     #[derive(Debug)]
     pub(in super::super) struct LoadTimer;
 
     impl LoadTimer {
-        /// Creates a replacement that registers nothing with the poll.
+        /// Creates a fallback, which registers nothing with the poll.
         pub(in super::super) fn new(_: &Registry, _: Token) -> io::Result<LoadTimer> {
             Ok(LoadTimer)
         }
 
-        /// Returns the timeout with which the poll ends at `target`.
+        /// Returns the timeout after which the poll must return at `target`.
         pub(in super::super) fn set(&mut self, target: Instant, now: Instant) -> io::Result<Option<Duration>> {
             Ok(Some(target.saturating_duration_since(now)))
         }

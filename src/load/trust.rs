@@ -1,4 +1,4 @@
-//! TLS connections to the server, and the certificates that they trust.
+//! TLS connections to the server, and the server certificates that they accept.
 
 use std::io;
 use std::path::Path;
@@ -14,7 +14,8 @@ use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStor
 use super::options::LoadOptions;
 use super::units::named;
 
-/// Creates TLS connections to the server with this name.
+/// Creates TLS connections to the server with this name. Its certificate must contain the name, unless `--insecure` is
+/// set.
 #[derive(Debug)]
 pub(super) struct TlsClient {
     config: Arc<ClientConfig>,

@@ -4,7 +4,8 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-/// The suffixes of durations, with their values in seconds. `us` and `ms` come before `s`, because both end in `s`.
+/// The suffixes of durations, with their lengths in seconds. `us` and `ms` must come before `s`, because both end in
+/// `s`.
 const TIME_UNITS: [(&str, f64); 6] = [("us", 1e-6), ("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("", 1.0)];
 
 /// Parses a duration such as `10`, `1.5s`, `200ms`, `250us`, `2m` or `1h`. Without a suffix it is in seconds.
@@ -23,7 +24,7 @@ pub(super) fn parse_positive(text: &str) -> Result<f64, String> {
     number.ok_or_else(|| format!("{text:?} is not a number above 0"))
 }
 
-/// Formats a duration, given in microseconds, with three significant digits.
+/// Formats a duration in microseconds as a number with a unit, such as `250 us`, `1.50 ms` or `12.00 s`.
 pub(super) fn time_text(micros: f64) -> String {
     match micros {
         micros if micros < 1e3 => format!("{micros:.0} us"),
@@ -32,7 +33,7 @@ pub(super) fn time_text(micros: f64) -> String {
     }
 }
 
-/// Adds the name of the file to an error.
+/// Prefixes the message of an error with the name of the file.
 pub(super) fn named(error: io::Error, file: &Path) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", file.display()))
 }

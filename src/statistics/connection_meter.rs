@@ -12,9 +12,9 @@ pub struct ConnectionMeter {
     statistics: Arc<Statistics>,
     /// The number of requests on this connection whose response has not been sent in full.
     unsent: u32,
-    /// True from the complete head of a request until the head of its response has been written.
+    /// True from the time at which the head of a request is complete until the head of its response has been written.
     awaits_response: bool,
-    /// The number of bytes that this connection contributes to the total of all buffers.
+    /// The size in bytes of this connection's buffers, which is included in the total of all buffers.
     buffers: usize,
 }
 
@@ -81,7 +81,8 @@ impl ConnectionObserver for ConnectionMeter {
 
     #[inline]
     fn all_sent(&mut self, is_in_exchange: bool) {
-        // During an exchange, the response is not complete, even if all output so far has been sent.
+        // In an exchange, more of the last response will follow, so its request has not ended although all output so
+        // far has been sent.
         let ended = self.unsent - u32::from(is_in_exchange).min(self.unsent);
         self.unsent -= ended;
         self.statistics.responses_ended(ended);

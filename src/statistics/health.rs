@@ -32,8 +32,8 @@ impl Health {
     }
 }
 
-/// A service that reports [`Health`] at a path to every client: 200 with `ok`, or 503 with `draining`. All other
-/// requests go to another service.
+/// A service that reports [`Health`] at a path to every client: 200 with `ok`, or 503 with `draining`. It passes all
+/// other requests to another service.
 #[derive(Debug, Clone)]
 pub struct HealthService<S> {
     health: Health,

@@ -5,15 +5,14 @@ use std::time::Duration;
 
 use super::counter::Counter;
 
-/// The number of buckets. Each bound is the previous one times the square root of two, so 64 buckets cover 125 ns to
-/// six minutes.
+/// The number of buckets. The upper bounds of 64 buckets range from 125 ns to six minutes.
 pub(super) const BUCKETS: usize = 64;
 
 /// The upper bound of the first bucket in nanoseconds. The upper bound of the last bucket is six minutes.
 const FIRST: u64 = 125;
 
-/// The number of durations in each bucket, their sum, and the maximum duration. The counts never decrease: the counts
-/// of a window are the differences from those at its beginning.
+/// The number of durations in each bucket, the sum of all durations, and the maximum duration in a window. The counts
+/// never decrease. The count of a bucket in a window is the difference from its count at the beginning of the window.
 #[derive(Debug)]
 pub(super) struct Histogram {
     counts: [Counter; BUCKETS],
@@ -40,7 +39,7 @@ impl Histogram {
         self.largest.raise_to(nanos);
     }
 
-    /// Begins a new window, in which no duration has been counted yet.
+    /// Begins a new window, which contains no durations yet.
     pub(super) fn begin_window(&self) {
         for (before, count) in self.before.iter().zip(&self.counts) {
             before.set(count.get());
@@ -58,8 +57,9 @@ impl Histogram {
         Duration::from_nanos(self.largest.get())
     }
 
-    /// The duration that `percent` percent of the durations in the window do not exceed, given as the bound of a bucket
-    /// or as the maximum duration.
+    /// A percentile of the durations in the window, such as the median if `percent` is 50. The result is rounded up to
+    /// the upper bound of its bucket, but is not more than the maximum duration in the window. Zero if the window
+    /// contains no durations.
     pub(super) fn percentile(&self, percent: u64) -> Duration {
         let counts = || self.counts.iter().zip(&self.before).map(|(count, before)| count.get() - before.get());
         let rank = (counts().sum::<u64>() * percent).div_ceil(100);
@@ -84,11 +84,11 @@ impl Histogram {
 /// The index of the first bucket whose upper bound is not below the duration. The last bucket also contains all longer
 /// durations.
 fn bucket(nanos: u64) -> usize {
-    // Subtracting one puts a duration that is equal to a bound into the bucket with that bound.
+    // One is subtracted because a duration that is equal to an upper bound belongs to the bucket with this bound.
     let below = nanos.saturating_sub(1);
     let Some(octave) = (below / FIRST).checked_ilog2() else { return 0 };
-    // In the upper half of an octave, the square of the duration is at least twice the square of the beginning of the
-    // octave.
+    // Each octave has two buckets. The upper one contains the durations that are longer than the beginning of the
+    // octave times the square root of two. Comparing the squares avoids the root.
     let begin = u128::from(FIRST) << octave;
     // Durations of more than a century are clamped, because they need not be distinguished and their squares would
     // overflow.

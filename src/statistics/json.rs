@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::Statistics;
 
 impl Statistics {
-    /// All values as one JSON object, on one line that ends in a newline.
+    /// Formats all values as one JSON object, on one line that ends in a newline.
     pub fn to_json(&self) -> String {
         let mut text = String::with_capacity(2048);
         // A write to a string cannot fail.

@@ -13,7 +13,7 @@ pub(crate) struct LoopMeter {
     statistics: Arc<Statistics>,
     /// The time at which the last sleep ended. `None` before the first sleep.
     woken_at: Option<Instant>,
-    /// The number of sessions that have run in this turn.
+    /// The number of times that a session has run in this turn.
     steps: u64,
 }
 
@@ -25,8 +25,8 @@ impl LoopMeter {
 
 impl LoopObserver for LoopMeter {
     fn turn_begins(&mut self, timeout: Option<Duration>) {
-        // The work of a turn lasts from the end of a sleep to the beginning of the next one, so the sleep itself does
-        // not count.
+        // The duration of a turn is measured from the end of one sleep to the beginning of the next, so it does not
+        // include the sleep.
         let busy = self.woken_at.take().map(|woken| woken.elapsed());
         self.statistics.turn_began(busy, timeout != Some(Duration::ZERO), std::mem::take(&mut self.steps));
     }

@@ -2,7 +2,7 @@
 //!
 //! The server, which updates the counters, shares [`Statistics`] with the services and threads that read them. A server
 //! counts only if [`HttpServer::statistics`](crate::HttpServer::statistics) is set. Its loop and its connections then
-//! have a different type of observer. Otherwise no instructions are spent on counting.
+//! have observers of a different type. A server without [`Statistics`] spends no instructions on counting.
 //!
 //! Counters affect no decisions: the server's code does not read them.
 

@@ -5,28 +5,28 @@ use std::fmt::{Display, Write};
 use super::Statistics;
 use super::json::seconds;
 
-/// The text of the report, which consists of families of samples.
+/// The text of the report, which consists of metric families. Each family is a header followed by samples.
 struct Exposition(String);
 
 impl Exposition {
-    /// Begins a family. The name of the family is prefixed with the program's name.
+    /// Writes the header of a metric family: its help text and its type. Prefixes `name` with the name of the program.
     fn family(&mut self, name: &str, kind: &str, help: &str) {
         // Writes to a string cannot fail.
         _ = write!(self.0, "# HELP serve_forever_{name} {help}\n# TYPE serve_forever_{name} {kind}\n");
     }
 
-    /// Writes one sample of a family; `labels` can be empty.
+    /// Writes one sample of a family. `labels` is empty or has the form `{name="value"}`.
     fn sample(&mut self, name: &str, labels: &str, value: impl Display) {
         _ = writeln!(self.0, "serve_forever_{name}{labels} {value}");
     }
 
-    /// Writes a family with one sample.
+    /// Writes a family that has one sample, without labels.
     fn single(&mut self, name: &str, kind: &str, help: &str, value: impl Display) {
         self.family(name, kind, help);
         self.sample(name, "", value);
     }
 
-    /// Writes a family of counters that differ in one label.
+    /// Writes a family of counters, one for each value of `label`.
     fn labelled<L: Display>(&mut self, name: &str, help: &str, label: &str, all: impl IntoIterator<Item = (L, u64)>) {
         self.family(name, "counter", help);
         for (value, count) in all {

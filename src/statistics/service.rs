@@ -13,7 +13,7 @@ use crate::service::{Body, LogCallback, Reply, Response, Service};
 /// The default path of the report.
 const PATH: &str = "/__stats";
 
-/// The media type of the text format of Prometheus.
+/// The `Content-Type` of the text format of Prometheus.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// A predicate that returns true if a client with this address may get the report.
@@ -42,13 +42,14 @@ impl<S: Service> StatisticsService<S> {
         self
     }
 
-    /// Sets the predicate for the addresses that get the report. Requests from other clients go to `inner`.
+    /// Sets the predicate for the addresses of clients that may get the report. Requests from other clients go to
+    /// `inner`.
     pub fn admit(mut self, admit: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> StatisticsService<S> {
         self.admit = Arc::new(admit);
         self
     }
 
-    /// The response if the request is for the report, and otherwise `None`.
+    /// The response to a request for the report or for a new window. `None` if the request goes to `inner`.
     fn respond(&self, request: &Request) -> Option<Response> {
         let rest = request.path().strip_prefix(self.path.as_bytes())?;
         if !matches!(rest, b"" | b"/reset") || !(self.admit)(request.client_address().ip()) {
@@ -95,7 +96,7 @@ pub(super) fn not_allowed(methods: &str) -> Response {
     response
 }
 
-/// The value of `format` in a query.
+/// The value of the parameter `format` in a query.
 fn format_of(query: Option<&[u8]>) -> Option<&[u8]> {
     query?.split(|byte| *byte == b'&').find_map(|pair| pair.strip_prefix(b"format="))
 }

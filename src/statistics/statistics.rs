@@ -78,8 +78,8 @@ pub struct Statistics {
 }
 
 impl Statistics {
-    /// Creates counters at zero. `nonce` is a text by which clients can distinguish this run of the program from
-    /// others; it can be empty.
+    /// Creates counters at zero. `nonce` is a text, possibly empty, by which clients can distinguish this run of the
+    /// program from others.
     pub fn new(nonce: &str) -> Statistics {
         Statistics {
             nonce: nonce.to_owned(),
@@ -120,7 +120,7 @@ impl Statistics {
     /// The number of open connections.
     pub fn open_connections(&self) -> u64 {
         let closed: u64 = self.closed.iter().map(Counter::get).sum();
-        // The subtraction saturates, because another thread may read between two changes.
+        // The subtraction saturates, because another thread may read the counters while they change.
         self.accepted.get().saturating_sub(closed)
     }
 
@@ -132,8 +132,8 @@ impl Statistics {
         self.most_buffers.set(self.buffers.get());
     }
 
-    /// Records the number of lines that the log has dropped. A companion server shares these counters but has a log of
-    /// its own, so the larger number is kept.
+    /// Records the number of lines that the log has dropped. A companion server shares these counters but has its own
+    /// log, so the larger of the two numbers is kept.
     pub(crate) fn note_log_dropped(&self, lines: u64) {
         self.log_dropped.raise_to(lines);
     }
@@ -143,8 +143,8 @@ impl Statistics {
         self.faults.iter().zip(counts).for_each(|(counter, count)| counter.raise_to(count));
     }
 
-    /// Counts a new turn, and the work of the previous turn: `busy` is the duration of that work, and `steps` is the
-    /// number of sessions that ran.
+    /// Counts a new turn, and records the work of the previous turn: `busy` is its duration, and `steps` is the number
+    /// of times that a session ran.
     pub(super) fn turn_began(&self, busy: Option<Duration>, sleeps: bool, steps: u64) {
         if let Some(busy) = busy {
             self.turn_times.record(busy);

@@ -14,10 +14,10 @@ use super::pem::{self, PemBlock};
 use super::private_key;
 use super::x509::Certificate;
 
-/// The maximum size of a file that is read. Certificate chains usually have a few kilobytes.
+/// The maximum size of a certificate or key file in bytes. The usual size of a certificate chain is a few kilobytes.
 const LARGEST_FILE: u64 = 1 << 20;
 
-/// A certificate with its chain and key, and the data that is needed to choose it for a client and to warn about it.
+/// A certificate with its chain and key, the names by which it is chosen for a client, and the metadata for warnings.
 #[derive(Debug)]
 pub(super) struct Pair {
     pub(super) key: Arc<CertifiedKey>,
@@ -31,7 +31,8 @@ pub(super) struct Pair {
 }
 
 impl Pair {
-    /// Reads a certificate with its chain, and the key. Both can be in one file.
+    /// Reads a certificate with its chain, and its private key. Both can be in the same file. The password is used if
+    /// the key is encrypted.
     pub(super) fn load(certificate: &Path, key: &Path, password: Option<&str>) -> Result<Pair, TlsError> {
         let (blocks, _) = read_pem(certificate)?;
         let chain = certificates(blocks);
@@ -58,7 +59,7 @@ impl Pair {
     }
 }
 
-/// The certificates among the PEM blocks of a file, in order.
+/// The certificates among the PEM blocks of a file, in the order of the file.
 pub(super) fn certificates(blocks: Vec<PemBlock>) -> Vec<CertificateDer<'static>> {
     let of_certificates = |block: &PemBlock| matches!(block.label.as_str(), "CERTIFICATE" | "X509 CERTIFICATE");
     blocks.into_iter().filter(of_certificates).map(|block| block.contents.into()).collect()

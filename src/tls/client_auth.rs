@@ -17,12 +17,14 @@ pub enum ClientAuth {
     /// A client without a certificate is rejected in the handshake, with the alert `certificate_required` in TLS 1.3.
     #[default]
     Required,
-    /// A client need not have a certificate. A certificate that was not issued by an accepted authority is rejected.
+    /// A client need not have a certificate. If the client sends a certificate, it must have been issued by an accepted
+    /// authority.
     Optional,
 }
 
-/// The clients that a configuration accepts. A session that began under one configuration can be resumed under another
-/// only if both accept the same clients, because a resumed session is not verified again.
+/// The clients that a configuration accepts: the hash of the authorities, and the mode. `None` if no certificates are
+/// requested. A session that began under one configuration can be resumed under another only if both accept the same
+/// clients, because a resumed session is not verified again.
 pub(super) type AcceptedClients = Option<([u8; 32], ClientAuth)>;
 
 /// Creates a verifier that accepts client certificates issued by the authorities in a file.

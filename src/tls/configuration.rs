@@ -16,7 +16,7 @@ use super::error::{TlsError, TlsErrorKind};
 use super::{self_signed, warnings};
 use crate::tls_info::certificate_pem;
 
-/// A TLS version that a server can require as the minimum.
+/// The minimum TLS version that a server accepts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TlsVersion {
     /// TLS 1.2 (RFC 5246).
@@ -37,8 +37,8 @@ impl TlsVersion {
     }
 }
 
-/// The TLS configuration of a server. It is immutable and cheap to clone. A server that reads its files again builds a
-/// new configuration.
+/// The TLS configuration of a server. It is immutable and cheap to clone. To reread the files, a server builds a new
+/// configuration.
 ///
 /// The supported versions are TLS 1.2 and 1.3, with the cipher suites of rustls, all of which have forward secrecy. The
 /// server prefers AES-128, then AES-256, then ChaCha20, but for a client that puts ChaCha20 first, ChaCha20 is used.
@@ -210,7 +210,8 @@ impl TlsBuilder {
     /// issuers. The key is the first one in its file, which can be the same file.
     ///
     /// The first certificate is the default. Every other certificate is used for its DNS names, where `*` stands for
-    /// one label. If there are several for a name, the first one whose kind of key the client supports is used.
+    /// one label. If several certificates have the same name, the first one with a kind of key that the client supports
+    /// is used.
     pub fn certificate(mut self, certificate: impl AsRef<Path>, key: impl AsRef<Path>) -> TlsBuilder {
         self.certificates.push((certificate.as_ref().to_owned(), key.as_ref().to_owned()));
         self
@@ -280,7 +281,7 @@ impl TlsBuilder {
             // The ticket keys are random and change every six hours.
             None => ring::Ticketer::new()?,
         };
-        // The tickets contain the sessions, so the server need not store any.
+        // The state of a session is contained in its ticket, so the server stores no sessions.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         Ok(Tls {
             config: Arc::new(config),
@@ -312,13 +313,13 @@ impl TlsBuilder {
 
 impl fmt::Debug for TlsBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The output must not contain the password.
+        // The password must not be printed, so most fields are omitted.
         f.debug_struct("TlsBuilder").field("certificates", &self.certificates).finish_non_exhaustive()
     }
 }
 
-/// The ring provider, with its cipher suites in the server's order of preference. AES-128 needs less computation than
-/// AES-256, especially for its hash in the handshake.
+/// The ring provider, with its cipher suites in the server's order of preference. AES-128 comes first because it needs
+/// less computation than AES-256, especially for the hash function that the handshake uses with it.
 fn provider() -> CryptoProvider {
     use rustls::crypto::ring::cipher_suite::*;
     let cipher_suites = vec![

@@ -42,8 +42,8 @@ impl<'d> Element<'d> {
 
 /// A sequence of elements.
 ///
-/// Iteration ends at the end of the bytes, or where they are not valid DER. A caller that expects another element then
-/// gets `None`.
+/// Iteration ends at the end of the bytes, or at the first byte that does not begin a valid element. In both cases, a
+/// caller that expects another element gets `None`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Elements<'d>(pub(super) &'d [u8]);
 

@@ -24,7 +24,8 @@ const SHORT_NAMES: &[(&[u8], &str)] = &[
 
 /// Formats an encoded name. The parts are in the reverse order of the encoding (RFC 4514 section 2.1).
 ///
-/// Every byte that could end a line or an environment variable is escaped. `None` if `der` is not a name.
+/// Control characters are escaped, so the text is a single line without NUL and can be the value of an environment
+/// variable. `None` if `der` is not a name.
 pub(super) fn text(der: &[u8]) -> Option<String> {
     let parts: Vec<Element<'_>> = Elements(der).enter(tag::SEQUENCE)?.collect();
     let texts: Option<Vec<String>> = parts.into_iter().rev().map(relative).collect();
@@ -45,7 +46,7 @@ fn relative(part: Element<'_>) -> Option<String> {
     (part.tag == tag::SET).then_some(attributes?.join("+"))
 }
 
-/// The text of a value. All string types except one are ASCII or UTF-8, or can be treated as such.
+/// The text of a value. BMPString is UTF-16. All other string types are decoded as UTF-8, of which ASCII is a subset.
 fn string(value: Element<'_>) -> String {
     match value.tag {
         tag::BMP_STRING => {

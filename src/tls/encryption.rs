@@ -9,23 +9,23 @@ use pkcs8::EncryptedPrivateKeyInfoRef;
 use super::der::{Elements, tag};
 use super::error::TlsErrorKind;
 
-/// Decrypts the contents of an `ENCRYPTED PRIVATE KEY` block, which results in a PKCS #8 key.
+/// Decrypts the contents of an `ENCRYPTED PRIVATE KEY` block. Returns a PKCS #8 key.
 pub(super) fn decrypt_pkcs8(contents: &[u8], password: Option<&str>) -> Result<Vec<u8>, TlsErrorKind> {
     let Ok(encrypted) = EncryptedPrivateKeyInfoRef::try_from(contents) else {
         return Err(TlsErrorKind::UnsupportedEncryption);
     };
     let password = password.ok_or(TlsErrorKind::PasswordNeeded)?;
     match encrypted.encryption_algorithm.decrypt(password, encrypted.encrypted_data.as_bytes()) {
-        // About one in 256 wrong passwords results in valid padding, but the decrypted bytes are almost never valid
-        // DER.
+        // With about one in 256 wrong passwords, the padding happens to be valid, but the decrypted bytes are almost
+        // never valid DER.
         Ok(key) if is_sequence(&key) => Ok(key),
         Ok(_) | Err(pkcs8::pkcs5::Error::DecryptFailed) => Err(TlsErrorKind::WrongPassword),
         Err(_) => Err(TlsErrorKind::UnsupportedEncryption),
     }
 }
 
-/// Decrypts the contents of a block with a `DEK-Info: CIPHER,IV` header. The label of the block determines the format
-/// of the result.
+/// Decrypts the contents of a block with a `DEK-Info: CIPHER,IV` header. Returns a key in the format that the label of
+/// the block states.
 pub(super) fn decrypt_legacy(contents: &[u8], info: &str, password: Option<&str>) -> Result<Vec<u8>, TlsErrorKind> {
     let (cipher, iv) = info.split_once(',').ok_or(TlsErrorKind::PrivateKey)?;
     let iv = hex(iv.trim()).ok_or(TlsErrorKind::PrivateKey)?;

@@ -1,4 +1,4 @@
-//! `TlsError`: the reason why TLS cannot be configured, as one line that names the file.
+//! `TlsError`: the error for a TLS configuration that cannot be built, as one line that names the file.
 
 use std::fmt;
 use std::io;
@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::pem::BadPem;
 
-/// The reason why a TLS configuration could not be built. Its message is one line, which names the file if the problem
-/// is in a file.
+/// The error for a TLS configuration that could not be built. Its message is one line, which names the file if the
+/// problem is in a file.
 #[derive(Debug)]
 pub struct TlsError {
     path: Option<PathBuf>,
@@ -20,13 +20,13 @@ pub struct TlsError {
 pub enum TlsErrorKind {
     /// The file cannot be read.
     Read(io::Error),
-    /// The file is larger than 1 MiB, so it cannot contain certificates or keys.
+    /// The file is larger than 1 MiB, which is the limit for certificate and key files.
     TooLarge,
     /// A PEM block cannot be decoded.
     Pem {
         /// The 1-based number of the line at which the block begins.
         line: usize,
-        /// The reason why the block cannot be decoded.
+        /// The reason, such as `the block has no end`.
         why: &'static str,
     },
     /// The file contains no PEM certificate.
@@ -39,7 +39,7 @@ pub enum TlsErrorKind {
     PrivateKey,
     /// The private key is of an unsupported kind, such as an EC key on the curve P-521.
     UnsupportedKey(String),
-    /// The RSA key has less than 2048 or more than 4096 bits. The variant contains the number of bits.
+    /// The RSA key has fewer than 2048 or more than 4096 bits. Contains the number of bits.
     RsaKeyLength(usize),
     /// The private key is encrypted, but no password is set.
     PasswordNeeded,
@@ -49,7 +49,7 @@ pub enum TlsErrorKind {
     UnsupportedEncryption,
     /// The private key in the file does not match the certificate.
     KeyMismatch {
-        /// The certificate file.
+        /// The path of the certificate file.
         certificate: PathBuf,
     },
     /// No certificate was configured.
@@ -65,7 +65,7 @@ impl TlsError {
         TlsError { path: Some(path.to_owned()), kind }
     }
 
-    /// The file that has the problem. `None` if the problem is not in a file.
+    /// The path of the file that caused the error. `None` if no file caused it.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
     }

@@ -1,11 +1,11 @@
-//! The TLS configuration: certificates, keys, accepted clients and tickets. The cryptography is done by rustls.
+//! The TLS configuration: certificates, keys, accepted clients and tickets. rustls performs the cryptography.
 //!
-//! The records on a connection are handled in `transport/tls/`. Nothing in this module depends on HTTP.
+//! `transport/tls/` handles the records on a connection. Nothing in this module depends on HTTP.
 //!
 //! `configuration` builds a [`Tls`]. `certified` reads a certificate and its key with `pem`, `private_key` and
-//! `encryption`; `self_signed` generates them. `choice` selects a certificate for a client; `client_auth` verifies
-//! clients; `warnings` finds problems that do not prevent serving. `x509`, `distinguished_name` and `der` parse
-//! certificates; `summary` converts them to text.
+//! `encryption`; `self_signed` generates a certificate and its key. `choice` selects a certificate for a client;
+//! `client_auth` verifies clients; `warnings` finds problems that do not prevent serving. `x509`, `distinguished_name`
+//! and `der` parse certificates; `summary` converts them to text.
 
 mod certified;
 mod choice;

@@ -1,4 +1,4 @@
-//! Private keys in PEM: all formats that OpenSSL writes, and the reasons why a key cannot be used.
+//! Private keys in PEM, in all formats that OpenSSL writes. Also determines the reason for rejecting a key.
 
 use std::sync::Arc;
 
@@ -37,14 +37,13 @@ fn is_private_key(label: &str) -> bool {
     matches!(label, "PRIVATE KEY" | "ENCRYPTED PRIVATE KEY" | "RSA PRIVATE KEY" | "EC PRIVATE KEY")
 }
 
-/// Converts the key to a signing key. Returns an error that says why if the kind or the size of the key is not
-/// supported.
+/// Converts the key to a signing key. The error for an unsupported key states the kind or the size of the key.
 pub(super) fn load(key: &PrivateKeyDer<'_>) -> Result<Arc<dyn SigningKey>, TlsErrorKind> {
-    // The error from rustls says only that the key is invalid, so the reason is determined here.
+    // The error from rustls does not say why the key is invalid, so the reason is determined here.
     rustls::crypto::ring::sign::any_supported_type(key).map_err(|_| why_unusable(key))
 }
 
-/// The reason why a key cannot be used.
+/// Determines the reason for which rustls has rejected a key.
 fn why_unusable(key: &PrivateKeyDer<'_>) -> TlsErrorKind {
     let found = match key {
         PrivateKeyDer::Pkcs1(key) => rsa(key.secret_pkcs1_der()),

@@ -9,11 +9,12 @@ use rustls::sign::CertifiedKey;
 use super::error::{TlsError, TlsErrorKind};
 use super::private_key;
 
-/// The validity period of the certificate: 30 days. It begins one hour in the past, for clients whose clocks are slow.
+/// The validity period of the certificate: 30 days. The period begins one hour in the past (`EARLIER`), for clients
+/// whose clocks are slow.
 const VALIDITY: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 const EARLIER: Duration = Duration::from_secs(60 * 60);
 
-/// Generates a P-256 key and a certificate for these DNS names and addresses. `now` is the time since 1970.
+/// Generates a P-256 key and a certificate for these DNS names and addresses. `now` is the time since the Unix epoch.
 pub(super) fn certificate(names: Vec<String>, now: Duration) -> Result<CertifiedKey, TlsError> {
     let refused = |error: rcgen::Error| TlsError::from(TlsErrorKind::Configuration(error.to_string()));
     let mut params = CertificateParams::default();
@@ -25,7 +26,7 @@ pub(super) fn certificate(names: Vec<String>, now: Duration) -> Result<Certified
     params.distinguished_name.push(DnType::CommonName, "serve-forever, self-signed");
     let start = rcgen::date_time_ymd(1970, 1, 1) + now.saturating_sub(EARLIER);
     (params.not_before, params.not_after) = (start, start + VALIDITY);
-    // Some clients reject a server whose certificate is that of an authority.
+    // Some clients reject a server that presents the certificate of an authority.
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];

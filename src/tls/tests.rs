@@ -1,4 +1,4 @@
-//! Tests of the configuration, with files from `openssl` and with in-memory handshakes.
+//! Tests of the configuration, with files that `openssl` has generated and with in-memory handshakes.
 
 mod clients;
 mod files;
@@ -6,7 +6,7 @@ mod hello;
 
 use std::path::PathBuf;
 
-/// The path of a file in `tests/tls`.
+/// The path of the file with this name in `tests/tls`.
 fn fixture(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/tls").join(name)
 }

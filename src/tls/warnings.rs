@@ -1,4 +1,4 @@
-//! Warnings about certificates that are still served, each as one line that names the file.
+//! Warnings about certificates that are served nevertheless, each as one line that names the file.
 
 use std::fs::Metadata;
 
@@ -8,11 +8,11 @@ use super::certified::Pair;
 use super::error::shown;
 use super::x509::Certificate;
 
-/// The remaining validity in seconds below which there is a warning. Renewal is usually automatic and happens earlier,
-/// so at that point it has probably failed.
+/// The remaining validity in seconds below which a warning is given. Renewal is usually automatic and takes place
+/// earlier, so a certificate with less remaining validity probably could not be renewed.
 const SOON: i64 = 7 * 24 * 60 * 60;
 
-/// The warnings about one certificate and its key. `now` is in Unix time.
+/// The warnings about one certificate and its key. `now` is a Unix time in seconds.
 pub(super) fn of_pair(pair: &Pair, now: i64) -> Vec<String> {
     let file = shown(&pair.certificate_file);
     let mut chain = pair.key.cert.iter().map(|der| Certificate::parse(der));
@@ -40,7 +40,8 @@ pub(super) fn of_names(pairs: &[Pair]) -> Vec<String> {
     nameless.map(line).collect()
 }
 
-/// Returns the end of the warning if the certificate has expired, is not valid yet, or expires soon.
+/// Returns the second half of a warning, such as `has expired`, if the certificate has expired, is not valid yet, or
+/// expires soon.
 fn validity(certificate: &Certificate<'_>, now: i64) -> Option<String> {
     let time = |seconds| Timestamp::from_second(seconds).map_or_else(|_| "?".to_owned(), |time| time.to_string());
     let (begin, end) = (certificate.not_before, certificate.not_after);
@@ -52,8 +53,8 @@ fn validity(certificate: &Certificate<'_>, now: i64) -> Option<String> {
     }
 }
 
-/// The permissions of the key file, if other users can read it. A file that root owns and that one group can read is
-/// not reported, because systems share keys with services in this way.
+/// The permissions of the key file, if other users can read it. A file that belongs to root and that its group can read
+/// is not reported, because this is a usual way to share keys with services.
 #[cfg(unix)]
 fn readable_by_others(key: &Metadata) -> Option<u32> {
     use std::os::unix::fs::MetadataExt;

@@ -1,5 +1,5 @@
-//! Parses the parts of a certificate (RFC 5280) that a server needs: names, validity and serial number. Certificates
-//! are verified by rustls.
+//! Parses the parts of a certificate (RFC 5280) that a server needs: names, validity and serial number. This file does
+//! not verify certificates; rustls does.
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -17,7 +17,7 @@ pub(super) struct Certificate<'d> {
     /// The encoded names of the issuer and the subject.
     pub(super) issuer: &'d [u8],
     pub(super) subject: &'d [u8],
-    /// The first second of the validity period and the last one (`not_after`), in Unix time.
+    /// The first (`not_before`) and the last (`not_after`) second of the validity period, in Unix time.
     pub(super) not_before: i64,
     pub(super) not_after: i64,
     /// The DNS names among the subject's alternative names, in lower case.
@@ -43,7 +43,7 @@ impl<'d> Certificate<'d> {
     }
 }
 
-/// Parses a time in one of the two forms of RFC 5280 section 4.1.2.5. Returns Unix time.
+/// Parses a time in one of the two forms of RFC 5280 section 4.1.2.5. Returns the Unix time in seconds.
 fn time(element: Element<'_>) -> Option<i64> {
     let digits = std::str::from_utf8(element.contents).ok()?.strip_suffix('Z')?;
     let (year, rest) = match element.tag {

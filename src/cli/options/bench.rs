@@ -7,16 +7,16 @@ use super::model::{BadValue, Options};
 use super::values::{file, invalid, must, text};
 use crate::faults::check_rule;
 
-/// The endpoints for benchmarking and testing clients, and the faults injected into responses.
+/// The endpoints with which HTTP clients are benchmarked and tested, and the faults injected into responses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BenchOptions {
     /// The URL path prefix of the endpoints, empty for the root. `None` if there are no endpoints.
     pub endpoints: Option<String>,
-    /// The file with the items of `/json/{count}`. Its existence is not checked here.
+    /// The file with the items of `/json/{count}`. The setter does not check that the file exists.
     pub dataset: Option<PathBuf>,
-    /// The rules for injected faults, in order. Each rule has been checked.
+    /// The rules for injected faults, in the order of the flags. The setter has validated each rule.
     pub faults: Vec<String>,
-    /// The seed for the random choice of faulty responses.
+    /// The seed of the random numbers that select the responses to be made faulty.
     pub fault_seed: u64,
     /// True if fault injection is allowed on addresses that other machines can reach.
     pub faults_anywhere: bool,

@@ -1,4 +1,4 @@
-//! The setters for flags that make the program drop privileges.
+//! The setters for the flags with which the program drops privileges.
 
 use std::ffi::OsStr;
 

@@ -71,7 +71,7 @@ impl Options {
     }
 }
 
-/// The error for a value that is not valid in a header field.
+/// Creates the error for a value that is invalid in the header field `name`.
 fn invalid_field(name: &str, value: &OsStr) -> BadValue {
     must("be one line of Latin-1 without control characters", &format!("value for {name}"), value)
 }

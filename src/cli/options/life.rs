@@ -1,4 +1,5 @@
-//! The setters for the flags that control the life of the process: its announcements, and when and how it ends.
+//! The setters for the flags that control the life of the process: how it announces that it is ready, and when and how
+//! it ends.
 
 use std::ffi::OsStr;
 use std::time::Duration;
@@ -23,8 +24,8 @@ impl Options {
 
     pub(in crate::cli) fn set_ready_fd(&mut self, value: &OsStr) -> Result<(), BadValue> {
         match number(value).and_then(|number| i32::try_from(number).ok()) {
-            // Standard output must stay open, because otherwise the next file to be opened would get its descriptor
-            // number.
+            // Standard output must stay open, but the descriptor in `ready_fd` is closed after it has been duplicated.
+            // The next file to be opened would then get its number.
             Some(STDOUT) => self.life.ready = ReadyForm::Json,
             Some(descriptor) if descriptor > 2 => self.life.ready_fd = Some(descriptor),
             _ => return Err(must("be 1, or 3 or more", "descriptor", value)),

@@ -1,9 +1,9 @@
 //! The parsed options, and the checks of their values.
 //!
 //! `model` contains the types, and `values` parses the kinds of values that several flags share. Each of the other
-//! files has the setters for one group of flags: a setter takes a value as text and stores it in [`Options`] or returns
-//! the reason why it is refused. The setters do not query the system, so they do not check that a file, a user or an
-//! address exists.
+//! files has the setters for one group of flags: a setter takes a value as text and either stores it in [`Options`] or
+//! returns the reason for rejecting it. The setters do not query the system, so they do not check that a file, a user
+//! or an address exists.
 
 #[cfg(feature = "harness")]
 mod bench;

@@ -1,5 +1,5 @@
-//! The types of the options, with their defaults. The setters guarantee only the properties that a field's comment
-//! states.
+//! The types of the options, with their defaults. The setters guarantee only those properties of a value that the
+//! comment on its field states.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -14,8 +14,8 @@ use crate::log::LogFormat;
 use crate::trace::Explain;
 use crate::transport::Pace;
 
-/// All settings of the command line, the environment and the configuration file. Paths, users, descriptors and
-/// processors are not checked here.
+/// All settings of the command line, the environment and the configuration file. It is not checked here that paths,
+/// users, descriptors and CPU cores exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     /// The port to listen on, by default 8000. 0 means any free port.
@@ -34,7 +34,7 @@ pub struct Options {
     pub server: Option<String>,
     /// The content type of files with an unknown extension. `None` means the default.
     pub content_type: Option<String>,
-    /// The TLS options: certificates, keys, and accepted clients.
+    /// The TLS options: certificates, keys, and the clients that are accepted.
     pub tls: TlsOptions,
     /// True if the access log is turned off.
     pub quiet: bool,
@@ -52,7 +52,7 @@ pub struct Options {
     pub reuse_port: bool,
     /// The privileges that the program gives up before it accepts connections.
     pub confinement: Confinement,
-    /// How the program announces itself, and when and how it ends.
+    /// How the program announces that it is ready, and when and how it ends.
     pub life: LifeOptions,
     /// The options for benchmark endpoints and injected faults.
     #[cfg(feature = "harness")]
@@ -93,8 +93,8 @@ impl Default for Options {
     }
 }
 
-/// The time for which an idle connection can still send a request during a drain. With it, a restart under load loses
-/// no request.
+/// The time for which the program still accepts requests on idle connections during a drain, so that no request is lost
+/// when the program is restarted under load.
 const LAST_CALL: Duration = Duration::from_millis(500);
 
 /// The TLS options. Without a certificate, clients are served unencrypted.
@@ -104,11 +104,11 @@ pub struct TlsOptions {
     pub certificates: Vec<PathBuf>,
     /// The key files, one for each certificate. If there are none, each certificate file also contains the key.
     pub keys: Vec<PathBuf>,
-    /// The file that contains the password for encrypted keys.
+    /// The file that contains the password of the encrypted keys.
     pub password_file: Option<PathBuf>,
-    /// True if TLS 1.2 is refused.
+    /// True if only TLS 1.3 is accepted.
     pub only_tls13: bool,
-    /// The file with the certificates of the authorities that are trusted to issue client certificates.
+    /// The file with the certificates of trusted authorities. Client certificates must be issued by one of them.
     pub client_ca: Option<PathBuf>,
     /// True if client certificates are optional. `None` means the default, false.
     pub client_auth_is_optional: Option<bool>,
@@ -118,7 +118,7 @@ pub struct TlsOptions {
     /// The number of seconds for which browsers must use only HTTPS. `None` omits the `Strict-Transport-Security`
     /// field.
     pub hsts: Option<u32>,
-    /// The port at which clients without TLS are redirected to HTTPS. `None` means no such port.
+    /// The port on which unencrypted requests are accepted and redirected to HTTPS. `None` means no such port.
     pub redirect_http: Option<u16>,
 }
 
@@ -134,7 +134,7 @@ impl TlsOptions {
 pub struct SiteOptions {
     /// The names of index files, in order of preference.
     pub index: Vec<String>,
-    /// The page that is served for paths that do not exist. Its path is relative to the directory.
+    /// The page that is served for nonexistent paths. Its path is relative to the directory.
     pub spa: Option<PathBuf>,
     /// The error pages, each with its status. Their paths are relative to the directory.
     pub error_pages: Vec<(Status, PathBuf)>,
@@ -146,11 +146,12 @@ pub struct SiteOptions {
     pub hidden: bool,
     /// Selects the symbolic links that are followed.
     pub symlinks: Symlinks,
-    /// The origin whose scripts may read the files; `*` means all.
+    /// The origin whose scripts may read the files; `*` means all origins.
     pub cors: Option<String>,
     /// True if responses isolate pages from other sites with COOP and COEP.
     pub coop_coep: bool,
-    /// Patterns of file names, each with a value of `Cache-Control`. The last pattern that matches counts.
+    /// Patterns of file names, each with the value of `Cache-Control` for matching files. The last pattern that matches
+    /// counts.
     pub cache: Vec<(String, String)>,
     /// Extensions without the dot, each with its content type.
     pub mime: Vec<(String, String)>,
@@ -164,7 +165,7 @@ pub struct SiteOptions {
     pub precompressed: bool,
     /// The accounts that may read the files. If there are none, every client may read them.
     pub accounts: Vec<Account>,
-    /// The file with further accounts, in addition to those in `accounts`.
+    /// The file that contains accounts in addition to those in `accounts`.
     pub auth_file: Option<PathBuf>,
     /// The URL path under which the directory is served.
     pub base_path: String,
@@ -198,7 +199,7 @@ impl Default for SiteOptions {
 /// The options for running CGI scripts. `None` means the default of the CGI service.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScriptOptions {
-    /// True if scripts are run.
+    /// True if CGI scripts are run instead of being served as files.
     pub run: bool,
     /// The names of additional variables to pass to scripts. Each is a valid name.
     pub variables: Vec<OsString>,
@@ -208,14 +209,14 @@ pub struct ScriptOptions {
     pub timeout: Option<Duration>,
     /// The maximum time until a script has sent the head of its response; zero means no limit.
     pub first_byte: Option<Duration>,
-    /// The maximum number of scripts that run at a time.
+    /// The maximum number of scripts that run at the same time.
     pub max_running: Option<usize>,
 }
 
 /// The format and the file of the access log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LogOptions {
-    /// The format of each log line.
+    /// The format of the log lines.
     pub format: LogFormat,
     /// The log file; `None` means standard error.
     pub file: Option<PathBuf>,
@@ -224,7 +225,7 @@ pub struct LogOptions {
 /// Options for watching the program.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WatchOptions {
-    /// The maximum size of reads and writes on every connection, and the pauses between them.
+    /// The maximum size of one read or write on a connection, and the pause after a read or write of that size.
     pub pace: Pace,
     /// The file that the trace is written to.
     pub trace: Option<PathBuf>,
@@ -232,7 +233,7 @@ pub struct WatchOptions {
     pub trace_connections: Option<u32>,
     /// The maximum size of the trace in MiB. `None` means the recorder's default.
     pub trace_limit: Option<u64>,
-    /// The connections that are explained on standard error. `None` means no connections.
+    /// The connections for which each event is described by a sentence on standard error. `None` means no connections.
     pub explain: Option<Explain>,
 }
 
@@ -247,10 +248,10 @@ pub struct Confinement {
     pub sandbox: bool,
 }
 
-/// How the program announces itself, and when and how it ends.
+/// How the program announces that it is ready, and when and how it ends.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LifeOptions {
-    /// The file that the port is written to.
+    /// The file that the number of the bound port is written to.
     pub port_file: Option<PathBuf>,
     /// The form of the ready line on standard output.
     pub ready: ReadyForm,
@@ -266,11 +267,11 @@ pub struct LifeOptions {
     pub exit_with_stdin: bool,
     /// How long the program keeps serving after a signal to stop.
     pub lame_duck: Duration,
-    /// The CPU core that the loop's thread is pinned to.
+    /// The number of the CPU core that the loop's thread is pinned to, starting at 0.
     pub cpu: Option<usize>,
     /// The exit statuses for failures.
     pub exit_codes: ExitCodes,
-    /// The URL to check; if set, the program does not serve.
+    /// The URL to check. If it is set, the program checks the URL and exits without serving.
     pub healthcheck: Option<HealthUrl>,
 }
 
@@ -294,7 +295,7 @@ pub enum ExitCodes {
     Fine,
 }
 
-/// The reason why a flag's value is refused. In an error message, this text follows the name of the flag.
+/// The reason for rejecting a flag's value. In an error message, this text follows the name of the flag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::cli) struct BadValue(String);
 

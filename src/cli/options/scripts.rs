@@ -9,8 +9,8 @@ use super::values::{count, must, some_or_no_seconds, text};
 use crate::cgi::{CgiLimits, ScriptUser};
 use crate::limits::Limits;
 
-/// The time that the server's response timeout adds to the time limits for the queue and for the head of a script's
-/// response.
+/// The time by which the server's response timeout exceeds the sum of the limits for the queue and for the head of a
+/// script's response.
 const MARGIN: Duration = Duration::from_secs(5);
 
 impl Options {
@@ -35,8 +35,8 @@ impl Options {
         Ok(())
     }
 
-    /// Makes the server's response timeout longer than the time that a request can spend in the queue and in its
-    /// script. The script's limit then expires first, and the log names the script.
+    /// Sets the server's response timeout to more than the time that a request can wait in the queue and then for the
+    /// head from its script. The script's limit then expires first, and the log names the script.
     fn wait_for_scripts(&mut self) {
         let first_byte = self.scripts.first_byte.unwrap_or(CgiLimits::default().first_byte);
         let wait = first_byte.saturating_mul(2).saturating_add(MARGIN).max(Limits::default().answer_timeout);

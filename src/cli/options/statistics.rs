@@ -14,11 +14,12 @@ pub struct StatisticsOptions {
     pub exit_after: Option<usize>,
     /// The URL path at which the counters are reported. It begins with a slash and does not end with one.
     pub path: Option<String>,
-    /// The networks whose clients may read the counters. If there are none, only clients on loopback addresses may.
+    /// The networks whose clients may read the counters. If there are none, only clients with loopback addresses may
+    /// read them.
     pub from: Vec<Network>,
     /// The file that the counters are written to when the program ends; `Some(None)` means standard output.
     pub on_exit: Option<Option<PathBuf>>,
-    /// The URL path of the health report, in the same form as `path`.
+    /// The URL path at which the health is reported, in the same form as `path`.
     pub health: Option<String>,
 }
 
@@ -60,7 +61,7 @@ fn url_path(value: &OsStr) -> Result<String, BadValue> {
     }
 }
 
-/// A network, which contains all IP addresses with the same first `bits` bits.
+/// A network: all IP addresses that have the same first `bits` bits as `address`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Network {
     address: IpAddr,

@@ -37,7 +37,7 @@ pub(super) fn path(what: &str, value: &OsStr) -> Result<PathBuf, BadValue> {
     }
 }
 
-/// Finds the value among `words`, and returns the item that is paired with this word.
+/// Returns the item that `words` pairs with this value, or an error that lists the allowed words.
 pub(super) fn choice<T: Copy>(words: &[(&str, T)], value: &OsStr) -> Result<T, BadValue> {
     let known = words.iter().find(|(word, _)| value == *word);
     known.map(|(_, meaning)| *meaning).ok_or_else(|| {
@@ -56,7 +56,7 @@ pub(super) fn pair<'v>(what: &str, value: &'v OsStr) -> Result<(&'v str, &'v str
 pub(super) fn port(value: &OsStr) -> Result<u16, BadValue> {
     let number = value.to_str().and_then(python_int);
     let number = number.ok_or_else(|| must("be a number from 0 to 65535", "int value", value))?;
-    // A number that does not fit into i64 is out of range too, and gets the same message.
+    // A number that does not fit into an `i64` is out of range too, and results in the same message.
     let port = number.parse::<i64>().ok().and_then(|number| u16::try_from(number).ok());
     port.ok_or_else(|| format!("{number} is not in 0..=65535").into())
 }
@@ -74,7 +74,7 @@ fn python_int(text: &str) -> Option<String> {
 }
 
 /// True for an IP address with an optional zone, and for a possible host name, which contains neither spaces nor
-/// characters that would end the host in a URL. The system can still refuse the name later, when it is resolved.
+/// characters that would end the host in a URL. Resolving the name can still fail later.
 pub(super) fn is_host(text: &str) -> bool {
     let address = text.split_once('%').map_or(text, |(address, _)| address);
     let is_name =
@@ -105,12 +105,13 @@ pub(super) fn seconds(value: &OsStr) -> Result<Duration, BadValue> {
     time.ok_or_else(|| invalid("number of seconds", value))
 }
 
-/// Parses a time limit. Zero is allowed and means no limit, except that `--grace 0` gives no time at all.
+/// Parses a time limit. Zero is allowed and means no limit, except that with `--grace 0` the program does not wait at
+/// all.
 pub(super) fn some_or_no_seconds(value: &OsStr) -> Result<Duration, BadValue> {
     seconds(value).map_err(|why| why.hint("must be from 0 to 4294967295, such as 2.5"))
 }
 
-/// Parses a count of connections or scripts, which must be at least 1.
+/// Parses a count, such as a number of connections, which must be at least 1.
 pub(super) fn count(value: &OsStr) -> Result<usize, BadValue> {
     let count = number(value).filter(|number| *number > 0).ok_or_else(|| invalid("number", value))?;
     Ok(usize::try_from(count).unwrap_or(usize::MAX))
@@ -122,8 +123,8 @@ pub(super) fn number(value: &OsStr) -> Option<u64> {
     Some(digits.parse().unwrap_or(u64::MAX))
 }
 
-/// The bytes that represent a value in a header field. Text is encoded as Latin-1, as in Python; `None` if it contains
-/// other characters. A value that is not UTF-8 is used unchanged.
+/// The bytes that represent a value in a header field. Text is encoded as Latin-1, as in Python. `None` if the text
+/// contains a character that is not in Latin-1. A value that is not UTF-8 is used unchanged.
 pub(super) fn field_value(value: &OsStr) -> Option<Vec<u8>> {
     let Some(text) = value.to_str() else { return Some(value.as_encoded_bytes().to_vec()) };
     let mut bytes = Vec::with_capacity(text.len());

@@ -1,4 +1,5 @@
-//! The setters for the flags that help to watch the loop at work: traces, small reads and writes, and slow motion.
+//! The setters for the flags that help a user to watch the loop at work: traces, small reads and writes, and slow
+//! motion.
 
 use std::ffi::OsStr;
 use std::num::NonZeroUsize;
@@ -55,7 +56,7 @@ impl Options {
     }
 }
 
-/// Parses an integer of at least 1.
+/// Parses an integer of at least 1. The error message states this bound.
 fn at_least_1(value: &OsStr) -> Result<usize, BadValue> {
     count(value).map_err(|why| why.hint("must be a whole number, 1 or more"))
 }

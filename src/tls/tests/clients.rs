@@ -103,7 +103,7 @@ fn any_client(schemes: &[SignatureScheme]) -> ClientConfig {
     builder().dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
 }
 
-/// Passes all pending bytes from one side to the other. Returns true if there were any.
+/// Passes all pending bytes from one side to the other. Returns true if there were any pending bytes.
 fn pass(from: &mut Connection, to: &mut Connection) -> Result<bool, Error> {
     let mut bytes = Vec::new();
     while from.wants_write() {
@@ -117,7 +117,7 @@ fn pass(from: &mut Connection, to: &mut Connection) -> Result<bool, Error> {
     Ok(!bytes.is_empty())
 }
 
-/// Both sides after a handshake, or the first error of either side.
+/// Performs a handshake. Returns both sides, or the first error of either side.
 pub(super) fn handshake(
     tls: &Tls,
     config: &ClientConfig,
@@ -133,7 +133,7 @@ pub(super) fn handshake(
     }
 }
 
-/// The certificate that a client gets for a server name.
+/// The certificate that a client receives if it requests this server name.
 fn chosen(tls: &Tls, name: &str, schemes: &[SignatureScheme]) -> Result<CertificateDer<'static>, Error> {
     let (client, _) = handshake(tls, &any_client(schemes), name)?;
     Ok(client.peer_certificates().unwrap()[0].clone())
@@ -160,7 +160,7 @@ fn a_certificate_is_chosen_by_exact_name_then_by_wildcard_and_else_the_first() {
         ("p384.example", "p384.crt"),
         ("two.one.other.example", "ec.crt"),
         ("unknown.example", "ec.crt"),
-        // A client does not send a server name for an address.
+        // A client that connects to an address sends no server name.
         ("127.0.0.1", "ec.crt"),
     ] {
         assert_eq!(chosen(&tls, name, &[P256, P384, ED25519]).unwrap(), chain(certificate)[0], "{name}");
@@ -309,7 +309,8 @@ fn sessions_are_resumed_by_tickets_which_a_successor_accepts_too() {
     };
     assert!(is_resumed(&tls, &succeeding("rsa.crt", "rsa.key"), &client()));
     assert!(!is_resumed(&tls, &server(), &client()), "another server has other keys");
-    // In TLS 1.2, the key type is part of the cipher suite, which must stay the same.
+    // In TLS 1.2, the type of the server's key is part of the cipher suite, and a session can be resumed only with the
+    // same cipher suite.
     assert!(is_resumed(&tls, &succeeding("ec.crt", "ec.key"), &client_of_tls12()));
 }
 
@@ -343,7 +344,7 @@ fn a_self_signed_certificate_is_for_its_names_and_addresses() {
     let key = crate::tls::self_signed::certificate(vec!["a.example".into()], std::time::Duration::from_secs(86_400));
     let validity = crate::tls::x509::Certificate::parse(&key.unwrap().cert[0]).map(|c| (c.not_before, c.not_after));
     assert_eq!(validity, Some((86_400 - 3600, 86_400 - 3600 + 30 * 86_400)));
-    // A client that trusts exactly this certificate.
+    // This client trusts only the generated certificate.
     let certificate = chosen(&tls, "localhost", &[P256]).unwrap();
     let client = builder().with_root_certificates(roots(&certificate)).with_no_client_auth();
     for name in ["localhost", "127.0.0.1", "::1", "dev.example"] {

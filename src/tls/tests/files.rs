@@ -15,7 +15,7 @@ fn load(certificate: &str, key: &str, password: Option<&str>) -> Result<Tls, Tls
     }
 }
 
-/// The error message for rejected files, without the path of the fixture directory.
+/// The error message for two fixture files that are rejected, without the path of their directory.
 fn refusal(certificate: &str, key: &str, password: Option<&str>) -> String {
     let message = load(certificate, key, password).unwrap_err().to_string();
     message.replace(fixture("").to_str().unwrap(), "")
@@ -64,7 +64,7 @@ fn every_form_of_encrypted_key_is_read() {
 
 #[test]
 fn no_wrong_password_passes_for_the_right_one() {
-    // For one in 256 wrong passwords, the padding is valid by chance.
+    // With one in 256 wrong passwords, the padding happens to be valid.
     for number in 0..600 {
         let kind = load("ec.crt", "legacy-aes256.key", Some(&number.to_string())).unwrap_err();
         assert!(matches!(kind.kind(), TlsErrorKind::WrongPassword), "{number}: {kind}");
