@@ -1,8 +1,9 @@
-//! One cookie of a client, as stored in the jar. The policy decides which cookies are kept and sent (`policy.rs`).
+//! One cookie of a client, as stored in the jar. The rules that select the cookies to keep and to send are elsewhere
+//! (`policy.rs`).
 
 use std::fmt;
 
-/// A cookie, like Python's class of the same name, without the parts that only RFC 2965 needs.
+/// A cookie, like Python's `Cookie`, without the parts that only RFC 2965 needs.
 ///
 /// Text is Latin-1, as in every header field, so the character U+00E9 represents the byte 0xE9. Times are seconds since
 /// 1970-01-01 00:00:00 UTC.
@@ -15,22 +16,23 @@ use std::fmt;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cookie {
-    /// The name. Under [`Standard::Rfc6265`](super::Standard::Rfc6265), it is empty for a cookie from a field without
-    /// `=`.
+    /// The name. Under [`Standard::Rfc6265`](super::Standard::Rfc6265), the name is empty if the cookie was set by a
+    /// field without `=`.
     pub name: String,
-    /// The value. Under [`Standard::Python`](super::Standard::Python), it is `None` for a cookie from a field without
-    /// `=`, which is sent as its name alone.
+    /// The value. Under [`Standard::Python`](super::Standard::Python), the value is `None` if the cookie was set by a
+    /// field without `=`. Only the name is then sent.
     pub value: Option<String>,
-    /// The domain of the cookie: either a host, or a domain with a leading dot.
+    /// The domain of the cookie: a host, or a domain with a leading dot.
     pub domain: String,
-    /// True if the `Set-Cookie` field had a `Domain` attribute. A cookie without `Domain` is sent only to the host that
-    /// set it.
+    /// True if `domain` comes from the `Domain` attribute of the `Set-Cookie` field. If not, the cookie is sent only to
+    /// the host that set it, except under [`Standard::Python`](super::Standard::Python).
     pub domain_specified: bool,
     /// True if the value of the `Domain` attribute began with a dot.
     pub domain_initial_dot: bool,
-    /// The path of a page or directory. The cookie applies to this path and to all paths below it.
+    /// The path. The cookie is sent with requests for this path and for all paths below it.
     pub path: String,
-    /// True if the `Set-Cookie` field had a `Path` attribute and its value was used.
+    /// True if `path` comes from the `Path` attribute of the `Set-Cookie` field. If not, it is the default path of the
+    /// request.
     pub path_specified: bool,
     /// The ports to which the cookie is sent, separated by commas; `None` means all ports.
     pub port: Option<String>,
@@ -38,9 +40,9 @@ pub struct Cookie {
     pub port_specified: bool,
     /// True if the cookie is sent only over secure protocols.
     pub secure: bool,
-    /// The time in seconds at which the cookie expires; `None` means the end of the session.
+    /// The time in seconds at which the cookie expires; `None` means that the cookie is kept until the session ends.
     pub expires: Option<i64>,
-    /// True if the cookie is discarded at the end of the session, regardless of its expiry date.
+    /// True if the cookie is discarded at the end of the session, even if it has not expired.
     pub discard: bool,
     /// 0, or the version number that RFC 2109 and RFC 2965 define. In Python's mode, cookies with a version other than
     /// 0 are not sent.
@@ -54,7 +56,8 @@ pub struct Cookie {
 }
 
 impl Cookie {
-    /// Creates a session cookie for all pages of `domain`, which is a host, or a domain if it begins with a dot.
+    /// Creates a session cookie for all paths. If `domain` begins with a dot, the cookie is for that domain; otherwise,
+    /// `domain` is the only host to which it is sent.
     pub fn new(name: &str, value: &str, domain: &str) -> Cookie {
         let is_domain = domain.starts_with('.');
         Cookie {
@@ -77,14 +80,13 @@ impl Cookie {
         }
     }
 
-    /// True if the cookie has expired at the time `now`, in seconds since 1970. At the second `expires` itself, the
-    /// cookie has already expired.
+    /// True if the cookie has expired at the time `now`, in seconds since 1970. That is the case from the second
+    /// [`expires`](Cookie::expires) onwards.
     pub fn is_expired(&self, now: i64) -> bool {
         self.expires.is_some_and(|expires| expires <= now)
     }
 
-    /// True if the cookie has the `HttpOnly` attribute, which hides the cookie from scripts in a page. The case of the
-    /// name is ignored.
+    /// True if the cookie has the `HttpOnly` attribute, which hides the cookie from scripts in a page. Case is ignored.
     pub fn is_http_only(&self) -> bool {
         self.attribute("HttpOnly").is_some()
     }
@@ -110,12 +112,12 @@ impl Cookie {
         self.domain.strip_prefix('.').unwrap_or(&self.domain)
     }
 
-    /// True if domain, path and name are equal. The values can differ.
+    /// True if both cookies have the same domain, path and name. The values can differ.
     pub(super) fn replaces(&self, other: &Cookie) -> bool {
         self.name == other.name && self.path == other.path && self.domain == other.domain
     }
 
-    /// True if the cookie contains a character that would split the header field or file line to which it is written.
+    /// True if the name or the value contains a character that would split the header field.
     pub(super) fn splits_fields(&self) -> bool {
         let splits = |text: &str| text.contains(['\r', '\n', '\0']);
         splits(&self.name) || self.value.as_deref().is_some_and(splits)

@@ -1,5 +1,5 @@
-//! Hosts and domains: the matching rules of RFC 6265 and Python, and the suffixes that are not allowed as the domain of
-//! a cookie.
+//! Hosts and domains: the matching rules of RFC 6265 and of Python, and the public suffixes, which must not be the
+//! domain of a cookie.
 
 use std::net::Ipv4Addr;
 
@@ -18,7 +18,7 @@ pub(super) fn domain_match(host: &str, domain: &str) -> bool {
     }
 }
 
-/// True for a name under which unrelated parties register names. Such a name is not allowed as the domain of a cookie.
+/// True for a name under which unrelated parties register names. A response must not set a cookie for such a domain.
 /// Examples are `com`, and with the feature `public-suffix` also `co.uk`, `github.io` and the rest of the [public
 /// suffix list](https://publicsuffix.org).
 ///
@@ -49,30 +49,30 @@ fn is_listed(_: &str) -> bool {
     false
 }
 
-/// The host name that Python uses for cookies, which appends `.local` to a name without a dot.
+/// The host name for which Python stores and sends cookies: a name without a dot gets the suffix `.local`.
 pub(super) fn effective_host(host: &str) -> String {
     if host.contains('.') { host.to_owned() } else { format!("{host}.local") }
 }
 
-/// True if the text ends in a dot followed by digits. Python treats such a text as an address.
+/// True if the text ends in a dot followed by digits. Python treats such text as an IP address.
 pub(super) fn ends_in_number(text: &str) -> bool {
     text.rsplit_once('.').is_some_and(|(_, end)| !end.is_empty() && end.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// True for text that Python treats as a host name.
+/// True for text that Python treats as a host name: not empty, not an address, and without a leading or trailing dot.
 fn is_host_name(text: &str) -> bool {
     !ends_in_number(text) && !text.is_empty() && !text.starts_with('.') && !text.ends_with('.')
 }
 
-/// Python's version of the matching rule in RFC 2965 section 1: the domain begins with a dot, and the host has more
-/// labels than the domain.
+/// Python's version of the matching rule in RFC 2965 section 1: the texts are equal, or the domain begins with a dot
+/// and occurs in the host, but not at its beginning. As in CPython, it need not occur at the end of the host.
 pub(super) fn strict_domain_match(host: &str, domain: &str) -> bool {
     let below = || host.rfind(domain).is_some_and(|at| at > 0);
     host == domain || (is_host_name(host) && below() && domain.strip_prefix('.').is_some_and(is_host_name))
 }
 
-/// Python's matching rule for lists of blocked or allowed domains: an entry with a leading dot matches all names below
-/// it, and an entry without a leading dot matches only that name.
+/// Python's matching rule for an entry in a list of blocked or allowed domains. An entry with a leading dot matches
+/// every domain that ends in it; any other entry matches only the same text.
 pub(super) fn user_domain_match(domain: &str, listed: &str) -> bool {
     let listed = listed.to_lowercase();
     if ends_in_number(domain) || ends_in_number(&listed) || !listed.starts_with('.') {
@@ -81,7 +81,7 @@ pub(super) fn user_domain_match(domain: &str, listed: &str) -> bool {
     domain.ends_with(&listed)
 }
 
-/// The "reach" of a host (RFC 2965 section 1): the domain whose hosts do not count as third parties for the given host.
+/// The "reach" of a host (RFC 2965 section 1): the domain whose hosts are not third parties to this host.
 fn reach(host: &str) -> String {
     match host.split_once('.') {
         Some((_, above)) if is_host_name(host) && (above.contains('.') || above == "local") => format!(".{above}"),
@@ -89,12 +89,12 @@ fn reach(host: &str) -> String {
     }
 }
 
-/// True if a request to `host` for a page from `origin` goes to a third party (RFC 2965 section 3.3.6).
+/// True if `host` is a third party to `origin`, the host of the page that caused the request (RFC 2965 section 3.3.6).
 pub(super) fn is_third_party(host: &str, origin: &str) -> bool {
     !strict_domain_match(host, &reach(origin))
 }
 
-/// Python's heuristic for country-code public suffixes: true for `.co.uk` and similar names.
+/// Python's heuristic for public suffixes below a country code: true for `.co.uk` and similar names.
 pub(super) fn looks_like_country_suffix(domain: &str) -> bool {
     const SECOND_LEVEL: [&str; 21] = [
         "co", "ac", "com", "edu", "org", "net", "gov", "mil", "int", "aero", "biz", "cat", "coop", "info", "jobs",
@@ -104,7 +104,7 @@ pub(super) fn looks_like_country_suffix(domain: &str) -> bool {
     parts.is_some_and(|(second, top)| top.len() == 2 && !top.contains('.') && SECOND_LEVEL.contains(&second))
 }
 
-/// The domain and all of its parents, each without a leading dot: `a.b.c`, `b.c` and `c`.
+/// The host and all of its parent domains, without leading dots. Those of `a.b.c` are `a.b.c`, `b.c` and `c`.
 pub(super) fn parents(host: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(host), |name| name.split_once('.').map(|(_, above)| above))
 }

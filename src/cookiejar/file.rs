@@ -1,5 +1,5 @@
-//! Cookie files: options, errors, reading a file, and replacing a file atomically. The two formats are in `mozilla.rs`
-//! and `lwp.rs`.
+//! Cookie files: their options and errors, and how a file is read and atomically replaced. The two formats are in
+//! `mozilla.rs` and `lwp.rs`.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 use super::{Cookie, CookieJar, CookiePolicy, Standard};
 use crate::http::{FieldValue, latin1};
 
-/// Selects which cookies are written to or read from a file, like the arguments of Python's `save`, `load` and
+/// Selects the cookies that are written to or read from a file, like the arguments of Python's `save`, `load` and
 /// `revert`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FileOptions {
-    /// True to include cookies that are discarded at the end of the session.
+    /// If true, cookies that are discarded at the end of the session are included.
     pub ignore_discard: bool,
-    /// True to include expired cookies.
+    /// If true, expired cookies are included.
     pub ignore_expires: bool,
 }
 
@@ -26,18 +26,18 @@ impl FileOptions {
     }
 }
 
-/// The number of cookies written to a file, and the number left out of it.
+/// The result of [`CookieFile::save`]: the number of cookies that were written, and the number that were left out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Saved {
     /// The number of cookies that were written.
     pub written: usize,
-    /// The number of cookies that were left out because the format cannot represent them: a tab or a line break would
+    /// The number of cookies that were left out because the format cannot represent them. A tab or a line break would
     /// corrupt the file, and a character above U+00FF does not fit into a byte. A cookie received under
     /// [`Standard::Rfc6265`] can contain a tab.
     pub unwritable: usize,
 }
 
-/// The reason why cookies were not loaded from a file. The jar is then unchanged.
+/// The error for a file from which no cookies were loaded. The jar is unchanged.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum LoadError {
@@ -45,7 +45,7 @@ pub enum LoadError {
     Io {
         /// The path of the file.
         path: PathBuf,
-        /// The error that was returned when the file was read.
+        /// The error from the operating system.
         error: io::Error,
     },
     /// The file is not in the expected format.
@@ -71,8 +71,8 @@ impl fmt::Display for LoadError {
 impl std::error::Error for LoadError {}
 
 impl From<LoadError> for io::Error {
-    /// Converts the error and keeps the kind of a system error. For a file in another format, the kind is
-    /// [`InvalidData`](io::ErrorKind::InvalidData).
+    /// Converts the error. The kind is that of the system error, or [`InvalidData`](io::ErrorKind::InvalidData) for a
+    /// file in another format.
     fn from(error: LoadError) -> Self {
         let kind = match &error {
             LoadError::Io { error, .. } => error.kind(),
@@ -93,7 +93,7 @@ pub struct CookieFile<F> {
 }
 
 impl<F: FileFormat> CookieFile<F> {
-    /// Refers to the file at this path, which need not exist yet.
+    /// Creates a reference to the file at this path, which need not exist yet.
     pub fn new(path: impl Into<PathBuf>) -> CookieFile<F> {
         CookieFile { path: path.into(), format: PhantomData }
     }
@@ -103,16 +103,16 @@ impl<F: FileFormat> CookieFile<F> {
         &self.path
     }
 
-    /// Writes the cookies of a jar to the file, in the jar's order. The file is replaced as a whole, and only its owner
-    /// can then read and write it.
+    /// Writes the cookies of a jar to the file, in the jar's order. The file is replaced atomically, and afterwards,
+    /// only its owner can read and write it.
     ///
     /// # Errors
-    /// Returns an error if the file cannot be written. The file is then unchanged.
+    /// Returns an error if the file cannot be written. The previous file is then unchanged.
     pub fn save<P: CookiePolicy>(&self, jar: &CookieJar<P>, now: i64, options: FileOptions) -> io::Result<Saved> {
         F::FORMAT.save(&self.path, jar, now, options)
     }
 
-    /// Adds the cookies of the file to a jar. The policy is not consulted.
+    /// Adds the cookies in the file to a jar. The policy is not consulted.
     ///
     /// # Errors
     /// Returns an error if the file cannot be read or is in another format. The jar is then unchanged.
@@ -125,7 +125,7 @@ impl<F: FileFormat> CookieFile<F> {
         F::FORMAT.load(&self.path, jar, now, options, false)
     }
 
-    /// Replaces the cookies of a jar with those of the file.
+    /// Replaces the cookies of a jar with those in the file.
     ///
     /// # Errors
     /// Returns the same errors as [`load`](CookieFile::load).
@@ -138,38 +138,39 @@ impl<F: FileFormat> CookieFile<F> {
         F::FORMAT.load(&self.path, jar, now, options, true)
     }
 
-    /// The content that [`save`](CookieFile::save) writes. Each Latin-1 character is one byte.
+    /// The content that [`save`](CookieFile::save) would write, in Latin-1, and the number of cookies in it.
     pub fn content<P: CookiePolicy>(jar: &CookieJar<P>, now: i64, options: FileOptions) -> (Vec<u8>, Saved) {
         F::FORMAT.content(jar, now, options)
     }
 }
 
-/// A format of a [`CookieFile`]. Only this crate can implement it.
+/// The format of a [`CookieFile`]. Only this crate can implement this trait.
 pub trait FileFormat {
-    /// The functions of the format.
+    /// The header of the format, its writer and its parser.
     const FORMAT: Format;
 }
 
-/// The functions of a file format: one formats a cookie as a line, and one parses a file.
+/// The header of a file format, its writer for one cookie, and its parser for a whole file.
 pub struct Format {
-    /// The lines before the first cookie.
+    /// The text before the first cookie, with its line terminators.
     pub(super) header: &'static str,
     /// Formats a cookie as a line without its line terminator; `None` if the format cannot represent the cookie.
     pub(super) write: fn(&Cookie) -> Option<String>,
-    /// Parses the cookies of a file.
+    /// Parses the text of a file. Fails at the first malformed line.
     pub(super) read: fn(&str) -> Result<Vec<Cookie>, LineError>,
 }
 
 impl Format {
-    /// The content of a file with the cookies of the jar.
+    /// Formats the cookies that `options` select. Returns the content of the file, and the number of cookies written
+    /// and left out.
     fn content<P: CookiePolicy>(&self, jar: &CookieJar<P>, now: i64, options: FileOptions) -> (Vec<u8>, Saved) {
         let mut content = self.header.as_bytes().to_vec();
         let mut saved = Saved::default();
         for cookie in jar.iter().filter(|cookie| options.include(cookie, now)) {
             let before = content.len();
             let line = (self.write)(&named(cookie.clone()));
-            // Appending fails at a character above U+00FF. Part of the line has then already been written, so it is
-            // removed again.
+            // Appending fails at a character above U+00FF, when part of the line has already been appended. That part
+            // is removed.
             if line.is_some_and(|line| line.append_to(&mut content).is_ok()) {
                 content.push(b'\n');
                 saved.written += 1;
@@ -181,7 +182,7 @@ impl Format {
         (content, saved)
     }
 
-    /// Writes the cookies of the jar to a file.
+    /// Writes the cookies that `options` select to a file.
     fn save<P: CookiePolicy>(
         &self,
         path: &Path,
@@ -195,8 +196,8 @@ impl Format {
         Ok(saved)
     }
 
-    /// Adds all cookies of a file to the jar, or none if there is an error. If `replace` is true, the previous cookies
-    /// of the jar are removed.
+    /// Adds the cookies in a file that `options` select to the jar, or none if there is an error. If `replace` is true,
+    /// the previous cookies of the jar are removed first.
     fn load<P: CookiePolicy>(
         &self,
         path: &Path,
@@ -209,7 +210,7 @@ impl Format {
         let bytes = fs::read(path).map_err(|error| LoadError::Io { path: owned(), error })?;
         let cookies = (self.read)(&latin1(&bytes));
         let cookies = cookies.map_err(|(line, reason)| LoadError::Format { path: owned(), line, reason })?;
-        // Nothing below can fail. If reading has failed above, the jar keeps its old cookies.
+        // The jar is changed only after everything that can fail, so that it keeps its cookies if there is an error.
         if replace {
             jar.clear();
         }
@@ -243,12 +244,12 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     lines.enumerate().map(|(at, line)| (at + 1, line))
 }
 
-/// Replaces the content of a file atomically: a reader sees either the old content or the new content. Only the owner
-/// of the file can then read and write it (mode 0600), regardless of the mode of the old file.
+/// Replaces the content of a file atomically, so that a reader sees either the old or the new content. Afterwards, only
+/// the owner of the file can read and write it (mode 0600), regardless of the mode of the old file.
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    // If the path is a symbolic link, the target is replaced and the link stays.
+    // If the path is a symbolic link, its target is replaced and the link is kept.
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    // Renaming would replace a device or a pipe with a regular file.
+    // A device or a pipe is written in place, because renaming would replace it with a regular file.
     if fs::metadata(&target).is_ok_and(|metadata| !metadata.is_file()) {
         return OpenOptions::new().write(true).open(&target)?.write_all(content);
     }
@@ -266,7 +267,7 @@ fn fill(mut file: File, content: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Creates a new file in the directory of `target` that only its owner can open.
+/// Creates a new file in the directory of `target`, with a mode that allows only its owner to open it.
 fn create_beside(target: &Path) -> io::Result<(PathBuf, File)> {
     let name = target.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     let mut options = OpenOptions::new();
@@ -282,7 +283,8 @@ fn create_beside(target: &Path) -> io::Result<(PathBuf, File)> {
         let scratch = target.with_file_name(scratch);
         match options.open(&scratch) {
             Ok(file) => return Ok((scratch, file)),
-            // The file was left by a killed process with the same id, or another thread is using it.
+            // Another thread is using this name, or a killed process with the same id has left the file. The next name
+            // is tried.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
         }

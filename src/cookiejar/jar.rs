@@ -1,5 +1,6 @@
-//! [`CookieJar`]: extracts cookies from responses and adds them to requests. `rfc6265` and `python` parse the fields
-//! and decide which cookies are allowed; `store.rs` keeps the cookies in order and limits their number.
+//! [`CookieJar`]: extracts cookies from responses and adds them to requests. The parsers of the fields and the rules
+//! for cookies are in `rfc6265` and `python`; the order of the cookies and the limits on their number are in
+//! `store.rs`.
 
 use std::fmt;
 
@@ -8,9 +9,10 @@ use super::store::Store;
 use super::{Cookie, CookiePolicy, Policy, RequestUrl, Standard, python, rfc6265};
 use crate::http::{FieldValue, HeaderList, InvalidHeader, latin1};
 
-/// The cookies of a client, like Python's class of the same name.
+/// The cookies of a client, like Python's `CookieJar`.
 ///
-/// The jar has no clock. `now` is the time in seconds since 1970-01-01 00:00:00 UTC. It should not decrease.
+/// The jar has no clock. The argument `now` is the time in seconds since 1970-01-01 00:00:00 UTC, and should not
+/// decrease from call to call.
 ///
 /// ```
 /// use serve_forever::cookiejar::{CookieJar, RequestUrl};
@@ -39,7 +41,7 @@ impl CookieJar {
 }
 
 impl<P: CookiePolicy> CookieJar<P> {
-    /// Creates an empty jar with this policy.
+    /// Creates an empty jar that follows `policy`.
     pub fn with_policy(policy: P) -> CookieJar<P> {
         CookieJar { store: Store::default(), policy }
     }
@@ -50,17 +52,17 @@ impl<P: CookiePolicy> CookieJar<P> {
     }
 
     /// Mutable access to the policy. Changing the policy does not remove cookies from the jar, but
-    /// [`header`](CookieJar::header) applies the new policy.
+    /// [`header`](CookieJar::header) then applies the new policy.
     pub fn policy_mut(&mut self) -> &mut P {
         &mut self.policy
     }
 
-    /// Adds the cookies in a response to a request for this URL, like Python's `extract_cookies`. `fields` are the
-    /// values of the response's `Set-Cookie` fields, in order: bytes in Latin-1, as [`HeaderList::get_all`] returns
-    /// them, or text.
+    /// Adds the cookies that the response to a request for this URL sets, like Python's `extract_cookies`. `fields`
+    /// contains the values of the response's `Set-Cookie` fields, in order. Each is text, or Latin-1 bytes as returned
+    /// by [`HeaderList::get_all`].
     ///
-    /// A field that the policy rejects, or that cannot be parsed, is ignored; the other fields are still used. A cookie
-    /// that has already expired removes the cookie that it would have replaced.
+    /// A field that cannot be parsed, or whose cookie the policy rejects, is skipped. A cookie that has already expired
+    /// removes the cookie that it would have replaced.
     ///
     /// ```
     /// use serve_forever::cookiejar::{CookieJar, RequestUrl};
@@ -77,7 +79,7 @@ impl<P: CookiePolicy> CookieJar<P> {
         let mut bytes = Vec::new();
         for field in fields {
             bytes.clear();
-            // A field cannot contain a character outside Latin-1.
+            // Text with a character outside Latin-1 cannot come from a field, and is skipped.
             if field.append_to(&mut bytes).is_err() {
                 continue;
             }
@@ -92,7 +94,8 @@ impl<P: CookiePolicy> CookieJar<P> {
         }
     }
 
-    /// Adds a cookie if a response to this request may set it. Returns true if it was added.
+    /// Adds a cookie if a response to a request for this URL may set it. If the cookie has already expired, removes the
+    /// cookie that it would have replaced. Returns false if the cookie was rejected.
     ///
     /// The limits on the number of cookies apply, so another cookie may be removed.
     pub fn set_cookie_if_ok(&mut self, cookie: Cookie, url: &RequestUrl, now: i64) -> bool {
@@ -120,7 +123,7 @@ impl<P: CookiePolicy> CookieJar<P> {
             && self.store.unordered().any(|kept| rfc6265::overlays_secure(cookie, &kept.cookie))
     }
 
-    /// Adds a cookie without consulting the policy.
+    /// Adds a cookie without consulting the policy. No other cookie is removed, even if a limit is then exceeded.
     pub fn set_cookie(&mut self, cookie: Cookie) {
         self.store.insert(cookie);
     }
@@ -128,9 +131,9 @@ impl<P: CookiePolicy> CookieJar<P> {
     /// The value of the `Cookie` field for a request for this URL; `None` if no cookie matches. Expired cookies are
     /// removed.
     ///
-    /// Longer paths come first. For equal paths, [`Standard::Rfc6265`] puts the oldest first, and [`Standard::Python`]
-    /// keeps the cookies of a domain together. A cookie with CR, LF or NUL, which [`set_cookie`](CookieJar::set_cookie)
-    /// does not reject, is left out.
+    /// Cookies with longer paths come first. Cookies with paths of equal length are ordered by age, oldest first, under
+    /// [`Standard::Rfc6265`], and grouped by domain under [`Standard::Python`]. A cookie that contains CR, LF or NUL,
+    /// which [`set_cookie`](CookieJar::set_cookie) does not reject, is left out.
     pub fn header(&mut self, url: &RequestUrl, now: i64) -> Option<String> {
         let keys = self.keys(url);
         let policy = &self.policy;
@@ -140,8 +143,8 @@ impl<P: CookiePolicy> CookieJar<P> {
         (!pairs.is_empty()).then(|| pairs.join("; "))
     }
 
-    /// Adds the `Cookie` field to the head of a request for this URL, like Python's `add_cookie_header`. A head that
-    /// already has a `Cookie` field is not changed.
+    /// Adds the `Cookie` field to the fields of a request for this URL, like Python's `add_cookie_header`. Does nothing
+    /// if there already is a `Cookie` field.
     ///
     /// ```
     /// use serve_forever::cookiejar::{Cookie, CookieJar, RequestUrl};
@@ -155,8 +158,8 @@ impl<P: CookiePolicy> CookieJar<P> {
     /// ```
     ///
     /// # Errors
-    /// Returns an error if a cookie that [`set_cookie`](CookieJar::set_cookie) added contains a character that is not
-    /// allowed in a field.
+    /// Returns an error if a cookie that was added with [`set_cookie`](CookieJar::set_cookie) contains a character that
+    /// is not allowed in a field.
     pub fn add_cookie_header(
         &mut self,
         url: &RequestUrl,
@@ -177,7 +180,7 @@ impl<P: CookiePolicy> CookieJar<P> {
         found.into_iter().map(|stored| &stored.cookie).collect()
     }
 
-    /// The domains whose cookies can match this URL.
+    /// The domains in [`Store`] whose cookies can match this URL, with and without a leading dot.
     fn keys(&self, url: &RequestUrl) -> Vec<String> {
         let mut hosts = vec![url.host().to_owned()];
         if self.policy.settings().standard == Standard::Python {
@@ -191,8 +194,8 @@ impl<P: CookiePolicy> CookieJar<P> {
         keys
     }
 
-    /// All cookies. Domains are in the order in which they were first seen. Within a domain, the cookies are grouped by
-    /// path.
+    /// All cookies. The domains are in the order in which they were first seen. Within a domain, the cookies are
+    /// grouped by path.
     pub fn iter(&self) -> impl Iterator<Item = &Cookie> {
         self.store.iter().map(|stored| &stored.cookie)
     }
@@ -212,13 +215,13 @@ impl<P: CookiePolicy> CookieJar<P> {
         self.store.retain(|_| false);
     }
 
-    /// Removes the cookies of a domain, written as in [`Cookie::domain`]. Returns false if there were none. This is
+    /// Removes the cookies whose [`Cookie::domain`] is `domain`. Returns false if there were none. Corresponds to
     /// Python's `clear(domain)`.
     pub fn clear_domain(&mut self, domain: &str) -> bool {
         self.remove_where(|cookie| cookie.domain == domain)
     }
 
-    /// Removes the cookies with this path in a domain. Returns false if there were none. This is Python's
+    /// Removes the cookies with this domain and path. Returns false if there were none. Corresponds to Python's
     /// `clear(domain, path)`.
     pub fn clear_path(&mut self, domain: &str, path: &str) -> bool {
         self.remove_where(|cookie| cookie.domain == domain && cookie.path == path)
@@ -230,12 +233,13 @@ impl<P: CookiePolicy> CookieJar<P> {
         self.len() < before
     }
 
-    /// Removes a cookie and returns it. This is Python's `clear(domain, path, name)`.
+    /// Removes the cookie with this domain, path and name, and returns it. Corresponds to Python's `clear(domain, path,
+    /// name)`.
     pub fn remove(&mut self, domain: &str, path: &str, name: &str) -> Option<Cookie> {
         self.store.remove(domain, path, name)
     }
 
-    /// Removes all session cookies.
+    /// Removes all session cookies, which are those with [`Cookie::discard`].
     pub fn clear_session_cookies(&mut self) {
         self.store.retain(|cookie| !cookie.discard);
     }
@@ -246,7 +250,7 @@ impl<P: CookiePolicy> CookieJar<P> {
     }
 }
 
-/// True if the cookie should be sent with a request for this URL.
+/// True if the cookie must be sent with a request for this URL.
 fn is_for(policy: &impl CookiePolicy, cookie: &Cookie, url: &RequestUrl, now: i64) -> bool {
     !cookie.is_expired(now) && !cookie.splits_fields() && policy.return_ok(cookie, url)
 }

@@ -4,10 +4,11 @@ use super::Cookie;
 use super::date::{format_iso, parse_iso};
 use super::file::{CookieFile, FileFormat, Format, LineError, lines};
 
-/// The prefix of the line for a cookie.
+/// The beginning of a line with a cookie.
 const FIELD: &str = "Set-Cookie3:";
 
-/// The attributes with a meaning in the format. An attribute with the same name in [`Cookie::rest`] cannot be written.
+/// The attribute names that the format defines. An attribute in [`Cookie::rest`] with such a name is not written,
+/// because it would be read back as the defined attribute.
 const STANDARD: [&str; 12] = [
     "version",
     "port",
@@ -24,7 +25,7 @@ const STANDARD: [&str; 12] = [
 ];
 
 /// A file in the format of libwww-perl, which Python's `LWPCookieJar` reads and writes. It stores all parts of a
-/// cookie, but no years after 9999.
+/// cookie. An expiry time after the year 9999 is written as the end of that year.
 ///
 /// ```
 /// use serve_forever::cookiejar::{Cookie, CookieJar, FileOptions, LwpFile};
@@ -40,7 +41,7 @@ const STANDARD: [&str; 12] = [
 /// ```
 pub type LwpFile = CookieFile<Lwp>;
 
-/// Selects the format of libwww-perl as the type parameter of [`CookieFile`]. This type has no values.
+/// The format of libwww-perl, as a type parameter for [`CookieFile`]. This type has no values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lwp {}
 
@@ -72,12 +73,12 @@ fn write(cookie: &Cookie) -> Option<String> {
     (is_token(&cookie.name) && !is_broken).then(|| format!("{FIELD} {}", join(&words)))
 }
 
-/// True if this name is allowed for a non-standard attribute.
+/// True if an attribute in [`Cookie::rest`] with this name can be written.
 fn is_writable_name(name: &str) -> bool {
     is_token(name) && !STANDARD.contains(&&*name.to_ascii_lowercase())
 }
 
-/// True if a parser of this format would read the text as a single name.
+/// True if a parser of this format reads the text as a single name.
 fn is_token(text: &str) -> bool {
     !text.is_empty() && !text.contains(ends_token)
 }
@@ -91,8 +92,8 @@ fn is_blank(character: char) -> bool {
     character.is_whitespace() || matches!(character, '\x1c'..='\x1f')
 }
 
-/// Joins words like Python's `join_header_words`: a value that consists of letters, digits and `_` is unchanged, and
-/// any other value is quoted.
+/// Joins words like Python's `join_header_words`. A value of letters, digits and `_` is written unchanged; any other
+/// value is quoted.
 fn join(words: &[(&str, Option<&str>)]) -> String {
     let word = |(name, value): &(&str, Option<&str>)| match value {
         None => (*name).to_owned(),
@@ -110,7 +111,7 @@ fn read(text: &str) -> Result<Vec<Cookie>, LineError> {
         return Err((1, "not an LWP cookie file: its first line is not \"#LWP-Cookies-2.0\"".to_owned()));
     }
     let mut cookies = Vec::new();
-    // Any other line is a comment.
+    // A line without the prefix is a comment.
     for (number, line) in lines.filter_map(|(number, line)| Some((number, line.strip_prefix(FIELD)?))) {
         for words in split(line) {
             cookies.push(cookie(words).map_err(|reason| (number, reason))?);
@@ -129,10 +130,10 @@ fn is_magic(line: &str) -> bool {
     })
 }
 
-/// A name, and the value after its `=` if there is one.
+/// A name, and the value after the `=`; `None` if there is no `=`.
 type Word = (String, Option<String>);
 
-/// The words of a line, grouped by cookie, like Python's `split_header_words`. A comma begins the next cookie.
+/// Splits a line into the words of each cookie, like Python's `split_header_words`. A comma begins the next cookie.
 fn split(line: &str) -> Vec<Vec<Word>> {
     let mut cookies = vec![Vec::new()];
     let mut rest = line.trim_start_matches(is_blank);
@@ -154,7 +155,8 @@ fn split(line: &str) -> Vec<Vec<Word>> {
     cookies
 }
 
-/// The value after an `=`, without its quotes and escapes, and the text after it.
+/// Parses the value after an `=`, if there is one. Returns the value without quotes and escapes, and the rest of the
+/// text.
 fn split_value(text: &str) -> (Option<String>, &str) {
     let Some(after) = text.trim_start_matches(is_blank).strip_prefix('=') else { return (None, text) };
     let after = after.trim_start_matches(is_blank);
@@ -165,7 +167,8 @@ fn split_value(text: &str) -> (Option<String>, &str) {
     (Some(value.to_owned()), rest)
 }
 
-/// The text up to the closing quote, without the backslashes that escape characters, and the text after the quote.
+/// Parses the text up to the closing quote, and removes the backslashes that escape characters. Returns the value and
+/// the text after the quote; `None` if there is no closing quote.
 fn split_quoted(text: &str) -> Option<(String, &str)> {
     let mut value = String::new();
     let mut characters = text.char_indices();

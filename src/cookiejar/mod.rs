@@ -1,9 +1,9 @@
 //! Python's `http.cookiejar`: the cookies of a client, under the rules of RFC 6265bis or of CPython.
 //!
-//! [`CookieJar`] extracts cookies from responses and adds them to requests, and [`Policy`] selects which ones.
-//! [`MozillaFile`] and [`LwpFile`] store them on disk. The jar has no clock and no socket: the time is an argument of
-//! every call that needs it, and a request is represented by a [`RequestUrl`]. The server side of cookies is in
-//! [`cookies`](crate::cookies).
+//! [`CookieJar`] extracts cookies from responses and adds them to requests. [`Policy`] selects the cookies to keep and
+//! to send. [`MozillaFile`] and [`LwpFile`] store cookies on disk. The jar has no clock and no socket: the time is an
+//! argument of every call that needs it, and a request is represented by a [`RequestUrl`]. The server side of cookies
+//! is in [`cookies`](crate::cookies).
 //!
 //! | module | content |
 //! |---|---|

@@ -1,17 +1,17 @@
-//! The `cookies.txt` format of Netscape, which Mozilla, curl, wget and Python's `MozillaCookieJar` use.
+//! The `cookies.txt` format of Netscape, which Mozilla, curl, wget and Python's `MozillaCookieJar` also use.
 
 use super::Cookie;
 use super::file::{CookieFile, FileFormat, Format, LineError, lines};
 
-/// The prefix of the line for a cookie with the `HttpOnly` attribute.
+/// The beginning of a line with a cookie that has the `HttpOnly` attribute.
 const HTTP_ONLY: &str = "#HttpOnly_";
 
 /// A file in the `cookies.txt` format, which Python's `MozillaCookieJar` reads and writes.
 ///
-/// A line has seven fields, separated by tabs: domain, `TRUE` if the domain begins with a dot, path, `TRUE` for
-/// `Secure`, the time in seconds at which the cookie expires, name and value. `#HttpOnly_` before the domain stands for
-/// the `HttpOnly` attribute. The format cannot represent ports, comments, `SameSite` or other attributes, so they are
-/// lost.
+/// A line has seven fields, separated by tabs: domain, `TRUE` if the domain begins with a dot, path, `TRUE` if the
+/// cookie has `Secure`, the time in seconds at which the cookie expires, name and value. `#HttpOnly_` before the domain
+/// means that the cookie has `HttpOnly`. Ports, comments, `SameSite` and other attributes are lost, because the format
+/// cannot represent them.
 ///
 /// ```
 /// use serve_forever::cookiejar::{CookieJar, FileOptions, MozillaFile, RequestUrl};
@@ -29,7 +29,7 @@ const HTTP_ONLY: &str = "#HttpOnly_";
 /// ```
 pub type MozillaFile = CookieFile<Mozilla>;
 
-/// Selects the `cookies.txt` format as the type parameter of [`CookieFile`]. This type has no values.
+/// The `cookies.txt` format, as a type parameter for [`CookieFile`]. This type has no values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mozilla {}
 
@@ -47,7 +47,7 @@ fn write(cookie: &Cookie) -> Option<String> {
     let flag = |set| if set { "TRUE" } else { "FALSE" };
     let domain = cookie.domain.as_str();
     let expires = cookie.expires.map(|expires| expires.to_string()).unwrap_or_default();
-    // In this format, a cookie without a value is written as a value with an empty name.
+    // In this format, a cookie without a value is a value with an empty name.
     let (name, value) = match &cookie.value {
         Some(value) => (cookie.name.as_str(), value.as_str()),
         None => ("", cookie.name.as_str()),
@@ -65,7 +65,7 @@ fn write(cookie: &Cookie) -> Option<String> {
 fn read(text: &str) -> Result<Vec<Cookie>, LineError> {
     let mut lines = lines(text);
     let magic = lines.next().map_or("", |(_, line)| line);
-    // Like Python, this checks only the beginning of the line.
+    // As in Python, only the beginning of the line is checked.
     if !["# Netscape HTTP Cookie File", "# HTTP Cookie File"].iter().any(|known| magic.starts_with(known)) {
         return Err((1, "not a cookies.txt file: its first line is not \"# Netscape HTTP Cookie File\"".to_owned()));
     }
@@ -104,8 +104,8 @@ fn read_line(line: &str) -> Result<Option<Cookie>, String> {
     }))
 }
 
-/// Parses the time in seconds at which a cookie expires. An empty field or 0, which curl writes, means the end of the
-/// session. A fraction is truncated.
+/// Parses the time in seconds at which a cookie expires. Returns `Some(None)` for a session cookie: its field is empty
+/// or, as written by curl, 0. A fraction is truncated.
 fn read_expires(field: &str) -> Option<Option<i64>> {
     let field = field.trim();
     if field.is_empty() {
@@ -113,7 +113,7 @@ fn read_expires(field: &str) -> Option<Option<i64>> {
     }
     let seconds = match field.parse::<i64>() {
         Ok(seconds) => seconds,
-        // A number that is too large saturates to the maximum value.
+        // The conversion truncates a fraction, and saturates if the number is too large.
         Err(_) => field.parse::<f64>().ok().filter(|seconds| seconds.is_finite())? as i64,
     };
     Some((seconds != 0).then_some(seconds))

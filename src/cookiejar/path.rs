@@ -1,9 +1,9 @@
-//! Cookie paths: the default path, the matching rule, and the escapes that Python adds.
+//! The paths of cookies: the default path, the matching rule, and Python's escaping.
 
 use std::fmt::Write;
 
-/// The path of a cookie without a `Path` attribute (RFC 6265 section 5.1.4): the path of the request up to but not
-/// including its last `/`, or `/` if nothing is left.
+/// The path of a cookie without a `Path` attribute (RFC 6265 section 5.1.4): the path of the request up to, but not
+/// including, its last `/`, or `/` if that would be empty.
 pub(super) fn default_path(request: &str) -> &str {
     match request.rfind('/') {
         Some(1..) if request.starts_with('/') => &request[..request.rfind('/').unwrap_or(0)],
@@ -11,8 +11,8 @@ pub(super) fn default_path(request: &str) -> &str {
     }
 }
 
-/// True if a cookie with the path `cookie` is for the page `request` (RFC 6265 section 5.1.4): the paths are the same,
-/// or `request` is below `cookie`. `/foo` does not match `/foobar`.
+/// True if the path `request` matches the path `cookie` (RFC 6265 section 5.1.4): they are equal, or `request` is below
+/// `cookie`. `/foobar` does not match `/foo`.
 pub(super) fn path_match(request: &str, cookie: &str) -> bool {
     match request.strip_prefix(cookie) {
         Some(rest) => rest.is_empty() || cookie.ends_with('/') || rest.starts_with('/'),
@@ -20,8 +20,8 @@ pub(super) fn path_match(request: &str, cookie: &str) -> bool {
     }
 }
 
-/// Escapes each character that is not allowed in a path, encoded as UTF-8, and converts all escapes to upper case.
-/// Python compares paths in this form.
+/// Percent-encodes the UTF-8 bytes of each character that is not allowed in a path, and converts the digits of existing
+/// escapes to upper case. Python compares paths in this form.
 pub(super) fn escape_path(path: &str) -> String {
     let mut escaped = String::with_capacity(path.len());
     let mut bytes = path.as_bytes();

@@ -1,5 +1,5 @@
-//! The policy for accepting cookies from responses and sending them with requests: its settings, and the trait with
-//! which a program adds its own rules. The rules of the two standards are in `python` and `rfc6265`.
+//! The policy for accepting and sending cookies: its settings, and the trait with which a program adds its own rules.
+//! The rules of the two standards are in `python` and `rfc6265`.
 
 use super::domain::{is_single_label, is_third_party, user_domain_match};
 use super::{Cookie, RequestUrl, is_public_suffix, python, rfc6265};
@@ -29,38 +29,39 @@ pub enum Standard {
 pub struct Policy {
     /// The standard to follow.
     pub standard: Standard,
-    /// If false, cookies are neither accepted nor sent. The name comes from Python, where this setting applies only to
-    /// Netscape cookies. No other kind is supported here.
+    /// If false, no cookies are accepted or sent. The name is that of Python's setting, which applies only to Netscape
+    /// cookies; here, there is no other kind.
     pub netscape: bool,
-    /// Domains whose cookies are neither accepted nor sent. A domain with a leading dot stands for all names below it,
-    /// and a domain without one for only that name.
+    /// Domains whose cookies are neither accepted nor sent. An entry is compared with [`Cookie::domain`]. An entry with
+    /// a leading dot matches every domain that ends in it; any other entry matches only the same text.
     pub blocked_domains: Vec<String>,
-    /// The only domains whose cookies are accepted and sent, in the same form as `blocked_domains`; `None` means all
-    /// domains.
+    /// The only domains whose cookies are accepted and sent, compared in the same way as `blocked_domains`; `None`
+    /// means all domains.
     pub allowed_domains: Option<Vec<String>>,
     /// The schemes over which cookies with the `Secure` attribute are sent.
     pub secure_protocols: Vec<String>,
-    /// True if an [unverifiable](RequestUrl::unverifiable) request to a third party neither carries nor sets cookies.
+    /// If true, no cookies are sent with an [unverifiable](RequestUrl::unverifiable) request to a third party, or
+    /// accepted from its response.
     pub strict_ns_unverifiable: bool,
-    /// A function that returns true for a name that is not allowed as the domain of a cookie. The argument is in lower
-    /// case, without a leading dot. The default is [`is_public_suffix`]; only [`Standard::Rfc6265`] uses it.
+    /// A function that returns true for a name that must not be the domain of a cookie. The argument is in lower case,
+    /// without a leading dot. The default is [`is_public_suffix`]. Used only with [`Standard::Rfc6265`].
     pub is_public_suffix: fn(&str) -> bool,
-    /// The maximum number of cookies per domain. If there are more, cookies are removed: first those without `Secure`,
-    /// and among them the least recently used first. Default: 180 for [`Standard::Rfc6265`] (section 6.1 requires at
+    /// The maximum number of cookies per domain. Beyond it, cookies are removed: those without `Secure` first, and
+    /// among those, the least recently used first. Default: 180 for [`Standard::Rfc6265`] (section 6.1 requires at
     /// least 50), and no limit for Python.
     pub max_per_domain: usize,
     /// The maximum number of cookies in the whole jar. Default: 3000 for [`Standard::Rfc6265`] (the minimum in section
     /// 6.1), and no limit for Python.
     pub max_cookies: usize,
-    /// True if domains such as `.co.uk` are refused, according to Python's heuristic. Used only with
-    /// [`Standard::Python`].
+    /// If true, Python's heuristic is used to reject domains such as `.co.uk`. Used only with [`Standard::Python`].
     pub strict_domain: bool,
     /// The sum of [`STRICT_NO_DOTS`](Policy::STRICT_NO_DOTS), [`STRICT_NON_DOMAIN`](Policy::STRICT_NON_DOMAIN) and
-    /// [`RFC2965_MATCH`](Policy::RFC2965_MATCH); 0 means none of them. Used only with [`Standard::Python`].
+    /// [`RFC2965_MATCH`](Policy::RFC2965_MATCH); 0 means that no flag is set. Used only with [`Standard::Python`].
     pub strict_ns_domain: u8,
-    /// True if a cookie is refused when its name begins with `$`. Used only with [`Standard::Python`].
+    /// If true, a cookie whose name begins with `$` is rejected. Used only with [`Standard::Python`].
     pub strict_ns_set_initial_dollar: bool,
-    /// True if a cookie is refused when its path does not match the request. Used only with [`Standard::Python`].
+    /// If true, a cookie whose `Path` attribute does not match the request is rejected. Used only with
+    /// [`Standard::Python`].
     pub strict_ns_set_path: bool,
 }
 
@@ -110,7 +111,7 @@ impl Policy {
         Policy { standard: Standard::Python, max_per_domain: usize::MAX, max_cookies: usize::MAX, ..Policy::default() }
     }
 
-    /// The settings for RFC 6265bis without a list of public suffixes: only names without a dot are refused as domains.
+    /// The settings for RFC 6265bis without the public suffix list: only a name without a dot is rejected as a domain.
     pub fn without_public_suffixes() -> Policy {
         Policy { is_public_suffix: is_single_label, ..Policy::default() }
     }
@@ -120,25 +121,26 @@ impl Policy {
         self.secure_protocols.iter().any(|scheme| scheme == url.scheme())
     }
 
-    /// True if the lists of blocked and allowed domains allow this domain.
+    /// True if this domain is not blocked and, if there is a list of allowed domains, is in that list.
     fn allows(&self, domain: &str) -> bool {
         let is_in = |list: &[String]| list.iter().any(|listed| user_domain_match(domain, listed));
         !is_in(&self.blocked_domains) && self.allowed_domains.as_deref().is_none_or(is_in)
     }
 
-    /// Checks the rules that apply under both standards, for accepting cookies and for sending them.
+    /// True if the rules that are common to both standards, and to accepting and sending, allow this cookie.
     fn is_ok(&self, cookie: &Cookie, url: &RequestUrl) -> bool {
         let third_party = url.origin().is_some_and(|origin| is_third_party(url.host(), origin));
         self.netscape
             && !(third_party && self.strict_ns_unverifiable)
-            // A cookie with SameSite (RFC 6265bis section 5.6.7) is sent only with same-site requests.
+            // A cookie with `SameSite=Strict` or `Lax` is set and sent only by same-site requests (RFC 6265bis section
+            // 5.6.7).
             && !(third_party && self.standard == Standard::Rfc6265 && rfc6265::is_same_site_only(cookie))
             && self.allows(&cookie.domain)
     }
 }
 
-/// Rules about which cookies a jar accepts and sends. [`Policy`] implements those of the standards. A program can add
-/// rules of its own in another implementation, like a subclass of Python's `DefaultCookiePolicy`.
+/// The rules that determine the cookies that a jar accepts and sends. [`Policy`] implements the rules of the standards.
+/// A program can add its own rules by implementing this trait, like a subclass of Python's `DefaultCookiePolicy`.
 ///
 /// ```
 /// use serve_forever::cookiejar::{Cookie, CookieJar, CookiePolicy, Policy, RequestUrl};
@@ -161,16 +163,17 @@ impl Policy {
 /// # Ok::<(), serve_forever::cookiejar::InvalidUrl>(())
 /// ```
 pub trait CookiePolicy {
-    /// The settings, which also determine the parsing, the order and the maximum number of cookies.
+    /// The settings. They also determine how fields are parsed, how cookies are ordered, and the maximum number of
+    /// cookies.
     fn settings(&self) -> &Policy;
 
-    /// True if this cookie, from a response to this request, is accepted. Also called for a cookie that has already
-    /// expired, because accepting such a cookie removes the stored cookie of the same name.
+    /// True if this cookie is accepted from a response to this request. Also called for a cookie that has already
+    /// expired, because accepting it removes the stored cookie that it replaces.
     fn set_ok(&self, cookie: &Cookie, url: &RequestUrl) -> bool {
         self.settings().set_ok(cookie, url)
     }
 
-    /// True if this cookie is sent with this request. The method is not called for expired cookies.
+    /// True if this cookie is sent with this request. Not called for expired cookies.
     fn return_ok(&self, cookie: &Cookie, url: &RequestUrl) -> bool {
         self.settings().return_ok(cookie, url)
     }

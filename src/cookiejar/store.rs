@@ -1,4 +1,4 @@
-//! The cookies of a jar by domain, their order, and the limits on their number. The rules for keeping and sending
+//! The cookies of a jar by domain: their order, and the limits on their number. The rules for keeping and sending
 //! cookies are in `rfc6265` and `python`.
 
 use std::collections::HashMap;
@@ -9,8 +9,8 @@ use super::Cookie;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Store {
     domains: HashMap<String, Domain>,
-    /// A counter that is incremented for every added cookie and every request. It orders events more precisely than the
-    /// jar's times, which are whole seconds.
+    /// A counter that is incremented for every added cookie and every request. It orders uses more precisely than the
+    /// times of the jar, which are whole seconds.
     ticks: u64,
     /// The number of cookies in all domains.
     len: usize,
@@ -23,19 +23,19 @@ struct Domain {
     cookies: Vec<Stored>,
 }
 
-/// A cookie, and the values of `ticks` when it was added and last used.
+/// A cookie, and the values of [`Store::ticks`] at which it was added and last used.
 #[derive(Debug, Clone)]
 pub(super) struct Stored {
     pub(super) cookie: Cookie,
-    /// The value of `ticks` when the first cookie with this domain, path and name was added.
+    /// The value of `ticks` at which the first cookie with this domain, path and name was added.
     pub(super) created: u64,
-    /// The value of `ticks` when the cookie was added, replaced or last sent.
+    /// The value of `ticks` at which the cookie was added, replaced or last sent, whichever was latest.
     used: u64,
 }
 
 impl Store {
-    /// Adds a cookie. If there is a cookie with the same domain, path and name, the new cookie replaces it and inherits
-    /// its position and age.
+    /// Adds a cookie, or replaces the cookie with the same domain, path and name. The replacement inherits the position
+    /// and the age.
     pub(super) fn insert(&mut self, cookie: Cookie) {
         self.ticks += 1;
         let now = self.ticks;
@@ -51,7 +51,7 @@ impl Store {
         cookies.insert(place, Stored { cookie, created: now, used: now });
     }
 
-    /// All cookies in order.
+    /// All cookies, in the order of their domains.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Stored> {
         let mut domains: Vec<&Domain> = self.domains.values().collect();
         domains.sort_unstable_by_key(|domain| domain.first_seen);
@@ -72,7 +72,7 @@ impl Store {
         self.len = self.domains.values().map(|domain| domain.cookies.len()).sum();
     }
 
-    /// Removes a cookie and returns it.
+    /// Removes the cookie with this domain, path and name, and returns it.
     pub(super) fn remove(&mut self, domain: &str, path: &str, name: &str) -> Option<Cookie> {
         let cookies = &mut self.domains.get_mut(domain)?.cookies;
         let is_it = |stored: &Stored| stored.cookie.path == path && stored.cookie.name == name;
@@ -89,7 +89,7 @@ impl Store {
         self.len
     }
 
-    /// The cookies of the domains in `keys` for which `wanted` returns true, in order.
+    /// The cookies of the domains in `keys` for which `wanted` returns true, in the order of [`iter`](Self::iter).
     pub(super) fn select(&self, keys: &[String], wanted: impl Fn(&Cookie) -> bool) -> Vec<&Stored> {
         let mut domains: Vec<&Domain> = keys.iter().filter_map(|key| self.domains.get(key)).collect();
         domains.sort_unstable_by_key(|domain| domain.first_seen);
@@ -97,7 +97,7 @@ impl Store {
         cookies.filter(|stored| wanted(&stored.cookie)).collect()
     }
 
-    /// Marks the cookies of the domains in `keys` for which `wanted` returns true as used now.
+    /// Records a use of the cookies of the domains in `keys` for which `wanted` returns true.
     pub(super) fn mark_used(&mut self, keys: &[String], wanted: impl Fn(&Cookie) -> bool) {
         self.ticks += 1;
         for key in keys {
@@ -106,15 +106,15 @@ impl Store {
         }
     }
 
-    /// True if the domain `bare`, counted with and without a leading dot, has more cookies than `most_of_domain`, or
-    /// the jar has more than `most`.
+    /// True if the jar has more than `most` cookies, or more than `most_of_domain` cookies whose domain is `bare` or
+    /// `bare` with a leading dot.
     pub(super) fn exceeds(&self, bare: &str, most_of_domain: usize, most: usize) -> bool {
         let count = |key: &str| self.domains.get(key).map_or(0, |domain| domain.cookies.len());
         self.len > most || count(bare) + count(&format!(".{bare}")) > most_of_domain
     }
 
-    /// Removes cookies until neither limit is exceeded (RFC 6265bis section 5.7). Cookies of the domain without
-    /// `Secure` are removed first, and among those the least recently used.
+    /// Removes cookies until neither limit is exceeded (RFC 6265bis section 5.7). For the limit of the domain, cookies
+    /// without `Secure` are removed first. Among cookies of equal rank, the least recently used are removed first.
     pub(super) fn evict(&mut self, bare: &str, most_of_domain: usize, most: usize) {
         let keys = [bare.to_owned(), format!(".{bare}")];
         while self.exceeds(bare, most_of_domain, usize::MAX) {

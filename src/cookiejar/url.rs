@@ -20,7 +20,7 @@ pub struct RequestUrl {
     origin: Option<String>,
 }
 
-/// The error for a URL that the jar cannot use.
+/// The error for a URL that [`RequestUrl::parse`] rejects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidUrl(String);
 
@@ -75,9 +75,9 @@ impl RequestUrl {
         Some(RequestUrl { scheme, host: canonical(host)?, port, path: path.to_owned(), origin: None })
     }
 
-    /// Marks a request as one that the user neither made nor could approve (RFC 2965 section 3.3.6). Such a request
-    /// loads a part of a page from the host `origin`, or follows a redirect from that host. The policy may then treat
-    /// it as a request to a third party.
+    /// Marks a request as unverifiable (RFC 2965 section 3.3.6): the user had no opportunity to approve it, because it
+    /// loads a part of a page from the host `origin`, or follows a redirect from that host. If the two hosts are
+    /// unrelated, the policy then treats it as a request to a third party.
     ///
     /// ```
     /// use serve_forever::cookiejar::RequestUrl;
@@ -109,13 +109,15 @@ impl RequestUrl {
         &self.path
     }
 
-    /// The host of the page that an unverifiable request is for.
+    /// The host of the page or redirect that caused an [unverifiable](RequestUrl::unverifiable) request; `None` for any
+    /// other request.
     pub fn origin(&self) -> Option<&str> {
         self.origin.as_deref()
     }
 }
 
-/// Splits `host:port`; the colons between the brackets of an IPv6 address are not separators.
+/// Splits `host:port`. A colon in the brackets of an IPv6 address is not a separator. The port is empty if there is
+/// none.
 fn split_port(authority: &str) -> (&str, &str) {
     let brackets = authority.rfind(']').map_or(0, |at| at + 1);
     match authority[brackets..].rfind(':') {
@@ -126,7 +128,7 @@ fn split_port(authority: &str) -> (&str, &str) {
 
 #[cfg(feature = "idna")]
 fn canonical(host: &str) -> Option<String> {
-    // ASCII names are not checked, because IDNA rejects some existing names, such as names with an underscore.
+    // An ASCII name is not checked, because IDNA rejects some names that exist, such as those with an underscore.
     if host.is_ascii() {
         Some(host.to_ascii_lowercase())
     } else {

@@ -2,8 +2,8 @@
 
 use super::{Civil, DAY, Scanner, civil_from_days};
 
-/// Formats a time as `1994-11-24 08:49:37Z`. Because the format has four digits for the year, a time outside the years
-/// 0 to 9999 is clamped to that range.
+/// Formats a time as `1994-11-24 08:49:37Z`. The year has four digits, so a time outside the years 0 to 9999 is clamped
+/// to that range.
 pub(in crate::cookiejar) fn format_iso(seconds: i64) -> String {
     let seconds = seconds.clamp(-62_167_219_200, 253_402_300_799);
     let (year, month, day) = civil_from_days(seconds.div_euclid(DAY));
@@ -13,7 +13,7 @@ pub(in crate::cookiejar) fn format_iso(seconds: i64) -> String {
 }
 
 /// Parses a date in the forms that CPython's `http.cookiejar.iso2time` accepts, in which separators, time of day and
-/// zone are optional. `None` for text in another form, and for a year before 1970.
+/// zone are optional. Returns `None` for any other text, and for a year before 1970.
 pub(in crate::cookiejar) fn parse_iso(text: &str) -> Option<i64> {
     let mut scanner = Scanner::new(text.trim_start());
     let year = scanner.number(4, 4)?;
@@ -30,7 +30,8 @@ pub(in crate::cookiejar) fn parse_iso(text: &str) -> Option<i64> {
     at_end.then_some(seconds - offset)
 }
 
-/// Parses the time of day, after white space, a hyphen, a colon or `T`. A fraction of a second is ignored.
+/// Parses the time of day, which must be preceded by white space, a hyphen, a colon or `T`. A fraction of a second is
+/// ignored.
 fn clock(scanner: &mut Scanner<'_>) -> Option<(i64, i64, i64)> {
     let mut ahead = *scanner;
     if !ahead.blanks() && !ahead.skip_one_of("-:Tt") {
@@ -49,8 +50,8 @@ fn clock(scanner: &mut Scanner<'_>) -> Option<(i64, i64, i64)> {
     Some((hour, minute, second))
 }
 
-/// Parses a zone, which is `Z`, or an optional sign, hours and optional minutes. Returns its offset in seconds, or 0 if
-/// there is no zone.
+/// Parses a zone: `Z`, or an optional sign, hours and optional minutes. Returns its offset in seconds, or 0 if there is
+/// no zone.
 fn offset(scanner: &mut Scanner<'_>) -> i64 {
     if scanner.skip_one_of("Zz") {
         return 0;

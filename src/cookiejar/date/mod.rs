@@ -1,6 +1,5 @@
 //! Cookie dates, in seconds since 1970-01-01 00:00:00 UTC: one parser for each standard, and the calendar computations
-//! that they share. No code here reads a clock: the parser that needs the current year receives the time as an
-//! argument.
+//! that they share. No code here reads a clock: the time is an argument of the parser that needs the current year.
 
 mod iso;
 mod python;
@@ -16,16 +15,16 @@ const DAY: i64 = 86_400;
 /// The first three letters of each month's name, in lower case.
 const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 
-/// The number of a month, from 1 to 12, given its first three letters.
+/// The number of a month, from 1 to 12. `name` is the first three letters of the month, in any case.
 fn month(name: &str) -> Option<i64> {
     let position = MONTHS.iter().position(|month| month.eq_ignore_ascii_case(name))?;
     i64::try_from(position + 1).ok()
 }
 
-/// The number of days from 1970-01-01 to a date in the Gregorian calendar. The month is 1 to 12; the day may be beyond
-/// the end of the month.
+/// The number of days from 1970-01-01 to a date in the Gregorian calendar. `month` is 1 to 12; `day` may be beyond the
+/// end of the month.
 fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    // In this calculation years begin in March, so that the leap day is the last day of its year.
+    // The calculation uses years that begin in March, so that the leap day is the last day of its year.
     let year = if month <= 2 { year - 1 } else { year };
     let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
     let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
@@ -44,7 +43,7 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     (year, month, day_of_year - (153 * shifted + 2) / 5 + 1)
 }
 
-/// The year that contains a time given in seconds.
+/// The year that contains the time `seconds`.
 fn year_of(seconds: i64) -> i64 {
     civil_from_days(seconds.div_euclid(DAY)).0
 }
@@ -66,8 +65,9 @@ impl Civil {
         days_from_civil(self.year, self.month, self.day) * DAY + seconds
     }
 
-    /// The date in seconds. `None` unless it satisfies the rules that all of Python's parsers share: a year from 1970
-    /// to 9999, hours up to 24 and seconds up to 61. A day beyond the end of its month falls into the next month.
+    /// The date in seconds. Returns `None` if the date violates the rules that Python's parsers share, which require a
+    /// year from 1970 to 9999, hours up to 24 and seconds up to 61. A day beyond the end of its month becomes a day of
+    /// the next month.
     fn checked_as_in_python(self) -> Option<i64> {
         let Civil { year, month, day, hour, minute, second } = self;
         let valid = (1970..=9999).contains(&year)
@@ -91,7 +91,7 @@ impl<'t> Scanner<'t> {
         Scanner { rest: text }
     }
 
-    /// Consumes the longest run of characters of this kind, up to `most` characters.
+    /// Consumes characters as long as `kind` returns true, up to `most` characters. Returns the consumed text.
     fn run(&mut self, most: usize, kind: impl Fn(char) -> bool) -> &'t str {
         let end = self.rest.char_indices().take(most).find(|(_, c)| !kind(*c)).map(|(at, _)| at);
         let end = end.unwrap_or_else(|| self.rest.char_indices().nth(most).map_or(self.rest.len(), |(at, _)| at));
@@ -100,7 +100,8 @@ impl<'t> Scanner<'t> {
         run
     }
 
-    /// Consumes a number with `least` to `most` digits.
+    /// Consumes a number with `least` to `most` digits and returns its value. Consumes nothing if there are fewer
+    /// digits.
     fn number(&mut self, least: usize, most: usize) -> Option<i64> {
         let mut ahead = *self;
         let digits = ahead.run(most, |c| c.is_ascii_digit());
@@ -109,7 +110,7 @@ impl<'t> Scanner<'t> {
         Some(number)
     }
 
-    /// Skips one of these characters, if it is next.
+    /// Skips the next character if it is one of `characters`. Returns true if it was.
     fn skip_one_of(&mut self, characters: &str) -> bool {
         self.run(1, |c| characters.contains(c)).len() == 1
     }

@@ -3,11 +3,11 @@
 
 use super::{Civil, Scanner, is_blank, month, year_of};
 
-/// Parses a date; `None` for text in another form, a year before 1970 or after 9999, or a zone whose offset is unknown.
+/// Parses a date. Returns `None` for text in any other form, a year before 1970 or after 9999, or a zone whose offset
+/// is unknown.
 ///
-/// A year with fewer than four digits becomes the matching year that is nearest to the year of `now`. For a month that
-/// does not exist, CPython raises an exception and loses all cookies of the response (gh-153677); here the result is
-/// `None`.
+/// A two-digit year becomes the year nearest to `now` that ends in these digits. For a month that does not exist,
+/// CPython raises an exception and adds no cookie of the response (gh-153677); here, the result is `None`.
 pub(in crate::cookiejar) fn parse_python(text: &str, now: i64) -> Option<i64> {
     let mut scanner = Scanner::new(without_weekday(text.trim_start()));
     let day = scanner.number(1, 2)?;
@@ -29,7 +29,7 @@ pub(in crate::cookiejar) fn parse_python(text: &str, now: i64) -> Option<i64> {
     at_end.then_some(seconds - offset)
 }
 
-/// Removes a day of the week and a comma after it. Only the first three letters of the day are checked.
+/// Removes a leading day of the week and the comma after it. Only the first three letters of the day are checked.
 fn without_weekday(text: &str) -> &str {
     let is_weekday = |start: &str| {
         ["sun", "mon", "tue", "wed", "thu", "fri", "sat"].iter().any(|day| day.eq_ignore_ascii_case(start))
@@ -50,7 +50,8 @@ fn month_of(word: &str) -> Option<i64> {
     month(word).or_else(|| word.parse().ok())
 }
 
-/// Completes a year with fewer than four digits: returns the year nearest to that of `now` that ends in these digits.
+/// Completes a year below 1000. A two-digit year becomes the year nearest to that of `now` that ends in these digits. A
+/// year from 100 to 999 is treated in the same way, as in CPython, and becomes a different year.
 fn full_year(year: i64, now: i64) -> i64 {
     if year >= 1000 {
         return year;
@@ -64,7 +65,7 @@ fn full_year(year: i64, now: i64) -> i64 {
     }
 }
 
-/// Parses the time of day, after white space or a colon: hours, minutes and optional seconds.
+/// Parses the time of day, which must be preceded by white space or a colon: hours, minutes and optional seconds.
 fn clock(scanner: &mut Scanner<'_>) -> Option<(i64, i64, i64)> {
     let mut ahead = *scanner;
     if !ahead.blanks() && !ahead.skip_one_of(":") {
@@ -95,7 +96,7 @@ fn zone<'t>(scanner: &mut Scanner<'t>) -> Option<&'t str> {
     Some(&before[..before.len() - ahead.rest.len()])
 }
 
-/// The offset of a zone in seconds. The only known zone names are those of UTC.
+/// The offset of a zone in seconds. The only zone names with a known offset are those of UTC.
 fn offset(zone: &str) -> Option<i64> {
     if ["GMT", "UTC", "UT", "Z"].iter().any(|utc| utc.eq_ignore_ascii_case(zone)) {
         return Some(0);
@@ -110,7 +111,7 @@ fn offset(zone: &str) -> Option<i64> {
     Some(if zone.starts_with('-') { -seconds } else { seconds })
 }
 
-/// Skips a second zone name in parentheses.
+/// Skips an additional zone name in parentheses.
 fn zone_in_parentheses(scanner: &mut Scanner<'_>) {
     let mut ahead = *scanner;
     let open = ahead.skip_one_of("(");

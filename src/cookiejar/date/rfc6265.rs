@@ -1,15 +1,15 @@
 //! The date parser of RFC 6265 section 5.1.1: the parts of a date in any order, with almost any text between them. The
-//! zone is ignored: every date is UTC.
+//! zone is ignored, because every date is taken as UTC.
 
 use super::{Civil, Scanner, civil_from_days, month};
 
-/// Parses a date; `None` if a part is missing, or the date does not exist.
+/// Parses a date. Returns `None` if a part is missing, the date does not exist, or the year is before 1601.
 pub(in crate::cookiejar) fn parse_cookie_date(text: &str) -> Option<i64> {
     let mut time = None;
     let mut day = None;
     let mut month_number = None;
     let mut year = None;
-    // Each token is tried as each missing part, in this order.
+    // Each token is tried as each part that is still missing, in the order time, day, month, year.
     for token in text.split(is_delimiter).filter(|token| !token.is_empty()) {
         if time.is_none() && set(&mut time, clock(token)) {
             continue;
@@ -34,23 +34,23 @@ pub(in crate::cookiejar) fn parse_cookie_date(text: &str) -> Option<i64> {
         return None;
     }
     let seconds = Civil { year, month, day, hour, minute, second }.unix();
-    // A day that does not exist in its month would become a day of the next month.
+    // A day that does not exist in its month is rejected. `unix` has converted it to a day of the next month.
     let exists = civil_from_days(seconds.div_euclid(super::DAY)) == (year, month, day);
     exists.then_some(seconds)
 }
 
-/// Stores the date part if one was found. Returns true in that case.
+/// Sets a missing date part to `found`. Returns true if `found` is a value.
 fn set<T>(place: &mut Option<T>, found: Option<T>) -> bool {
     *place = found;
     place.is_some()
 }
 
-/// `delimiter` in RFC 6265 section 5.1.1: HTAB, and the visible ASCII characters other than letters, digits and colons.
+/// `delimiter` in RFC 6265 section 5.1.1: HTAB, the space, and ASCII punctuation other than the colon.
 fn is_delimiter(character: char) -> bool {
     matches!(character, '\t' | ' '..='/' | ';'..='@' | '['..='`' | '{'..='~')
 }
 
-/// `hms-time`: three numbers of one or two digits, separated by colons. No digit may follow.
+/// `hms-time`: three numbers of one or two digits, separated by colons, and not followed by another digit.
 fn clock(token: &str) -> Option<(i64, i64, i64)> {
     let mut scanner = Scanner::new(token);
     let hour = scanner.number(1, 2)?;
@@ -59,7 +59,7 @@ fn clock(token: &str) -> Option<(i64, i64, i64)> {
     (!scanner.rest.starts_with(|c: char| c.is_ascii_digit())).then_some((hour, minute, second))
 }
 
-/// A number of `least` to `most` digits. No digit may follow.
+/// A number of `least` to `most` digits that is not followed by another digit.
 fn leading_number(token: &str, least: usize, most: usize) -> Option<i64> {
     let mut scanner = Scanner::new(token);
     let number = scanner.number(least, most)?;

@@ -1,12 +1,12 @@
 //! CPython's parser for a `Set-Cookie` field: the function `parse_ns_headers`, and the steps of `make_cookies` that
-//! follow it. `rules.rs` decides whether the cookie is kept.
+//! follow it. The rules for keeping the cookie are in `rules.rs`.
 
 use crate::cookiejar::date::parse_python;
 use crate::cookiejar::domain::effective_host;
 use crate::cookiejar::path::{default_path, escape_path};
 use crate::cookiejar::{Cookie, RequestUrl};
 
-/// Parses a field; `None` if CPython ignores it. A field that removes a cookie results in an expired cookie.
+/// Parses a field. Returns `None` if CPython ignores the field, and an expired cookie if the field removes a cookie.
 pub(in crate::cookiejar) fn parse(field: &str, url: &RequestUrl, now: i64) -> Option<Cookie> {
     let mut parts = field.split(';').map(split_part);
     let (name, value) = parts.next().filter(|(name, _)| !name.is_empty())?;
@@ -17,7 +17,7 @@ pub(in crate::cookiejar) fn parse(field: &str, url: &RequestUrl, now: i64) -> Op
     attributes.cookie(name, value, url)
 }
 
-/// A name, and the value after the first `=` if there is one.
+/// Splits a part of a field into a name and the value after the first `=`. The value is `None` if there is no `=`.
 fn split_part(part: &str) -> (&str, Option<&str>) {
     match part.split_once('=') {
         Some((name, value)) => (name.trim(), Some(value.trim())),
@@ -25,7 +25,7 @@ fn split_part(part: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// The attributes that have been parsed so far. If an attribute appears twice, the first one counts.
+/// The attributes that have been parsed so far. Of repeated attributes, the first one is used, except for `Max-Age`.
 #[derive(Debug, Default)]
 struct Attributes<'f> {
     expires: Option<i64>,
@@ -41,7 +41,7 @@ struct Attributes<'f> {
 }
 
 impl<'f> Attributes<'f> {
-    /// Parses one attribute; `None` if it makes the cookie invalid.
+    /// Parses one attribute. Returns `None` if CPython ignores a field with this attribute.
     fn read(&mut self, name: &'f str, value: Option<&'f str>, now: i64) -> Option<()> {
         match &*name.to_lowercase() {
             // A malformed date is ignored.
@@ -64,7 +64,7 @@ impl<'f> Attributes<'f> {
         Some(())
     }
 
-    /// Stores an attribute in its original spelling. If it appears twice, the last one counts.
+    /// Stores any other attribute in its original spelling. Of repeated attributes, the last one is used.
     fn read_other(&mut self, name: &str, value: Option<&str>) {
         let value = value.map(str::to_owned);
         match self.rest.iter_mut().find(|(other, _)| other == name) {
@@ -74,8 +74,8 @@ impl<'f> Attributes<'f> {
     }
 
     fn cookie(self, name: &str, value: Option<&str>, url: &RequestUrl) -> Option<Cookie> {
-        // Version 1 means an RFC 2109 cookie, which CPython treats as a Netscape cookie unless RFC 2965 support is on.
-        // There is no later version.
+        // Version 1 is an RFC 2109 cookie, which CPython treats as a Netscape cookie unless RFC 2965 support is
+        // enabled. No other version is defined.
         if self.version.is_some_and(|version| !matches!(parse_int(strip_quotes(version)), Some(0 | 1))) {
             return None;
         }
@@ -99,7 +99,7 @@ impl<'f> Attributes<'f> {
                 None => default_path(&escape_path(url.path())).to_owned(),
             },
             port_specified: matches!(self.port, Some(Some(_))),
-            // `Port` without a value stands for the port of the request.
+            // `Port` without a value means the port of the request.
             port: self.port.map(|port| match port {
                 Some(port) => port.chars().filter(|c| !c.is_whitespace()).collect(),
                 None => url.port().to_string(),
@@ -115,7 +115,8 @@ impl<'f> Attributes<'f> {
     }
 }
 
-/// Stores the value unless an attribute with this name came before. `None` if the attribute has no value.
+/// Stores the value unless an earlier attribute with this name has set it. Returns `None` if the value is needed and
+/// missing.
 fn first<'f>(place: &mut Option<&'f str>, value: Option<&'f str>) -> Option<()> {
     if place.is_none() {
         *place = Some(value?);
@@ -123,7 +124,7 @@ fn first<'f>(place: &mut Option<&'f str>, value: Option<&'f str>) -> Option<()> 
     Some(())
 }
 
-/// Removes a quote at the beginning and a quote at the end, if present.
+/// Removes a leading quote and a trailing quote, if present.
 fn strip_quotes(text: &str) -> &str {
     let text = text.strip_prefix('"').unwrap_or(text);
     text.strip_suffix('"').unwrap_or(text)

@@ -31,8 +31,8 @@ fn return_ok_domain(policy: &Policy, cookie: &Cookie, url: &RequestUrl) -> bool 
     if host_alone && cookie.domain != host {
         return false;
     }
-    // Without `Domain`, the cookie is also sent to names below the host, unless the host is an address (CPython's
-    // "DomainLiberal").
+    // A cookie without `Domain` is also sent to names below the host, unless the host is an address (CPython's
+    // `DomainLiberal`).
     match host.strip_suffix(cookie.bare_domain()) {
         Some("") => true,
         Some(above) => above.ends_with('.') && !is_address(url.host()),
@@ -45,7 +45,8 @@ fn set_ok_domain(policy: &Policy, cookie: &Cookie, url: &RequestUrl) -> bool {
     if policy.strict_domain && looks_like_country_suffix(domain) {
         return false;
     }
-    // CPython lets 10.0.0.1 set cookies for `.0.0.1`, which would be sent to other addresses.
+    // Unlike in CPython, 10.0.0.1 cannot set a cookie for `.0.0.1`, because the cookie would be sent to other
+    // addresses.
     if is_address(url.host()) && bare != url.host() {
         return false;
     }
@@ -66,7 +67,8 @@ fn set_ok_domain(policy: &Policy, cookie: &Cookie, url: &RequestUrl) -> bool {
     !(no_dots && prefix.contains('.') && !ends_in_number(url.host()))
 }
 
-/// True if the cookie's list of ports contains the request's port and every entry before it is a number.
+/// True if the cookie's list of ports contains the port of the request. As in CPython, the first entry that is not a
+/// number ends the list.
 fn set_ok_port(cookie: &Cookie, url: &RequestUrl) -> bool {
     let port = url.port().to_string();
     let mut ports = cookie.port.as_deref().unwrap_or_default().split(',');

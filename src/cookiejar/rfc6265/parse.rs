@@ -1,18 +1,18 @@
-//! The parser for a `Set-Cookie` field (RFC 6265bis sections 5.6 and 5.7, steps 1 to 12). `rules.rs` decides whether
-//! the cookie is kept.
+//! The parser for a `Set-Cookie` field (RFC 6265bis sections 5.6 and 5.7, steps 1 to 12). The rules for keeping the
+//! cookie are in `rules.rs`.
 
 use crate::cookiejar::date::parse_cookie_date;
 use crate::cookiejar::domain::is_address;
 use crate::cookiejar::path::default_path;
 use crate::cookiejar::{Cookie, Policy, RequestUrl};
 
-/// The maximum number of bytes in the name and the value together (section 5.6).
+/// The maximum total number of bytes in the name and the value. A longer pair makes the field invalid (section 5.6).
 const MAX_PAIR: usize = 4096;
 
-/// The maximum number of bytes in an attribute's value. A longer attribute is left out (section 5.6).
+/// The maximum number of bytes in the value of an attribute. An attribute with a longer value is ignored (section 5.6).
 const MAX_ATTRIBUTE: usize = 1024;
 
-/// Parses a field; `None` if it must be ignored. A field that removes a cookie results in an expired cookie.
+/// Parses a field. Returns `None` if the field must be ignored, and an expired cookie if the field removes a cookie.
 pub(in crate::cookiejar) fn parse(policy: &Policy, field: &str, url: &RequestUrl, now: i64) -> Option<Cookie> {
     if field.contains(|c: char| c.is_ascii_control() && c != '\t') {
         return None;
@@ -34,7 +34,7 @@ pub(in crate::cookiejar) fn parse(policy: &Policy, field: &str, url: &RequestUrl
     Some(cookie)
 }
 
-/// Removes spaces and tabs, the only white space of the grammar.
+/// Removes surrounding spaces and tabs, the only white space in the grammar.
 fn trim(text: &str) -> &str {
     text.trim_matches([' ', '\t'])
 }
@@ -44,7 +44,7 @@ fn length(text: &str) -> usize {
     text.chars().count()
 }
 
-/// The attributes that have been parsed so far. If an attribute appears twice, the last valid one counts.
+/// The attributes that have been parsed so far. Of repeated attributes, the last valid one is used.
 #[derive(Debug, Default)]
 struct SetCookieAttributes {
     expires: Option<i64>,
@@ -95,8 +95,9 @@ impl SetCookieAttributes {
     }
 }
 
-/// The time in seconds at which a cookie with this `Max-Age` expires (section 5.6.2). With 0 or less it expires
-/// immediately. If the number is too large, the expiry time saturates to the latest representable time.
+/// The time in seconds at which a cookie with this `Max-Age` expires (section 5.6.2). If `Max-Age` is 0 or negative,
+/// the cookie has already expired. If it is too large, the result is the latest representable time. Returns `None` if
+/// `value` is not a number.
 fn end_after(value: &str, now: i64) -> Option<i64> {
     let digits = value.strip_prefix('-').unwrap_or(value);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -106,14 +107,14 @@ fn end_after(value: &str, now: i64) -> Option<i64> {
     Some(if value.starts_with('-') || seconds == 0 { i64::MIN } else { now.saturating_add(seconds) })
 }
 
-/// Sets the domain of the cookie, or restricts the cookie to the host. `None` if the domain is not allowed (section
-/// 5.7, steps 7 to 10).
+/// Sets the domain of the cookie, or leaves the cookie restricted to the host. Returns `None` if the domain is not
+/// allowed (section 5.7, steps 7 to 10).
 fn set_domain(cookie: &mut Cookie, domain: &str, policy: &Policy, url: &RequestUrl) -> Option<()> {
     if domain.is_empty() {
         return Some(());
     }
-    // A public suffix can set cookies only for itself. An address has no names below it, so its cookie is also only for
-    // the host.
+    // A public suffix can set cookies only for itself, and an address has no names below it. In both cases, the cookie
+    // stays restricted to the host.
     let host_only = is_address(url.host()) || (policy.is_public_suffix)(domain);
     if host_only || !domain.is_ascii() {
         return (domain == url.host()).then_some(());

@@ -18,8 +18,9 @@ pub(in crate::cookiejar) fn return_ok(policy: &Policy, cookie: &Cookie, url: &Re
     is_for_host(cookie, url) && path_match(url.path(), &cookie.path) && (!cookie.secure || policy.is_secure(url))
 }
 
-/// True if a cookie from an insecure protocol would overlay `kept`, which has `Secure` (section 5.7, step 16): the
-/// names are equal, one domain matches the other, and the path of `cookie` matches that of `kept`.
+/// True if `kept` has `Secure` and `cookie`, which was received over an insecure protocol, would overlay it (section
+/// 5.7, step 16). That is the case if the names are equal, one domain matches the other, and the path of `cookie`
+/// matches that of `kept`.
 pub(in crate::cookiejar) fn overlays_secure(cookie: &Cookie, kept: &Cookie) -> bool {
     let (new, old) = (cookie.bare_domain(), kept.bare_domain());
     kept.secure
@@ -44,7 +45,7 @@ fn is_for_host(cookie: &Cookie, url: &RequestUrl) -> bool {
 /// True if the cookie has the attributes that the prefix of its name requires (section 5.7, steps 20 to 22).
 fn prefix_holds(cookie: &Cookie) -> bool {
     let begins = |text: &str, prefix: &str| text.get(..prefix.len()).is_some_and(|p| p.eq_ignore_ascii_case(prefix));
-    // A value without a name is sent alone, and a server would parse it as a name.
+    // A cookie without a name is sent as its value alone, which a server could parse as a name.
     if cookie.name.is_empty() {
         let value = cookie.value.as_deref().unwrap_or_default();
         return !begins(value, "__Secure-") && !begins(value, "__Host-");
