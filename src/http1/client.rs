@@ -37,9 +37,9 @@ use crate::http::{BodyLength, HeaderList, Status, StatusClass};
 pub struct ClientMachine {
     request: Outgoing,
     response: Incoming,
-    /// The requests whose responses are not complete, oldest first.
+    /// The kinds of the requests whose responses are not complete, oldest first.
     awaited: VecDeque<ResponseFor>,
-    /// The number of interim responses that have arrived for the oldest awaited request.
+    /// The number of interim responses that have arrived before the oldest awaited response.
     interim: usize,
     /// The first violation. After a violation, nothing more is read and no request is sent.
     violation: Option<Violation>,
@@ -47,9 +47,9 @@ pub struct ClientMachine {
     persists: bool,
     /// True if the bytes after the last response are not HTTP.
     has_left_http: bool,
-    /// True once the server has ended the connection and no more bytes will arrive.
+    /// True once no more bytes will arrive, because the connection has ended.
     has_ended: bool,
-    /// True if the end of the connection completes a close-delimited body.
+    /// True if the server has ended the connection properly, which completes a close-delimited body.
     ends_bodies: bool,
     trailers: HeaderList,
 }
@@ -144,8 +144,8 @@ impl ClientMachine {
         }
     }
 
-    /// True if another request may be sent: the previous one is complete, and neither side has announced the end of the
-    /// connection.
+    /// True if another request may be sent: the previous request has been sent in full, and neither side has announced
+    /// the end of the connection.
     pub fn can_request(&self) -> bool {
         self.request == Outgoing::Idle && self.persists
     }
@@ -177,7 +177,7 @@ impl ClientMachine {
         self.interim > 0 || matches!(self.response, Incoming::Head(_) | Incoming::Body(_))
     }
 
-    /// True if the request has a body that is not complete.
+    /// True if the last request has a body that has not been sent in full.
     pub fn is_sending(&self) -> bool {
         self.request == Outgoing::Body
     }
@@ -221,15 +221,16 @@ impl ClientMachine {
     /// # Panics
     /// Panics if [`ClientMachine::can_request`] is false.
     pub fn request(&mut self, head: &RequestHead<'_>, out: &mut Buffer) -> Result<Option<Encoder>, InvalidRequest> {
-        // Otherwise the server would ignore the request, and the client would wait forever for the response.
+        // A request that is not allowed here would be ignored by the server or parsed as part of a body, and its
+        // response would never arrive.
         assert!(self.can_request(), "the connection takes another request");
         let SentFraming { encoder, closes } = head.framing()?;
-        // Everything has been checked, so an error leaves both `out` and the machine unchanged.
+        // All checks have passed. Until here neither `out` nor the machine has been changed.
         write_request_head(head, out);
         self.awaited.push_back(ResponseFor::method(head.method));
         self.persists &= !closes;
         if encoder.is_some() {
-            // Without a body the request is complete, and the next one may be sent before the response arrives.
+            // A request without a body is already complete, so the next one may be sent before the response arrives.
             self.request = Outgoing::Body;
         }
         Ok(encoder)
@@ -253,8 +254,8 @@ impl ClientMachine {
         }
     }
 
-    /// Records that the body of the request stays incomplete. The response can still be read, but is the last one,
-    /// because the server would parse another request as the rest of the body.
+    /// Records that the rest of the request's body will not be sent. The response can still be read, but is the last
+    /// one, because the server would parse another request as the rest of the body.
     pub fn abandon_body(&mut self) {
         self.request = Outgoing::Closed;
         self.persists = false;
@@ -292,7 +293,7 @@ impl ClientMachine {
         }
     }
 
-    /// Consumes the first `count` of the bytes that the last [`ResponseEvent::Data`] has reported.
+    /// Consumes the first `count` of the bytes that the last [`ResponseEvent::Data`] reported.
     pub fn take(&mut self, input: &mut Buffer, count: usize) {
         if let Incoming::Body(decoder) = &mut self.response {
             decoder.take(input, count);
@@ -309,8 +310,9 @@ impl ClientMachine {
         }
     }
 
-    /// Records that no more bytes will arrive, but that the server may not have intended this. The end of such a
-    /// connection does not complete a close-delimited body. Used for a TLS connection that ends without `close_notify`.
+    /// Records that no more bytes will arrive, although the server has not ended the connection properly. Used for a
+    /// TLS connection that ends without `close_notify`. Such an end does not complete a close-delimited body, because
+    /// an attacker could have truncated the body.
     pub fn cut_input(&mut self) {
         self.persists = false;
         self.has_ended = true;
@@ -372,7 +374,8 @@ impl ClientMachine {
         Ok(ResponseEvent::Head)
     }
 
-    /// Determines the framing of a response's body, and whether the connection persists after it.
+    /// Sets the state for reading the body of a response. Determines how the body is framed, and whether the connection
+    /// persists after the response.
     fn begin_body(
         &mut self,
         controls: &ResponseControls,
@@ -391,21 +394,22 @@ impl ClientMachine {
             ResponseBody::Framed(length) => Decoder::new(length),
             ResponseBody::UntilClose => Decoder::until_close(),
         };
-        // The whole response may have arrived with the end of the connection.
+        // The end of the connection may have been recorded before this head was read.
         if self.ends_bodies {
             decoder.end_of_input(input);
         }
         self.response = Incoming::Body(decoder);
-        // After a tunnel or a change of the protocol, the bytes on the connection are no longer HTTP.
+        // After a successful CONNECT or a 101, the following bytes are not HTTP.
         self.has_left_http = is_tunnel || head.status() == Status::SWITCHING_PROTOCOLS;
-        // `persists` never becomes true again, because no later response revokes an announced end of the connection.
+        // `persists` never becomes true again, because a later response cannot revoke an announcement that the
+        // connection will end.
         self.persists &= !self.has_left_http && controls.persists(head.version(), body);
         Ok(())
     }
 
     /// Marks the current response as complete.
     fn complete(&mut self) -> ResponseEvent {
-        // Requests that were sent before the end of the connection was known will get no responses.
+        // If the connection ends after this response, the other requests that were already sent get no response.
         let next = if self.persists { Incoming::Idle } else { Incoming::Closed };
         self.trailers = match std::mem::replace(&mut self.response, next) {
             Incoming::Body(Decoder::Chunked(decoder)) => decoder.into_trailers(),

@@ -1,6 +1,6 @@
 //! The size limits of one message. Time limits and all other limits on a server's clients are in `src/limits.rs`.
 
-/// The size limits of one message. The protocol checks them for requests and for responses.
+/// The size limits of one message. They apply to requests and to responses.
 ///
 /// A server copies them from its [`Limits`](crate::Limits), whose documentation explains the defaults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,13 +20,13 @@ pub struct MessageLimits {
 }
 
 impl MessageLimits {
-    /// True if a body of `length` bytes is within the limit. A length above `i64::MAX` is never within it, because some
-    /// programs that receive the length cannot represent it.
+    /// True if a body of `length` bytes is within the limit. A length above `i64::MAX` always exceeds the limit,
+    /// because some programs that receive the length cannot represent it.
     pub(super) fn allow_body(&self, length: u64) -> bool {
         length <= self.longest_body()
     }
 
-    /// The number of bytes that a body may have in addition to the `taken` bytes that have been read.
+    /// The number of bytes that a body may still have after the first `taken` bytes.
     pub(super) fn body_left(&self, taken: u64) -> u64 {
         self.longest_body().saturating_sub(taken)
     }

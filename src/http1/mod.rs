@@ -1,4 +1,4 @@
-//! HTTP/1.0 and HTTP/1.1 without I/O: received bytes become events, and responses become bytes to send.
+//! HTTP/1.0 and HTTP/1.1 without I/O: received bytes become events, and messages to send become bytes.
 //!
 //! [`ServerMachine`] is the server side of one connection. The caller puts received bytes into a [`Buffer`];
 //! [`ServerMachine::receive`] consumes them and returns events. [`ServerMachine::respond`] writes the head of a

@@ -77,9 +77,9 @@ fn message(violation: &Violation) -> Option<Cow<'static, str>> {
         Violation::UnsupportedVersion(version) => return Some(format!("Invalid HTTP version ({version})").into()),
         Violation::LongField(_) => "Line too long",
         Violation::ManyFields(_) => "Too many headers",
-        // CPython has no separate text for 414, and never sends 413.
+        // CPython sends 414 with the standard phrase, and never sends 413.
         Violation::LongRequestLine | Violation::LargeBody => return None,
-        // CPython accepts requests with the faults below. These texts follow the style of its own messages.
+        // CPython accepts requests with the following faults. These texts follow the style of CPython's messages.
         Violation::EmptyLines => "Empty lines before the request line",
         // These three violations occur only in responses, which only a client parses.
         Violation::StatusLine(_) | Violation::LongStatusLine(_) | Violation::ManyInterim(_) => return None,

@@ -84,7 +84,7 @@ impl<O: TransitionObserver> ServerMachine<O> {
         }
     }
 
-    /// Mutable access to the observer.
+    /// The observer that was passed to [`ServerMachine::observed`].
     pub fn observer(&mut self) -> &mut O {
         &mut self.observer
     }
@@ -133,12 +133,13 @@ impl<O: TransitionObserver> ServerMachine<O> {
         self.constraints.is_head
     }
 
-    /// True if the client has announced that its last request is the final one (RFC 9112 section 9.6).
+    /// True if the client has announced that it will send no further request (RFC 9112 section 9.6).
     pub fn client_has_finished(&self) -> bool {
         self.constraints.persistence == Persistence::LastRequest
     }
 
-    /// True if the response may be 101: the request is complete, and both sides use HTTP/1.1 (RFC 9110 section 7.8).
+    /// True if the response may be 101: the request is complete, its method is not HEAD, and both sides use HTTP/1.1
+    /// (RFC 9110 section 7.8).
     pub fn may_switch_protocols(&self) -> bool {
         let both_http11 = !self.constraints.is_http10 && self.protocol == Version::Http11;
         both_http11 && !self.constraints.is_head && matches!(self.receive_state, ReceiveState::Done)
@@ -197,7 +198,7 @@ impl<O: TransitionObserver> ServerMachine<O> {
         }
     }
 
-    /// Consumes the first `count` of the bytes that the last [`RequestEvent::Data`] has reported.
+    /// Consumes the first `count` of the bytes that the last [`RequestEvent::Data`] reported.
     pub fn take(&mut self, input: &mut Buffer, count: usize) {
         if let ReceiveState::Body(decoder) = &mut self.receive_state {
             decoder.take(input, count);
@@ -237,7 +238,7 @@ impl<O: TransitionObserver> ServerMachine<O> {
     /// Stops reading the current request permanently. A response is due, and the connection ends after it.
     pub fn refuse(&mut self) {
         self.constraints.forbid_keep_alive();
-        // The state of a complete request is not changed, because only its response is missing.
+        // The state of a complete request is not changed, because the machine only waits for its response.
         if matches!(self.receive_state, ReceiveState::Idle | ReceiveState::Head(_) | ReceiveState::Body(_)) {
             self.enter_receive(ReceiveState::Closed);
         }
@@ -271,14 +272,16 @@ impl<O: TransitionObserver> ServerMachine<O> {
     pub fn send_continue(&mut self, out: &mut Buffer) {
         if self.constraints.expect == Expect::Continue && self.send_state == SendState::Due {
             self.constraints.expect = Expect::None;
-            // An HTTP/1.0 server does not send 1xx responses. The client sends the body after a while even without one.
+            // An HTTP/1.0 server does not send 1xx responses. A client that receives no 100 sends the body after a
+            // while.
             if matches!(self.receive_state, ReceiveState::Body(_)) && self.protocol == Version::Http11 {
                 out.extend(b"HTTP/1.1 100 Continue\r\n\r\n");
             }
         }
     }
 
-    /// Appends an interim response to `out`, if the final response is still due and `status` is an interim one.
+    /// Appends an interim response to `out`. Does nothing if no final response is due, if `status` is not an interim
+    /// one, or if either side uses HTTP/1.0.
     pub fn interim(&mut self, status: Status, fields: &FieldBlock, out: &mut Buffer) {
         // 101 ends HTTP on this connection, so it cannot precede another response.
         let is_interim = status.class() == StatusClass::Informational && status != Status::SWITCHING_PROTOCOLS;
@@ -324,7 +327,7 @@ impl<O: TransitionObserver> ServerMachine<O> {
         let encoder = match length {
             // The response to HEAD announces a body that is not sent (RFC 9110 section 9.3.2).
             _ if self.constraints.is_head => None,
-            // The bytes of the other protocol continue until the connection ends.
+            // The bytes of the other protocol are not framed. They end with the connection.
             _ if switches => Some(Encoder::UntilClose),
             _ if response.status.is_bodiless() => None,
             Some(0) => None,

@@ -1,8 +1,8 @@
 //! `Violation`: the fault in a malformed or oversized message, for requests and responses. A server's response to a
 //! violation is in `rejection.rs`.
 
-/// A rule of the protocol that a message violates, or a limit that it exceeds. The recipient of the message cannot know
-/// where the next one begins, so it reads nothing more from the connection.
+/// A rule of the protocol that a message violates, or a limit that the message exceeds. The recipient cannot know where
+/// the next message begins, so it reads nothing more from the connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Violation {
@@ -12,7 +12,7 @@ pub enum Violation {
     /// the line.
     RequestLine(String),
     /// The version does not have the form `HTTP/` digit `.` digit (RFC 9112 section 2.3). The variant contains the text
-    /// in its place.
+    /// found instead.
     Version(String),
     /// The major version is not 1 (RFC 9110 section 15.6.6). The variant contains the major and minor version.
     UnsupportedVersion(String),

@@ -1,6 +1,6 @@
 //! The grammar of chunk extensions (RFC 9112 section 7.1.1). Extensions are checked and then ignored. Without the
-//! check, this parser could find the end of the line in a different place than a proxy in front of it. The size of a
-//! chunk and the limit on extensions are in `chunked.rs`.
+//! check, this parser and a proxy in front of it could disagree about where the line ends. The size of a chunk and the
+//! limit on extensions are in `chunked.rs`.
 
 use crate::http::is_token;
 
@@ -21,13 +21,13 @@ pub(super) fn is_chunk_ext(mut bytes: &[u8]) -> bool {
     true
 }
 
-/// The bytes after `BWS ";" BWS name`.
+/// Skips `BWS ";" BWS name`, and returns the remaining bytes; `None` if the grammar does not match.
 fn after_name(bytes: &[u8]) -> Option<&[u8]> {
     let name = after_blanks(after_blanks(bytes).strip_prefix(b";")?);
     after_token(name)
 }
 
-/// The bytes after a token or a quoted string.
+/// Skips a token or a quoted string, and returns the remaining bytes; `None` if `bytes` begin with neither.
 fn after_value(bytes: &[u8]) -> Option<&[u8]> {
     match bytes.strip_prefix(b"\"") {
         Some(text) => after_quoted(text),
@@ -35,13 +35,14 @@ fn after_value(bytes: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// The bytes after a token.
+/// Skips a token, and returns the remaining bytes; `None` if `bytes` do not begin with a token.
 fn after_token(bytes: &[u8]) -> Option<&[u8]> {
     let length = bytes.iter().take_while(|byte| is_token(std::slice::from_ref(byte))).count();
     (length > 0).then(|| &bytes[length..])
 }
 
-/// The bytes after the closing quote of a quoted string (RFC 9110 section 5.6.4). Its opening quote precedes `bytes`.
+/// Skips the rest of a quoted string whose opening quote precedes `bytes` (RFC 9110 section 5.6.4). Returns the bytes
+/// after the closing quote; `None` if the string is malformed.
 fn after_quoted(mut bytes: &[u8]) -> Option<&[u8]> {
     // qdtext and quoted-pair allow the same bytes, except for `"` and `\`.
     let is_text = |byte: u8| matches!(byte, b'\t' | b' '..=b'~' | 0x80..);
@@ -57,7 +58,7 @@ fn after_quoted(mut bytes: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// The bytes after any number of spaces and tabs (BWS, RFC 9110 section 5.6.3).
+/// Skips any number of spaces and tabs (BWS, RFC 9110 section 5.6.3).
 fn after_blanks(bytes: &[u8]) -> &[u8] {
     let blanks = bytes.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
     &bytes[blanks..]

@@ -43,7 +43,8 @@ enum ChunkState {
 const MOST_DIGITS: usize = 16;
 
 impl ChunkedDecoder {
-    /// Creates a decoder that keeps the trailer fields. A server does not need them.
+    /// Creates a decoder that keeps the trailer fields, for a client. A server ignores trailer fields, so its decoder
+    /// does not keep them.
     pub(crate) fn keeping_trailers() -> ChunkedDecoder {
         ChunkedDecoder { trailers: Some(HeaderList::new()), ..ChunkedDecoder::default() }
     }
@@ -53,7 +54,7 @@ impl ChunkedDecoder {
         self.trailers.unwrap_or_default()
     }
 
-    /// Consumes framing at the front of `input`, and finds the data after it.
+    /// Consumes framing at the front of `input`, and reports the data that follows it.
     pub(crate) fn decode(&mut self, input: &mut Buffer, limits: &MessageLimits) -> Result<Decoded, Violation> {
         loop {
             match self.state {
@@ -98,8 +99,8 @@ impl ChunkedDecoder {
         if matches!(self.state, ChunkState::Size) && bytes.first().is_some_and(|byte| !byte.is_ascii_hexdigit()) {
             return Err(Violation::Chunk);
         }
-        // The digits and the CR of a size line do not count as overhead, so the line may be longer than the overhead
-        // that is left.
+        // The digits and the CR of a size line do not count as overhead, so the line may be this much longer than the
+        // remaining overhead.
         let most = limits.chunk_overhead.saturating_sub(self.overhead) + MOST_DIGITS + 1;
         if newline.unwrap_or(bytes.len()) > most {
             return Err(Violation::ChunkOverhead);
@@ -122,8 +123,8 @@ impl ChunkedDecoder {
             ChunkState::Trailer => self.trailer(line)?,
             _ => self.size(line, limits)?,
         };
-        // This check of the limit is exact. The check in `line` allows a few more bytes, because it does not know which
-        // bytes of a size line are digits.
+        // This check of the limit is exact. The check in `line` allows a few more bytes, because it does not
+        // distinguish the digits of a size line from extensions.
         self.overhead += overhead;
         if self.overhead > limits.chunk_overhead { Err(Violation::ChunkOverhead) } else { Ok(()) }
     }
@@ -147,8 +148,8 @@ impl ChunkedDecoder {
         Ok(extensions.len())
     }
 
-    /// Checks a trailer field, and stores it if trailer fields are kept. They are stored separately, because a trailer
-    /// field must not be merged into the header fields (RFC 9110 section 6.5.1). Returns its length.
+    /// Checks a trailer field, and stores it if trailer fields are kept. Returns the length of the field line. Trailer
+    /// fields are stored separately, because they must not be merged into the header fields (RFC 9110 section 6.5.1).
     fn trailer(&mut self, line: &[u8]) -> Result<usize, Violation> {
         // The empty line ends the trailer section, and with it the body.
         if line.is_empty() {

@@ -5,7 +5,7 @@ use super::decoded::Decoded;
 use crate::http::BodyLength;
 use crate::http1::{Buffer, MessageLimits, Violation};
 
-/// Removes the framing from the body of a message (RFC 9112 section 6), for requests and for responses.
+/// Removes the framing from the body of a request or a response (RFC 9112 section 6).
 #[derive(Debug)]
 pub enum Decoder {
     /// A body of known length. Contains the number of bytes that have not been consumed.
@@ -34,7 +34,7 @@ impl Decoder {
         Decoder::UntilClose(0)
     }
 
-    /// Consumes the framing at the front of `input`, and finds the body bytes after it.
+    /// Consumes the framing at the front of `input`, and reports the body bytes that follow it.
     ///
     /// # Errors
     /// Returns the first violation: a malformed chunk, or a body beyond a limit.
@@ -42,11 +42,12 @@ impl Decoder {
         match self {
             Decoder::Length(0) => Ok(Decoded::End),
             Decoder::Length(_) | Decoder::UntilClose(_) if input.is_empty() => Ok(Decoded::More),
-            // If `usize` has 32 bits, the length can exceed its range, but the input cannot.
+            // On a 32-bit target, the remaining length can exceed the range of `usize`, but the length of the input
+            // cannot.
             Decoder::Length(left) => Ok(Decoded::Data(input.len().min(usize::try_from(*left).unwrap_or(usize::MAX)))),
             Decoder::Chunked(chunked) => chunked.decode(input, limits),
-            // The length is not known in advance, so the limit is checked as the bytes arrive. Bytes within the limit
-            // are passed on first, so that the result does not depend on the sizes of the reads.
+            // The length is not known in advance, so the limit is checked as the bytes arrive. All bytes within the
+            // limit are passed on before the error, so that the result does not depend on the sizes of the reads.
             Decoder::UntilClose(taken) => match limits.body_left(*taken) {
                 0 => Err(Violation::LargeBody),
                 left => Ok(Decoded::Data(input.len().min(usize::try_from(left).unwrap_or(usize::MAX)))),
@@ -54,7 +55,7 @@ impl Decoder {
         }
     }
 
-    /// Consumes the first `count` of the bytes that the last call to [`Decoder::decode`] found.
+    /// Consumes the first `count` of the bytes that the last call of [`Decoder::decode`] reported.
     pub fn take(&mut self, input: &mut Buffer, count: usize) {
         input.consume(count);
         match self {

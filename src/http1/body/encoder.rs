@@ -3,7 +3,7 @@
 use crate::http::FieldBlock;
 use crate::http1::Buffer;
 
-/// Adds the framing to the body of a message (RFC 9112 section 6), for requests and for responses.
+/// Adds the framing to the body of a request or a response (RFC 9112 section 6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoder {
     /// A body of known length. Contains the number of bytes that remain to be sent.
@@ -29,7 +29,7 @@ impl Encoder {
             // An empty chunk would end the body, so it is not written.
             Encoder::Chunked if data.is_empty() => 0,
             Encoder::Chunked => {
-                // The line has room for 16 digits and the CRLF.
+                // The array has room for 16 digits and the CRLF.
                 let mut line = [0; 18];
                 out.extend(hex_line(data.len(), &mut line));
                 out.extend(data);
@@ -61,7 +61,7 @@ impl Encoder {
     /// fields; for other bodies they are omitted.
     pub fn finish_with(self, trailers: &FieldBlock, out: &mut Buffer) -> bool {
         match self {
-            // The end needs no marking, because the head has announced the length.
+            // No marker is needed at the end, because the head has announced the length.
             Encoder::Counted(left) => left == 0,
             Encoder::Chunked => {
                 out.extend(b"0\r\n");

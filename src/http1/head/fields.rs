@@ -20,7 +20,7 @@ pub(crate) struct FramingFields {
 }
 
 impl FramingFields {
-    /// Stores the value of a field if it is one of these three.
+    /// Stores the value of a `Content-Length`, `Transfer-Encoding` or `Connection` field, and ignores other fields.
     #[inline]
     pub(crate) fn note(&mut self, name: &str, value: &[u8]) -> Result<(), Violation> {
         // Comparing the lengths first rules out nearly all other fields without comparing names.
@@ -44,8 +44,8 @@ impl FramingFields {
         match (self.length, self.has_coding) {
             (None, false) => Ok(BodyLength::None),
             (Some(length), false) => Ok(BodyLength::Known(length)),
-            // RFC 9112 section 6.1 allows a recipient to ignore the length. A proxy that ignores the coding instead
-            // would see a different body, and this would allow request smuggling.
+            // RFC 9112 section 6.1 allows a recipient to ignore the length. A proxy that ignored the coding instead
+            // would see a different body, which would allow request smuggling.
             (Some(_), true) => Err(Violation::TwoFramings),
             // HTTP/1.0 has no transfer codings, so the framing is invalid (RFC 9112 section 6.1).
             (None, true) if version == Version::Http10 => Err(Violation::TransferEncodingInHttp10),
@@ -93,8 +93,9 @@ impl FramingFields {
 
     /// Stores the value of a `Content-Length` line, which is `1*DIGIT` (RFC 9110 section 8.6).
     fn content_length(&mut self, value: &[u8]) -> Result<(), Violation> {
-        // RFC 9110 section 8.6 allows a second line or a list with the same number. Both are refused, because they
-        // indicate a broken sender, and another parser could choose a different number.
+        // RFC 9110 section 8.6 lets a recipient accept several lines or a list if all numbers are the same. Both are
+        // always rejected here, because they indicate a faulty sender, and because parsers that choose different
+        // numbers allow request smuggling.
         if value.is_empty() || !value.iter().all(u8::is_ascii_digit) || self.length.is_some() {
             return Err(Violation::ContentLength);
         }
@@ -128,8 +129,8 @@ pub(crate) fn parse_fields<'h, 'b>(
     room: &'h mut [httparse::Header<'b>],
 ) -> Result<&'h [httparse::Header<'b>], Violation> {
     match httparse::parse_headers(lines, room) {
-        // The scan has counted the fields, so `room` is large enough. If httparse does not find the end of the head in
-        // the same place as the scan, one of the lines must be malformed.
+        // The scan has counted the fields, so `room` is large enough. If httparse and the scan disagree about the end
+        // of the head, one of the lines is malformed.
         Ok(httparse::Status::Complete((length, headers))) if length == lines.len() => Ok(headers),
         _ => Err(Violation::Field),
     }

@@ -64,7 +64,7 @@ fn is_reg_name(mut name: &[u8]) -> bool {
 
 /// A table that is true at the index of each byte in `unreserved` and `sub-delims` (RFC 3986 sections 2.2 and 2.3).
 const NAME_BYTES: [bool; 256] = {
-    // This is a `while` loop, because `for` loops and iterators are not allowed in a constant.
+    // These are `while` loops, because `for` loops and iterators are not allowed in a constant.
     let (mut table, others, mut at) = ([false; 256], b"-._~!$&'()*+,;=", 0);
     while at < 128 {
         table[at] = (at as u8).is_ascii_alphanumeric();

@@ -57,7 +57,7 @@ impl ReceivedHead {
         self.reason.extend_from_slice(trim_ows(&head[StatusLine::WITHOUT_REASON..line_end]));
         self.headers.clear();
 
-        // The usual number of fields fits into an array. More fields need an allocation.
+        // The usual number of fields fits into an array. Only a larger number needs an allocation.
         let (mut few, mut many) = ([httparse::EMPTY_HEADER; FEW_FIELDS], Vec::new());
         let room = match few.get_mut(..found.fields) {
             Some(room) => room,
@@ -84,15 +84,16 @@ const FEW_FIELDS: usize = 32;
 pub(crate) struct ResponseProgress(HeadScan<StatusLine>);
 
 impl ResponseProgress {
-    /// Reads the head at the front of `bytes` into `head`. Returns its length and its controls, or `None` if its end
-    /// has not arrived. `bytes` must begin with the bytes of the last call.
+    /// Reads the head at the front of `bytes` into `head`. Returns the length of the head and its [`ResponseControls`],
+    /// or `None` if the end of the head has not arrived. `bytes` must begin with the bytes of the last call.
     pub(crate) fn read(
         &mut self,
         bytes: &[u8],
         limits: &MessageLimits,
         head: &mut ReceivedHead,
     ) -> Result<Option<(usize, ResponseControls)>, Violation> {
-        // There is no fast path for responses, because a client parses few of them and the network takes far longer.
+        // Unlike for requests, there is no fast path, because a client parses few responses, and the network takes far
+        // longer than the parser.
         let Some(found) = self.0.advance(bytes, limits)? else { return Ok(None) };
         head.read(bytes, &found).map(|controls| Some((found.end, controls)))
     }

@@ -11,16 +11,16 @@ use super::target;
 use crate::http::{BodyLength, Field, Method, Request, ResponseConstraints, Span, Version, trim_ows};
 use crate::http1::{MessageLimits, Violation};
 
-/// The scan of a request head that did not arrive in one piece. It contains `None` until such a scan begins.
+/// The scan of a request head that did not arrive in one piece; `None` until such a scan begins.
 ///
 /// The scan is boxed, because most heads arrive in one piece, but every connection reserves space for this field.
 #[derive(Debug, Default)]
 pub struct HeadProgress(Option<Box<HeadScan<RequestLine>>>);
 
 impl HeadProgress {
-    /// Reads the head at the front of `bytes` into `request`. Returns its length and its constraints on the response,
-    /// or `None` if its end has not arrived. `bytes` must begin with the bytes of the last call, and `request` may
-    /// still contain the previous request of the connection.
+    /// Reads the head at the front of `bytes` into `request`. Returns the length of the head and the constraints on the
+    /// response, or `None` if the end of the head has not arrived. `bytes` must begin with the bytes of the last call,
+    /// and `request` may still contain the previous request of the connection.
     ///
     /// # Errors
     /// Returns the first violation. `request` then contains enough of the head to identify the request in a log.
@@ -44,8 +44,8 @@ impl HeadProgress {
         match self.0.get_or_insert_default().advance(bytes, limits) {
             Ok(None) => Ok(None),
             Ok(Some(found)) => {
-                // `request` is cleared only here. Until the head is complete, its old content is needed to recognise a
-                // repeat.
+                // `request` is cleared only here, because it must contain the previous request until the head is
+                // complete.
                 request.clear();
                 read(bytes, &found, limits, request).map(|constraints| Some((found.end, constraints)))
             }
@@ -80,9 +80,9 @@ impl HeadProgress {
 const FEW_FIELDS: usize = 32;
 
 /// Recognises an exact repeat of the head that `request` was read from, because many clients repeat their requests.
-/// `request` is not changed. Returns the length of the head and its constraints.
+/// `request` is not changed. Returns the length of the head and the constraints on the response.
 fn read_again(bytes: &[u8], limits: &MessageLimits, request: &Request) -> Option<(usize, ResponseConstraints)> {
-    // A rejected head has no constraints, so a repeat of it is parsed in full and rejected again.
+    // `constraints` is `None` after a rejected head, so a repeat of that head is parsed in full and rejected again.
     let constraints = request.constraints.filter(|_| bytes.starts_with(&request.head))?;
     // The limits may have changed since that head was read.
     let length = request.head.len();
@@ -90,10 +90,12 @@ fn read_again(bytes: &[u8], limits: &MessageLimits, request: &Request) -> Option
     fits.then_some((length, constraints))
 }
 
-/// Parses a head that has arrived in full, as most do, in one pass. Returns its length and its constraints.
+/// Parses a head that has arrived in full, as most do, in one pass. Returns the length of the head and the constraints
+/// on the response.
 ///
 /// Returns `None` without changing `request` if the head is incomplete, may exceed a limit, or has a malformed line.
-/// [`HeadScan`] then determines the violation. If both accept a head, their results are the same.
+/// [`HeadScan`] then decides whether the head is a violation. The result for a head that both this function and the
+/// scan accept is the same.
 fn read_whole(
     bytes: &[u8],
     limits: &MessageLimits,
@@ -111,9 +113,9 @@ fn read_whole(
     let target_end = method.len() + 1 + target.len();
     let version = if parsed.version? == 1 { Version::Http11 } else { Version::Http10 };
     let line = RequestLine { method_end: method.len() as u32, target_end: target_end as u32, version };
-    // httparse accepts a bare LF as a line end and skips empty lines before the request line. Deciding whether such a
-    // head is a violation is left to the scan. This fast path therefore requires that nothing precedes the method and
-    // that a CRLF precedes each field line.
+    // httparse accepts a bare LF as a line end and skips empty lines before the request line. The scan decides whether
+    // such a head is a violation. This fast path therefore applies only if nothing precedes the method and a CRLF
+    // precedes each field line.
     let crlf = |at: usize| head.get(at..at + 2) == Some(b"\r\n");
     let is_strict = place(head, method.as_bytes()).start() == 0
         // A field name begins directly after the previous line, so the two bytes before the name must be the CRLF of
@@ -152,7 +154,7 @@ fn read(
     }
 }
 
-/// The end of a request line, after its target.
+/// The part of a request line after the target. Every version has this length.
 const HTTP_1_1: &[u8] = b" HTTP/1.1";
 
 /// Fills `request` from a head whose lines have been parsed.
@@ -204,7 +206,7 @@ fn copy_head(head: &[u8], line: RequestLine, request: &mut Request) {
 
 /// The position of `part` within `head`.
 fn place(head: &[u8], part: &[u8]) -> Span {
-    // The position must be computed, because httparse returns slices of its input.
+    // The position is computed from the addresses, because httparse returns slices of its input instead of positions.
     let start = part.as_ptr() as usize - head.as_ptr() as usize;
     Span::new(start, start + part.len())
 }
@@ -214,7 +216,7 @@ pub(in crate::http1::head) mod tests {
     use super::*;
     use crate::http::{Expect, Persistence};
 
-    /// Parses a head in the slow way, with `HeadScan` and then `read`.
+    /// Parses a head without the fast paths, with `HeadScan` and then `read`.
     pub(in crate::http1::head) fn head(text: &str) -> Result<(Request, ResponseConstraints), Violation> {
         let limits = MessageLimits { body: 1000, ..MessageLimits::default() };
         let found = HeadScan::<RequestLine>::default().advance(text.as_bytes(), &limits)?.expect("a whole head");

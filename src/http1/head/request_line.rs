@@ -22,7 +22,8 @@ impl StartLine for RequestLine {
     fn parse(line: &[u8]) -> Result<RequestLine, Violation> {
         let malformed = || Violation::RequestLine(Violation::quote(line));
         let method_end = line.iter().position(|byte| *byte == b' ').ok_or_else(malformed)?;
-        // The last SP ends the target. Any other SP is then part of the target, which is rejected because of it.
+        // The last SP ends the target. Any further SP is then part of the target, which is rejected because a target
+        // must not contain SP.
         let target_end =
             line.iter().rposition(|byte| *byte == b' ').filter(|at| *at > method_end + 1).ok_or_else(malformed)?;
         if !is_token(&line[..method_end]) || !is_target(&line[method_end + 1..target_end]) {
@@ -37,8 +38,8 @@ impl StartLine for RequestLine {
     /// time.
     fn check_start(partial: &[u8], checked: usize, limits: &MessageLimits) -> Result<(), Violation> {
         let limit = limits.start_line;
-        // An invalid byte within the limit takes precedence over the length. A line that arrives byte by byte would be
-        // rejected for that byte too. Bytes beyond the limit are not checked.
+        // An invalid byte within the limit takes precedence over the length, because a line that arrives byte by byte
+        // would also be rejected for that byte. Bytes beyond the limit are not checked.
         let within = &partial[..partial.len().min(limit.saturating_sub(1))];
         check_text(within, checked, limit)?;
         if within.len() < partial.len() { check_text(&partial[..limit], checked, limit) } else { Ok(()) }
@@ -49,7 +50,7 @@ impl StartLine for RequestLine {
     }
 }
 
-/// Checks the bytes of a partial line after the first `checked`, and its length.
+/// Checks a partial line: its length, and its bytes except the first `checked`, which an earlier call has accepted.
 fn check_text(partial: &[u8], checked: usize, limit: usize) -> Result<(), Violation> {
     // A CR at the end may be the first half of the CRLF.
     let text = partial.strip_suffix(b"\r").unwrap_or(partial);

@@ -9,7 +9,8 @@ use crate::http1::{MessageLimits, Violation};
 #[derive(Default)]
 pub(crate) struct ResponseControls {
     framing: FramingFields,
-    /// True if an HTTP/1.0 server has offered to keep the connection open, in a field other than `Connection`.
+    /// True if there is a `Keep-Alive` field, or a `Proxy-Connection` field with the `keep-alive` option. This matters
+    /// only in an HTTP/1.0 response.
     keeps_alive: bool,
 }
 
@@ -36,8 +37,8 @@ impl ResponseControls {
         Ok(())
     }
 
-    /// The framing of the body (RFC 9112 section 6.3). `without_body` is true if, because of its request, the response
-    /// has no body.
+    /// The framing of the body (RFC 9112 section 6.3). `without_body` is true if the request excludes a body, as for
+    /// HEAD.
     pub(crate) fn body(
         &self,
         status: Status,
@@ -48,8 +49,8 @@ impl ResponseControls {
         if without_body || matches!(status.code(), 100..=199 | 204 | 304) {
             return Ok(ResponseBody::Framed(BodyLength::None));
         }
-        // A chunked HTTP/1.0 response is an error of the server. RFC 9112 section 6.1 lets a client process it and then
-        // close the connection, so the version is not checked here.
+        // A server must not send a chunked HTTP/1.0 response. RFC 9112 section 6.1 lets a client process such a
+        // response and then close the connection, so the version is not checked here.
         match self.framing.body_length(Version::Http11)? {
             BodyLength::None => Ok(ResponseBody::UntilClose),
             BodyLength::Known(length) if !limits.allow_body(length) => Err(Violation::LargeBody),

@@ -8,7 +8,7 @@ use crate::http1::{MessageLimits, Violation};
 
 /// A scan for the end of a head.
 ///
-/// Each call continues where the last one stopped, so a head that arrives byte by byte costs linear time. The start
+/// Each call continues where the last one stopped, so a head that arrives byte by byte takes linear time. The start
 /// line is parsed as soon as it is complete, so that a malformed one is rejected without waiting for the rest of the
 /// head.
 #[derive(Debug)]
@@ -61,7 +61,8 @@ impl<L: StartLine> HeadScan<L> {
         Ok(None)
     }
 
-    /// The part of the start line that has arrived, without its CRLF. It identifies a rejected message in the log.
+    /// The part of the start line that has arrived, without its CRLF. The log identifies a rejected message by this
+    /// line.
     pub(crate) fn start_line<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
         let line = &bytes[self.head_start.min(bytes.len())..];
         let line = memchr(b'\n', line).map_or(line, |end| &line[..end]);

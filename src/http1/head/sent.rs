@@ -16,8 +16,8 @@ pub struct RequestHead<'a> {
     pub target: &'a str,
     /// All fields, including the `Content-Length` or `Transfer-Encoding` that frames the body.
     pub fields: &'a HeaderList,
-    /// True if `Transfer-Encoding` announces chunks and the caller passes the body without them. False if the caller
-    /// has already chunked the body.
+    /// True if the caller passes the body of a chunked request without chunk framing, so that the [`Encoder`] must add
+    /// it. False if the caller passes a body that is already chunked.
     pub encode_chunked: bool,
 }
 
@@ -52,7 +52,7 @@ impl fmt::Display for InvalidRequest {
 
 impl std::error::Error for InvalidRequest {}
 
-/// The consequences of a request's head: the framing of its body, and whether the connection can persist.
+/// The properties that follow from a request's head: the framing of the body, and whether the connection can persist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SentFraming {
     /// The encoder for the body; `None` if the request has no body.
@@ -75,7 +75,8 @@ impl RequestHead<'_> {
         if !is_token(self.method.as_bytes()) {
             return Err(InvalidRequest::Method(self.method.to_owned()));
         }
-        // A space or a line end in the target would begin another part of the request, or another request.
+        // A space or a line end in the target would end the target early. The rest could then be parsed as a different
+        // request.
         if self.target.is_empty() || !is_target(self.target.as_bytes()) {
             return Err(InvalidRequest::Target(self.target.to_owned()));
         }
@@ -88,7 +89,7 @@ impl RequestHead<'_> {
             BodyLength::None | BodyLength::Known(0) => None,
             BodyLength::Known(length) => Some(Encoder::Counted(length)),
             BodyLength::Chunked if self.encode_chunked => Some(Encoder::Chunked),
-            // The caller frames the body, so the encoder cannot detect its end.
+            // The caller has already framed the body, so the encoder passes all bytes on unchanged.
             BodyLength::Chunked => Some(Encoder::UntilClose),
         };
         Ok(SentFraming { encoder, closes: framing.closes() })

@@ -68,7 +68,7 @@ impl ReceiveState {
 
     /// Makes a transition, which must be in the table.
     pub(super) fn enter(&mut self, next: ReceiveState) {
-        // This is checked in debug builds, and therefore in every test that runs in one.
+        // Debug builds check this, so a test that makes an unlisted transition fails.
         debug_assert!(is_known(RECEIVE_TRANSITIONS, self.name(), next.name()), "{} -> {}", self.name(), next.name());
         *self = next;
     }
@@ -92,7 +92,7 @@ impl SendState {
 
     /// Makes a transition, which must be in the table.
     pub(super) fn enter(&mut self, next: SendState) {
-        // As with `ReceiveState`, an unlisted transition fails any test that makes it.
+        // Debug builds check this, as for `ReceiveState`.
         debug_assert!(is_known(SEND_TRANSITIONS, self.name(), next.name()), "{} -> {}", self.name(), next.name());
         *self = next;
     }
