@@ -75,8 +75,8 @@ impl Buffer {
         self.end += bytes.len() as u32;
     }
 
-    /// Calls `read` with at least `least` bytes of free memory, appends the bytes that `read` writes to the front of
-    /// it, and returns their number. `read` must return that number.
+    /// Calls `read` with a slice of free memory that is at least `least` bytes long. `read` must write to the front of
+    /// the slice and return the number of bytes written. These bytes are appended, and `fill` returns the same number.
     ///
     /// # Errors
     /// Returns any error from `read`, without appending anything.
@@ -102,7 +102,7 @@ impl Buffer {
         }
     }
 
-    /// Frees `count` bytes by moving the unread bytes to the front or into a larger allocation.
+    /// Makes space for `count` bytes by moving the unread bytes to the front or into a larger allocation.
     #[cold]
     fn move_or_grow(&mut self, count: usize) {
         let waiting = self.len();

@@ -75,7 +75,7 @@ impl ListenOptions {
             socket.set_reuse_address(self.reuse_address)?;
             socket.set_reuse_port(self.reuse_port)?;
         }
-        // On Linux and BSD, accepted sockets inherit this option, which saves a call for every connection.
+        // On Linux and BSD, accepted sockets inherit this option, which saves a system call for every connection.
         socket.set_tcp_nodelay(true)?;
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;

@@ -98,7 +98,7 @@ impl Drop for PortFile {
     }
 }
 
-/// Pins this thread, and all threads that it starts later, to a core.
+/// Pins this thread, and all threads that it starts later, to the CPU core with this number.
 #[cfg(target_os = "linux")]
 pub(super) fn pin(core: usize) -> Result<(), Exit> {
     use rustix::thread::{CpuSet, sched_setaffinity};

@@ -46,7 +46,8 @@ pub(super) fn layer(path: &Path, text: &str) -> Result<Layer, Exit> {
         |at: usize, what: &str| Exit::wrong(format_args!("{}:{}: {what}", shown(path.as_os_str()), line(text, at)));
     let table = DeTable::parse(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
-        // Further lines of the message may contain an excerpt of the file, but the program prints one-line errors.
+        // The program prints one-line errors, so only the first line of the message is used. The other lines can
+        // contain an excerpt of the file.
         wrong(at, error.message().lines().next().unwrap_or("not TOML"))
     })?;
     let mut places = Vec::new();
@@ -103,7 +104,7 @@ fn pairs_in(table: &DeTable<'_>) -> impl Iterator<Item = Option<[String; 2]>> {
     })
 }
 
-/// The text of a string, a decimal integer or a float.
+/// The text of a string, a decimal integer or a float. `None` for a value of another type.
 fn scalar(value: &DeValue<'_>) -> Option<String> {
     match value {
         DeValue::String(text) => Some(text.as_ref().to_owned()),

@@ -61,7 +61,7 @@ fn check_scripts(options: &Options) -> Result<(), Exit> {
         };
     }
     let seconds = |time: &Duration| time.as_secs_f64().to_string();
-    // The options are checked in the order of `--help`. The error names the first option that is set, with its value.
+    // The options are listed in the order of `--help`. The error names the first one that is set, with its value.
     let without_scripts = [
         ("--cgi-env", scripts.variables.first().map(|name| shown(name))),
         ("--cgi-user", scripts.user.clone()),

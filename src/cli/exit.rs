@@ -30,7 +30,8 @@ pub enum Code {
 }
 
 impl Code {
-    /// The exit status. Without `--exit-codes fine`, a failure is 1 and a clean end is 0, as in Python's program.
+    /// The exit status. Without `--exit-codes fine`, it is 2 for invalid options and 1 for every other failure, as in
+    /// Python's program, and responses that were not completed do not count as a failure.
     pub fn status(self, codes: ExitCodes) -> u8 {
         match (codes, self) {
             (ExitCodes::Coarse, Code::Bind | Code::File | Code::Tls) => Code::Failure as u8,

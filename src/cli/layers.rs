@@ -28,8 +28,8 @@ pub(super) enum Origin {
 #[derive(Debug, Clone)]
 pub(super) struct Layer {
     origin: Origin,
-    /// The occurrences of each flag. A switch that the source turns off has an empty list, so that it overrides a lower
-    /// layer that turns the switch on.
+    /// The occurrences of each flag. If the source turns a switch off, the list of its occurrences is empty, so that
+    /// this layer overrides a layer of lower precedence that turns the switch on.
     flags: Vec<(&'static Flag, Occurrences)>,
 }
 

@@ -7,7 +7,7 @@ use super::exit::Exit;
 use super::options::{Options, TlsOptions};
 use crate::{HttpServer, Reload};
 
-/// Returns no configuration, because TLS options have already been refused.
+/// Returns no configuration, because TLS options have already been rejected.
 pub(super) fn configuration(_: &Options, _: Option<&Tls>) -> Result<Option<Tls>, Exit> {
     Ok(None)
 }

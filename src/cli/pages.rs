@@ -82,7 +82,7 @@ the certificate or its key cannot be used
 the end of the program cut responses, after \\-\\-grace or because of a second signal
 ";
 
-/// Compares a file in `docs/` with `page`. With `UPDATE_PAGES` set, writes it first.
+/// Compares a file in `docs/` with `page`. If `UPDATE_PAGES` is set, writes `page` to the file first.
 fn check(path: &str, page: &[u8]) {
     let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(path);
     if std::env::var_os("UPDATE_PAGES").is_some() {

@@ -31,7 +31,7 @@ pub(super) struct Bound {
 }
 
 impl Bound {
-    /// The addresses of listeners. A listener whose address cannot be read is left out.
+    /// The addresses of listeners. A listener whose address cannot be read is omitted.
     pub(super) fn of(listeners: &[TcpListener]) -> Vec<Bound> {
         let bound = |listener: &TcpListener| {
             let address = listener.local_addr().ok()?;

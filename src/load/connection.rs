@@ -64,7 +64,7 @@ pub(super) enum LoadEvent {
     Complete(InFlight, u16, u64),
 }
 
-/// The reason why a connection ended.
+/// The reason a connection ended.
 #[derive(Debug)]
 pub(super) enum LoadEnd {
     /// The connection was closed as announced by either side, or the server closed it while no request was in flight.
@@ -134,7 +134,7 @@ impl LoadConnection {
         self.in_flight.len()
     }
 
-    /// The time at which the oldest request in flight was sent.
+    /// The time at which the oldest request in flight was sent. `None` if no request is in flight.
     pub(super) fn oldest(&self) -> Option<Instant> {
         self.in_flight.front().map(|request| request.sent)
     }

@@ -54,9 +54,9 @@ pub(super) struct Figures {
     pub(super) late: u64,
     /// The duration of the measurement.
     pub(super) measured: Duration,
-    /// The CPU time of this thread during the measurement.
+    /// The CPU time of this thread from the beginning of the measurement to the end of the run.
     pub(super) cpu: Duration,
-    /// The maximum number of requests in flight on all connections together.
+    /// The number of requests that can be in flight at the same time on all connections together.
     pub(super) slots: u64,
     /// True if latencies count from the time at which a request was due.
     pub(super) is_open: bool,
@@ -106,7 +106,7 @@ pub(super) struct LoadSummary<'f> {
     /// Responses per second.
     pub(super) rate: f64,
     pub(super) errors: u64,
-    /// The fraction of the measurement during which this thread was running, from 0 to 1.
+    /// The CPU time of this thread as a fraction of the duration of the measurement, usually from 0 to 1.
     pub(super) cpu_share: f64,
     /// The fraction of the requests that this program sent late, from 0 to 1.
     pub(super) late_share: f64,

@@ -85,7 +85,8 @@ impl<'p> Generator<'p> {
         })
     }
 
-    /// Runs until the duration has passed or the last request has received its response. Returns the figures.
+    /// Sends requests until the duration has passed or the last request has been sent, and then waits until the
+    /// responses in flight have arrived or timed out. Returns the figures.
     pub(super) fn run(mut self) -> io::Result<Figures> {
         let mut events = Events::with_capacity(EVENTS);
         self.start = Instant::now();

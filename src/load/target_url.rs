@@ -1,4 +1,4 @@
-//! A URL from the command line: its weight, its address and the bytes of its request.
+//! A URL from the command line: its weight, its host and port, and its request target. Also resolves the host.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -45,7 +45,7 @@ impl TargetUrl {
         Ok(TargetUrl { weight, is_https, host, port, target })
     }
 
-    /// The value of the `Host` field.
+    /// The value of the `Host` field. The port is omitted if it is the default port of the scheme.
     pub(super) fn host_field(&self) -> String {
         let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
         let default = if self.is_https { 443 } else { 80 };

@@ -16,7 +16,7 @@ use super::error::{TlsError, TlsErrorKind};
 use super::{self_signed, warnings};
 use crate::tls_info::certificate_pem;
 
-/// The minimum TLS version that a server accepts.
+/// A TLS version that a server can set as its minimum.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TlsVersion {
     /// TLS 1.2 (RFC 5246).

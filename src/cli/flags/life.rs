@@ -1,4 +1,5 @@
-//! The flags that control the life of the process: how it announces itself, which reports it writes, and when it ends.
+//! The flags that control the life of the process: how it announces that it is ready, which reports it writes, and when
+//! it ends.
 
 use crate::cli::flag::{Action, Flag};
 use crate::cli::options::Options;

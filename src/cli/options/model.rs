@@ -207,7 +207,7 @@ pub struct ScriptOptions {
     pub user: Option<String>,
     /// The maximum running time of a script; zero means no limit.
     pub timeout: Option<Duration>,
-    /// The maximum time until a script has sent the head of its response; zero means no limit.
+    /// The maximum time that a script can take to send the head of its response; zero means no limit.
     pub first_byte: Option<Duration>,
     /// The maximum number of scripts that run at the same time.
     pub max_running: Option<usize>,
@@ -288,10 +288,10 @@ pub enum ReadyForm {
 /// The exit statuses for failures.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ExitCodes {
-    /// Every failure exits with 1.
+    /// The status is 2 for invalid options and 1 for every other failure.
     #[default]
     Coarse,
-    /// The status is 1 or 3 to 6, depending on the kind of failure.
+    /// The status is 1 to 6, depending on the kind of failure.
     Fine,
 }
 

@@ -153,7 +153,7 @@ impl Options {
     }
 }
 
-/// True for a path that normalisation does not change, except for a trailing slash. `/a/../b` is refused, because it
+/// True for a path that normalisation does not change, except for a trailing slash. `/a/../b` is rejected, because it
 /// means `/b`.
 fn is_base_path(text: &str) -> bool {
     let Some(inner) = text.strip_prefix('/') else { return false };
