@@ -116,8 +116,8 @@ impl RequestUrl {
     }
 }
 
-/// Splits `host:port`. A colon in the brackets of an IPv6 address is not a separator. The port is empty if there is
-/// none.
+/// Splits `host:port`. A colon in the brackets of an IPv6 address is not a separator. If no port is given, the returned
+/// port is empty.
 fn split_port(authority: &str) -> (&str, &str) {
     let brackets = authority.rfind(']').map_or(0, |at| at + 1);
     match authority[brackets..].rfind(':') {

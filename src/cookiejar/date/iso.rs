@@ -50,8 +50,8 @@ fn clock(scanner: &mut Scanner<'_>) -> Option<(i64, i64, i64)> {
     Some((hour, minute, second))
 }
 
-/// Parses a zone: `Z`, or an optional sign, hours and optional minutes. Returns its offset in seconds, or 0 if there is
-/// no zone.
+/// Parses a zone: `Z`, or an optional sign, hours and optional minutes. Returns its offset in seconds, or 0 if the zone
+/// is missing.
 fn offset(scanner: &mut Scanner<'_>) -> i64 {
     if scanner.skip_one_of("Zz") {
         return 0;
