@@ -54,13 +54,13 @@ const REFUSED: [&str; 30] = [
     "{PBKDF2",
 ];
 
-/// A user and a password, or a hash of the password.
+/// A user name with a password or the hash of a password.
 ///
 /// The text form is `USER:PASSWORD`, `USER:sha256:HEX` or `USER:HASH` with a bcrypt hash from `htpasswd -B` (`$2y$`,
-/// `$2a$` or `$2b$`, with a cost from 4 to 17). `HEX` is the output of `printf %s PASSWORD | sha256sum`. As SHA-256 is
-/// a fast hash, it keeps the password out of configuration files and process lists, but does not slow down password
-/// guessing. Hashes in other schemes are errors. A traditional `crypt` hash of 13 characters looks like a password and
-/// is treated as one. A password that begins like a hash must be given in the SHA-256 form.
+/// `$2a$` or `$2b$`, with a cost from 4 to 17). `HEX` is the output of `printf %s PASSWORD | sha256sum`. A SHA-256 hash
+/// keeps the password out of configuration files and process lists, but is too fast to slow down password guessing.
+/// Hashes in other schemes are errors. A traditional `crypt` hash of 13 characters looks like a password and is treated
+/// as one. A password that begins like a hash must be given in the SHA-256 form.
 ///
 /// ```
 /// use serve_forever::files::Account;
@@ -86,7 +86,7 @@ pub(super) enum Secret {
     Bcrypt(Box<str>),
 }
 
-/// The reason why parsing an [`Account`] failed.
+/// The error returned when an [`Account`] cannot be parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BadAccount {
@@ -94,13 +94,13 @@ pub enum BadAccount {
     Colon,
     /// The user name is empty.
     User,
-    /// The text contains a control character, which clients must not send (RFC 7617 section 2).
+    /// The text contains a control character. Credentials must not contain any (RFC 7617 section 2).
     Control,
     /// The text after `sha256:` is not 64 hexadecimal digits.
     Hash,
     /// A bcrypt hash is malformed, or its cost is not between 4 and 17.
     Bcrypt,
-    /// The hash is in an unsupported scheme, whose prefix is given.
+    /// The hash uses an unsupported scheme. The field is the prefix of that scheme.
     Scheme(&'static str),
 }
 
@@ -155,8 +155,8 @@ impl FromStr for Account {
     }
 }
 
-/// True if the password begins with the prefix of this scheme. Prefixes in braces are compared without regard to case,
-/// and all others with regard to it, because `$P$` and `$p$` are different schemes.
+/// True if the password begins with the prefix of this scheme. Prefixes in braces are case-insensitive. All others are
+/// case-sensitive, because `$P$` and `$p$` are different schemes.
 fn begins_with(password: &str, scheme: &str) -> bool {
     let start = password.as_bytes().get(..scheme.len()).unwrap_or_default();
     if scheme.starts_with('{') { start.eq_ignore_ascii_case(scheme.as_bytes()) } else { start == scheme.as_bytes() }

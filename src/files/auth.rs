@@ -13,16 +13,16 @@ use super::account::{Account, Secret};
 use super::credential_cache::{CredentialCache, CredentialDigest};
 use crate::http::RequestFields;
 
-/// Checks the credentials of requests against its accounts, and provides the challenge for requests without valid
+/// Checks the credentials of requests against a set of accounts, and provides the challenge for requests without valid
 /// credentials.
 #[derive(Debug)]
 pub(crate) struct Gate {
-    /// The random key of the digests. Because of it, a client learns nothing from the time that comparing its
-    /// credentials takes.
+    /// The random key of the digests. Clients cannot predict a digest without the key, so the time taken by a
+    /// comparison reveals nothing about the credentials of an account.
     key: [u8; 32],
-    /// The accounts without a bcrypt hash: the keyed digest of the credentials, and the user.
+    /// For each account without a bcrypt hash, the keyed digest of its credentials and the user name.
     fast: Vec<(CredentialDigest, Arc<str>)>,
-    /// The accounts with a bcrypt hash: the user and the hash.
+    /// For each account with a bcrypt hash, the user name and the hash.
     slow: Vec<(Arc<str>, Box<str>)>,
     /// The results for credentials that were recently compared with a bcrypt hash.
     cache: Mutex<CredentialCache>,
@@ -40,7 +40,8 @@ impl Gate {
     pub(crate) fn new(realm: &str, accounts: &[Account]) -> Gate {
         let mut key = [0; 32];
         for part in key.chunks_mut(8) {
-            // The standard library seeds `RandomState` with random numbers from the system.
+            // The standard library seeds `RandomState` with random numbers from the system, so no other source of
+            // random numbers is needed.
             part.copy_from_slice(&RandomState::new().build_hasher().finish().to_ne_bytes());
         }
         let (mut fast, mut slow) = (Vec::new(), Vec::new());
@@ -54,9 +55,9 @@ impl Gate {
         Gate { key, fast, slow, cache: Mutex::default(), realm: realm.replace(['"', '\\'], "") }
     }
 
-    /// The user that the request's credentials authenticate; `None` if they are missing or wrong. The check takes as
-    /// long for an unknown user as for a wrong password. If the credentials need a bcrypt hash and are not in the
-    /// cache, this call verifies them and blocks.
+    /// Returns the user authenticated by the request's credentials, or `None` if the credentials are missing or wrong.
+    /// The check takes as long for an unknown user as for a wrong password. If the check requires computing a bcrypt
+    /// hash and its result is not in the cache, this call blocks while the hash is computed.
     pub(crate) fn admits(&self, headers: RequestFields<'_>) -> Option<Arc<str>> {
         self.admits_credentials(&self.credentials(headers)?)
     }
@@ -66,7 +67,8 @@ impl Gate {
         self.known(credentials).unwrap_or_else(|| self.verify(credentials))
     }
 
-    /// The credentials of the request, but only if [`Gate::admits`] would have to compute a bcrypt hash for them.
+    /// Returns the request's credentials if [`Gate::admits`] would have to compute a bcrypt hash to check them, and
+    /// otherwise `None`.
     pub(super) fn unverified(&self, headers: RequestFields<'_>) -> Option<Credentials> {
         if !self.is_slow() {
             return None;
@@ -74,14 +76,14 @@ impl Gate {
         self.credentials(headers).filter(|credentials| self.known(credentials).is_none())
     }
 
-    /// True if an account has a bcrypt hash.
+    /// True if at least one account has a bcrypt hash.
     pub(crate) fn is_slow(&self) -> bool {
         !self.slow.is_empty()
     }
 
     /// Compares credentials with the bcrypt hashes, which takes about 50 ms for cost 10, and caches the result.
     pub(super) fn verify(&self, credentials: &Credentials) -> Option<Arc<str>> {
-        // Another request with the same credentials may have been verified while this one waited.
+        // The credentials may have been verified for another request while this one was waiting.
         if let Some(verdict) = self.known(credentials) {
             return verdict;
         }
@@ -97,12 +99,12 @@ impl Gate {
         user
     }
 
-    /// The value of the `WWW-Authenticate` field in a 401 response.
+    /// Returns the value of the `WWW-Authenticate` field in a 401 response.
     pub(crate) fn challenge(&self) -> String {
         format!("Basic realm=\"{}\", charset=\"UTF-8\"", self.realm)
     }
 
-    /// The user name and password in a request; `None` if they are missing or malformed.
+    /// Extracts the user name and password from a request. Returns `None` if they are missing or malformed.
     pub(super) fn credentials(&self, headers: RequestFields<'_>) -> Option<Credentials> {
         let mut values = headers.get_all("Authorization");
         // If there are two `Authorization` fields, it is undefined which one applies, so both are ignored.
@@ -112,12 +114,12 @@ impl Gate {
         Some(Credentials { user, password, digest })
     }
 
-    /// The result of checking the credentials, if no bcrypt hash must be computed for it. It has the same form as the
-    /// result of [`CredentialCache::get`].
+    /// Checks the credentials without computing a bcrypt hash. The result has the same form as that of
+    /// [`CredentialCache::get`]; `None` means that the check requires a bcrypt hash.
     fn known(&self, credentials: &Credentials) -> Option<Option<Arc<str>>> {
         let mut found = None;
-        // The loop does not stop at the matching account, so that its duration does not depend on that account's
-        // position.
+        // The loop does not stop at the matching account, so that its duration does not reveal the position of that
+        // account.
         for (digest, user) in &self.fast {
             if *digest == credentials.digest {
                 found = Some(user);
@@ -136,8 +138,8 @@ impl Gate {
     }
 }
 
-/// The keyed digest of credentials. The user is hashed to a fixed length first, so that another split of the same
-/// characters into user and password results in another digest.
+/// Returns the keyed digest of credentials. The user name is first hashed to a fixed length, so that splitting the same
+/// characters differently into user name and password yields a different digest.
 fn digest(key: &[u8; 32], user: &[u8], password: &[u8; 32]) -> CredentialDigest {
     HMAC::mac([Hash::hash(user), *password].concat(), key)
 }
@@ -148,7 +150,7 @@ fn user_and_password(value: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
         return None;
     }
     let decoded = STANDARD.decode(value[space..].trim_ascii()).ok()?;
-    // A user cannot contain a colon, but a password can (RFC 7617 section 2).
+    // The first colon ends the user name. A user name cannot contain a colon, but a password can (RFC 7617 section 2).
     let colon = memchr::memchr(b':', &decoded)?;
     Some((decoded[..colon].to_vec(), decoded[colon + 1..].to_vec()))
 }

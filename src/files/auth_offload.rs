@@ -1,5 +1,5 @@
 //! Verifies slow password hashes on worker threads, so that they do not block the loop. A request is passed to the
-//! service once its credentials are in the gate's cache.
+//! service once the result for its credentials is in the gate's cache.
 //!
 //! The credentials are compared in `auth`. Without this wrapper, the gate verifies them on the loop's thread.
 
@@ -15,24 +15,25 @@ use crate::http::{FieldBlock, Request, Status};
 use crate::service::{LogCallback, Registrar, Reply, Response, Service, Upstream};
 use crate::watchdog::Watchdog;
 
-/// The maximum number of worker threads. Clients that guess passwords can keep only these threads busy.
+/// The maximum number of worker threads. Clients that guess passwords can occupy only these threads.
 const THREADS: usize = 2;
 
 /// The maximum number of requests that wait for a verification. Further requests receive a 503 response.
 const WAITING: usize = 256;
 
-/// A service whose slow password hashes are verified on worker threads. A request without credentials, or with
-/// credentials in the gate's cache, is passed to the service immediately.
+/// Wraps a service and verifies slow password hashes for it on worker threads. A request without credentials, or with
+/// credentials whose result is in the gate's cache, is passed to the service immediately.
 pub(crate) struct AuthOffload {
     gates: Gates,
     service: SharedService,
     workers: Arc<WorkerPool>,
-    /// Each waiting request holds a clone, so the reference count is one more than the number of waiting requests.
+    /// Each waiting request holds a clone of this `Arc`, so the reference count is one more than the number of waiting
+    /// requests.
     waiting: Arc<()>,
 }
 
-/// A service that waiting requests share. The mutex is never contended, because only the loop's thread calls the
-/// service.
+/// The wrapped service, shared with the waiting requests. The mutex is never contended, because only the loop's thread
+/// calls the service.
 type SharedService = Arc<Mutex<Box<dyn Service + Send>>>;
 
 impl AuthOffload {
@@ -63,8 +64,8 @@ impl AuthOffload {
     }
 }
 
-/// Calls a function with the service. If the service panics, the connection handles the panic, and later calls ignore
-/// the poisoned mutex.
+/// Locks the service and passes it to `call`. If the service panics, the connection handles the panic, and later calls
+/// ignore the poisoning of the mutex.
 fn with<R>(service: &SharedService, call: impl FnOnce(&dyn Service) -> R) -> R {
     call(&**service.lock().unwrap_or_else(PoisonError::into_inner))
 }
@@ -84,7 +85,8 @@ impl Service for AuthOffload {
     }
 
     fn call_watched(&self, request: &Request, _: Option<&Watchdog>) -> Reply {
-        // The service serves files, or runs scripts with files as the fallback.
+        // The service does not need the watchdog: it serves files or starts scripts, and neither blocks the loop for
+        // long.
         self.call(request)
     }
 
@@ -103,17 +105,18 @@ impl fmt::Debug for AuthOffload {
     }
 }
 
-/// The upstream of a request whose credentials are being verified. After the verification, it forwards to the service's
-/// upstream, if there is one.
+/// The upstream of a request whose credentials must be verified first. After the verification, it calls the service and
+/// forwards to the upstream of the service, if the service returns one.
 struct Verification {
     request: Request,
     service: SharedService,
     stage: VerificationStage,
     /// True once the request body is complete.
     ended: bool,
-    /// Dropped together with this upstream when the client disconnects. The job detects this through a weak reference.
+    /// This `Arc` is dropped together with the upstream when the client disconnects. The job detects this through a
+    /// weak reference.
     _client: Arc<()>,
-    /// A clone of `waiting`, which counts this request as waiting.
+    /// A clone of `AuthOffload::waiting`. While it exists, this request counts as waiting.
     _place: Arc<()>,
 }
 
@@ -122,7 +125,7 @@ enum VerificationStage {
     Verifying { job: Job, handle: JobHandle<()> },
     /// The credentials have been verified, and the service has returned its own upstream.
     Later(Box<dyn Upstream>),
-    /// The service has responded, without an upstream or through its upstream.
+    /// The service has returned its response without an upstream.
     Done,
 }
 
@@ -135,7 +138,8 @@ impl Verification {
                 Ok(Some(response))
             }
             Reply::Later(mut upstream) => {
-                // The body ended before the service's upstream was created.
+                // If the request body ended before the service's upstream was created, that upstream has not been told
+                // yet.
                 if self.ended {
                     upstream.end()?;
                 }
@@ -172,7 +176,7 @@ impl Upstream for Verification {
             if !job.is_done() {
                 return Ok(None);
             }
-            // A panic in the job is returned as an error.
+            // If the job has panicked, the panic is reported as an error of this upstream.
             handle.take().transpose()?;
             if let Some(response) = self.call_service()? {
                 return Ok(Some(response));

@@ -1,5 +1,5 @@
-//! [`BasicAuth`]: verifies passwords for a program's own handlers and services, as is done for files. The program
-//! itself decides which paths require a password.
+//! [`BasicAuth`]: verifies passwords for a program's own handlers and services, just as the file service does for
+//! files. The program decides which paths require a password.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use super::account::Account;
 use super::auth::Gate;
 use crate::http::{HttpError, Request, Status};
 
-/// Verifies the passwords of requests (Basic authentication, RFC 7617), for a program's own handlers and services. For
+/// Verifies the credentials of requests (Basic authentication, RFC 7617) for a program's own handlers and services. For
 /// files, use [`FileServiceBuilder::auth`](super::FileServiceBuilder::auth) and
 /// [`auth_under`](super::FileServiceBuilder::auth_under).
 ///
@@ -47,11 +47,11 @@ impl BasicAuth {
         BasicAuth { gate: Arc::new(Gate::new(realm, &accounts.into_iter().collect::<Vec<_>>())) }
     }
 
-    /// Returns the user whose name and password are in the request. The comparison takes equally long for a wrong name
-    /// and for a wrong password.
+    /// Returns the user whose name and password are in the request. The check takes as long for a wrong name as for a
+    /// wrong password.
     ///
-    /// For an account with a bcrypt hash, verifying the first request with new credentials takes about 50 ms, during
-    /// which no other client is served; [`verification`](BasicAuth::verification) avoids that.
+    /// If an account has a bcrypt hash, the first check of new credentials takes about 50 ms. No other client is served
+    /// in the meantime; [`verification`](BasicAuth::verification) avoids that.
     ///
     /// # Errors
     /// Returns an [`HttpError`] with status 401 and the challenge for the client, if the credentials are missing or
@@ -60,7 +60,8 @@ impl BasicAuth {
         self.gate.admits(request.headers()).ok_or_else(|| unauthorized(&self.gate))
     }
 
-    /// Returns a closure that does the same as [`user`](BasicAuth::user) and can be called on a worker thread.
+    /// Returns a closure that performs the same check as [`user`](BasicAuth::user) and can be called on a worker
+    /// thread.
     ///
     /// ```no_run
     /// # use serve_forever::{files::BasicAuth, handler::Exchange};

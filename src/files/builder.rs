@@ -1,5 +1,5 @@
-//! [`FileServiceBuilder`]: the settings of a [`FileService`], checked when it is built. `policy` contains the checked
-//! settings; the modules that use them document their effect.
+//! [`FileServiceBuilder`]: collects the settings of a [`FileService`] and checks them when the service is built.
+//! `policy` contains the checked settings; the modules that use them document their effect.
 
 use std::ffi::OsString;
 use std::io;
@@ -24,7 +24,8 @@ use crate::http::{FieldBlock, FieldValue, InvalidHeader, NotLatin1, Status, UrlP
 /// The default authentication realm.
 pub(crate) const DEFAULT_REALM: &str = "serve-forever";
 
-/// Builds a [`FileService`]. Its methods replace subclassing Python's `SimpleHTTPRequestHandler`.
+/// Builds a [`FileService`]. Its methods take the place of the attributes and methods that a subclass of Python's
+/// `SimpleHTTPRequestHandler` overrides.
 ///
 /// ```
 /// use serve_forever::files::FileService;
@@ -41,8 +42,8 @@ pub(crate) const DEFAULT_REALM: &str = "serve-forever";
 pub struct FileServiceBuilder {
     root: PathBuf,
     cache: CacheLimits,
-    /// The names and values of the extra header fields. A value that is not Latin-1 is kept as an error, which `build`
-    /// returns.
+    /// The names and values of the extra header fields. For a value that is not Latin-1, the error is stored instead,
+    /// and `build` returns it.
     extra: Vec<(String, Result<Vec<u8>, NotLatin1>)>,
     extra_everywhere: bool,
     symlinks: Symlinks,
@@ -102,29 +103,32 @@ impl FileServiceBuilder {
         self
     }
 
-    /// Sets the content type of files with this extension, which is given without its dot, like an entry in Python's
-    /// `extensions_map`. This takes precedence over the built-in types. The last call for an extension counts.
+    /// Sets the content type of files with this extension, like an entry in Python's `extensions_map`. The extension is
+    /// given without its dot. This takes precedence over the built-in types. If it is called more than once for an
+    /// extension, the last call applies.
     ///
-    /// The extension is compared unchanged first, then in lower case. A `text/` type without parameters gets the
-    /// parameter that [`charset`](Self::charset) sets.
+    /// A file's extension is looked up as it is spelled, and then in lower case. A `text/` type without parameters gets
+    /// the parameter that [`charset`](Self::charset) sets.
     pub fn mime(mut self, extension: impl Into<String>, content_type: impl Into<String>) -> FileServiceBuilder {
         self.policy.mime.types.push((extension.into(), content_type.into()));
         self
     }
 
-    /// Sets the content type of files with an unknown extension or none. Default: `application/octet-stream`.
+    /// Sets the content type of files with an unknown extension or without an extension. Default:
+    /// `application/octet-stream`.
     pub fn default_type(mut self, content_type: impl Into<String>) -> FileServiceBuilder {
         self.policy.default_type = content_type.into();
         self
     }
 
-    /// Sets the `Content-Encoding` of files that are already compressed, by their extension, which is given without its
-    /// dot: `br`, `compress`, `deflate`, `gzip` or `zstd` (RFC 9110 section 8.4.1). The content type is then that of
-    /// the name without the extension, so that `x.wasm.br` is `application/wasm`. A client that does not accept the
-    /// coding still gets the file, because it requested the file by name.
+    /// Sets the `Content-Encoding` of files with this extension, which are already compressed. The extension is given
+    /// without its dot. The coding is `br`, `compress`, `deflate`, `gzip` or `zstd` (RFC 9110 section 8.4.1), or
+    /// `identity`, with which no field is sent. The content type is determined by the name without the extension, so
+    /// `x.wasm.br` is `application/wasm`. A client that does not accept the coding still gets the file, because it
+    /// requested the file by name.
     ///
-    /// The extension is compared unchanged first, then in lower case. The last call for an extension counts. `.svgz`
-    /// has the coding `gzip` by default. The coding `identity` means that no field is sent.
+    /// A file's extension is looked up as it is spelled, and then in lower case. If this is called more than once for
+    /// an extension, the last call applies. By default, only `svgz` has a coding, which is `gzip`.
     ///
     /// ```
     /// use serve_forever::files::FileService;
@@ -138,28 +142,27 @@ impl FileServiceBuilder {
 
     /// Sets the charset parameter of all `text/` types without parameters; `None` means no parameter.
     ///
-    /// By default it is `utf-8`, except for XML, and for HTML and CSS that declares its encoding in its first 1,024 bytes or
-    /// begins with a byte order mark.
+    /// By default it is `utf-8`, except for XML, and for HTML or CSS files that begin with a byte order mark or declare
+    /// their encoding in the first 1,024 bytes.
     pub fn charset<C: Into<String>>(mut self, charset: Option<C>) -> FileServiceBuilder {
         self.policy.mime.charset = charset.map_or(Charset::Absent, |name| Charset::Named(name.into()));
         self
     }
 
     /// Sets a function that returns the content type of a file, like overriding Python's `guess_type`. If it returns
-    /// `None` or an invalid field value, the type comes from the tables. The function is not called again while the
-    /// file is cached.
+    /// `None` or an invalid field value, the file's extension determines the type. The function is not called again
+    /// while the file is cached.
     pub fn guess_type(mut self, guess: impl Fn(&Path) -> Option<String> + Send + 'static) -> FileServiceBuilder {
         self.policy.guess_type = Some(Box::new(guess));
         self
     }
 
-    /// Sets a function that returns the file or directory for a path, like overriding Python's `translate_path`. `None`
-    /// means 404. The function must return the same result for the same path every time, because responses are cached
-    /// by path.
+    /// Sets a function that maps a URL path to a file or directory, like overriding Python's `translate_path`. If it
+    /// returns `None`, the response is 404. The function must always return the same result for the same path, because
+    /// responses are cached by path.
     ///
-    /// The argument of the function is the normalised path, including the base path. The returned path is used
-    /// unchanged. It may be outside the served directory if the rule for [`symlinks`](Self::symlinks) is
-    /// [`Symlinks::Follow`].
+    /// The argument of the function is the normalised path, including the base path. The returned path is used as it
+    /// is. It may be outside the served directory only if [`symlinks`](Self::symlinks) is set to [`Symlinks::Follow`].
     ///
     /// ```
     /// use serve_forever::files::FileService;
@@ -182,7 +185,8 @@ impl FileServiceBuilder {
         self
     }
 
-    /// Sets whether directories without an index file are listed. If not, the response for them is 403. On by default.
+    /// Sets whether directories without an index file are listed. If listings are off, the response for such a
+    /// directory is 403. On by default.
     pub fn listing(mut self, listed: bool) -> FileServiceBuilder {
         self.policy.listing = listed.then(|| self.policy.listing.take().unwrap_or_default());
         self
@@ -194,8 +198,8 @@ impl FileServiceBuilder {
         self
     }
 
-    /// Adds a field to the responses that contain a file or a listing (200 and 206). `Cache-Control`,
-    /// `Content-Location`, `Expires` and `Vary` are added to a 304 as well (RFC 9110 section 15.4.5).
+    /// Adds a header field to the responses that contain a file or a listing (200 and 206). `Cache-Control`,
+    /// `Content-Location`, `Expires` and `Vary` are also added to a 304 (RFC 9110 section 15.4.5).
     ///
     /// [`build`](FileServiceBuilder::build) returns an error for a field that the server generates, such as
     /// `Content-Type` or `Date`. For `Server` see [`HttpServer::server_name`](crate::HttpServer::server_name). Text is
@@ -207,7 +211,8 @@ impl FileServiceBuilder {
         self
     }
 
-    /// Adds the extra fields to all responses of this service, regardless of their status. Off by default.
+    /// Sets whether the fields set by [`extra_header`](Self::extra_header) are added to all responses of this service,
+    /// regardless of their status. Off by default.
     pub fn extra_headers_everywhere(mut self, everywhere: bool) -> FileServiceBuilder {
         self.extra_everywhere = everywhere;
         self
@@ -234,8 +239,8 @@ impl FileServiceBuilder {
     }
 
     /// Serves `about.html` at `/about`, and redirects `/about.html` and `/about/` to `/about` (301). Likewise redirects
-    /// `/index.html` to `/`. A file with the name `about` takes precedence, and a directory with that name keeps
-    /// `/about/`. Off by default.
+    /// `/index.html` to `/`. If a file `about` exists, `/about` serves that file instead; if a directory `about`
+    /// exists, `/about/` serves that directory. Off by default.
     pub fn clean_urls(mut self, clean: bool) -> FileServiceBuilder {
         self.policy.clean_urls = clean;
         self
@@ -243,8 +248,8 @@ impl FileServiceBuilder {
 
     /// Serves `app.js.br`, `app.js.zst` or `app.js.gz` instead of `app.js` to clients that accept the coding (RFC 9110
     /// section 12.5.3), unless the compressed file is empty or older than `app.js`. Off by default, because
-    /// `dump.sql.gz` need not be the compressed form of `dump.sql`. If this is off, the server does not look for such
-    /// files.
+    /// `dump.sql.gz` is not necessarily the compressed form of `dump.sql`. If this is off, the server does not look for
+    /// such files.
     ///
     /// ```
     /// use serve_forever::files::FileService;
@@ -256,10 +261,10 @@ impl FileServiceBuilder {
         self
     }
 
-    /// Sets the page of a single-page application, whose script interprets the URL path. The page is served with 200
-    /// for a path that does not exist. Its own path is relative to the root. For a path with a dot in its last segment,
-    /// such as `/missing.js`, the response is still 404 unless the `Accept` field contains `text/html`. `None` by
-    /// default.
+    /// Sets the page of a single-page application, whose script interprets the URL path. The page is served with status
+    /// 200 for every path that does not exist. `page` is relative to the root. If the last segment of the requested
+    /// path contains a dot, as in `/missing.js`, the response is still 404 unless the `Accept` field contains
+    /// `text/html`. `None` by default.
     ///
     /// ```
     /// use serve_forever::{files::FileService, http::{Request, Status}};
@@ -273,9 +278,10 @@ impl FileServiceBuilder {
         self
     }
 
-    /// Sets the page for error responses with this status. `page` is a path relative to the root, or any absolute path.
-    /// Symbolic links in it are followed. The page applies to errors of this service. An error that the server detects,
-    /// such as a malformed request, gets the server's own page, which is also sent if the file is missing.
+    /// Sets the page for error responses with this status. `page` is a path relative to the root, or an absolute path,
+    /// which may be outside the root. Symbolic links in it are followed. The page is used for errors of this service.
+    /// The server sends its own page for an error that it detects itself, such as a malformed request, and also if
+    /// `page` cannot be read.
     pub fn error_page(mut self, status: Status, page: impl Into<PathBuf>) -> FileServiceBuilder {
         self.policy.error_pages.push((status, page.into()));
         self
@@ -299,8 +305,8 @@ impl FileServiceBuilder {
 
     /// Sets the `Cache-Control` of files that match a pattern (RFC 9111 section 5.2), such as `no-cache` or
     /// `max-age=31536000, immutable`. A pattern without a slash is matched against the file's name, and a pattern with
-    /// a slash against the file's path below the root. `**` matches slashes, and `*` does not. The last pattern that
-    /// matches counts.
+    /// a slash against the file's path below the root. `**` matches slashes, and `*` does not. The last matching
+    /// pattern applies.
     ///
     /// ```
     /// use serve_forever::files::FileService;
@@ -315,8 +321,8 @@ impl FileServiceBuilder {
         self
     }
 
-    /// Requires that every request contains the credentials of an account (Basic authentication, RFC 7617). Preflights
-    /// are exempt, because browsers send them without credentials. Call it again for more accounts.
+    /// Requires every request to contain the credentials of an account (Basic authentication, RFC 7617). Preflights are
+    /// exempt, because browsers send them without credentials. Call this method once for each account.
     ///
     /// Verifying a bcrypt hash takes 50 ms or more. The service does this on the loop's thread, unless
     /// [`FileService::offloading`] moves it to worker threads. The results for the last 1024 correct and the last 1024
@@ -338,14 +344,14 @@ impl FileServiceBuilder {
     }
 
     /// Requires the credentials of an account for paths below `path`, as [`auth`](Self::auth) does for all paths. Call
-    /// it again for more accounts for the same path, or for other paths. If guarded paths are nested, the innermost
-    /// path applies, and only its own accounts are admitted.
+    /// this method once for each account and path. If guarded paths are nested, the innermost path applies, and only
+    /// its own accounts are admitted.
     ///
     /// The path is decoded and includes the [base path](Self::base_path). It is compared with the normalised path of a
     /// request, segment by segment; case is ignored. For example, `/private` also guards `//%70rivate/` and
-    /// `/x/../Private/y`, but not `/privately`. The path should be that of a directory. A file could still be reached
-    /// through other paths, which are not guarded. An example is the path of the directory of which the file is the
-    /// index file. A symbolic link from outside into the guarded path is not guarded either.
+    /// `/x/../Private/y`, but not `/privately`. The path should be that of a directory. A single file may also be
+    /// reachable through other paths, which are not guarded: an index file, for example, is also served at the path of
+    /// its directory. A symbolic link from outside to a target below `path` is not guarded either.
     ///
     /// ```
     /// use serve_forever::{files::{Account, FileService}, http::{Request, Status}};
@@ -393,7 +399,7 @@ impl FileServiceBuilder {
         for (_, page) in &mut self.policy.error_pages {
             *page = tree.root().join(&*page);
         }
-        // A listing must not show hidden names, because requests for them are refused.
+        // If hidden names are not served, a listing must not show them either.
         if let (false, Some(listing)) = (self.policy.hidden, &mut self.policy.listing) {
             listing.show_hidden = false;
         }
@@ -413,7 +419,7 @@ impl FileServiceBuilder {
 
     fn cache_rules(&self) -> io::Result<Vec<(Pattern, String)>> {
         let rule = |(pattern, value): &(String, String)| {
-            // `FieldBlock::add` checks the value. The block is discarded.
+            // Adding the value to a block checks it. Only the check is needed, so the block is discarded.
             FieldBlock::new().add("Cache-Control", value)?;
             Ok((Pattern::new(pattern).map_err(|error| bad(format!("{pattern}: {error}")))?, value.clone()))
         };

@@ -1,10 +1,10 @@
 //! The cache of responses to requests for files, by request path and accepted codings.
 //!
-//! `dependency` checks the file system, and `content` opens files. Index files and siblings are not known to the cache.
-//! It only checks the facts that an entry depends on.
+//! `dependency` checks the file system, and `content` opens files. The cache knows nothing about index files and
+//! siblings; it only checks the facts that an entry depends on.
 //!
-//! Invariant: an entry is used only in a turn in which all of its dependencies were found to hold; `bytes` is the total
-//! memory use of the slots.
+//! Invariant: an entry is used only in a turn in which all of its dependencies have been checked and hold; `bytes` is
+//! the total memory use of the slots.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,15 +18,15 @@ use super::dependency::CacheDependency;
 use super::representation::Representation;
 use super::tree::Tree;
 
-/// The limits on the cache of a [`FileService`](super::FileService). The cache holds no descriptors, except those of a
-/// few large files that were requested within the last two seconds.
+/// The limits on the cache of a [`FileService`](super::FileService). The service holds no descriptors for its cache,
+/// except those of a few large files that were requested within the last two seconds.
 ///
 /// The defaults suit a site with about ten thousand small files. If `entries` or `bytes` is 0, nothing is cached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CacheLimits {
     /// The maximum number of cached files.
     pub entries: usize,
-    /// The maximum amount of memory in bytes, for small bodies, response heads and paths.
+    /// The maximum memory use in bytes. Small bodies, response heads and paths are counted.
     pub bytes: usize,
 }
 
@@ -39,9 +39,9 @@ impl Default for CacheLimits {
 /// Maps request paths, as clients sent them, to representations and contents. A cache hit therefore needs neither to
 /// decode the path nor to open a file.
 ///
-/// An entry's dependencies are checked at most once per turn of the loop, so a response is never older than its turn.
-/// The cache evicts by the clock algorithm: `hand` moves around the slots, skips each entry that has been used since
-/// the hand last passed it, and evicts the first entry that has not.
+/// An entry's dependencies are checked once in every turn of the loop in which the entry is used, so a response is
+/// never older than the current turn. The cache evicts by the clock algorithm: `hand` moves around the slots, skips
+/// each entry that has been used since the hand last passed it, and evicts the first entry that has not.
 #[derive(Debug)]
 pub(crate) struct Cache {
     limits: CacheLimits,
@@ -49,7 +49,7 @@ pub(crate) struct Cache {
     slots: Vec<Slot>,
     hand: usize,
     bytes: usize,
-    /// The buffer in which keys are built, so that a hit allocates nothing.
+    /// A buffer for building keys, reused so that a hit allocates nothing.
     scratch: Vec<u8>,
 }
 
@@ -84,8 +84,8 @@ impl Cache {
         Cache { limits, index: HashMap::default(), slots: Vec::new(), hand: 0, bytes: 0, scratch: Vec::new() }
     }
 
-    /// The representation and content for a path and the accepted codings, if the entry is current in this turn.
-    /// Otherwise the entry is removed.
+    /// Returns the representation and content that are cached for a path and the accepted codings. If the entry is no
+    /// longer current in this turn, removes it and returns `None`.
     pub(crate) fn get(
         &mut self,
         path: &[u8],
@@ -135,7 +135,7 @@ impl Cache {
 
     /// Removes one entry, which the clock algorithm selects. The cache must not be empty.
     fn evict(&mut self) {
-        // This ends within two rounds, because the first round clears every `used` flag.
+        // The loop ends within two rounds, because the first round clears every `used` flag.
         loop {
             self.hand = if self.hand + 1 < self.slots.len() { self.hand + 1 } else { 0 };
             if !std::mem::take(&mut self.slots[self.hand].used) {
@@ -166,7 +166,7 @@ impl CacheEntry {
         self.dependencies.iter().all(|dependency| dependency.holds(tree))
     }
 
-    /// The approximate memory use of the slot in bytes.
+    /// Returns the approximate memory use of the slot in bytes.
     fn memory(&self) -> usize {
         size_of::<Slot>()
             + self.dependencies.iter().map(CacheDependency::memory).sum::<usize>()
@@ -175,7 +175,8 @@ impl CacheEntry {
     }
 }
 
-/// The key of an entry: the path, followed by a NUL and the accepted codings if there are any. No path contains a NUL.
+/// Returns the key of an entry: the path, followed by a NUL and the accepted codings if there are any. Keys are
+/// unambiguous, because a path never contains a NUL.
 fn key<'k>(path: &'k [u8], accepted: AcceptedCodings, scratch: &'k mut Vec<u8>) -> &'k [u8] {
     if accepted.is_empty() {
         return path;

@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 use super::qvalue::parse_qvalue;
 use crate::http::{RequestFields, list_elements};
 
-/// A content coding in which a file can have a compressed sibling. The most compact coding comes first.
+/// A content coding for which a file can have a compressed sibling. The most compact coding comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Coding {
     Brotli,
@@ -18,7 +18,7 @@ impl Coding {
     /// Every coding, in the server's order of preference.
     pub(crate) const ALL: [Coding; 3] = [Coding::Brotli, Coding::Zstandard, Coding::Gzip];
 
-    /// The name of the coding in the `Content-Encoding` field.
+    /// Returns the name of the coding in the `Content-Encoding` field.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Coding::Brotli => "br",
@@ -27,7 +27,7 @@ impl Coding {
         }
     }
 
-    /// The suffix that a sibling's name adds to the original's.
+    /// Returns the suffix that is appended to a file's name to form the name of its sibling.
     pub(crate) fn suffix(self) -> &'static str {
         match self {
             Coding::Brotli => ".br",
@@ -51,7 +51,8 @@ pub(crate) struct AcceptedCodings {
 
 impl AcceptedCodings {
     /// Parses `Accept-Encoding`. Codings with equal weights are in the order of [`Coding::ALL`]. If the request has no
-    /// such field, the result is empty, because many simple clients send none and cannot decode any coding.
+    /// `Accept-Encoding` field, the result is empty, because many simple clients do not send the field and cannot
+    /// decode any coding.
     pub(crate) fn of(headers: RequestFields<'_>) -> AcceptedCodings {
         let (mut named, mut rest, mut identity) = ([None; 3], None, None);
         for (name, weight) in elements(headers) {
@@ -72,19 +73,19 @@ impl AcceptedCodings {
         AcceptedCodings { codings: weighed.map(|(weight, coding)| (weight >= least).then_some(coding)) }
     }
 
-    /// True if the client does not prefer any coding to the uncompressed file.
+    /// True if the client accepts none of the codings, or prefers the uncompressed file to all of them.
     pub(crate) fn is_empty(&self) -> bool {
         self.codings == [None; 3]
     }
 
-    /// The accepted codings in order of preference.
+    /// Returns the accepted codings in order of preference.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Coding> {
         self.codings.into_iter().flatten()
     }
 }
 
-/// The names of codings in `Accept-Encoding`, with their weights in thousandths. An element with a malformed weight is
-/// skipped. A weight above 1 counts as 1.
+/// Returns the coding names listed in `Accept-Encoding`, with their weights in thousandths. Elements with a malformed
+/// weight are skipped. A weight above 1 is treated as 1.
 fn elements<'a>(headers: RequestFields<'a>) -> impl Iterator<Item = (&'a [u8], u16)> {
     list_elements(headers.get_all("Accept-Encoding")).filter_map(|element| {
         let mut parts = element.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);

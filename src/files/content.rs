@@ -15,11 +15,11 @@ use crate::service::{Body, FileSlice};
 /// `sendfile` costs less than copying.
 pub(crate) const SMALL: u64 = 32 * 1024;
 
-/// Two changes of a file within this time can leave the same timestamp, because kernels with coarse timestamps advance
-/// them in ticks of up to 10 ms.
+/// Two changes to a file within this time can produce the same timestamp, because kernels with coarse timestamps
+/// advance them in ticks of up to 10 ms.
 const TICK: Duration = Duration::from_millis(20);
 
-/// The content that a file had at one time, shared by all responses that send it.
+/// The content of a file, shared by all responses that send it.
 #[derive(Debug, Clone)]
 pub(crate) enum Content {
     /// The bytes of a small file, in memory.
@@ -28,10 +28,10 @@ pub(crate) enum Content {
     File(Arc<File>),
 }
 
-/// The content of a cache entry. It owns no descriptor. If the cache held a file open, its file system could not be
-/// unmounted, a deleted file would keep its space, and an idle server would hold it forever. Concurrent responses share
-/// one descriptor with each other and with [`RecentFiles`](super::recent_files::RecentFiles), which holds it for at
-/// most two seconds.
+/// The content of a cache entry. It owns no descriptor. If the cache kept a file open, the file system could not be
+/// unmounted, a deleted file would keep occupying space, and an idle server would never close the file. Concurrent
+/// responses share one descriptor with each other and with [`RecentFiles`](super::recent_files::RecentFiles), which
+/// holds it for at most two seconds.
 #[derive(Debug)]
 pub(crate) enum CachedContent {
     /// The bytes of a small file, in memory.
@@ -41,7 +41,7 @@ pub(crate) enum CachedContent {
     File(Weak<File>, PathBuf, Identity),
 }
 
-/// The content of a file, with the identity of the state that was loaded.
+/// The content of a file, with the file's identity at the time of loading.
 #[derive(Debug)]
 pub(crate) struct LoadedFile {
     pub(crate) content: Content,
@@ -56,7 +56,7 @@ pub(crate) struct LoadedFile {
 }
 
 impl LoadedFile {
-    /// The length of the content in bytes.
+    /// Returns the length of the content in bytes.
     pub(crate) fn length(&self) -> u64 {
         match &self.content {
             Content::Memory(bytes) => bytes.len() as u64,
@@ -88,7 +88,8 @@ impl Content {
         }
     }
 
-    /// Reads bytes at `offset` into `buf` and returns their count, which is 0 at or after the end.
+    /// Reads bytes at `offset` into `buf`. Returns the number of bytes read, which is 0 if `offset` is at or after the
+    /// end.
     pub(crate) fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         match self {
             Content::Memory(bytes) => {
@@ -103,7 +104,7 @@ impl Content {
 }
 
 impl CachedContent {
-    /// Creates the form in which a cache entry keeps the content of a loaded file.
+    /// Converts the content of a loaded file to the form that is stored in a cache entry.
     pub(crate) fn of(loaded: &LoadedFile, path: &Path) -> CachedContent {
         match &loaded.content {
             Content::Memory(bytes) => CachedContent::Memory(Arc::clone(bytes)),
@@ -111,8 +112,8 @@ impl CachedContent {
         }
     }
 
-    /// Returns the content. A large file that is not being sent is opened again. `None` if this fails, or if the file's
-    /// identity has changed.
+    /// Returns the content. A large file that is no longer open is opened again. Returns `None` if this fails, or if
+    /// the file's identity has changed.
     pub(crate) fn open(&mut self, tree: &Tree) -> Option<Content> {
         match self {
             CachedContent::Memory(bytes) => Some(Content::Memory(Arc::clone(bytes))),
@@ -127,7 +128,7 @@ impl CachedContent {
         }
     }
 
-    /// The approximate memory use of the content in bytes.
+    /// Returns the approximate memory use of the content in bytes.
     pub(crate) fn memory(&self) -> usize {
         match self {
             CachedContent::Memory(bytes) => bytes.len(),
@@ -144,8 +145,8 @@ pub(crate) fn load(tree: &Tree, path: &Path, now: SystemTime) -> Result<LoadedFi
 
 /// Opens a regular file and loads its content. The file must have been found at this path in the current turn.
 ///
-/// If a small file has changed since it was found, it is looked up and loaded once more. If it has changed again by
-/// then, the bytes that were read are served but not cached.
+/// If a small file has changed since it was found, it is looked up and loaded once more. If it changes during the
+/// second attempt too, the bytes that were read are served but not cached.
 pub(crate) fn load_found(
     tree: &Tree,
     path: &Path,
@@ -163,8 +164,8 @@ pub(crate) fn load_found(
 /// The result of one attempt to load a file.
 struct LoadAttempt {
     loaded: Result<LoadedFile, ContentError>,
-    /// The identity of the open file after it was read. If it equals the identity that was found, the open file is the
-    /// file that was found and has not changed.
+    /// The identity of the open file after it was read. If it equals the identity that was found before, the open file
+    /// is the one that was found, and it has not changed since.
     after: Identity,
 }
 
@@ -183,7 +184,7 @@ fn load_once(tree: &Tree, path: &Path, found: &Identity, now: SystemTime) -> Res
     Ok(LoadAttempt { loaded, after })
 }
 
-/// The content of a small file, with the file's identity before and after it was read.
+/// Creates the result for a small file from its bytes and its identity before and after it was read.
 fn in_memory(bytes: Vec<u8>, before: Identity, after: Identity, now: SystemTime) -> LoadedFile {
     let consistent = before == after && bytes.len() as u64 == before.size;
     let cacheable = consistent && !is_recent(before, now);
@@ -193,8 +194,8 @@ fn in_memory(bytes: Vec<u8>, before: Identity, after: Identity, now: SystemTime)
 /// Reads a whole file. `size` is the size that the system reports, which may be wrong.
 ///
 /// # Errors
-/// Returns any error of reading the file. The error is `FileTooLarge` if the file has more than [`MAX_UNREPORTED`]
-/// bytes although the system reports a smaller size.
+/// Returns any error from reading the file, or `FileTooLarge` if the file has more than [`MAX_UNREPORTED`] bytes
+/// although the system reports a smaller size.
 fn read(file: &File, size: usize) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; size + 1];
     let mut filled = 0;
@@ -205,7 +206,7 @@ fn read(file: &File, size: usize) -> io::Result<Vec<u8>> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
-        // The buffer had space for one more byte, which was not filled, so this is EOF.
+        // The buffer had space for one more byte, which was not filled, so the end of the file has been reached.
         if filled == size {
             break;
         }
@@ -221,15 +222,15 @@ fn read(file: &File, size: usize) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The maximum number of bytes that are read from a file whose reported size is smaller. The kernel generates such
-/// content during the read, which must not block the loop for long.
+/// The maximum number of bytes that are read from a file that is longer than its reported size. The kernel generates
+/// the content of such a file during the read, which must not block the loop for long.
 const MAX_UNREPORTED: usize = 1024 * 1024;
 
 /// The initial buffer size for a file that is longer than its reported size. procfs returns up to this number of bytes
 /// in one call.
 const FIRST_UNREPORTED: usize = 4096;
 
-/// True if the file changed so recently that another change might leave its timestamps as they are.
+/// True if the file changed so recently that another change might not change its timestamps.
 fn is_recent(identity: Identity, now: SystemTime) -> bool {
     let changed = u64::try_from(identity.changed.seconds).unwrap_or(0);
     let changed = UNIX_EPOCH + Duration::new(changed, identity.changed.nanoseconds as u32);

@@ -9,8 +9,8 @@ use crate::service::Response;
 /// accepts.
 const MAX_AGE: u32 = 7200;
 
-/// The fields that are added to every response so that scripts from `origin` may read it; `*` means any origin. The
-/// exposed fields are those that a script needs to read a file in ranges.
+/// Returns the fields that are added to every response so that scripts from `origin` may read it; `*` means any origin.
+/// The exposed fields are those that a script needs to request ranges of a file.
 ///
 /// # Errors
 /// Returns an error if `origin` is not a valid field value.
@@ -21,8 +21,8 @@ pub(crate) fn fields(origin: &str) -> Result<FieldBlock, InvalidHeader> {
     Ok(head)
 }
 
-/// The fields that are added to every response to isolate pages from other origins. Isolated pages can use shared
-/// memory and precise clocks.
+/// Returns the fields that are added to every response to isolate pages from other origins. Isolated pages can use
+/// shared memory and precise clocks.
 pub(crate) fn isolation() -> FieldBlock {
     let mut head = FieldBlock::new();
     head.put("Cross-Origin-Opener-Policy", "same-origin");
@@ -30,14 +30,16 @@ pub(crate) fn isolation() -> FieldBlock {
     head
 }
 
-/// True for a preflight. A browser sends it to ask for permission before it sends a script's request.
+/// True if the request is a preflight. A browser sends a preflight to ask for permission before it sends a script's
+/// request.
 pub(crate) fn is_preflight(request: &Request) -> bool {
     *request.method() == Method::Options
         && request.headers().contains("Origin")
         && request.headers().contains("Access-Control-Request-Method")
 }
 
-/// The response to a preflight. It allows every request header field, because requests to a file service only read.
+/// Returns the response to a preflight. It allows every header field that the script wants to send, because requests to
+/// a file service cannot modify anything.
 pub(crate) fn preflight(request: &Request) -> Response {
     let mut response = Response::new(Status::NO_CONTENT);
     response.head.put("Access-Control-Allow-Methods", ALLOW);

@@ -4,10 +4,10 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-/// The maximum number of correct credentials in the cache, and also of wrong ones.
+/// The maximum number of correct credentials in the cache, and separately of wrong credentials.
 const MAX_CREDENTIALS: usize = 1024;
 
-/// A keyed hash of credentials. Equal credentials have equal hashes, which are useless without the key.
+/// A keyed hash of credentials. Equal credentials have equal hashes. Without the key, a hash reveals nothing.
 pub(super) type CredentialDigest = [u8; 32];
 
 /// The results for recently verified credentials.
@@ -20,7 +20,8 @@ pub(super) struct CredentialCache {
     wrong: BoundedMap<()>,
 }
 
-/// Values by digest. Once there are more than [`MAX_CREDENTIALS`], the oldest value is removed.
+/// A map from the digests of credentials to values. Once it has more than [`MAX_CREDENTIALS`] entries, the oldest entry
+/// is removed.
 #[derive(Debug)]
 struct BoundedMap<V> {
     values: HashMap<CredentialDigest, V>,
@@ -28,8 +29,8 @@ struct BoundedMap<V> {
 }
 
 impl CredentialCache {
-    /// The result for these credentials: `Some(Some(user))` if they are correct, `Some(None)` if they are wrong, `None`
-    /// if they have not been verified recently.
+    /// Returns the result for these credentials: `Some(Some(user))` if they are correct, `Some(None)` if they are
+    /// wrong, `None` if they have not been verified recently.
     pub(super) fn get(&self, digest: &CredentialDigest) -> Option<Option<Arc<str>>> {
         let right = self.right.values.get(digest).map(|user| Some(Arc::clone(user)));
         right.or_else(|| self.wrong.values.get(digest).map(|()| None))
@@ -52,7 +53,7 @@ impl<V> Default for BoundedMap<V> {
 
 impl<V> BoundedMap<V> {
     fn insert(&mut self, digest: CredentialDigest, value: V) {
-        // A known digest is already in `order` and keeps its age.
+        // A digest that is already in the map is also in `order`, and keeps its position there.
         if self.values.insert(digest, value).is_some() {
             return;
         }

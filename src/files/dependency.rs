@@ -24,7 +24,7 @@ impl CacheDependency {
         tree.regular_file_again(&self.path) == self.file
     }
 
-    /// The memory use of the dependency in bytes.
+    /// Returns the memory use of the dependency in bytes.
     pub(crate) fn memory(&self) -> usize {
         size_of::<CacheDependency>() + self.path.as_path().as_os_str().len()
     }

@@ -1,4 +1,4 @@
-//! Log lines about files that cannot be served. They are kept until the end of the turn, when the server writes them.
+//! Log lines about files that cannot be served. They are kept until the end of the turn, when the server logs them.
 
 /// The log lines of one turn of the loop.
 #[derive(Debug, Default)]
@@ -18,7 +18,7 @@ impl ErrorLog {
         }
     }
 
-    /// Passes every line to `note`, in order, and removes the lines.
+    /// Passes every line to `note` in order, and then clears the log.
     pub(crate) fn drain(&mut self, note: impl FnMut(&str)) {
         self.texts.iter().map(String::as_str).for_each(note);
         self.texts.clear();

@@ -21,7 +21,8 @@ pub(crate) struct Gates {
 }
 
 impl Gates {
-    /// Creates a set of gates with only a gate for all paths, or with no gate.
+    /// Creates a set of gates without guarded subtrees. `gate` applies to all paths; `None` means that no path is
+    /// guarded.
     pub(crate) fn everywhere(gate: Option<Arc<Gate>>) -> Gates {
         Gates { everywhere: gate, subtrees: Vec::new() }
     }
@@ -32,14 +33,14 @@ impl Gates {
         self.subtrees.sort_by_key(|(subtree, _)| std::cmp::Reverse(subtree.0.len()));
     }
 
-    /// The gate for all paths outside guarded subtrees; `None` if those paths are not guarded.
+    /// Returns the gate for all paths outside guarded subtrees, or `None` if those paths are not guarded.
     pub(crate) fn for_all(&self) -> Option<&Arc<Gate>> {
         self.everywhere.as_ref()
     }
 
-    /// The gate for a request; `None` if the request needs no credentials.
+    /// Returns the gate for a request, or `None` if the request needs no credentials.
     pub(super) fn of(&self, request: &Request) -> Option<&Arc<Gate>> {
-        // Most services guard no subtrees. The path need not be decoded then.
+        // Most services guard no subtrees. In that case the path need not be decoded.
         if self.subtrees.is_empty() {
             return self.everywhere.as_ref();
         }
@@ -49,14 +50,14 @@ impl Gates {
         innermost.map(|(_, gate)| gate).or(self.everywhere.as_ref())
     }
 
-    /// True if an account has a bcrypt hash.
+    /// True if at least one account of any gate has a bcrypt hash.
     pub(crate) fn is_slow(&self) -> bool {
         self.everywhere.iter().chain(self.subtrees.iter().map(|(_, gate)| gate)).any(|gate| gate.is_slow())
     }
 }
 
-/// The segments of a path, in lower case, because `/Private` and `/private` are the same path on a file system that
-/// ignores case.
+/// The segments of a path in lower case, because `/Private` and `/private` name the same directory on a file system
+/// that ignores case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Subtree(Vec<String>);
 
@@ -75,7 +76,7 @@ mod tests {
     use super::*;
     use crate::files::Account;
 
-    /// The realm of the gate for a target, or an empty string if the target needs no credentials.
+    /// Returns the realm of the gate for a target, or an empty string if the target needs no credentials.
     fn realm(gates: &Gates, target: &str) -> String {
         gates.of(&Request::builder("GET", target).build()).map(|gate| gate.challenge()).unwrap_or_default()
     }

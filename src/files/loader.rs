@@ -25,7 +25,7 @@ pub(crate) struct Loader<'a> {
     pub(crate) now: SystemTime,
 }
 
-/// A representation with its content, for a response and for the cache.
+/// A representation with its content, and the cache entry for both.
 pub(crate) struct LoadedRepresentation {
     pub(crate) representation: Arc<Representation>,
     pub(crate) content: Content,
@@ -69,7 +69,8 @@ impl Loader<'_> {
         let representation = Arc::new(Representation::new(&loaded, self.metadata(&file.path, coding, &loaded, varies)));
         let content = CachedContent::of(&loaded, path);
         let entry = loaded.cacheable.then(|| {
-            // The entry depends on the identities that were found, so a change since then is detected in the next turn.
+            // The entry depends on the identities that were found before loading, so any change during or after loading
+            // is detected in the next turn.
             let mut dependencies = vec![CacheDependency { path: file.path.into(), file: Some(original) }];
             dependencies.extend(file.outranked_by);
             if !accepted.is_empty() {
@@ -120,9 +121,9 @@ impl Loader<'_> {
         }
     }
 
-    /// The content type of the file at `path`. `plain` is the content of the file, or `None` if the served content has
-    /// a coding. If a compressed sibling is served, the uncompressed file is read to find the character encoding that
-    /// it declares.
+    /// Returns the content type of the file at `path`. `plain` is the content of the file, or `None` if the served
+    /// content has a coding. If a compressed sibling is served, the uncompressed file is read to find the character
+    /// encoding that it declares.
     fn content_type(&self, path: &Path, plain: Option<&Content>) -> String {
         let original = || {
             let (file, _) = self.tree.open(path).ok()?;
@@ -137,10 +138,10 @@ impl Loader<'_> {
     }
 }
 
-/// The first bytes of a text, in which it may declare its character encoding.
+/// Returns the first bytes of a text file, which may contain a declaration of its character encoding.
 fn start_of(content: &Content) -> Vec<u8> {
     let mut start = vec![0; SEARCHED];
-    // If reading fails, no declared encoding is found. The same error will be reported when the text is sent.
+    // If reading fails, no declaration is found. The error is reported when the file is read again for the response.
     let count = content.read_at(&mut start, 0).unwrap_or(0);
     start.truncate(count);
     start

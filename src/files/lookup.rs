@@ -1,4 +1,4 @@
-//! Finds the file or directory that the path of a request names. The file is read by `loader`.
+//! Finds the file or directory named by the path of a request. The file is read by `loader`.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -12,15 +12,15 @@ use super::surrogates::decode_surrogates;
 use super::tree::Tree;
 use crate::http::UrlPath;
 
-/// The resource that the path of a request names.
+/// The resource named by the path of a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Resource {
     /// A regular file.
     File(ResolvedFile),
     /// A directory without an index file.
     Directory(PathBuf),
-    /// The canonical URL of the resource, which differs from the requested one: it has a trailing slash for a
-    /// directory, or no `.html` for a page.
+    /// The resource has a canonical URL that differs from the requested one, for example with a trailing slash for a
+    /// directory or without `.html` for a page. The text is that URL.
     Redirect(String),
 }
 
@@ -30,18 +30,18 @@ pub(crate) struct ResolvedFile {
     pub(crate) path: PathBuf,
     /// The identity of the file; `None` if the file has not been looked up in this turn.
     pub(crate) identity: Option<Identity>,
-    /// Paths that would take precedence over this file if a regular file appeared at them.
+    /// Paths at which a regular file, if created, would take precedence over this file.
     pub(crate) outranked_by: Vec<CacheDependency>,
 }
 
 impl ResolvedFile {
-    /// Creates the result for a file over which no other path takes precedence.
+    /// Creates the result for a file at its own path, over which no other path takes precedence.
     pub(crate) fn at(path: PathBuf) -> ResolvedFile {
         ResolvedFile { path, identity: None, outranked_by: Vec::new() }
     }
 }
 
-/// Finds the resource that a URL path names, according to the policy.
+/// Finds the resource named by a URL path, according to the policy.
 pub(crate) fn find(tree: &Tree, policy: &FilePolicy, url: &UrlPath) -> Result<Resource, Refusal> {
     let path = file_system_path(tree, policy, url)?;
     // Clean URLs do not apply to the root, because it has no name to which `.html` could be added.
@@ -65,7 +65,7 @@ pub(crate) fn find(tree: &Tree, policy: &FilePolicy, url: &UrlPath) -> Result<Re
     }
 }
 
-/// True if a segment begins with a dot. A leading `.well-known` does not count, because clients look for it (RFC 8615).
+/// True if a segment begins with a dot. A leading `.well-known` is not hidden, because clients look for it (RFC 8615).
 pub(crate) fn is_hidden(relative: &Path) -> bool {
     // Most paths have no such segment. One search over the bytes is cheaper than splitting the path.
     let bytes = relative.as_os_str().as_encoded_bytes();
@@ -76,8 +76,8 @@ pub(crate) fn is_hidden(relative: &Path) -> bool {
     public.iter().any(|segment| segment.as_encoded_bytes().starts_with(b"."))
 }
 
-/// Returns the file system path for a URL, which is below the root unless the program's `translate_path` has returned
-/// it. Returns an error if the policy denies the path.
+/// Returns the file system path for a URL. It is below the root, unless the program's `translate_path` chooses another
+/// path. Returns an error if the policy denies the path.
 fn file_system_path(tree: &Tree, policy: &FilePolicy, url: &UrlPath) -> Result<PathBuf, Refusal> {
     let relative = match policy.base.as_os_str().is_empty() {
         true => url.relative(),
@@ -94,8 +94,8 @@ fn file_system_path(tree: &Tree, policy: &FilePolicy, url: &UrlPath) -> Result<P
     }
 }
 
-/// Implements clean URLs: finds the page `PATH.html` for a path that does not name a file. If the path has a trailing
-/// slash, the result is a redirect to the path without it.
+/// Implements clean URLs: finds the page `PATH.html` for a path that does not name a file. If the URL has a trailing
+/// slash, the result is a redirect to the URL without the slash.
 fn page(tree: &Tree, url: &UrlPath, path: &Path) -> Option<Resource> {
     let mut page = OsString::from(path);
     page.push(".html");
@@ -109,7 +109,7 @@ fn page(tree: &Tree, url: &UrlPath, path: &Path) -> Option<Resource> {
 }
 
 /// Implements clean URLs: returns the URL of a file without its `.html`, or without its name if the file is the index
-/// of its directory. `None` if the file keeps its URL.
+/// of its directory. Returns `None` if the requested URL is already the shortest one.
 fn clean_location(tree: &Tree, policy: &FilePolicy, url: &UrlPath, path: &Path) -> Option<String> {
     let location = url.location();
     let shorter = location.strip_suffix('/')?.strip_suffix(".html")?;
@@ -122,7 +122,8 @@ fn clean_location(tree: &Tree, policy: &FilePolicy, url: &UrlPath, path: &Path) 
     unambiguous.then(|| shorter.to_owned())
 }
 
-/// The first of `names` that is a regular file in the directory, or the directory itself if there is no such file.
+/// Finds the index file of a directory: the first of `names` that is a regular file there. Returns the directory itself
+/// if it has no such file.
 fn index(tree: &Tree, names: &[OsString], directory: PathBuf) -> Resource {
     let mut outranked_by = Vec::new();
     for name in names {
@@ -138,7 +139,7 @@ fn index(tree: &Tree, names: &[OsString], directory: PathBuf) -> Resource {
 
 /// Looks up the kind and identity of the file at a path. Also returns the path at which it was found.
 ///
-/// Python's listings write a byte that is not UTF-8 as an encoded lone surrogate. Such a path is tried unchanged first,
+/// Python's listings write a byte that is not UTF-8 as an encoded lone surrogate. Such a path is first tried as it is,
 /// because a file may have exactly that name, and then with the bytes that the surrogates represent.
 fn stat(tree: &Tree, path: PathBuf) -> Result<(PathBuf, Stat), Refusal> {
     match tree.stat(&path) {

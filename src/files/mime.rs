@@ -16,8 +16,8 @@ pub(crate) const DEFAULT_TYPE: &str = "application/octet-stream";
 /// The content codings that a file can have (from IANA's registry, RFC 9110 section 8.4.1); `identity` means no coding.
 pub(crate) const CODINGS: [&str; 6] = ["br", "compress", "deflate", "gzip", "identity", "zstd"];
 
-/// Short forms of double extensions, such as `tgz` for `tar.gz`, each with the first of the two extensions, like
-/// Python's `suffix_map`.
+/// Short forms of double extensions, such as `tgz` for `tar.gz`, like Python's `suffix_map`. Each is paired with the
+/// first of its two extensions, which determines the content type.
 const SHORT: &[(&str, &str)] =
     &[("svgz", "svg"), ("tgz", "tar"), ("taz", "tar"), ("tz", "tar"), ("tbz2", "tar"), ("txz", "tar")];
 
@@ -33,8 +33,8 @@ pub(crate) enum Charset {
     Named(String),
 }
 
-/// The settings that override or complete the built-in tables. Extensions have no dot. If there are several entries for
-/// an extension, the last one counts.
+/// The settings that override or supplement the built-in tables. Extensions have no leading dot. If there is more than
+/// one entry for an extension, the last one applies.
 #[derive(Debug, Default)]
 pub(crate) struct MimeSettings {
     /// Content types by extension, like Python's `extensions_map`.
@@ -46,7 +46,8 @@ pub(crate) struct MimeSettings {
 }
 
 impl MimeSettings {
-    /// The content coding of a file by its extension, as a value of `Content-Encoding`; `None` for `identity`.
+    /// Returns the content coding for a file's extension, as a value of `Content-Encoding`. Returns `None` if the
+    /// extension has no coding or the coding is `identity`.
     pub(crate) fn coding(&self, path: &Path) -> Option<&'static str> {
         let extension = extension(path.as_os_str())?;
         self.coding_of(extension).filter(|coding| *coding != "identity")
@@ -60,19 +61,20 @@ impl MimeSettings {
         find(extension).or_else(|| find(&lower)).or_else(|| (lower == "svgz").then_some("gzip"))
     }
 
-    /// The content type of a file by its extension, without a charset. Like Python's `guess_type`, but does not use the
-    /// tables of the operating system, so that the result is the same on all machines. The extension of a coding is
-    /// skipped, so `x.wasm.br` is looked up as `x.wasm`.
+    /// Returns the content type for a file's extension, without a charset. Unlike Python's `guess_type`, this does not
+    /// use the tables of the operating system, so that the result is the same on all machines. An extension that
+    /// denotes a coding is skipped, so `x.wasm.br` is looked up as `x.wasm`.
     ///
-    /// The extension is looked up unchanged and then in lower case, each time in the settings and in [`table`], and
-    /// finally in the table of `mime_guess`. A name such as `.html`, which begins with its only dot, has no extension.
+    /// The extension is looked up in the settings and then in [`table`], first as it is spelled and then in lower case.
+    /// The last resort is the table of `mime_guess`. A name whose only dot is at the beginning, such as `.html`, has no
+    /// extension.
     pub(crate) fn content_type<'a>(&'a self, path: &'a Path, default: &'a str) -> &'a str {
         let name = path.as_os_str();
         let Some(last) = extension(name) else { return default };
         if self.coding(path).is_none() {
             return self.type_of(last).unwrap_or(default);
         }
-        // A short form stands for two extensions, of which the first determines the type: `x.tgz` is looked up as
+        // A short form stands for two extensions, and the first of them determines the type: `x.tgz` is looked up as
         // `tar`.
         let lower = last.to_ascii_lowercase();
         if let Some((_, long)) = SHORT.iter().find(|(short, _)| *short == lower) {
@@ -92,7 +94,7 @@ impl MimeSettings {
     }
 
     /// Adds the charset parameter to a text type that has no parameters. `start` returns the first [`SEARCHED`] bytes
-    /// of the text, or an empty vector if they are compressed. It is called only for HTML and CSS.
+    /// of the file, or an empty vector if the file is compressed. `start` is called only for HTML and CSS.
     ///
     /// XML types get no parameter by default, because XML is UTF-8 unless it declares another encoding, and a charset
     /// would override the declaration (RFC 7303 section 3). Other text gets the parameter, because browsers would
@@ -113,13 +115,13 @@ impl MimeSettings {
     }
 }
 
-/// The part of a name after its last dot. `None` if there is no dot, or if the name begins with its only dot, as in
-/// Python's `splitext`.
+/// Returns the part of a name after its last dot. Returns `None` if there is no dot, or if the only dot is at the
+/// beginning of the name, as in Python's `splitext`.
 fn extension(name: &OsStr) -> Option<&str> {
     Path::new(name).extension().and_then(OsStr::to_str)
 }
 
-/// True if a text of this type declares its encoding. XML always counts as declaring its encoding.
+/// True if a text file of this type declares its encoding. XML is always treated as declaring its encoding.
 fn declares(content_type: &str, start: impl FnOnce() -> Vec<u8>) -> bool {
     match content_type.to_ascii_lowercase().as_str() {
         "text/html" => declared::by_html(&start()),
@@ -133,8 +135,8 @@ fn is_xml(content_type: &str) -> bool {
     matches!(content_type, "text/xml" | "text/xml-external-parsed-entity") || content_type.ends_with("+xml")
 }
 
-/// Replaces an unregistered text type with `text/plain`, which browsers display. For an unknown text type, some
-/// browsers offer to save the file.
+/// Replaces an unregistered text type with `text/plain`, which browsers display. Some browsers do not display a file of
+/// an unknown text type, but offer to save it.
 fn displayable(content_type: &'static str) -> &'static str {
     if content_type.starts_with("text/x-") { "text/plain" } else { content_type }
 }

@@ -10,15 +10,15 @@
 //!    (`mime`, `representation`). A directory without an index file is listed ([`listing`]).
 //! 5. The request's preconditions and range determine the bytes to send (`preconditions`, `range`, `multipart`).
 //!
-//! An error in any step is a `refusal`. `builder` checks the settings, and `policy` holds them. `reserved` lists the
-//! header fields that settings cannot change directly.
+//! If a step fails, it returns a `refusal`, which determines the error response. `builder` checks the settings, and
+//! `policy` holds them. `reserved` lists the header fields that settings cannot change directly.
 //!
 //! Sockets, framing, the `Date` and `Server` fields, the server's own error pages and the access log belong to the
 //! connection.
 //!
 //! Invariant: only regular files are opened for reading. A file outside the root is opened only through a symbolic
-//! link, as an operator's error page or through `translate_path`. The announced length is that of the open file or of
-//! the bytes read.
+//! link, as an operator's error page or through `translate_path`. The length announced in a response is that of the
+//! open file or of the bytes read.
 
 mod account;
 mod auth;

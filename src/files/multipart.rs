@@ -18,10 +18,10 @@ pub(crate) struct Multipart {
 
 #[derive(Debug)]
 enum MultipartPiece {
-    /// A boundary and the header fields of a part, as they are sent. The number counts the bytes that have already been
-    /// sent.
+    /// A boundary and the header fields of a part in their wire form, and the number of bytes of this text that have
+    /// already been sent.
     Text(Vec<u8>, usize),
-    /// The positions of a range of the content, as far as it has not been sent.
+    /// The positions of the bytes of a range that have not been sent yet.
     Bytes(Range<u64>),
 }
 
@@ -49,17 +49,17 @@ impl Multipart {
             pieces.push(MultipartPiece::Bytes(range.clone()));
         }
         pieces.push(MultipartPiece::Text(format!("\r\n--{boundary}--\r\n").into_bytes(), 0));
-        // `read` removes each piece from the end.
+        // `read` takes pieces from the end of the vector.
         pieces.reverse();
         Multipart { boundary, pieces, content }
     }
 
-    /// The value of the `Content-Type` field, which includes the boundary.
+    /// Returns the value of the `Content-Type` field, which includes the boundary.
     pub(crate) fn content_type(&self) -> String {
         format!("multipart/byteranges; boundary={}", self.boundary)
     }
 
-    /// The number of bytes that remain to be sent.
+    /// Returns the number of bytes that remain to be sent.
     pub(crate) fn length(&self) -> u64 {
         let length = |piece: &MultipartPiece| match piece {
             MultipartPiece::Text(text, from) => (text.len() - from) as u64,
@@ -70,8 +70,8 @@ impl Multipart {
 }
 
 impl Source for Multipart {
-    /// Reads from the current piece. If the file has become too short, the error is `UnexpectedEof`. The connection
-    /// must then be closed, because the length has already been announced.
+    /// Reads from the current piece. If the file has become shorter than the range, returns `UnexpectedEof`. The
+    /// connection must then be closed, because the length has already been announced.
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let Some(piece) = self.pieces.last_mut() else { return Ok(0) };
         let (count, done) = match piece {

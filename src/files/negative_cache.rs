@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
-/// The paths that were not found in the current turn. Thanks to this cache, a missing file is looked up only once for
-/// all requests that arrive in the same turn.
+/// The paths that were not found in the current turn. With this cache, a missing file is looked up only once for all
+/// requests that arrive in the same turn.
 ///
-/// Many clients can request the same missing file at the same time, such as an icon. Nothing is kept beyond the turn,
-/// so a new file is found in the next turn, and clients cannot fill up the memory with names.
+/// Many clients may request the same missing file, such as an icon, at the same time. Nothing is kept beyond the turn,
+/// so a new file is found in the next turn, and clients cannot fill the memory with names.
 #[derive(Debug, Default)]
 pub(crate) struct NegativeCache {
     turn: Option<Instant>,

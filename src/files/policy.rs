@@ -73,8 +73,8 @@ impl Default for FilePolicy {
 }
 
 impl FilePolicy {
-    /// The content type of a file. `start` is used as in [`MimeSettings::with_charset`]. If the `guess_type` function
-    /// returns an invalid field value, its result is ignored.
+    /// Returns the content type of a file. `start` is passed to [`MimeSettings::with_charset`]. If the `guess_type`
+    /// function returns an invalid field value, its result is ignored.
     pub(crate) fn content_type(&self, path: &Path, start: impl FnOnce() -> Vec<u8>) -> String {
         let own = self.guess_type.as_ref().and_then(|guess| guess(path));
         let own = own.filter(|content_type| FieldBlock::new().add("Content-Type", content_type).is_ok());
@@ -84,10 +84,10 @@ impl FilePolicy {
         })
     }
 
-    /// The `Cache-Control` value for a file, from the last pattern that matches. A pattern without a slash is matched
-    /// against the name, and a pattern with a slash against the path below the root.
+    /// Returns the `Cache-Control` value for a file, which is that of the last matching pattern. A pattern without a
+    /// slash is matched against the name, and a pattern with a slash against the path below the root.
     pub(crate) fn cache_control(&self, root: &Path, path: &Path) -> Option<&str> {
-        // By default there are no rules. The path need not be split then.
+        // By default there are no patterns. In that case the path need not be split.
         if self.cache_control.is_empty() {
             return None;
         }
@@ -97,17 +97,17 @@ impl FilePolicy {
             let whole = pattern.as_str().contains('/');
             pattern.matches_path_with(if whole { relative } else { name }, PATHS)
         };
-        // `rev` makes the last matching pattern count.
+        // The search runs backwards, because the last matching pattern applies.
         self.cache_control.iter().rev().find(|(pattern, _)| fits(pattern)).map(|(_, value)| value.as_str())
     }
 
-    /// The path of the error page that the operator has configured for a status. If there are several, the last one
-    /// counts.
+    /// Returns the path of the error page that the operator has configured for a status. If more than one page is
+    /// configured for it, the last one applies.
     pub(crate) fn error_page(&self, status: Status) -> Option<&Path> {
         self.error_pages.iter().rev().find(|(other, _)| *other == status).map(|(_, path)| path.as_path())
     }
 
-    /// The time at which the turn of the request began. The `Date` field contains the same time.
+    /// Returns the wall-clock time at which the turn of the request began. The `Date` field contains the same time.
     pub(crate) fn now(&self, request: &Request) -> SystemTime {
         let now = (self.clock)();
         // `arrived` is a monotonic time. The wall-clock time at which the turn began is the current wall-clock time

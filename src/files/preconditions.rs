@@ -23,8 +23,8 @@ pub(crate) enum PreconditionResult {
     Failed,
 }
 
-/// Evaluates the preconditions of a GET or HEAD in the order of RFC 9110 section 13.2.2. `If-Match` makes
-/// `If-Unmodified-Since` ignored, and `If-None-Match` makes `If-Modified-Since` ignored.
+/// Evaluates the preconditions of a GET or HEAD in the order of RFC 9110 section 13.2.2. If `If-Match` is present,
+/// `If-Unmodified-Since` is ignored. If `If-None-Match` is present, `If-Modified-Since` is ignored.
 pub(crate) fn evaluate(headers: RequestFields<'_>, validators: Validators<'_>) -> PreconditionResult {
     // `If-Match` and `If-Unmodified-Since` are evaluated first, because 412 takes precedence over 304.
     let holds = if_match(headers, validators).or_else(|| if_unmodified_since(headers, validators));
@@ -50,8 +50,8 @@ fn if_none_match(headers: RequestFields<'_>, validators: Validators<'_>) -> Opti
     headers.contains(name).then(|| !any_tag(headers.get_all(name), validators.etag, Comparison::Weak))
 }
 
-/// Evaluates `If-Modified-Since` (section 13.1.3). The field is ignored if it is not a date or occurs twice, or if the
-/// representation has no date.
+/// Evaluates `If-Modified-Since` (section 13.1.3). The field is ignored if it is not a valid date or occurs twice, or
+/// if the representation has no `Last-Modified`.
 fn if_modified_since(headers: RequestFields<'_>, validators: Validators<'_>) -> Option<bool> {
     let modified = validators.modified?;
     only_date(headers, "If-Modified-Since").map(|date| modified > date)
@@ -64,9 +64,9 @@ fn if_unmodified_since(headers: RequestFields<'_>, validators: Validators<'_>) -
 }
 
 /// Evaluates `If-Range` (section 13.1.5). True if a range may be served, because the part that the client already has
-/// comes from this representation. A tag is compared strongly. A date must equal `Last-Modified`, and the second that
-/// it denotes must be over, because the file could change again within that second (section 8.8.2.2). `now` returns the
-/// `Date` of the response. A date never matches a representation without a date.
+/// comes from this representation. A tag must match by strong comparison. A date must equal `Last-Modified`, and the
+/// second that it denotes must be over, because the file could change again within that second (section 8.8.2.2). `now`
+/// returns the `Date` of the response. A date never matches a representation without `Last-Modified`.
 pub(crate) fn if_range(headers: RequestFields<'_>, validators: Validators<'_>, now: impl FnOnce() -> HttpDate) -> bool {
     let mut values = headers.get_all("If-Range");
     match (values.next(), values.next()) {

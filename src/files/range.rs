@@ -25,8 +25,9 @@ pub(crate) enum Selection {
 /// Returns the part or parts of a representation that the `Range` field of a GET request selects. The representation
 /// has `length` bytes.
 ///
-/// A field that is malformed, has another unit or occurs twice is ignored (section 14.2). Overlapping ranges, and more
-/// than [`MAX_RANGES`], select the whole representation, which takes less work than the requested ranges.
+/// A field that is malformed, has another unit or occurs twice is ignored (section 14.2). If ranges overlap, or if
+/// there are more than [`MAX_RANGES`], the whole representation is selected, because sending it takes less work than
+/// sending the ranges.
 pub(crate) fn select(headers: RequestFields<'_>, length: u64) -> Selection {
     let mut fields = headers.get_all("Range");
     let (Some(field), None) = (fields.next(), fields.next()) else { return Selection::Whole };
@@ -37,7 +38,7 @@ pub(crate) fn select(headers: RequestFields<'_>, length: u64) -> Selection {
         // satisfiable.
         _ if specs.len() > MAX_RANGES => Selection::Whole,
         0 => Selection::Unsatisfiable,
-        // Only an empty representation has an empty part, and `Content-Range` cannot describe it.
+        // Only a part of an empty representation can be empty, and `Content-Range` cannot describe an empty part.
         _ if parts.iter().any(Range::is_empty) || overlap(&parts) => Selection::Whole,
         1 => Selection::Part(parts.remove(0)),
         _ => Selection::Parts(parts),
@@ -48,15 +49,15 @@ pub(crate) fn select(headers: RequestFields<'_>, length: u64) -> Selection {
 /// any file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RangeSpec {
-    /// The first and last position, both inclusive. If the range has no last position, it is `u64::MAX`.
+    /// The first and last position, both inclusive. If the range has no last position, the second number is `u64::MAX`.
     From(u64, u64),
-    /// The last bytes of the representation. The number says how many.
+    /// This number of bytes at the end of the representation.
     Suffix(u64),
 }
 
 impl RangeSpec {
-    /// The range of positions within `length` bytes; `None` if it is unsatisfiable (section 14.1.2). A suffix of an
-    /// empty representation is satisfiable and empty.
+    /// Returns the range of positions within a representation of `length` bytes, or `None` if the range is
+    /// unsatisfiable (section 14.1.2). A suffix range of an empty representation is satisfiable and empty.
     fn within(self, length: u64) -> Option<Range<u64>> {
         match self {
             RangeSpec::From(first, _) if first >= length => None,
@@ -99,7 +100,7 @@ fn number(digits: &[u8]) -> Option<u64> {
     Some(digits.iter().fold(0u64, |number, digit| number.saturating_mul(10).saturating_add(u64::from(digit - b'0'))))
 }
 
-/// A key that compares strings of digits by their numeric value, even if the numbers do not fit into 64 bits.
+/// Returns a key that orders strings of digits by their numeric value, even if the numbers do not fit into 64 bits.
 fn magnitude(digits: &[u8]) -> (usize, &[u8]) {
     let zeros = digits.iter().take_while(|digit| **digit == b'0').count();
     (digits.len() - zeros, &digits[zeros..])

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 /// Files that were opened within the last one to two seconds.
 ///
-/// Opening and closing a file costs about as much as sending a few dozen kilobytes of it. However, while a file is
+/// Opening and closing a file takes about as long as sending a few dozen kilobytes of it. However, while a file is
 /// open, its file system cannot be unmounted, and a deleted file keeps occupying space. Therefore each file is held for
 /// one to two seconds, regardless of how often it is requested, and the next request opens it again. An idle server
 /// holds no files.
@@ -22,8 +22,7 @@ pub(crate) struct RecentFiles {
     enabled: bool,
 }
 
-/// The maximum number of files held per generation. Their descriptors come from those left unused by the connection
-/// limit.
+/// The maximum number of files held per generation. The limit on connections leaves enough descriptors for them.
 const MAX_FILES: usize = 8;
 
 /// The duration of a generation. A file is released at the end of the generation after the one in which it was opened.

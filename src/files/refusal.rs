@@ -1,4 +1,5 @@
-//! The reasons for not sending a file, and the error response for each. Other modules check the request.
+//! The reasons for not sending a file, and the error response for each. The checks that lead to a refusal are in other
+//! modules.
 
 use std::io;
 
@@ -16,7 +17,7 @@ const SHOWN_METHOD: usize = 64;
 pub(crate) enum Refusal {
     /// The path is malformed (400).
     BadPath(BadPath),
-    /// The path does not name a served resource (404).
+    /// The path does not name a resource that is served (404).
     NotFound,
     /// The path is outside the base path (404).
     OutsideBase,
@@ -24,7 +25,7 @@ pub(crate) enum Refusal {
     System(io::Error),
     /// An open file cannot be read (403 or 500).
     Unreadable(io::Error),
-    /// Files do not support the method (405), or the method is unknown (501).
+    /// The file service does not support the method (405), or the method is unknown (501).
     Method(Method),
     /// The credentials are missing or wrong (401). The text is the value of the `WWW-Authenticate` field.
     Unauthorized(String),
@@ -52,7 +53,7 @@ impl Refusal {
         }
     }
 
-    /// The error response for this refusal.
+    /// Returns the error response for this refusal.
     pub(crate) fn response(self) -> Response {
         match self {
             Refusal::BadPath(bad) => Response::error(Status::BAD_REQUEST).message(bad.to_string()),
@@ -85,9 +86,9 @@ impl Refusal {
     }
 }
 
-/// Python's message for an unsupported method. The name is quoted as by Python's `repr`, which uses double quotes if
-/// the name contains a single quote. A method is a token, so it cannot contain other characters that `repr` would
-/// escape.
+/// Returns Python's message for an unsupported method. The name is quoted in the same way as by Python's `repr`, which
+/// uses double quotes if the name contains a single quote. A method is a token, so it cannot contain other characters
+/// that `repr` would escape.
 fn unsupported(name: &str) -> String {
     let shown = &name[..name.len().min(SHOWN_METHOD)];
     let quote = if shown.contains('\'') { '"' } else { '\'' };

@@ -13,8 +13,8 @@ use super::stat::Identity;
 use crate::http::{FieldBlock, HttpDate, Method, Request, Status};
 use crate::service::{Body, Response};
 
-/// The representation of one state of a file (RFC 9110 section 3.2): its metadata. The content is not included; it is
-/// an argument of each call that needs it.
+/// The metadata of a representation of a file in one of its states (RFC 9110 section 3.2). The content is not included,
+/// but passed to each method that needs it.
 ///
 /// The heads of the most frequent responses, 200 and 304, are built once and shared.
 #[derive(Debug)]
@@ -24,8 +24,8 @@ pub(crate) struct Representation {
     content_type: String,
     etag: String,
     modified: Option<HttpDate>,
-    /// The header fields that follow `Content-Type` and `Content-Length` in every response that contains all or part of
-    /// the content.
+    /// The header fields after `Content-Type` and `Content-Length` in every response that contains all or part of the
+    /// content.
     fields: FieldBlock,
     /// The head of a 200 response.
     ok: FieldBlock,
@@ -33,7 +33,7 @@ pub(crate) struct Representation {
     not_modified: FieldBlock,
 }
 
-/// The metadata of a representation that is not derived from its file.
+/// The part of a representation's metadata that does not depend on the state of the file.
 #[derive(Debug)]
 pub(crate) struct RepresentationMetadata {
     /// The value of the `Content-Type` field. It must be valid.
@@ -96,8 +96,8 @@ impl Representation {
         representation
     }
 
-    /// The response to a GET or HEAD. Preconditions are evaluated first, then the range (RFC 9110 section 13.2.2). `now`
-    /// returns the `Date` of the response.
+    /// Returns the response to a GET or HEAD. Preconditions are evaluated first, then the range (RFC 9110 section
+    /// 13.2.2). `now` returns the `Date` of the response.
     pub(crate) fn respond(
         &self,
         content: &Content,
@@ -124,7 +124,7 @@ impl Representation {
         }
     }
 
-    /// Creates a response with the whole content as an error page, and with the status and header fields of the error.
+    /// Creates an error response with the given status and header fields, whose error page is the whole content.
     pub(crate) fn as_page(&self, content: &Content, status: Status, mut head: FieldBlock) -> Response {
         // This cannot fail, because `FilePolicy::content_type` and `build` have checked the value.
         _ = head.add("Content-Type", &self.content_type);
@@ -132,7 +132,7 @@ impl Representation {
         self.response(status, head, content.body(0, self.length))
     }
 
-    /// The approximate memory use of the heads and the metadata in bytes.
+    /// Returns the approximate memory use of the heads and the metadata in bytes.
     pub(crate) fn memory(&self) -> usize {
         let heads = self.fields.lines().len() + self.ok.lines().len() + self.not_modified.lines().len();
         size_of::<Representation>() + heads + self.content_type.len() + self.etag.len()
@@ -149,7 +149,8 @@ impl Representation {
     }
 
     fn parts(&self, content: &Content, ranges: &[Range<u64>]) -> Response {
-        // The standard library seeds `RandomState` with random numbers from the system.
+        // The boundary must be unpredictable. The standard library seeds `RandomState` with random numbers from the
+        // system.
         let secret = RandomState::new().build_hasher().finish();
         let source = Multipart::new(content.clone(), ranges, self.length, &self.content_type, secret);
         let head = self.head(&source.content_type(), source.length(), None);
@@ -184,16 +185,16 @@ fn copy_if(from: &FieldBlock, to: &mut FieldBlock, is_included: impl Fn(&str) ->
     }
 }
 
-/// The entity tag for a file (RFC 9110 section 8.8.3). It is strong, because two states of a file differ in timestamp,
-/// size or inode. If the modification time is meaningless, the time of the inode's last change is used.
+/// Returns the entity tag for a file (RFC 9110 section 8.8.3). It is strong, because two states of a file differ in
+/// timestamp, size or inode. If the modification time is meaningless, the time of the inode's last change is used.
 fn etag(identity: &Identity) -> String {
     let stamp = identity.modification_time().unwrap_or(identity.changed);
     let nanoseconds = i128::from(stamp.seconds) * 1_000_000_000 + i128::from(stamp.nanoseconds);
     format!("\"{:x}-{:x}-{:x}\"", identity.inode, identity.size, nanoseconds)
 }
 
-/// A strong entity tag, computed from the bytes. It is for content of which two states can have the same timestamp and
-/// size.
+/// Returns a strong entity tag, computed from the bytes. It is used for content whose timestamp and size can stay the
+/// same when the content changes.
 fn etag_of_bytes(bytes: &[u8]) -> String {
     let hash = hmac_sha256::Hash::hash(bytes);
     let hex = hash[..16].iter().fold(String::with_capacity(32), |hex, byte| hex + &format!("{byte:02x}"));

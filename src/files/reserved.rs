@@ -1,5 +1,5 @@
-//! The header fields that the server generates, and the settings that can change each of them. The values are generated
-//! elsewhere.
+//! The header fields that the server generates, and the settings that affect them. The modules that send the fields
+//! generate their values.
 
 /// A field whose value the server derives from the response, so that settings cannot set it directly.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ pub(crate) fn reserved(name: &str) -> Option<&'static ReservedField> {
 }
 
 impl ReservedField {
-    /// The error message for a setting that tries to set the field directly. `settings` are its
+    /// Returns the error message for an attempt to set the field directly. `settings` are its
     /// [`switches`](ReservedField::switches) or its [`methods`](ReservedField::methods); `value` must be safe to print.
     pub(crate) fn refusal(&self, value: &str, settings: &[&str]) -> String {
         let change = settings.join(" or ");

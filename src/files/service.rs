@@ -101,7 +101,7 @@ impl Service for FileService {
 }
 
 impl FileService {
-    /// The absolute path of the served directory.
+    /// Returns the absolute path of the served directory.
     pub fn root(&self) -> &Path {
         self.tree.root()
     }
@@ -117,8 +117,8 @@ impl FileService {
         }
     }
 
-    /// Returns the response to a request. It is always available immediately, so [`Service::call`] returns it as
-    /// [`Reply::Now`].
+    /// Returns the response to a request. A file service never waits for anything, so [`Service::call`] returns this
+    /// response as [`Reply::Now`].
     pub fn respond(&self, request: &Request) -> Response {
         let (user, result) = match self.admit(request) {
             Ok(user) => (user, self.dispatch(request)),
@@ -130,9 +130,9 @@ impl FileService {
         response
     }
 
-    /// Makes worker threads verify the bcrypt hashes of the accounts, so that the loop does not block. Up to 2 threads
-    /// are started on demand, and end after 5 seconds without work. Up to 256 requests can wait for them; the response
-    /// to further requests is 503 with `Retry-After`.
+    /// Moves the verification of bcrypt hashes to worker threads, so that it does not block the loop. Up to 2 threads
+    /// are started on demand, and each ends after 5 seconds without work. Up to 256 requests can wait for a
+    /// verification; the response to further requests is 503 with `Retry-After`.
     ///
     /// ```
     /// use serve_forever::HttpServer;
@@ -298,8 +298,8 @@ impl FileService {
         Loader { tree: &self.tree, policy: &self.policy, now: self.policy.now(request) }
     }
 
-    /// The refusal for a file that cannot be loaded. If the file could be opened but not read, the error is logged: the
-    /// permissions were sufficient, so the disk or the file system must have failed.
+    /// Returns the refusal for a file that cannot be loaded. If the file could be opened but not read, the error is
+    /// logged, because it is probably a fault of the disk or the file system rather than missing permissions.
     fn load_refusal(&self, error: ContentError) -> Refusal {
         match error {
             ContentError::Open(error) => Refusal::System(error),
@@ -365,8 +365,8 @@ fn redirect(mut location: String, query: Option<&[u8]>) -> Response {
     response
 }
 
-/// The refusal for a directory that cannot be listed. If permission is missing, the response is 403 with Python's
-/// message for listings.
+/// Returns the refusal for a directory that cannot be listed. If permission is missing, the response is 403 with
+/// Python's message for listings.
 fn listing_refusal(error: io::Error) -> Refusal {
     match error.kind() {
         io::ErrorKind::PermissionDenied => Refusal::NoListing,

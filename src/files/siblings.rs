@@ -10,14 +10,14 @@ use super::dependency::CacheDependency;
 use super::stat::Identity;
 use super::tree::Tree;
 
-/// The possible siblings of a file. Each has the identity of the regular file at its path, if there is one.
+/// The possible siblings of a file, each with the identity of the regular file at its path if there is one.
 #[derive(Debug, Default)]
 pub(crate) struct Siblings {
     candidates: Vec<(Coding, CacheDependency)>,
 }
 
 impl Siblings {
-    /// Looks for the siblings of a file. A file whose name has the suffix of a coding has no siblings.
+    /// Looks for the siblings of a file. A file whose name already ends in the suffix of a coding has no siblings.
     pub(crate) fn of(tree: &Tree, original: &Path) -> Siblings {
         // Build tools do not compress a compressed file again.
         let name = original.as_os_str().as_encoded_bytes();
@@ -45,7 +45,7 @@ impl Siblings {
         self.candidates.iter().any(|(_, candidate)| candidate.file.is_some_and(|file| can_replace(&file, original)))
     }
 
-    /// Converts the results of the search, for existing and missing siblings alike, to dependencies of the cached
+    /// Returns the results of the search, for existing as well as missing siblings, as dependencies of the cached
     /// response.
     pub(crate) fn dependencies(self) -> impl Iterator<Item = CacheDependency> {
         self.candidates.into_iter().map(|(_, candidate)| candidate)

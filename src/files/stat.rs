@@ -38,8 +38,9 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// The modification time; `None` if it is 0 or 1 second after the beginning of 1970. In the Nix store every file
-    /// has the time 1, and reproducible builds use 0 or 1, so such a time does not change when the file changes.
+    /// Returns the modification time, or `None` if it is 0 or 1 second after the beginning of 1970. In the Nix store
+    /// every file has the time 1, and reproducible builds use 0 or 1, so such a time stays the same when the file
+    /// changes.
     pub(crate) fn modification_time(&self) -> Option<Timestamp> {
         Some(self.modified).filter(|modified| !matches!(modified.seconds, 0 | 1))
     }
@@ -61,7 +62,7 @@ pub(crate) struct Stat {
 }
 
 impl Stat {
-    /// The identity of a regular file.
+    /// Returns the identity of a regular file.
     ///
     /// # Errors
     /// Returns `NotFound` for any other kind of file.
@@ -184,7 +185,7 @@ mod tests {
         let system_path = SystemPath::from(path.clone());
         assert_eq!(system_path.as_path(), path);
         assert_eq!(system_path.stat().unwrap(), Stat::at(&path).unwrap());
-        // Truncated at the NUL, the path would name an existing file.
+        // If the path were truncated at the NUL, it would name an existing file.
         let with_nul = SystemPath::from(PathBuf::from(format!("{}\0.html", path.display())));
         assert_eq!(with_nul.stat().unwrap_err().kind(), io::ErrorKind::NotFound);
     }

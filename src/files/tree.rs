@@ -64,7 +64,7 @@ impl Tree {
         Ok(tree)
     }
 
-    /// The absolute path of the root.
+    /// Returns the absolute path of the root.
     pub(crate) fn root(&self) -> &Path {
         &self.root
     }
@@ -109,7 +109,7 @@ impl Tree {
         stat.and_then(|stat| stat.regular()).ok()
     }
 
-    /// The identity of the regular file at a path; `None` for any other kind of file and on any error.
+    /// Returns the identity of the regular file at a path, or `None` for any other kind of file and on any error.
     pub(crate) fn regular_file(&self, path: &Path) -> Option<Identity> {
         self.identify(path).ok()
     }
@@ -168,8 +168,8 @@ fn as_path(name: &[u8]) -> &Path {
     Path::new(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(name))
 }
 
-/// Opens a file without waiting for the writer of a FIFO and without making a terminal the controlling terminal. This
-/// matters if a FIFO or a terminal has taken the place of the file.
+/// Opens a file without blocking. If a FIFO or a terminal has taken the place of the file, the call neither waits for a
+/// writer nor makes the terminal the controlling terminal of the process.
 #[cfg(unix)]
 fn open_nonblocking(path: &Path) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
@@ -188,7 +188,7 @@ pub(crate) fn read_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<us
     std::os::unix::fs::FileExt::read_at(file, buf, offset)
 }
 
-/// Reads at an offset. The call moves the file's own position, which is never used.
+/// Reads at an offset. On this system, the call moves the file's own position, but no code depends on that position.
 #[cfg(windows)]
 pub(crate) fn read_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
     std::os::windows::fs::FileExt::seek_read(file, buf, offset)

@@ -4,7 +4,7 @@ use crate::files::qvalue::parse_qvalue;
 use crate::http::{RequestFields, list_elements};
 
 /// True if the `Accept` field gives JSON a higher weight than HTML, or the same weight through a more specific media
-/// range, as in `application/json, */*`. If both are equal, the listing is an HTML page.
+/// range, as in `application/json, */*`. In all other cases, including a tie, the listing is an HTML page.
 pub(super) fn prefers_json(headers: RequestFields<'_>) -> bool {
     let preference = |kind, subtype| best_range(headers, kind, subtype);
     let json = preference("application", "json");
@@ -21,14 +21,15 @@ struct Preference {
     exactness: u8,
 }
 
-/// The preference for a media type, as stated by the most specific matching range. The weights of other ranges do not
-/// matter.
+/// Returns the preference for a media type, as stated by the most specific media range that matches it. The weights of
+/// other ranges are ignored.
 fn best_range(headers: RequestFields<'_>, kind: &str, subtype: &str) -> Preference {
     let matching = list_elements(headers.get_all("Accept")).filter_map(|range| preference(range, kind, subtype));
     matching.max_by_key(|preference| (preference.exactness, preference.weight)).unwrap_or_default()
 }
 
-/// The preference that one media range states for a media type; `None` if the range does not match or is malformed.
+/// Returns the preference that a media range states for a media type, or `None` if the range does not match or is
+/// malformed.
 fn preference(range: &[u8], kind: &str, subtype: &str) -> Option<Preference> {
     let mut parts = std::str::from_utf8(range).ok()?.split(';').map(str::trim);
     let (range_kind, range_subtype) = parts.next()?.split_once('/')?;

@@ -23,7 +23,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The word for the kind in JSON: `file`, `directory`, `symlink` or `other`.
+    /// Returns the word for the kind in the JSON form of a listing: `file`, `directory`, `symlink` or `other`.
     pub fn word(self) -> &'static str {
         match self {
             Kind::File => "file",
@@ -56,19 +56,19 @@ impl Entry<'_> {
         self.facts.kind == Kind::Symlink && self.facts.target.is_none()
     }
 
-    /// The name as text, with U+FFFD for bytes that are not UTF-8.
+    /// Returns the name as text, with U+FFFD for bytes that are not UTF-8.
     pub fn text(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(self.name)
     }
 
-    /// The name as it appears in Python's listing: followed by `@` for a symbolic link and by `/` for a directory. It
-    /// is not escaped.
+    /// Returns the name as it appears in Python's listing: followed by `@` for a symbolic link and by `/` for a
+    /// directory. It is not escaped.
     pub fn display_name(&self) -> String {
         format!("{}{}", self.text(), self.mark())
     }
 
-    /// The mark that follows the name in Python's listing: `@` for a symbolic link, `/` for a directory, otherwise
-    /// empty.
+    /// Returns the mark that follows the name in Python's listing: `@` for a symbolic link, `/` for a directory,
+    /// otherwise empty.
     pub fn mark(&self) -> &'static str {
         match self.facts.kind {
             Kind::Symlink => "@",
@@ -77,8 +77,8 @@ impl Entry<'_> {
         }
     }
 
-    /// The URL of the entry relative to the listing: the percent-encoded name, followed by a slash for a directory. It
-    /// consists of ASCII letters, digits and `%_.-~/`.
+    /// Returns the URL of the entry relative to the listing: the percent-encoded name, followed by a slash for a
+    /// directory. It consists of ASCII letters, digits and `%_.-~/`.
     pub fn href(&self) -> String {
         let mut href = percent_encode_segment(self.name).to_string();
         if self.is_directory() {
@@ -88,7 +88,7 @@ impl Entry<'_> {
     }
 }
 
-/// The facts about an entry that the file system provides.
+/// Information about an entry, as provided by the file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Facts {
     /// The kind of the entry itself, which is `Symlink` for a symbolic link.
@@ -98,17 +98,17 @@ pub struct Facts {
     /// The size in bytes of a regular file, or of a symbolic link's target if that is a regular file. `None` for other
     /// entries.
     pub size: Option<u64>,
-    /// When the entry was last modified, in seconds since 1970. For a symbolic link, this is the time of its target, or
-    /// of the link itself if the link is broken. `None` if the entry was removed while the directory was being read.
+    /// The modification time in seconds since 1970. For a symbolic link, this is the time of its target, or of the link
+    /// itself if the link is broken. `None` if the entry was removed while the directory was being read.
     pub modified: Option<i64>,
 }
 
 impl Facts {
-    /// Looks up an entry with one system call. A broken link needs two calls, and so does a link in a directory that
-    /// does not report types. CPython makes two calls for every entry.
+    /// Looks up an entry with one system call. A broken link requires two calls, and so does a link in a directory that
+    /// does not report file types. CPython makes two calls for every entry.
     ///
-    /// A symbolic link is followed, or checked by `check_link` if there is such a function. Returns `None` if the check
-    /// fails.
+    /// A symbolic link is followed or, if `check_link` is given, looked up by that function. Returns `None` if
+    /// `check_link` returns `None`.
     pub(super) fn look_up(
         dir: BorrowedFd<'_>,
         name: &[u8],
@@ -119,7 +119,7 @@ impl Facts {
             Some(check) => check(name).map(|target| Facts::of_checked(&target)),
             None => Some(Facts::of_link(dir, name)),
         };
-        // The directory has reported the type, so no system call for the entry itself is needed.
+        // The directory has reported that the entry is a link, so no system call is needed to find that out.
         if file_type == FileType::Symlink {
             return of_link();
         }

@@ -3,11 +3,12 @@
 
 use crate::files::stat::Stat;
 
-/// Looks up the target of the symbolic link with this name; `None` if following the link is not allowed or the link is
-/// broken.
+/// A function that looks up the target of the symbolic link with this name. It returns `None` if the link must not be
+/// followed or is broken.
 pub(crate) type CheckLink = dyn Fn(&[u8]) -> Option<Stat>;
 
-/// The only name with a leading dot that is public, because clients look for it at the root (RFC 8615).
+/// The only name with a leading dot that is served even if hidden names are not, because clients look for it at the
+/// root (RFC 8615).
 pub(crate) const WELL_KNOWN: &str = ".well-known";
 
 /// The rules for the entries of one directory.

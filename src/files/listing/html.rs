@@ -4,15 +4,16 @@
 //!
 //! * Programs read listings. An entry's line begins as in CPython. The only links on the page are the entries and the
 //!   parent directory. A program that follows links therefore finds the files, and not the same page in six different
-//!   orders. For this reason, sorting and the breadcrumbs use form buttons, which work without scripts. The script
-//!   turns the breadcrumbs into links.
+//!   orders. For this reason, sorting and the breadcrumbs use form buttons, which work without scripts. If scripts are
+//!   enabled, the page's script turns the breadcrumbs into links.
 //! * Screen readers read listings. An entry is one item of the list, with its size and date; the column headers state
 //!   the order, and the footer announces the number of entries that match the filter. Colours have the contrast that
 //!   WCAG 2.2 requires.
 //! * Names are untrusted. The content security policy allows only the page's style and script, by their hashes.
-//! * A page can have 100,000 entries. The layout uses plain blocks: size and date are a block that is moved up over the
-//!   end of the previous line. No CSS rule relates one item to the next, as `li:has(+ li:hover)` would. Such rules make
-//!   the layout time in Chromium quadratic in the number of items (18 seconds instead of one for 10,000 items).
+//! * A page can have 100,000 entries. The layout uses plain blocks: size and date form a block that is moved up to
+//!   overlap the end of the previous line. No CSS rule relates one item to the next, as `li:has(+ li:hover)` would.
+//!   Such rules make the layout time in Chromium quadratic in the number of items (18 seconds instead of one for 10,000
+//!   items).
 
 use std::io::Write;
 
@@ -25,8 +26,8 @@ use crate::http::{FieldBlock, InvalidHeader, percent_encode_segment};
 const STYLE: &str = include_str!("listing.css");
 const SCRIPT: &str = include_str!("listing.js");
 
-/// The content security policy: only [`STYLE`] and [`SCRIPT`] are allowed, by their SHA-256, and no other resource may
-/// be loaded.
+/// The content security policy. It allows only [`STYLE`] and [`SCRIPT`], by their SHA-256 hashes, and forbids loading
+/// any other resource.
 const POLICY: &str = "default-src 'none'; \
     style-src 'sha256-UApzuysrbbTkTbs94xH7Bh4oA/hD9cI9smZKigPg/E0='; \
     script-src 'sha256-chFPs9aiptars8nSwgax0bk8IOJUJWnRCmi2oKaJc0M='; \
@@ -105,7 +106,7 @@ fn push_size_and_date(entry: &Entry<'_>, out: &mut Vec<u8>) {
         out.extend_from_slice(b"<time datetime=\"");
         let start = out.len();
         push_iso_time(modified, out);
-        // The visible text is the time without its seconds and zone.
+        // The visible text is the time without seconds and time zone.
         let shown: [u8; 16] = std::array::from_fn(|at| match out.get(start + at) {
             Some(b'T') | None => b' ',
             Some(other) => *other,
@@ -114,8 +115,8 @@ fn push_size_and_date(entry: &Entry<'_>, out: &mut Vec<u8>) {
     }
 }
 
-/// Writes the path, with a button for each parent directory. The links are relative, so that they are correct even if a
-/// proxy serves the site under a prefix.
+/// Writes the path, with a button for each parent directory. The targets are relative, so that they are correct even if
+/// a proxy serves the site under a prefix.
 fn push_breadcrumbs(page: &Page, out: &mut Vec<u8>) {
     let names = std::iter::once(&b""[..]).chain(page.url().segments());
     let depth = page.url().segments().count();
@@ -134,7 +135,7 @@ fn push_breadcrumbs(page: &Page, out: &mut Vec<u8>) {
     out.extend_from_slice(b"</form></nav>\n");
 }
 
-/// Writes the filter, which is hidden until the script runs, and the options "Folders first" and "Natural order".
+/// Writes the filter field, which is hidden until the script runs, and the buttons "Folders first" and "Natural order".
 fn push_tools(order: Order, out: &mut Vec<u8>) {
     let (sort, direction) = (order.by.word(), direction(order.descending));
     let folders = [folders(false), folders(true)];
@@ -157,8 +158,8 @@ fn push_tools(order: Order, out: &mut Vec<u8>) {
     );
 }
 
-/// Writes the column headers: buttons that sort by the column, or reverse the order if the page is already sorted by
-/// it. A list cannot have column headers, so they are in a separate table without rows.
+/// Writes the column headers: buttons that sort by a column, or reverse the order if the page is already sorted by that
+/// column. A list cannot have column headers, so they form a separate table without further rows.
 fn push_columns(order: Order, out: &mut Vec<u8>) {
     let folders = folders(order.folders_first);
     let by_name = if order.by == SortBy::Natural { SortBy::Natural } else { SortBy::Name };

@@ -7,11 +7,12 @@
 //! # Large directories
 //! A directory with up to [`AT_ONCE`] entries is listed as a whole, with a `Content-Length`. A larger one becomes a
 //! [`Source`](crate::service::Source) that works in slices: each call reads and sorts some names. When all names have
-//! been read, the sorted slices are merged while the page is sent. In this way, no call blocks the loop for long, only
-//! the names are kept in memory, and each entry is looked up once, just before it is written.
+//! been read, the sorted slices are merged while the page is sent. In this way, no call blocks the loop for long. Each
+//! entry is looked up once, in most cases just before it is written, so that only its name must be kept in memory. If
+//! an entry must be looked up for sorting, this happens when its name is read.
 //!
 //! # A different page
-//! A [`ListingTemplate`] writes the page: its beginning, one piece for each entry, and its end.
+//! To replace the page, implement [`ListingTemplate`], which writes the beginning of the page, each entry, and the end.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -84,8 +85,8 @@ pub const AT_ONCE: usize = 1000;
 /// The settings for directory listings.
 #[derive(Clone)]
 pub struct ListingOptions {
-    /// If true, directories, and links to directories, are listed before everything else. Off by default, as in
-    /// CPython. A request can override this with `?folders=first` or `?folders=mixed`.
+    /// If true, directories and links to directories are listed first. Off by default, as in CPython. A request can
+    /// override this with `?folders=first` or `?folders=mixed`.
     pub folders_first: bool,
     /// If true, names that begin with a dot are listed. On by default, as in CPython.
     pub show_hidden: bool,
@@ -108,11 +109,11 @@ impl fmt::Debug for ListingOptions {
     }
 }
 
-/// Returns the listing of the directory at `dir`, whose URL path is `url`, like Python's `list_directory`.
+/// Returns a listing of the directory at `dir`, like Python's `list_directory`. `url` is the URL path of the directory.
 ///
 /// The response is the same for GET and HEAD; the connection does not send the body for HEAD. The query selects the
-/// order (see [`Order::from_query`]), and `Accept` selects JSON. The response has no date and no validator, because a
-/// listing is generated for each request.
+/// order (see [`Order::from_query`]), and `Accept` selects JSON. The response has no `Last-Modified` field and no
+/// entity tag, because a listing is generated for each request.
 ///
 /// While a large listing is sent, its body holds one descriptor and all names, about 9 MiB for 100,000 entries.
 /// Dropping the body releases both.
@@ -146,7 +147,7 @@ pub fn respond_open(dir: OwnedFd, url: &UrlPath, request: &Request, options: &Li
     respond_with(dir, url, request, options, filter)
 }
 
-/// Like [`respond_open`], but shows only the entries that the filter allows. `filter` replaces
+/// Like [`respond_open`], but lists only the entries that `filter` allows. It takes the place of
 /// [`ListingOptions::show_hidden`].
 pub(super) fn respond_with(
     dir: OwnedFd,
@@ -162,8 +163,8 @@ pub(super) fn respond_with(
 
     let mut response = Response::new(Status::OK);
     response.head.add("Content-type", template.content_type())?;
-    // The form of the listing depends on `Accept` (hence `Vary`), and browsers must not guess another type because of
-    // names in it.
+    // The response depends on `Accept`, hence `Vary`. Browsers must not guess another type, because names in a listing
+    // can look like markup.
     response.head.put("Vary", "Accept");
     response.head.put("X-Content-Type-Options", "nosniff");
     template.add_headers(&mut response.head)?;

@@ -1,6 +1,6 @@
-//! The order of a listing's entries, and its form in a query. The entries are compared in `reader`.
+//! The order of a listing's entries, and the query parameters that select it. The entries are compared in `reader`.
 
-/// The key that entries are sorted by.
+/// The property by which the entries of a listing are sorted. The variants describe the ascending order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SortBy {
     /// By name, ignoring case, as in CPython.
@@ -8,14 +8,14 @@ pub enum SortBy {
     Name,
     /// By name, ignoring case, with digits compared as numbers: `file2` comes before `file10`.
     Natural,
-    /// By size in bytes. An entry without a size comes before an empty file.
+    /// By size in bytes. Entries without a size come before empty files.
     Size,
-    /// By the time of the last modification. An entry without a time comes first.
+    /// By modification time. Entries without a time come first.
     Date,
 }
 
 impl SortBy {
-    /// The word for the key in a query: `name`, `natural`, `size` or `date`.
+    /// Returns the value of the query parameter `sort` that selects this key: `name`, `natural`, `size` or `date`.
     pub fn word(self) -> &'static str {
         match self {
             SortBy::Name => "name",
@@ -25,7 +25,7 @@ impl SortBy {
         }
     }
 
-    /// True if the order depends on names only.
+    /// True if entries are sorted by their names.
     pub(super) fn is_by_name(self) -> bool {
         matches!(self, SortBy::Name | SortBy::Natural)
     }
@@ -38,13 +38,14 @@ pub struct Order {
     pub by: SortBy,
     /// True if the entries are in descending order.
     pub descending: bool,
-    /// True if directories, and links to directories, come before everything else in both directions.
+    /// True if directories and links to directories come first, in ascending and in descending order.
     pub folders_first: bool,
 }
 
 impl Order {
-    /// Parses `sort=name|natural|size|date`, `order=asc|desc` and `folders=first|mixed` in a query. The first value of
-    /// each counts. Where a value is missing or unknown, CPython's order and `folders_first` apply.
+    /// Parses `sort=name|natural|size|date`, `order=asc|desc` and `folders=first|mixed` in a query. If a parameter
+    /// occurs more than once, its first value applies. If `sort` or `order` is missing or unknown, CPython's order is
+    /// used, and for `folders` the value of `folders_first`.
     ///
     /// ```
     /// use serve_forever::files::listing::{Order, SortBy};

@@ -1,4 +1,4 @@
-//! The directory being listed, and the trait for writing the page.
+//! The directory being listed, and the trait for writing its page.
 
 use std::borrow::Cow;
 
@@ -18,18 +18,18 @@ impl Page {
         Page { url, order }
     }
 
-    /// The URL path of the directory.
+    /// Returns the URL path of the directory.
     pub fn url(&self) -> &UrlPath {
         &self.url
     }
 
-    /// The order in which the entries are listed.
+    /// Returns the order in which the entries are listed.
     pub fn order(&self) -> Order {
         self.order
     }
 
-    /// The path of the directory as text: decoded, with a slash at both ends, without the query, and with U+FFFD for
-    /// bytes that are not UTF-8. It is not escaped.
+    /// Returns the path of the directory as text: decoded, with a slash at both ends, without the query, and with
+    /// U+FFFD for bytes that are not UTF-8. It is not escaped.
     pub fn path(&self) -> Cow<'_, str> {
         if self.url.is_root() {
             return Cow::Borrowed("/");
@@ -38,19 +38,19 @@ impl Page {
     }
 }
 
-/// Writes the page of a listing piece by piece, so that a large page is never held in memory as a whole.
+/// Writes the page of a listing in pieces, so that a large page is never held in memory as a whole.
 ///
 /// Every method appends to `out`, which may already contain other bytes. An implementation must escape the names and
-/// the path for the language that it writes, because any user with write access to the directory can choose them.
+/// the path as its output format requires, because any user with write access to the directory can choose them.
 pub trait ListingTemplate: Send + Sync {
-    /// The value of the `Content-type` field.
+    /// Returns the value of the `Content-type` field.
     fn content_type(&self) -> &str;
 
     /// Adds header fields, such as a content security policy. `Content-type`, `Vary` and `X-Content-Type-Options` are
     /// already set.
     ///
     /// # Errors
-    /// Returns the errors that [`FieldBlock::add`] returns.
+    /// Returns any error from [`FieldBlock::add`].
     fn add_headers(&self, head: &mut FieldBlock) -> Result<(), InvalidHeader> {
         _ = head;
         Ok(())
@@ -61,7 +61,7 @@ pub trait ListingTemplate: Send + Sync {
         _ = (page, out);
     }
 
-    /// Writes one entry. It is called once for each entry, in the order of the page.
+    /// Writes one entry. Called once for each entry, in the order of the listing.
     fn entry(&self, page: &Page, entry: &Entry<'_>, out: &mut Vec<u8>);
 
     /// Writes the part of the page after the entries. `count` is the number of entries. By default, nothing is written.

@@ -13,7 +13,7 @@ use super::entry_filter::EntryFilter;
 use super::order::{Order, SortBy};
 use super::sort_key::push_sort_key;
 
-/// Reads the entries of a directory in slices, and then returns them one by one, in order.
+/// Reads the entries of a directory in slices, and then passes them on one by one, in order.
 pub(super) struct DirectoryReader {
     dir: Dir,
     order: Order,
@@ -28,9 +28,9 @@ impl DirectoryReader {
         Ok(DirectoryReader { dir: Dir::new(dir)?, order, filter, runs: BinaryHeap::new(), taken: 0 })
     }
 
-    /// Reads and sorts up to `limit` more names. Returns true at the end of the directory.
+    /// Reads and sorts up to `limit` more names. Returns true once the whole directory has been read.
     ///
-    /// An entry is looked up here only if its facts are needed for sorting.
+    /// Entries are looked up here only if their facts are needed for sorting.
     pub(super) fn read_slice(&mut self, limit: usize) -> io::Result<bool> {
         let mut run = SortedRun::new(self.order);
         let mut at_end = false;
@@ -56,8 +56,8 @@ impl DirectoryReader {
         if !self.filter.shows(name) {
             return Ok(());
         }
-        // To sort directories first, the types of entries and the targets of links must be known. Some file systems do
-        // not report types.
+        // To sort directories first, the types of entries and of the targets of links must be known. Some file systems
+        // do not report types.
         let is_type_unknown = matches!(entry.file_type(), FileType::Symlink | FileType::Unknown);
         let facts = if self.order.needs_facts() || (self.order.folders_first && is_type_unknown) {
             match self.look_up(name, entry.file_type())? {
@@ -77,7 +77,7 @@ impl DirectoryReader {
     }
 
     /// Passes the next entry to `show`, unless the filter leaves it out. Returns false if there is no next entry. Must
-    /// be called only after the whole directory has been read, because the entries are sorted.
+    /// not be called before the whole directory has been read, because only then is the order known.
     pub(super) fn take(&mut self, show: impl FnOnce(&Entry<'_>)) -> io::Result<bool> {
         let Some(run) = self.runs.peek() else {
             return Ok(false);
@@ -95,32 +95,33 @@ impl DirectoryReader {
         if let Some(mut run) = self.runs.peek_mut() {
             run.next += 1;
             if run.next == run.rows.len() {
-                // The run is exhausted, so it is freed.
+                // All entries of the run have been passed to `show`, so it is freed.
                 PeekMut::pop(run);
             }
         }
         Ok(true)
     }
 
-    /// The number of entries that have been read but not yet taken.
+    /// Returns the number of entries that have been read but not yet passed to [`take`](DirectoryReader::take).
     pub(super) fn left(&self) -> usize {
         self.runs.iter().map(|run| run.rows.len() - run.next).sum()
     }
 
-    /// The number of entries that have been passed to `show`.
+    /// Returns the number of entries that have been passed to `show`.
     pub(super) fn taken(&self) -> usize {
         self.taken
     }
 }
 
-/// One sorted slice of the directory. Runs are compared by their next entry, in reverse order, because the top of a
+/// A sorted slice of the directory. Slices are compared by their next entry, in reverse order, because the top of a
 /// `BinaryHeap` is its greatest element.
 struct SortedRun {
     order: Order,
-    /// The names. Each name is followed by its sort key if the key differs from the name.
+    /// The bytes of the names. Each name is followed by its sort key if the key differs from the name.
     names: Vec<u8>,
     rows: Vec<Row>,
-    /// The facts of entries that were looked up. They are not stored in the rows, so that sorting moves less memory.
+    /// The facts of the entries that were looked up. They are stored separately from `rows`, so that sorting moves less
+    /// memory.
     facts: Vec<Facts>,
     next: usize,
 }
@@ -140,7 +141,7 @@ struct Row {
     facts: Option<u32>,
 }
 
-/// The number of bits below the class byte of a rank.
+/// The number of bits of a rank below the byte for the class.
 const BELOW_CLASS: u32 = 120;
 
 impl SortedRun {
@@ -203,7 +204,7 @@ impl SortedRun {
     }
 }
 
-/// The first 15 bytes of a sort key, as an integer that leaves the top byte free for the class of the entry.
+/// Returns the first 15 bytes of a sort key, as an integer that leaves the top byte free for the class of the entry.
 fn first_bytes(key: &[u8]) -> u128 {
     let mut bytes = [0; 16];
     let length = key.len().min(15);

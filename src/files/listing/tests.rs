@@ -79,12 +79,12 @@ fn json(dir: &TempDir, target: &str) -> serde_json::Value {
     serde_json::from_slice(&bytes(get(dir, target, "application/json").body)).unwrap()
 }
 
-/// The lines that Python's listing also contains.
+/// Returns the lines of the page that Python's listing also contains.
 fn li_lines(page: &str) -> Vec<&str> {
     page.lines().filter(|line| line.starts_with("<li><a ")).collect()
 }
 
-/// The names in the order of the page.
+/// Returns the names in the order of the page.
 fn names(page: &str) -> Vec<&str> {
     li_lines(page).into_iter().map(|line| line.split(['>', '<']).nth(4).unwrap()).collect()
 }
@@ -446,7 +446,7 @@ fn a_template_replaces_the_page() {
 fn a_large_directory_is_listed_in_slices() {
     let count = 3 * AT_ONCE;
     let dir = dir_of_many(count);
-    // One call reads more names than it looks up, so orders that need facts take more turns.
+    // A call reads more names than it can look up, so orders that need facts take more turns.
     for (query, turns) in [("", 2), ("?order=desc", 2), ("?sort=date", 7), ("?sort=size", 7), ("?folders=first", 7)] {
         let response = get(&dir, &format!("/{query}"), "*/*");
         assert_eq!(response.body.length(), None, "the page is not generated yet");

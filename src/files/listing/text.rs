@@ -1,4 +1,4 @@
-//! The text in listings: names escaped for HTML and JSON without line breaks, and numbers, sizes and times.
+//! Writes the text in listings: escaped names without line breaks, for HTML and JSON, and numbers, sizes and times.
 
 use std::io::Write;
 
@@ -55,7 +55,7 @@ pub(crate) fn push_json(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// Appends text, and calls `escape` to write each byte that is in `special`. All of these must be ASCII.
+/// Appends text, and calls `escape` to write each byte that is in `special`. This set must contain only ASCII bytes.
 #[inline]
 fn push_escaped(text: &str, out: &mut Vec<u8>, special: &ByteSet, escape: impl Fn(u8, &mut Vec<u8>)) {
     let mut rest = text.as_bytes();
@@ -67,7 +67,7 @@ fn push_escaped(text: &str, out: &mut Vec<u8>, special: &ByteSet, escape: impl F
     out.extend_from_slice(rest);
 }
 
-/// Appends a number in decimal digits.
+/// Appends a number in decimal.
 #[inline]
 pub(super) fn push_number(number: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
@@ -87,7 +87,8 @@ pub(super) fn push_size(size: u64, out: &mut Vec<u8>) {
         value *= 1000;
         unit += 1;
     }
-    // Values below 9.95 have one decimal place and others have none, so both have two digits.
+    // Values below 9.95 have one decimal place and others have none, so that a size has at least two significant
+    // digits.
     if size / (value / 100) < 995 {
         let tenths = (size / (value / 100) + 5) / 10;
         push_number(tenths / 10, out);

@@ -1,8 +1,8 @@
 //! Detects a declaration of the character encoding in a page or a style sheet. This implements the parts of the HTML
 //! standard's "encoding sniffing algorithm" and of CSS Syntax that search for a declaration. Only the presence of a
-//! declaration matters, not the name of the encoding. Other kinds of text have no such declaration.
+//! declaration matters, not the name of the encoding. Only HTML, CSS and XML can contain such a declaration.
 
-/// A declaration counts only within this number of bytes from the beginning.
+/// A declaration is recognised only within this number of bytes from the beginning of the file.
 pub(crate) const SEARCHED: usize = 1024;
 
 /// True if the beginning of an HTML page declares an encoding, by a byte order mark, an XML declaration or a `meta`
@@ -107,7 +107,7 @@ impl<'a> TagReader<'a> {
             return None;
         }
         let ends_name = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'/' | b'>' | b'=');
-        // An equals sign as the first character is part of the name.
+        // If the first character is an equals sign, it is part of the name.
         let end = 1 + self.rest[1..].iter().position(ends_name).unwrap_or(self.rest.len() - 1);
         let (name, rest) = self.rest.split_at(end);
         self.rest = rest;
@@ -136,7 +136,8 @@ fn names_charset(content: &[u8]) -> bool {
     })
 }
 
-/// The text between the quotes. If the value is not quoted, the text up to the first blank or semicolon.
+/// Returns the text between the quotes of a value or, if the value is not quoted, the text up to the first white space
+/// or semicolon.
 fn unquoted(value: &[u8]) -> &[u8] {
     let (quote, inner) = match value {
         [quote @ (b'"' | b'\''), inner @ ..] => (Some(*quote), inner),
@@ -149,7 +150,7 @@ fn unquoted(value: &[u8]) -> &[u8] {
     &inner[..inner.iter().position(ends).unwrap_or(inner.len())]
 }
 
-/// True if a text has the form of an encoding label.
+/// True if the bytes have the form of an encoding label.
 fn is_label(label: &[u8]) -> bool {
     let label = label.trim_ascii();
     !label.is_empty() && label.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_:.+()".contains(byte))

@@ -25,8 +25,8 @@ static BY_EXTENSION: LazyLock<HashMap<&str, &str, FixedState>> = LazyLock::new(|
 /// extension usually denotes today. The second choice, for readable text, is `text/plain`, because browsers display it
 /// but offer to save unknown types. The last choice is the name that most systems use.
 const TYPES: &[(&str, &[&str])] = &[
-    // Python's `extensions_map`: a compressed file has the type of its compression, and so does an archive with a
-    // single extension, such as .tgz for .tar.gz.
+    // As in Python's `extensions_map`, the type of a compressed file is that of its compression format. This includes
+    // archives with a short extension, such as `.tgz` for `.tar.gz`.
     ("application/gzip", &["gz", "tgz", "taz", "tz"]),
     ("application/octet-stream", &["Z"]),
     ("application/x-bzip2", &["bz2", "tbz", "tbz2", "tb2"]),
@@ -34,7 +34,7 @@ const TYPES: &[(&str, &[&str])] = &[
     ("application/zstd", &["zst", "tzst"]),
     // RFC 9239 has made all other media types for JavaScript obsolete.
     ("text/javascript", &["js", "mjs", "cjs"]),
-    // Source maps, HTTP archives and topologies are JSON, and browsers display them as such.
+    // Source maps, HTTP archives and TopoJSON files are JSON, and browsers display them as such.
     ("application/json", &["map", "har", "topojson"]),
     // Fonts have their own top-level type (RFC 8081).
     ("font/woff", &["woff"]),
@@ -76,9 +76,9 @@ const TYPES: &[(&str, &[&str])] = &[
     ("text/vcard", &["vcf", "vcard"]),
     ("text/vnd.graphviz", &["gv", "dot"]),
     ("text/wgsl", &["wgsl"]),
-    // A cursor has the format of an icon, except for the number in its second field.
+    // A cursor file has the format of an icon file, except for the number in its second field.
     ("image/vnd.microsoft.icon", &["ico", "cur"]),
-    // Apple's players require this type for playlists; the audio types denote another format.
+    // Apple's players require this type for playlists. The audio types for these extensions denote another format.
     ("application/vnd.apple.mpegurl", &["m3u8", "m3u"]),
     // MPEG transport streams. The type is the registered one, not DLNA's. `.ts` is also the extension of TypeScript,
     // but browsers cannot run that, and players require a video type.
@@ -92,10 +92,10 @@ const TYPES: &[(&str, &[&str])] = &[
     // Patches, logs, checksums and settings.
     (PLAIN, &["diff", "patch", "rej", "log", "lock", "sum", "md5", "sha1", "sha256", "sha512", "sfv", "nfo"]),
     (PLAIN, &["properties", "conf", "cfg", "cnf", "ini", "inf", "reg", "desktop", "service", "tf", "tfvars", "hcl"]),
-    // Records, notebooks and subtitles that have no registered type.
+    // Formats for structured data, notebooks, subtitles and song lyrics that have no registered type.
     (PLAIN, &["jsonl", "ndjson", "json5", "jsonc", "hjson", "ipynb", "srt", "ass", "ssa", "lrc", "cue"]),
-    // Prose. The registry assigns `.org` to Lotus Organizer, but today it is used by Org mode. The type for
-    // reStructuredText is registered only in the personal tree.
+    // Prose. The registry assigns `.org` to Lotus Organizer, but today it is used by Org mode. The type of
+    // reStructuredText is registered only in the personal tree (`prs.`).
     (PLAIN, &["text", "org", "rst", "adoc", "asciidoc", "tex", "latex", "ltx", "sty", "bib", "texi", "texinfo", "gmi"]),
     (PLAIN, &["gemini"]),
     // Source files in compiled languages. `.mod` and `.work` belong to Go.
@@ -107,7 +107,7 @@ const TYPES: &[(&str, &[&str])] = &[
     (PLAIN, &["cljs", "cljc", "edn", "tcl", "tk", "awk", "sed", "vim", "sh", "bash", "zsh", "fish", "csh", "ksh"]),
     (PLAIN, &["bat", "cmd", "ps1", "psm1", "psd1", "vbs", "sct", "wsc", "nix", "cmake", "bzl", "dockerfile", "gql"]),
     (PLAIN, &["graphql", "gd"]),
-    // Source files of pages and style sheets, which a build tool translates or another kind of server executes.
+    // Source files of pages and style sheets that are translated by a build tool or executed by another kind of server.
     (PLAIN, &["vue", "svelte", "astro", "tsx", "cts", "coffee", "litcoffee", "less", "styl", "stylus", "slim", "slm"]),
     (PLAIN, &["pug", "jade", "haml", "ejs", "erb", "j2", "njk", "liquid", "mustache", "tpl", "tmpl", "twig"]),
     (PLAIN, &["asp", "aspx", "ascx", "asa", "asax", "ashx", "asmx", "cshtml", "jsp", "htt", "dlm"]),

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// The content type of an empty file with this name.
+/// Returns the content type of an empty file with this name.
 fn guess_with(naming: &MimeSettings, name: &str) -> String {
     let content_type = naming.content_type(Path::new(name), DEFAULT_TYPE);
     naming.with_charset(content_type, Vec::new).into_owned()

@@ -12,7 +12,7 @@ pub(super) use linux::open;
 /// The purpose for which a file is opened.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Access {
-    /// To call `fstat` only (`O_PATH`). Opening the file then has no side effects.
+    /// Only to call `fstat`. The file is opened with `O_PATH`, which has no side effects.
     Stat,
     /// To read the bytes of a file.
     Read,
@@ -33,15 +33,15 @@ mod linux {
 
     use super::*;
 
-    /// The maximum number of attempts to resolve and open a path if the tree changes during the call.
+    /// The maximum number of attempts to open a path while the tree keeps changing during the call.
     const ATTEMPTS: usize = 4;
 
     /// Opens the file at a path below the root.
     ///
     /// # Errors
-    /// Returns `NotFound` if following a symbolic link in the path is not allowed. The response is the same as for a
-    /// missing file, so it reveals nothing to the client. Returns `Unsupported` if the kernel has no `openat2`, and
-    /// otherwise the system's error.
+    /// Returns `NotFound` if the path contains a symbolic link that must not be followed. The response is the same as
+    /// for a missing file, so the client does not learn that the link exists. Returns `Unsupported` if the kernel has
+    /// no `openat2`, and otherwise the system's error.
     pub(crate) fn open(root: &Path, path: &Path, symlinks: Symlinks, access: Access) -> io::Result<File> {
         let below = path.strip_prefix(root).map_err(|_| io::ErrorKind::NotFound)?;
         let links = match symlinks {

@@ -189,7 +189,7 @@ fn slow_passwords_of_a_subtree_are_verified_off_the_loop() {
     let site = TestSite::with(&[("private/a", "x")], |builder| builder.auth_under("/private", hash));
     let service = site.files.offloading();
     let later = |target: &str| {
-        // "ann:secret"
+        // The Base64 form of "ann:secret".
         let request = Request::builder("GET", target).header("Authorization", "Basic YW5uOnNlY3JldA==").build();
         matches!(service.call(&request), Reply::Later(_))
     };
