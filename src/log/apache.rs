@@ -1,8 +1,8 @@
-//! Apache's formats *common* and *combined*, which log analysers understand.
+//! Apache's log formats *common* and *combined*, which log analysers understand.
 //!
 //! Lines are buffered and written in `sink` and `target`.
 //!
-//! Invariant: text from a client cannot end a field or a line. Quotes and backslashes are escaped with a backslash, and
+//! Invariant: text from a client never ends a field or a line. Quotes and backslashes are escaped with a backslash, and
 //! every byte that is not printable ASCII becomes `\xNN`.
 
 use std::io::Write;
@@ -17,7 +17,7 @@ pub(super) fn write_common(out: &mut Vec<u8>, stamp: &[u8], record: &Record<'_>)
     write_user(out, record.user);
     write_stamp(out, stamp);
     write_quoted(out, record.request.line);
-    // Writing to a vector cannot fail. Apache writes `-` for a response without a body.
+    // Like Apache, this writes `-` for a response without a body. Writing to a vector cannot fail.
     _ = match record.sent {
         0 => write!(out, " {} -", record.status),
         sent => write!(out, " {} {sent}", record.status),
@@ -56,7 +56,7 @@ fn write_quoted(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
 }
 
-/// Writes text in a form that is safe within quotes.
+/// Writes text with escapes, so that it can be put between quotes.
 fn write_quotable(out: &mut Vec<u8>, bytes: &[u8]) {
     for (at, part) in bytes.split(|byte| *byte == b'"').enumerate() {
         if at > 0 {

@@ -1,9 +1,10 @@
 //! Python's log format, and the parts that other formats share with it: times, addresses and escaping.
 //!
-//! The functions append to a buffer, so that formatting a line needs no allocation once the buffer has grown. Lines are
-//! buffered and written in `sink` and `target`.
+//! The functions append to a buffer, so that formatting a line needs no allocation once the buffer is large enough.
+//! Lines are buffered and written in `sink` and `target`.
 //!
-//! Invariant: control characters from a client never get into a line, so a line cannot send commands to a terminal.
+//! Invariant: a line never contains control characters from a client, so a client cannot send commands to the terminal
+//! that shows the log.
 
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -29,20 +30,20 @@ pub(super) enum Style {
     Utc,
 }
 
-/// Formats times, and caches the text of the last second, because the calendar computation is too slow for every
-/// request.
+/// Formats times. The text is cached for the current second, because computing the calendar date for every request
+/// would be too slow.
 #[derive(Debug)]
 pub(super) struct Clock {
     zone: TimeZone,
     style: Style,
-    /// The second that `text` represents, counted from 1970; `None` before the first time is formatted.
+    /// The second that `text` represents, in seconds since 1970; `None` before the first time is formatted.
     second: Option<u64>,
     text: Vec<u8>,
 }
 
 impl Clock {
-    /// Creates a clock in the system's time zone. As in Python, the zone is read once and then kept, even if the
-    /// process later changes its root.
+    /// Creates a clock in the system's time zone. As in Python, the time zone is read once. It stays the same even if
+    /// the process changes its root directory later.
     pub(super) fn local() -> Clock {
         Clock::in_zone(local_zone())
     }
@@ -56,7 +57,7 @@ impl Clock {
         self.second = None;
     }
 
-    /// The text of a time. A time outside the years 1970 to 9999 is shown as the first second of 1970.
+    /// Returns the text of a time. A time outside the years 1970 to 9999 is shown as the first second of 1970.
     pub(super) fn stamp(&mut self, now: SystemTime) -> &[u8] {
         let second = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         if self.second != Some(second) {
@@ -94,7 +95,7 @@ impl Clock {
     }
 }
 
-/// The time zone that libc would use: `TZ`, or else `/etc/localtime`.
+/// Returns the time zone that libc would use: `TZ`, or else `/etc/localtime`.
 ///
 /// The file is read directly, because `TimeZone::system` also searches the whole zone database for the name of the
 /// zone. That search would take up most of the server's startup time, and the name is not used.
@@ -113,7 +114,8 @@ pub(super) fn write_start(out: &mut Vec<u8>, peer: Option<SocketAddr>, stamp: &[
     write_stamp(out, stamp);
 }
 
-/// Writes the address without its port and, if it is link-local, without its scope. Writes `-` instead of a missing address.
+/// Writes the address without its port and, if it is link-local, without its scope. If the address is missing, writes
+/// `-`.
 pub(super) fn write_address(out: &mut Vec<u8>, peer: Option<SocketAddr>) {
     match peer.map(|peer| peer.ip()) {
         Some(IpAddr::V4(address)) => write_ipv4(out, address),
@@ -136,7 +138,7 @@ fn write_ipv4(out: &mut Vec<u8>, address: Ipv4Addr) {
         if place > 0 {
             out.push(b'.');
         }
-        // Writing a number below 256 digit by digit is faster than a function for all numbers.
+        // Writing a number below 256 digit by digit is faster than a function for arbitrary numbers.
         if octet > 99 {
             out.push(b'0' + octet / 100);
         }
@@ -155,8 +157,8 @@ fn write_number(out: &mut Vec<u8>, number: u64) {
 /// Writes `"LINE" STATUS SIZE`. The size is `-` unless [`Record::is_counted`] is true: Python writes `-` for an error
 /// and for a response whose length was not known in advance, and programs that parse its log expect this.
 pub(super) fn write_request(out: &mut Vec<u8>, record: &Record<'_>) {
-    // A quote within the line is not escaped, as in Python. A parser can find the end of the request line at the last
-    // quote.
+    // As in Python, quotes within the request line are not escaped. A parser can still find its end, which is at the
+    // last quote of the log line.
     out.push(b'"');
     write_escaped(out, record.request.line);
     out.extend_from_slice(b"\" ");
@@ -175,19 +177,19 @@ pub(super) fn write_cut(out: &mut Vec<u8>, sent: u64, reason: &str) {
     write_message(out, reason);
 }
 
-/// Writes the line about dropped lines: `N log lines dropped`, without its newline.
+/// Writes the line that reports dropped lines: `N log lines dropped`, without a newline.
 pub(super) fn write_gap(out: &mut Vec<u8>, lines: u64) {
     let plural = if lines == 1 { "" } else { "s" };
     _ = write!(out, "{lines} log line{plural} dropped");
 }
 
-/// Writes the text of an error's line: `code STATUS, message MESSAGE`.
+/// Writes the text of the line for an error: `code STATUS, message MESSAGE`.
 pub(super) fn write_error(out: &mut Vec<u8>, status: Status, message: &str) {
     _ = write!(out, "code {status}, message ");
     write_message(out, message);
 }
 
-/// Writes a message, which may contain bytes from a client. Only control characters and backslashes are escaped.
+/// Writes a message, which may contain text from a client. Only control characters and backslashes are escaped.
 pub(super) fn write_message(out: &mut Vec<u8>, text: &str) {
     let mut utf8 = [0; 4];
     for character in text.chars() {
@@ -199,13 +201,13 @@ pub(super) fn write_message(out: &mut Vec<u8>, text: &str) {
 }
 
 /// Writes bytes from a client. Control characters and non-ASCII bytes become `\xNN`, and backslashes are doubled, so
-/// that an escape differs from the same text sent by a client.
+/// that an escape can be distinguished from the same characters sent by a client.
 ///
-/// Python escapes only 0x00 to 0x1f and 0x7f to 0x9f, and shows higher bytes as Latin-1 characters. Here they are
-/// escaped too, because the bytes may be in another encoding, and the terminal may use yet another one.
+/// Python escapes only 0x00 to 0x1f and 0x7f to 0x9f, and shows higher bytes as Latin-1 characters. Here higher bytes
+/// are escaped too, because the client may have used another encoding, and the terminal may use yet another one.
 pub(super) fn write_escaped(out: &mut Vec<u8>, bytes: &[u8]) {
-    // Nearly all texts need no escaping. The loop does not stop at the first byte that needs it, because the compiler
-    // can only vectorise a loop without an early exit.
+    // In most cases no byte needs escaping. The loop does not stop at the first byte that needs it, because the
+    // compiler can only vectorise a loop without an early exit.
     if !bytes.iter().fold(false, |needed, byte| needed | needs_escape(*byte)) {
         return out.extend_from_slice(bytes);
     }

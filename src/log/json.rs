@@ -1,4 +1,4 @@
-//! The JSON format: each line is one object, in ASCII.
+//! The JSON format: each line is one object and consists of ASCII characters.
 //!
 //! The caller adds the newline at the end of a line. Lines are buffered and written in `sink` and `target`.
 
@@ -10,10 +10,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::record::Record;
 use crate::tls_info::TlsInfo;
 
-/// Writes `{"time":...,"address":...,"request":...,"status":...,"bytes":...,"duration":...}`. `user` follows the
-/// address if the request was authenticated. Further members follow at the end of the object. `cut` contains the reason
-/// if the response was cut short. `referer` and `user_agent` are present if the client sent them, and `tls` if the
-/// connection is encrypted. The duration is in seconds.
+/// Writes `{"time":...,"address":...,"request":...,"status":...,"bytes":...,"duration":...}`. The duration is in
+/// seconds. If the request was authenticated, `user` follows the address. Other optional members are at the end of the
+/// object: `cut`, with the reason, if the response was cut short; `referer` and `user_agent` if the client sent these
+/// fields; `tls` if the connection is encrypted.
 pub(super) fn write_request(out: &mut Vec<u8>, stamp: &[u8], record: &Record<'_>) {
     write_start(out, stamp, record.at, Some(record.peer));
     if let Some(user) = record.user {
@@ -65,7 +65,7 @@ pub(super) fn write_gap(out: &mut Vec<u8>, lines: u64) {
 fn write_start(out: &mut Vec<u8>, stamp: &[u8], at: SystemTime, peer: Option<SocketAddr>) {
     out.extend_from_slice(b"{\"time\":\"");
     out.extend_from_slice(stamp);
-    // The cached text has whole seconds, as all formats share the cache. The fraction is therefore added here.
+    // The cached text contains only whole seconds, so the fraction is added here.
     let millis = at.duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_millis());
     _ = write!(out, ".{millis:03}Z\"");
     if let Some(peer) = peer {
@@ -77,8 +77,8 @@ fn write_number(out: &mut Vec<u8>, name: &str, number: impl Display) {
     _ = write!(out, ",\"{name}\":{number}");
 }
 
-/// Writes a text field. Characters that are not printable ASCII are escaped, so that they cannot affect a terminal.
-/// Bytes that are not UTF-8 become U+FFFD, because a JSON text cannot contain them.
+/// Writes a string member. Characters that are not printable ASCII are escaped, so that they cannot affect a terminal.
+/// Bytes that are not UTF-8 become U+FFFD, because JSON cannot contain them.
 fn write_text(out: &mut Vec<u8>, name: &str, bytes: &[u8]) {
     _ = write!(out, ",\"{name}\":\"");
     for chunk in bytes.utf8_chunks() {

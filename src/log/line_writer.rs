@@ -1,8 +1,8 @@
-//! A writer that calls a function with each line, regardless of the line's format.
+//! A writer that calls a function with each log line. It works for all log formats.
 
 use std::io::{self, Write};
 
-/// Calls a function with each line that is written to it, without its newline.
+/// Calls a function with each line that is written to it, without the newline.
 pub(super) struct LineWriter<F> {
     pub(super) receive: F,
     /// The beginning of a line whose newline has not been written yet.

@@ -1,12 +1,12 @@
 //! The access log: lines are collected in memory and written between two turns of the loop.
 //!
 //! `record` defines the content of a line; `format`, `apache` and `json` write it in one of the four formats. `sink`
-//! buffers lines and counts the dropped ones. `target` writes to a descriptor without blocking. No file here depends on
-//! connections.
+//! buffers lines and counts the dropped ones. `target` writes to a descriptor without blocking. This module does not
+//! depend on connections.
 //!
 //! Invariant: methods that add lines never fail or block, so the log never fails or delays a request. Only
-//! [`AccessLog::finish`] waits, at most one second after the last request. Dropped lines are counted, and the count is
-//! reported in the log.
+//! [`AccessLog::finish`], which is called after the last request, waits, and for at most one second. Dropped lines are
+//! counted, and the count is reported in the log.
 
 mod apache;
 mod format;
@@ -29,21 +29,21 @@ pub use record::{LoggedRequest, OwnedLoggedRequest, Record};
 use sink::Sink;
 use target::Target;
 
-/// The maximum time for which [`AccessLog::finish`] waits until the target has accepted the last lines.
+/// The maximum time for which [`AccessLog::finish`] waits for the target to accept the last lines.
 const LAST: Duration = Duration::from_secs(1);
 
 /// The maximum number of buffered bytes while the target accepts none. This is enough for about two thousand requests.
 const LIMIT: usize = 256 * 1024;
 
-/// The possible formats of a log's lines.
+/// The format of a log's lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum LogFormat {
-    /// The format of Python's `http.server`: `ADDR - - [DATE] "LINE" STATUS SIZE`. An additional line precedes the line
-    /// of an error.
+    /// The format of Python's `http.server`: `ADDR - - [DATE] "LINE" STATUS SIZE`. For an error, an additional line
+    /// precedes the line of the request.
     #[default]
     Python,
-    /// Apache's *common* format, in which dates have a time zone and every request has exactly one line.
+    /// Apache's *common* format, in which dates have a time zone, and errors have no additional line.
     Common,
     /// Apache's *combined* format: *common* with the referer and the user agent.
     Combined,
@@ -54,7 +54,7 @@ pub enum LogFormat {
 /// The log of requests, errors and messages, in the format of Python's `http.server` or another [`LogFormat`].
 ///
 /// Lines are buffered until [`flush`](AccessLog::flush) writes as many as the target accepts. If more than 256 KiB are
-/// waiting, whole lines are dropped and replaced with a line `N log lines dropped`.
+/// buffered, whole lines are dropped and replaced with a line `N log lines dropped`.
 ///
 /// ```
 /// use std::time::{Instant, SystemTime};
@@ -91,12 +91,13 @@ struct OpenLog {
     format: LogFormat,
     /// The name of the file, if the log was opened by name. [`AccessLog::reopen`] opens this file again.
     path: Option<PathBuf>,
-    /// The name that the file had before the process changed its root; `None` unless the file is outside the new root.
+    /// The name that the file had before the process changed its root directory, if the file is outside the new root.
+    /// [`AccessLog::reopen`] then returns an error.
     left_behind: Option<PathBuf>,
 }
 
 impl AccessLog {
-    /// Creates a log on standard error. If the descriptor cannot be duplicated, the log is off.
+    /// Creates a log that writes to standard error. If the descriptor cannot be duplicated, the log is off.
     pub fn stderr() -> AccessLog {
         std::io::stderr().as_fd().try_clone_to_owned().map_or_else(|_| AccessLog::off(), AccessLog::to)
     }
@@ -113,8 +114,8 @@ impl AccessLog {
         }
     }
 
-    /// Creates a log that calls a function with each line, without its newline. The function could pass lines to the
-    /// `tracing` crate. It is called between two turns of the loop, so it should not block.
+    /// Creates a log that calls a function with each line, without the newline. The function can, for example, pass
+    /// lines to the `tracing` crate. It is called between two turns of the loop, so it should not block.
     ///
     /// ```
     /// use std::sync::{Arc, Mutex};
@@ -130,8 +131,8 @@ impl AccessLog {
         AccessLog::to_writer(LineWriter { receive, begun: Vec::new() })
     }
 
-    /// Creates a log that is written to a writer, and flushed after each write. The writer is used between two turns of
-    /// the loop, so no client is served while it blocks. If a write fails, the buffered lines are lost. For a
+    /// Creates a log that writes lines to `writer` and flushes it after each write. This happens between two turns of
+    /// the loop, so no client is served while `writer` blocks. If a write fails, the buffered lines are lost. For a
     /// descriptor, use [`to`](AccessLog::to), which writes without blocking.
     pub fn to_writer(writer: impl Write + Send + 'static) -> AccessLog {
         AccessLog::on(Target::writer(writer), None)
@@ -142,13 +143,13 @@ impl AccessLog {
         AccessLog { open: None, is_default: false }
     }
 
-    /// Creates a log on a descriptor: a file, a pipe, a terminal or a socket. The flags of the descriptor are not
-    /// changed, because other processes may share the open file.
+    /// Creates a log that writes to a descriptor: a file, a pipe, a terminal or a socket. The flags of the descriptor
+    /// are not changed, because other processes may share the open file description.
     pub fn to(fd: OwnedFd) -> AccessLog {
         AccessLog::on(Target::new(fd), None)
     }
 
-    /// Creates a log that is appended to a file. The file is created if it does not exist.
+    /// Creates a log that appends to a file. The file is created if it does not exist.
     ///
     /// # Errors
     /// Returns an error if the file cannot be opened.
@@ -172,8 +173,8 @@ impl AccessLog {
         self
     }
 
-    /// Switches to the target and the format of another log. Lines that are still buffered are written to the new
-    /// target, in their old format. The log keeps its time zone.
+    /// Takes over the target and the format of another log. Lines that the old target does not accept now are written
+    /// to the new one, in their old format. The log keeps its time zone.
     pub fn become_like(&mut self, other: AccessLog) {
         self.flush();
         match (&mut self.open, other.open) {
@@ -187,20 +188,21 @@ impl AccessLog {
         }
     }
 
-    /// The path of the file, if the log was opened by [`file`](AccessLog::file).
+    /// Returns the path of the file if the log was opened by [`file`](AccessLog::file).
     pub fn path(&self) -> Option<&Path> {
         self.open.as_ref()?.path.as_deref()
     }
 
     /// Prepares the log for a chroot to the directory `root`. The path of a log file in this directory becomes relative
-    /// to the new root. A log file elsewhere is still written to, but cannot be reopened, because its path would name
+    /// to the new root. A log file elsewhere can still be written to, but not reopened, because its path would name
     /// another file after the chroot.
     #[cfg_attr(not(any(feature = "cli", test)), expect(dead_code, reason = "only the program changes its root"))]
     pub(crate) fn below(mut self, root: &Path) -> AccessLog {
         if let Some(open) = &mut self.open
             && let Some(path) = open.path.take()
         {
-            // Both paths are resolved, because a path may also lead into `root` through a symbolic link.
+            // Symbolic links in both paths are resolved, because the path of the file may lead into `root` through a
+            // link.
             let real = |path: &Path| path.canonicalize().ok();
             let inside =
                 real(&path).zip(real(root)).and_then(|(path, root)| Some(path.strip_prefix(root).ok()?.into()));
@@ -212,8 +214,8 @@ impl AccessLog {
         self
     }
 
-    /// Opens the log file again by its name, after the file has been renamed for rotation. This has no effect on a log
-    /// that was not opened by name.
+    /// Opens the log file again by its name, after the old file has been renamed for rotation. Has no effect on a log
+    /// that was not opened by [`file`](AccessLog::file).
     ///
     /// # Errors
     /// Returns an error if the file cannot be opened. Lines are then still written to the old file.
@@ -230,7 +232,7 @@ impl AccessLog {
         Ok(())
     }
 
-    /// True unless the log is off. If it is off, the caller need not prepare lines.
+    /// True unless the log is off. If this is false, the caller need not prepare records.
     pub fn is_on(&self) -> bool {
         self.open.is_some()
     }
@@ -253,8 +255,8 @@ impl AccessLog {
         described
     }
 
-    /// Writes the log line for one exchange, like Python's `log_request`. If the response was cut short, a line with the
-    /// reason precedes it. The JSON format has a field for the reason instead.
+    /// Appends the log line for one exchange, like Python's `log_request`. If the response was cut short, another line
+    /// with the reason precedes this line. In the JSON format, the line contains the reason instead.
     pub fn request(&mut self, record: &Record<'_>) {
         if let (Some(reason), Some(format)) = (record.cut, self.open.as_ref().map(|open| open.format))
             && format != LogFormat::Json
@@ -277,16 +279,15 @@ impl AccessLog {
         });
     }
 
-    /// Adds the line of an error response, like Python's `log_error`: `ADDR - - [DATE] code STATUS, message MESSAGE`.
-    /// The line of the request follows it. The other formats have exactly one line per request, so they omit the line
-    /// of the error.
+    /// Appends the line for an error, like Python's `log_error`: `ADDR - - [DATE] code STATUS, message MESSAGE`. The
+    /// line for the request follows it. In the other formats, errors have no line of their own, so this does nothing.
     pub fn error(&mut self, peer: SocketAddr, status: Status, message: &str, now: SystemTime) {
         if self.open.as_ref().is_some_and(|open| open.format == LogFormat::Python) {
             self.line(Some(peer), now, |out| write_error(out, status, message));
         }
     }
 
-    /// Adds a message, like Python's `log_message`: `ADDR - - [DATE] TEXT`. If `peer` is `None`, the address is `-`.
+    /// Appends a message, like Python's `log_message`: `ADDR - - [DATE] TEXT`. If `peer` is `None`, the address is `-`.
     pub fn message(&mut self, peer: Option<SocketAddr>, text: &str, now: SystemTime) {
         match &mut self.open {
             Some(OpenLog { sink, clock, format: LogFormat::Json, .. }) => sink.line(|out| {
@@ -299,20 +300,20 @@ impl AccessLog {
 
     /// Writes as many lines as the target accepts without blocking. The loop calls this at the end of each turn.
     ///
-    /// If lines are left, returns the time after which to try again. If all lines have been written, returns `None`, so
-    /// that an idle server does not wake up for its log.
+    /// If lines are left, returns the time after which the caller should try again. Otherwise returns `None`, so that
+    /// an idle server does not wake up for its log.
     pub fn flush(&mut self) -> Option<Duration> {
         self.open.as_mut().and_then(|open| open.sink.flush())
     }
 
-    /// Writes the remaining lines after the last request. Waits at most a second for a slow reader.
+    /// Writes the remaining lines after the last request. If the target is full, waits for at most one second.
     pub fn finish(&mut self) {
         if let Some(open) = &mut self.open {
             open.sink.finish(LAST);
         }
     }
 
-    /// The number of lines that were dropped because too many were waiting, or because a write failed.
+    /// Returns the number of lines that were dropped because the buffer was full or because a write failed.
     pub fn dropped(&self) -> u64 {
         self.open.as_ref().map_or(0, |open| open.sink.dropped())
     }

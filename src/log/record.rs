@@ -1,6 +1,6 @@
 //! The content of a log line, independent of its format.
 //!
-//! The text of the line, including the time of day and the escaping, is produced by `format`, `apache` and `json`.
+//! `format`, `apache` and `json` turn a record into the text of a line, including the date and the escaping.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,15 +24,15 @@ pub struct Record<'r> {
     /// The number of body bytes that were sent.
     pub sent: u64,
     /// True if the length of the body was known when the response began, and the body is not the server's error page.
-    /// Otherwise Python's format shows `-` instead of the number of bytes, as programs that parse it expect. The other
-    /// formats always show the number.
+    /// If this is false, Python's format shows `-` instead of the number of bytes, as programs that parse it expect.
+    /// The other formats always show the number.
     pub is_counted: bool,
     /// The reason why the response was cut short; `None` if it is complete.
     pub cut: Option<&'r str>,
     /// The time at which the response was complete.
     pub at: SystemTime,
-    /// The same time as `at`, but on the monotonic clock. The duration of the exchange is the time from
-    /// `request.arrived` to `ended`.
+    /// The same time as `at`, but on the monotonic clock. The duration of the exchange is the difference between
+    /// `ended` and `request.arrived`.
     pub ended: Instant,
 }
 
@@ -62,7 +62,7 @@ pub struct OwnedLoggedRequest {
 }
 
 impl LoggedRequest<'_> {
-    /// Copies the parts of the request, so that they outlive it.
+    /// Copies the parts of the request, so that the copies outlive it.
     pub fn keep(&self) -> OwnedLoggedRequest {
         OwnedLoggedRequest {
             line: self.line.into(),

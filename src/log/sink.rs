@@ -1,9 +1,9 @@
 //! A bounded buffer of lines in front of a target. Lines that do not fit are dropped and counted.
 //!
-//! `target` writes to the target. The format of lines does not matter here.
+//! `target` performs the writes. The sink works for all log formats.
 //!
-//! Invariant: only whole lines are written to the target. Only a failed write can truncate a line, and then a newline
-//! is written before the next line.
+//! Invariant: only whole lines are written to the target. Only a failed write can truncate a line. In that case, a
+//! newline is written before the next line.
 
 use std::time::{Duration, Instant};
 
@@ -11,28 +11,28 @@ use rustix::io::Errno;
 
 use super::target::Target;
 
-/// The time after which a write to a full target is tried again. The poll cannot be used for this: a file cannot be
+/// The time after which a write to a full target is retried. The loop's poll cannot be used for this: a file cannot be
 /// registered with it, and a shared descriptor would be reported as writable although other processes keep filling it.
 const RETRY: Duration = Duration::from_millis(100);
 
 /// A bounded buffer of lines in front of a target.
 ///
 /// Once a line does not fit, all lines are dropped until the buffer has been written. This results in a few long gaps
-/// instead of many short ones. A line in the place of each gap reports the number of dropped lines.
+/// instead of many short ones. Each gap is replaced with a line that reports the number of dropped lines.
 #[derive(Debug)]
 pub(super) struct Sink {
     target: Target,
     limit: usize,
-    /// The function that writes the line about a gap. Its second argument is the number of dropped lines.
+    /// The function that writes the line reporting a gap. Its second argument is the number of dropped lines.
     announce: fn(&mut Vec<u8>, u64),
     /// The buffered lines, all of them complete. The first `written` bytes have already been written.
     lines: Vec<u8>,
     written: usize,
     /// The number of lines that have been dropped since the last gap was reported.
     gap: u64,
-    /// The position and content of the line in `lines` that reports a gap; `None` once that line has been written.
+    /// Describes the buffered line that reports a gap; `None` if `lines` contains no such line.
     notice: Option<Notice>,
-    /// True if the last byte that was written belongs to a line of which the rest was dropped.
+    /// True if the last line that was written is incomplete, because the rest of it was dropped.
     torn: bool,
     dropped: u64,
 }
@@ -92,14 +92,13 @@ impl Sink {
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => return Some(RETRY),
                 Ok(_) | Err(_) => {
-                    // The lines are lost. Reporting the gap waits for the next line, because retrying now would keep an
-                    // idle server busy with a broken target.
+                    // The lines are lost. The gap is reported only when the next line is added, because retrying now
+                    // would keep an idle server busy with a broken target.
                     self.give_up();
                     return None;
                 }
             }
-            // The line that reports the gap takes the place of the dropped lines, so it is written after all earlier
-            // lines.
+            // The line that reports the gap takes the place of the dropped lines, so it must follow all earlier lines.
             if self.is_empty() {
                 self.announce_gap();
             }
@@ -107,19 +106,19 @@ impl Sink {
         None
     }
 
-    /// Writes the last lines. Waits up to `within` in total for space in the target.
+    /// Writes the last lines. While the target is full, waits for at most `within` in total.
     pub(super) fn finish(&mut self, within: Duration) {
         let began = Instant::now();
         while self.flush().is_some() {
             let left = within.saturating_sub(began.elapsed());
-            // If poll fails, for example because of a signal, it is tried again until the time is up.
+            // If `poll` fails, for example because of a signal, it is called again until the time is up.
             if left.is_zero() || matches!(self.target.has_room(left), Ok(false)) {
                 return;
             }
         }
     }
 
-    /// The number of lines that have been dropped so far.
+    /// Returns the number of lines that have been dropped so far.
     pub(super) fn dropped(&self) -> u64 {
         self.dropped
     }
@@ -133,12 +132,12 @@ impl Sink {
         self.dropped += lines;
     }
 
-    /// If there is a gap, puts the line that reports it into the buffer, which must be empty.
+    /// If lines have been dropped, puts the line that reports them into the buffer, which must be empty.
     fn announce_gap(&mut self) {
         if self.gap == 0 {
             return;
         }
-        // The newline ends the incomplete line, so that the report does not continue it.
+        // A newline ends the incomplete line, so that the report begins on a new line.
         if self.torn {
             self.lines.push(b'\n');
         }
@@ -173,7 +172,7 @@ impl Sink {
         self.torn |= self.written > 0 && self.lines[self.written - 1] != b'\n';
         let mut left = self.written;
         if let Some(notice) = self.notice.take() {
-            // The gap must be reported again. The line that reports it does not itself count as a dropped line.
+            // The gap must be reported again. The line that reports it is not counted as a dropped line.
             self.gap += notice.gap;
             left = notice.end;
         }
@@ -212,7 +211,7 @@ mod tests {
         taken
     }
 
-    /// A full pipe, a sink on it, and the number of bytes that must be read before those of the sink.
+    /// Returns a full pipe, a sink on it, and the number of bytes that must be read before those of the sink.
     fn full_pipe(limit: usize) -> (PipeReader, PipeWriter, Sink, usize) {
         let (reader, writer) = pipe().unwrap();
         let taken = fill(&writer);

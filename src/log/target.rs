@@ -1,9 +1,9 @@
-//! The target of the log: a descriptor with a way to write to it without blocking, or a writer that the program has
-//! supplied.
+//! The target of the log: a descriptor with a method of writing to it without blocking, or a writer that the program
+//! has supplied.
 //!
 //! The open file description of standard error is shared with the shell or supervisor that started the server.
-//! `O_NONBLOCK` is a flag of that description, so setting it would affect those processes too. Therefore there is a
-//! write method for each kind of descriptor, and none of the methods changes a shared flag.
+//! `O_NONBLOCK` is a flag of that description, so setting it would affect the shell or supervisor too. Therefore each
+//! kind of descriptor has a write method that does not change a shared flag.
 //!
 //! Lines are buffered in `sink`.
 
@@ -18,13 +18,13 @@ use rustix::fs::{FileType, Mode, OFlags, fstat, open};
 use rustix::io::{Errno, Result, write};
 use rustix::net::{SendFlags, send};
 
-/// The maximum size of one write in bytes. A write of up to this size to a pipe is atomic, and does not block if poll
+/// The maximum size of one write in bytes. A write of up to this size to a pipe is atomic, and does not block if `poll`
 /// reports the pipe as writable. POSIX guarantees at least 512 bytes; on Linux the limit is a page.
 pub(super) const PIPE_BUF: usize = 4096;
 
 /// The destination to which log lines are written.
 pub(super) enum Target {
-    /// A descriptor, and the method of writing to it.
+    /// A descriptor with the method of writing to it.
     Descriptor { fd: OwnedFd, method: WriteMethod },
     /// A writer that the program has supplied. It may block.
     Writer(Box<dyn Write + Send>),
@@ -49,13 +49,13 @@ pub(super) enum WriteMethod {
     /// Call `send` on a socket, with a flag that makes only this call non-blocking.
     Socket,
     /// Call `poll` and then `write`, on a pipe or device that cannot be opened again, for instance because it belongs
-    /// to another user. The write blocks if another process fills the pipe between the two calls, or if a terminal has
-    /// space for only some of the bytes. The kernel offers no better method for this case.
+    /// to another user. The write may still block, if another process fills the pipe between the two calls, or if a
+    /// terminal has space for only some of the bytes. The kernel offers no better method for this case.
     Polled,
 }
 
 impl Target {
-    /// Chooses the write method by the kind of the descriptor. A descriptor of unknown kind is polled.
+    /// Creates a target with the write method for the kind of the descriptor. A descriptor of unknown kind is polled.
     pub(super) fn new(fd: OwnedFd) -> Target {
         match fstat(&fd).map(|stat| FileType::from_raw_mode(stat.st_mode)) {
             Ok(FileType::RegularFile) => Target::Descriptor { fd, method: WriteMethod::File },
@@ -81,7 +81,7 @@ impl Target {
         Target::Writer(Box::new(writer))
     }
 
-    /// Creates a target that is polled, regardless of the kind of its descriptor.
+    /// Creates a target that is polled, regardless of the kind of the descriptor.
     #[cfg(test)]
     pub(super) fn polled(fd: OwnedFd) -> Target {
         Target::Descriptor { fd, method: WriteMethod::Polled }
@@ -97,8 +97,8 @@ impl Target {
             Target::Writer(writer) => return write_and_flush(writer, bytes),
         };
         match method {
-            // A write to a regular file need not be limited to a few whole lines, because a file accepts any number of
-            // bytes in one call.
+            // A write to a regular file need not be limited to one page of whole lines, because a file accepts any
+            // number of bytes in one call.
             WriteMethod::File => write(fd, bytes),
             WriteMethod::Own => write(fd, whole_lines(bytes)),
             WriteMethod::Socket => send(fd, whole_lines(bytes), SendFlags::DONTWAIT | SendFlags::NOSIGNAL),
@@ -109,14 +109,14 @@ impl Target {
         }
     }
 
-    /// Waits until there is space for a write, but at most for the time `within`. Returns true if there is space.
+    /// Waits for at most `within` until the target has space for a write. Returns true if it has.
     ///
     /// # Errors
     /// Returns `INTR` if a signal arrived first.
     pub(super) fn has_room(&self, within: Duration) -> Result<bool> {
         match self {
             Target::Descriptor { fd, .. } => has_room(fd, within),
-            // A writer cannot be polled, but its own `write` waits.
+            // A writer cannot be polled. Its `write` is expected to block until there is space.
             Target::Writer(_) => Ok(true),
         }
     }
@@ -128,7 +128,7 @@ fn has_room(fd: &OwnedFd, within: Duration) -> Result<bool> {
     Ok(poll(&mut fds, Some(&within))? > 0)
 }
 
-/// Writes to a writer that the program has supplied. An error without a system error number is treated as an I/O error.
+/// Writes to a writer that the program has supplied. Errors other than `Interrupted` and `WouldBlock` become `EIO`.
 fn write_and_flush(writer: &mut impl Write, bytes: &[u8]) -> Result<usize> {
     let written = writer.write(bytes).and_then(|count| writer.flush().map(|()| count));
     written.map_err(|error| match error.kind() {
@@ -145,8 +145,8 @@ fn reopen(fd: &OwnedFd) -> Result<OwnedFd> {
     open(path, OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())
 }
 
-/// Returns as many whole lines as fit into one atomic write, or the beginning of a longer line. The output of other
-/// processes on the same pipe then appears between two lines and not within one.
+/// Returns as many whole lines as fit into one atomic write, or the beginning of the first line if that is longer.
+/// Output from other processes that write to the same pipe then appears between two lines and not within one.
 fn whole_lines(bytes: &[u8]) -> &[u8] {
     if bytes.len() <= PIPE_BUF {
         return bytes;
@@ -184,7 +184,7 @@ mod tests {
         assert_eq!(target.has_room(Duration::ZERO), Ok(true));
     }
 
-    /// The descriptor of a target, and the method of writing to it.
+    /// Returns the descriptor of a target, and the method of writing to it.
     fn parts(target: &Target) -> (&OwnedFd, WriteMethod) {
         match target {
             Target::Descriptor { fd, method } => (fd, *method),
