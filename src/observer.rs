@@ -1,10 +1,11 @@
 //! The observer interface: the events that the loop and its connections report, for traces and counters.
 //!
-//! The observer is a type parameter of a loop or a connection. The methods of [`Unobserved`] are empty, so code with
-//! this observer contains no reporting. Values that are expensive to compute are passed as closures, which `Unobserved`
-//! never calls.
+//! The observer is a type parameter of a loop or a connection. The methods of [`Unobserved`] are empty, so code
+//! compiled with this observer contains no calls to it. Values that are expensive to compute are passed as closures,
+//! which `Unobserved` never calls.
 //!
-//! An observer makes no decisions. It does not change the loop or the connection, and neither depends on it.
+//! An observer makes no decisions: it cannot change the loop or the connection, and their behaviour does not depend on
+//! it.
 
 #[cfg(feature = "harness")]
 mod pair;
@@ -21,7 +22,7 @@ pub struct Unobserved;
 /// Observes a loop. The methods are called on the loop's thread, in the order in which the events occur.
 #[expect(unused_variables, reason = "the default methods ignore their arguments")]
 pub trait LoopObserver {
-    /// A turn begins. The loop first sleeps for at most `timeout`; `None` means no limit.
+    /// A turn begins. The loop is about to sleep for at most `timeout`; `None` means no limit.
     fn turn_begins(&mut self, timeout: Option<Duration>) {}
 
     /// The sleep has ended. `tell` returns the reason and the number of events.
@@ -30,14 +31,15 @@ pub trait LoopObserver {
     /// A source of the session with this key has an event, so the session is marked to run, unless it no longer exists.
     fn event(&mut self, key: usize, ready: Ready) {}
 
-    /// Another thread has woken the session with this key, so the session is marked to run, unless it no longer exists.
+    /// Another thread has called the waker of the session with this key, so the session is marked to run, unless it no
+    /// longer exists.
     fn wake_up(&mut self, key: usize) {}
 
     /// The deadline of the session with this key has passed, so the session is marked to run.
     fn deadline(&mut self, key: usize) {}
 
-    /// A stop was requested. If `at_once` is true, the run ends immediately. Otherwise it ends after the responses in
-    /// flight. `signal` is the signal that requested the stop; `None` if it was not a signal.
+    /// A stop was requested. If `at_once` is true, the run ends immediately, and otherwise after the responses in
+    /// flight have been sent. `signal` is the signal that requested the stop; `None` if it was not a signal.
     fn stops(&mut self, at_once: bool, signal: Option<i32>) {}
 
     /// A signal has requested a reload.
@@ -77,13 +79,13 @@ pub trait LoopObserver {
     /// The sessions have been dropped.
     fn reaping_ends(&mut self) {}
 
-    /// The services and the log are about to do their work between two turns.
+    /// The loop is about to call the hooks of the services and the log (`TurnHooks::after_turn`).
     fn hooks_begin(&mut self) {}
 
-    /// The services and the log have done their work between two turns.
+    /// The hooks of the services and the log have returned.
     fn hooks_end(&mut self) {}
 
-    /// A turn has ended. `tell` computes the state of the loop for observers that need it.
+    /// A turn has ended. `tell` returns the state of the loop, which is computed only if an observer needs it.
     fn turn_ends(&mut self, tell: impl Fn() -> LoopState) {}
 
     /// The run has ended. Remaining sessions are dropped after this call.
@@ -93,7 +95,7 @@ pub trait LoopObserver {
 /// How a sleep ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Awakening {
-    /// The number of events that the poll has reported.
+    /// The number of events reported by the poll.
     pub events: usize,
     /// The reason why the sleep ended. If there are several reasons, this is the first in the order of [`WokenBy`].
     pub by: WokenBy,
@@ -112,7 +114,7 @@ pub enum WokenBy {
     Event,
     /// The timeout of the sleep has passed.
     Deadline,
-    /// None of the other reasons applies: the timeout was zero, or the system call was interrupted.
+    /// No other reason applies: the timeout was zero, or the system call was interrupted.
     Nothing,
 }
 
@@ -135,7 +137,7 @@ pub trait TransitionObserver {
     fn request<'r>(&mut self, line: impl Fn() -> &'r [u8]) {}
 
     /// The head of a response has been written. The corresponding transition is reported next. `length` is the
-    /// announced length of the response's body; `None` if it is not known.
+    /// announced length of the body; `None` if it is not known in advance.
     fn response(&mut self, status: u16, length: Option<u64>) {}
 
     /// The state machine for requests has changed its state.
@@ -148,8 +150,8 @@ pub trait TransitionObserver {
 /// Observes one connection: its protocol, its reads and writes, and its waits.
 #[expect(unused_variables, reason = "the default methods ignore their arguments")]
 pub trait ConnectionObserver: TransitionObserver {
-    /// Bytes were read into `room` bytes of free space. If `is_all` is true, the session assumes that the socket is now
-    /// empty.
+    /// The session has read `bytes` bytes into a buffer with `room` bytes of free space. If `is_all` is true, the
+    /// session assumes that the socket is now empty.
     fn read(&mut self, bytes: usize, room: usize, is_all: bool) {}
 
     /// A read returned `WouldBlock`.
@@ -158,18 +160,18 @@ pub trait ConnectionObserver: TransitionObserver {
     /// The client has closed its sending side.
     fn end_of_input(&mut self) {}
 
-    /// The session has tried to write `wanted` bytes. If `more` is true, other bytes follow immediately.
+    /// The session has tried to write `wanted` bytes. If `more` is true, further bytes follow immediately. `result`
+    /// contains the number of bytes that were accepted.
     fn sent(&mut self, wanted: usize, more: bool, result: &io::Result<usize>) {}
 
     /// The session has tried to send `wanted` bytes of a file, starting at `offset`.
     fn sent_file(&mut self, wanted: u64, offset: u64, result: &io::Result<u64>) {}
 
-    /// The transport has tried to send the output that it had buffered. `result` is the result.
+    /// The transport has tried to send the output that it has buffered.
     fn flushed(&mut self, result: &io::Result<()>) {}
 
-    /// No output is left: the system has accepted all bytes so far. If `is_in_exchange` is true, more of the response
-    /// follows, or a request has no response yet. This may be called again although nothing has been sent since the
-    /// last call.
+    /// The system has accepted all output so far. If `is_in_exchange` is true, more of the response follows, or a
+    /// request has no response yet. This may be called repeatedly even if nothing has been sent in the meantime.
     fn all_sent(&mut self, is_in_exchange: bool) {}
 
     /// The sending side of the socket has been shut down.
@@ -188,18 +190,18 @@ pub trait ConnectionObserver: TransitionObserver {
     /// The current wait has timed out.
     fn deadline_fired(&mut self) {}
 
-    /// The session has nothing to do at the moment, or has used up its budget. `tell` returns the wait that it begins
-    /// or continues.
+    /// The session has nothing to do at the moment, or has used up its budget. `tell` returns the wait that the session
+    /// begins or continues.
     fn waits(&mut self, tell: impl Fn() -> ObservedWait) {}
 
-    /// The session's buffers use this number of bytes of memory until the session's next step.
+    /// Until its next step, the session uses this number of bytes of memory for its buffers.
     fn buffers(&mut self, bytes: usize) {}
 }
 
-/// A wait of a session, as reported to an observer.
+/// The wait of a session, as reported to an observer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObservedWait {
-    /// The name of the kind of wait.
+    /// The kind of wait, such as `Write`.
     pub kind: &'static str,
     /// The time at which the wait began.
     pub since: Instant,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Awakening, ConnectionObserver, LoopObserver, LoopState, ObservedWait, TransitionObserver};
 use crate::session::{CloseReason, Next, Ready};
 
-/// Passes each call on to the first observer, and to the second one if there is one.
+/// Implements methods that pass each call on to the first observer and, if there is a second observer, to that one too.
 macro_rules! pass_on {
     ($($method:ident($($argument:ident: $type:ty),*);)*) => {
         $(fn $method(&mut self, $($argument: $type),*) {

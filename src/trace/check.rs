@@ -1,29 +1,30 @@
-//! Finds faults in an event loop from its trace: violations of rules that hold for every loop, regardless of its
+//! Finds faults of an event loop in its trace: violations of rules that every loop must follow, regardless of its
 //! clients.
 //!
-//! A trace does not contain the clients' view, so faults that only a comparison with it would show cannot be found. The
-//! format of a trace is defined in `file.rs`.
+//! A trace does not contain the bytes that clients sent and received, so wrong responses cannot be found. The format of
+//! a trace is defined in `file.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::json::Json;
 
-/// The number of consecutive turns without work above which a loop that does not sleep counts as spinning.
+/// The minimum number of consecutive turns without work that counts as spinning.
 const SPIN: u32 = 200;
 
-/// The average duration in microseconds below which consecutive turns without work count as spinning.
+/// Consecutive turns without work count as spinning only if their average duration is below this number of
+/// microseconds.
 const IDLE_TURN: f64 = 1000.0;
 
-/// The faults in a trace, each as one line that begins with the line number in the trace. The trace may be incomplete,
-/// because an incomplete last line is ignored.
+/// Returns the faults found in a trace. Each is described by one line of text, which begins with the line number in the
+/// trace. An incomplete last line of the trace is ignored.
 ///
 /// * *Lost interest*: a connection waits for its client to accept more although its last write did not return
 ///   `WouldBlock`, so no event will follow.
-/// * *Sleep with work left*: the loop sleeps although a session could run.
-/// * *Spin*: the loop makes more than a thousand turns per second, and none of them reads, writes, accepts or closes.
-/// * *Forgotten mark*: a session was marked and did not run in that turn.
-/// * *No deadline*: a session waits for its client and the wait has a limit, but the loop has no deadline for the
-///   session.
+/// * *Sleep with work left*: the loop sleeps although a session is runnable.
+/// * *Spin*: at least 200 consecutive turns neither read, write, accept nor close, and take less than a millisecond
+///   each on average.
+/// * *Forgotten mark*: a session was marked, but did not run in the same turn.
+/// * *No deadline*: a session waits for its client for a limited time, but has set no deadline.
 ///
 /// ```
 /// let faults = serve_forever::trace::faults("[\n");
@@ -46,7 +47,7 @@ pub fn faults(trace: &str) -> Vec<String> {
 #[derive(Default)]
 struct Checker {
     faults: Vec<String>,
-    /// The open connections that have tracks.
+    /// The open connections that have tracks, by their numbers.
     open: BTreeMap<u64, OpenConnection>,
     /// The connections that were marked in this turn and have not run yet.
     marked: BTreeSet<u64>,
@@ -54,21 +55,21 @@ struct Checker {
     runnable: f64,
     /// True if anything has been read, written, accepted or closed since the end of the last turn.
     has_worked: bool,
-    /// The number of consecutive turns without work, and the beginning of the first one (`idle_since`).
+    /// The number of consecutive turns without work. The first of them began at `idle_since`.
     idle_turns: u32,
     idle_since: f64,
 }
 
-/// The part of a connection's state that matters for its next step.
+/// The part of a connection's state that is needed to check its next step.
 #[derive(Default)]
 struct OpenConnection {
     wait: String,
     is_limited: bool,
-    /// True if the last write was complete, so that no event will report free space.
+    /// True if the last write did not return `WouldBlock`, so that no event will report free space.
     has_written: bool,
 }
 
-/// The value in a trace that means no limit.
+/// The value that stands for "no limit" in a trace.
 const NO_LIMIT: f64 = ((1_u64 << 53) - 1) as f64;
 
 impl Checker {

@@ -1,5 +1,5 @@
-//! Writes the reports of connections as events on four tracks per connection: the two state machines, the waits, and
-//! the reads and writes.
+//! Turns the reports of connections into trace events. Each connection has four tracks: one for each of its two state
+//! machines, one for its waits, and one for its reads and writes.
 
 use std::cell::RefCell;
 use std::io;
@@ -15,7 +15,7 @@ use crate::session::CloseReason;
 /// The maximum number of characters of a request line that appear in a trace.
 const LINE: usize = 80;
 
-/// The observer of one connection, which reports to the recorder.
+/// The observer of one connection, which passes the reports on to the recorder.
 #[derive(Clone, Copy)]
 pub struct ConnectionRecorder<'r> {
     recorder: &'r RefCell<Recorder>,
@@ -36,7 +36,7 @@ impl<'r> ConnectionRecorder<'r> {
         ConnectionRecorder { recorder, number }
     }
 
-    /// Writes an instant event of the connection.
+    /// Writes an instant event of the connection and its sentence.
     fn moment(&self, name: &str, sentence: &str, values: &[u64], args: &[(&str, Arg<'_>)]) {
         let values: Vec<String> = values.iter().map(u64::to_string).collect();
         self.recorder.borrow_mut().moment(self.number, name, sentence, &values, args);
@@ -57,7 +57,7 @@ impl<'r> ConnectionRecorder<'r> {
     }
 }
 
-/// An observer that is `None` belongs to a connection that is not recorded.
+/// `None` is the observer of a connection that is not recorded.
 impl TransitionObserver for Option<ConnectionRecorder<'_>> {
     fn request<'r>(&mut self, line: impl Fn() -> &'r [u8]) {
         let Some(ConnectionRecorder { recorder, number }) = self else { return };
@@ -116,7 +116,8 @@ impl ConnectionObserver for Option<ConnectionRecorder<'_>> {
 
     fn flushed(&mut self, result: &io::Result<()>) {
         let Some(connection) = self else { return };
-        // The bytes were recorded when the transport accepted them, so only a full socket is recorded here.
+        // The bytes were already recorded when the transport accepted them, so this records only that the socket is
+        // full.
         if result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
             connection.moment("WouldBlock", "WouldBlock write", &[], &[("verb", Arg::Text("write"))]);
         }
@@ -167,7 +168,7 @@ impl ConnectionObserver for Option<ConnectionRecorder<'_>> {
 }
 
 impl Recorder {
-    /// The connection whose session has this key.
+    /// Returns the connection whose session has this key.
     pub(super) fn connection_of(&mut self, key: usize) -> Option<(u32, &mut Connection)> {
         let number = *self.numbers.get(&key)?;
         Some((number, self.connections.get_mut(&number)?))
@@ -217,7 +218,7 @@ impl Recorder {
         }
     }
 
-    /// Writes the end of one state and the beginning of another.
+    /// Writes the end of state `from` and the beginning of state `to` on a track. Returns the time of the beginning.
     fn change(&mut self, number: u32, side: Side, from: &str, to: &str, args: &[(&str, Arg<'_>)]) -> u64 {
         let (end, begin) = (self.stamp(), self.stamp());
         if self.is_tracked(number) {
@@ -233,8 +234,8 @@ impl Recorder {
         let (mut request, mut response) = (None, None);
         if side == Side::Receive {
             connection.receive = to;
-            // The request line is shown when the head is complete. A head that was rejected may not contain a complete
-            // request line, so its transition shows none.
+            // The transition at the end of the head shows the request line. If the head was rejected, its request line
+            // may be incomplete, so the transition shows none.
             request = connection.request.take().filter(|_| *from == "Head" && *to != "Closed");
         } else {
             connection.send = to;
@@ -249,7 +250,8 @@ impl Recorder {
         self.explain(number, at, Some(sentence), &[]);
     }
 
-    /// Records that a step has ended in this wait. A wait of the same kind with a later beginning is a new wait.
+    /// Records the wait in which a step has ended. If its kind or its beginning differs from the previous wait, a new
+    /// wait begins.
     fn waits(&mut self, number: u32, wait: ObservedWait) {
         // A transport's handshake precedes the first byte and shares its time limit.
         let kind = if wait.kind == "Handshake" { "First" } else { wait.kind };
@@ -258,7 +260,8 @@ impl Recorder {
         if before == (kind, wait.since) {
             return;
         }
-        // A source is not waiting for the client, so it has no deadline to check.
+        // While the session waits for a source of a body, it does not wait for its client. Without a limit in the
+        // trace, `faults` does not expect a deadline.
         let span = if kind == "Source" { None } else { Some(limit(wait.limit)) };
         let until = wait.limit.and_then(|span| wait.since.checked_add(span));
         let at = self.change(number, Side::Wait, before.0, kind, &[("limit_us", Arg::Maybe(span))]);
@@ -266,7 +269,7 @@ impl Recorder {
         self.explain(number, at, sentences::sentence(sentences::WAITS, kind), &values);
     }
 
-    /// Records the deadline that the session has set, if it has changed.
+    /// Records the session's deadline, unless it is the same as before.
     pub(super) fn deadline_set(&mut self, number: u32, deadline: Option<Instant>) {
         let Some(connection) = self.connections.get_mut(&number) else { return };
         if std::mem::replace(&mut connection.deadline, deadline) == deadline {
@@ -289,7 +292,8 @@ impl Recorder {
         self.moment(number, "deadline fired", "deadline fired", &[], &args);
     }
 
-    /// True for the first resumption in a step, unless the upstream began in the same step.
+    /// Returns true if this is the first call in the current step. The beginning and every resumption of an upstream
+    /// call this method, so that only one of them is recorded per step.
     fn first_resumption(&mut self, number: u32) -> bool {
         let connection = self.connections.get_mut(&number);
         connection.is_some_and(|connection| !std::mem::replace(&mut connection.has_resumed, true))

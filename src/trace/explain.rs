@@ -1,8 +1,8 @@
-//! Writes a sentence for each event of a connection at the time of the event. The sentences are in `sentences.rs`.
+//! Writes a sentence for each event of a connection when the event occurs. The sentences are in `sentences.rs`.
 
 use std::io::Write;
 
-/// The connections to explain.
+/// The connections that are explained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Explain {
     /// The connection with this 1-based number, in the order of acceptance.
@@ -48,8 +48,8 @@ impl Explainer {
     }
 }
 
-/// Formats the time since the acceptance of the connection, rounded. There is no decimal point, because it would look
-/// like the end of a sentence.
+/// Formats the time since the acceptance of the connection, rounded. The text contains no decimal point, because it
+/// would look like the end of a sentence.
 pub(super) fn moment(nanos: u64) -> String {
     let millis = (nanos + 500_000) / 1_000_000;
     if millis >= 10_000 { format!("+{} s", (millis + 500) / 1000) } else { format!("+{millis} ms") }

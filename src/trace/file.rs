@@ -1,5 +1,4 @@
-//! The file of a trace: events as lines of JSON in the array form of Chrome's trace format, and the limit on the size
-//! of the file.
+//! Writes a trace file of limited size, with events as lines of JSON in the array form of Chrome's trace format.
 //!
 //! The array is never closed, so that a trace that was truncated at any byte can be opened. The events come from the
 //! recorder (`recorder.rs`).
@@ -7,14 +6,15 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-/// The number of bytes to collect before they are written to the file. Collected bytes are also written before the loop
+/// The number of bytes that are collected before they are written to the file. They are also written before the loop
 /// sleeps.
 const GATHERED: usize = 64 * 1024;
 
 /// The space reserved for the last line, which says that the trace is full.
 const LAST_LINE: u64 = 160;
 
-/// A track in the viewer: a process, one of its threads, and the category of its events.
+/// A track in the viewer. It is identified by the ids of a process and a thread; `category` is the category of its
+/// events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Track {
     pub(super) process: u64,
@@ -41,7 +41,7 @@ pub(super) enum EventPhase {
     ArrowBegin(u64, u64),
     /// The end of a flow arrow: its time and its id.
     ArrowEnd(u64, u64),
-    /// The name or the position of a track.
+    /// Information about a track: its name, or its position in the viewer.
     Metadata,
 }
 
@@ -66,7 +66,7 @@ pub(super) struct TraceFile {
     length: u64,
     /// The maximum size of the file in bytes.
     limit: u64,
-    /// The latest time of any event so far, in nanoseconds since the trace began.
+    /// The latest time of the events so far, in nanoseconds since the trace began.
     latest: u64,
     /// True once the limit has been reached or writing has failed. Further events are then discarded.
     is_closed: bool,
@@ -78,8 +78,8 @@ impl TraceFile {
         TraceFile { out, gathered, line, length: 2, limit, latest: 0, is_closed: false }
     }
 
-    /// Adds an event, unless the file is closed. An event that would exceed the size limit is replaced with the event
-    /// `trace full`, and the file is closed.
+    /// Adds an event, unless `is_closed` is true. If the event would exceed the size limit, `trace full` is written
+    /// instead, and all further events are discarded.
     pub(super) fn event(&mut self, name: &str, phase: EventPhase, track: Track, args: &[(&str, Arg<'_>)]) {
         if self.is_closed {
             return;
@@ -191,7 +191,7 @@ fn write_member(line: &mut String, name: &str, value: u64) -> std::fmt::Result {
     write!(line, ",\"{name}\":{value}")
 }
 
-/// Writes a JSON member for a time: `nanos` nanoseconds, as microseconds with three decimal places.
+/// Writes a JSON member for a time of `nanos` nanoseconds, in microseconds with three decimal places.
 fn write_time(line: &mut String, name: &str, nanos: u64) -> std::fmt::Result {
     write!(line, ",\"{name}\":{}.{:03}", nanos / 1000, nanos % 1000)
 }
@@ -222,7 +222,7 @@ fn write_arg(line: &mut String, value: Arg<'_>) -> std::fmt::Result {
     Ok(())
 }
 
-/// Writes a text in quotes. The text must not contain control characters; [`printable`] replaces those in text from a
+/// Writes text in quotes. The text must not contain control characters; [`printable`] escapes those in text from a
 /// client.
 fn write_text(line: &mut String, text: &str) {
     line.push('"');
@@ -235,9 +235,10 @@ fn write_text(line: &mut String, text: &str) {
     line.push('"');
 }
 
-/// Converts text from a client to at most `most` characters. Bytes that are not printable ASCII become `\xNN`.
+/// Converts text from a client to at most `most` characters. Bytes that are not printable ASCII become `\xNN`. If
+/// characters are cut off, the text ends in `…`.
 pub(super) fn printable(bytes: &[u8], most: usize) -> String {
-    // Everything except the last character is ASCII, so each byte is one character.
+    // Until `…` is appended, the text is ASCII, so its length in bytes is its number of characters.
     let (mut text, mut fitting) = (String::new(), 0);
     for byte in bytes {
         if text.len() < most {

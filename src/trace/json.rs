@@ -12,14 +12,14 @@ pub(super) enum Json {
 }
 
 impl Json {
-    /// Parses a line; `None` if it is not exactly one value.
+    /// Parses a line. Returns `None` if the line is not exactly one value.
     pub(super) fn parse(line: &str) -> Option<Json> {
         let mut rest = line;
         let value = value(&mut rest)?;
         rest.trim().is_empty().then_some(value)
     }
 
-    /// The member of an object with this name.
+    /// Returns the member with this name, or `None` if the value is not an object or has no such member.
     pub(super) fn get(&self, name: &str) -> Option<&Json> {
         match self {
             Json::Object(members) => members.iter().find(|(other, _)| other == name).map(|(_, value)| value),
@@ -42,7 +42,7 @@ impl Json {
     }
 }
 
-/// Removes a token from the front of `rest`; `None` if `rest` does not begin with it.
+/// Removes a token from the front of `rest`. Returns `None` if `rest` does not begin with the token.
 fn take(rest: &mut &str, token: &str) -> Option<()> {
     *rest = rest.trim_start().strip_prefix(token)?;
     Some(())

@@ -1,9 +1,10 @@
-//! Watching a server at work: a trace that a viewer such as Perfetto can open, and sentences about connections.
+//! Records the work of an event loop: as a trace that a viewer such as Perfetto can open, and as sentences about
+//! connections.
 //!
 //! A [`Recorder`] observes a loop, and each connection gets its own observer. `docs/watching-the-loop.md` lists the
 //! events and their arguments.
 //!
-//! A recorder only writes the reports of the loop and its connections; it makes no decisions.
+//! A recorder only writes down the reports of the loop and its connections; it makes no decisions.
 
 mod check;
 mod connections;

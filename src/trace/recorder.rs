@@ -3,7 +3,7 @@
 //! `turns.rs` handles the reports of the loop, and `connections.rs` those of connections. The format of the file is
 //! defined in `file.rs`.
 //!
-//! Invariant: every event has a later time than the previous one, so that a viewer shows them in the original order.
+//! Invariant: no two events have the same time, so that a viewer shows them in the order in which they occurred.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -23,20 +23,20 @@ pub(super) const OTHER_THREADS: Track = Track { process: 1, thread: 2, category:
 /// The track for the flow arrows from an event or wake-up to the step that it causes.
 pub(super) const ARROWS: Track = Track { process: 1, thread: 1, category: "flow" };
 
-/// The largest number that every JSON parser represents exactly. It stands for a wait without a limit.
+/// The largest integer that every JSON parser represents exactly. In a trace, it stands for "no limit".
 const FOR_EVER: u64 = (1 << 53) - 1;
 
-/// The default number of connections that get tracks of their own (see [`Recorder::set_connections`]).
+/// The default number of connections that have their own tracks (see [`Recorder::set_connections`]).
 const CONNECTIONS: u32 = 64;
 
 /// The default maximum size of a trace in bytes (see [`Recorder::set_limit`]).
 const LIMIT: u64 = 64 << 20;
 
-/// Records a loop and its connections. A recorder outlives a run, so several runs can share one trace.
+/// Records a loop and its connections. A recorder can be used for several runs, which then share one trace.
 pub struct Recorder {
     pub(super) out: Option<Box<dyn Write + Send>>,
     pub(super) limit: u64,
-    /// The number of connections that get their own tracks. These are the first ones that are accepted.
+    /// The number of connections that have their own tracks. These are the first connections that are accepted.
     pub(super) tracked: u32,
     pub(super) file: Option<TraceFile>,
     pub(super) explainer: Option<Explainer>,
@@ -44,7 +44,7 @@ pub struct Recorder {
     start: Instant,
     /// The time of the last event, in nanoseconds since `start`.
     last: u64,
-    /// The number of connections so far.
+    /// The number of connections accepted so far.
     pub(super) accepted: u32,
     /// The connection whose session was created last. It may still be refused.
     pub(super) made: Option<MadeConnection>,
@@ -53,16 +53,16 @@ pub struct Recorder {
     pub(super) connections: BTreeMap<u32, Connection>,
     pub(super) turns: u64,
     pub(super) turn: Option<Turn>,
-    /// The time at which the work between two turns began.
+    /// The time at which the loop began to call the hooks between two turns, in nanoseconds since `start`.
     pub(super) hooks: u64,
-    /// The number of bytes in the buffers of all connections.
+    /// The number of bytes of memory that all connections use for their buffers.
     pub(super) buffered: u64,
     pub(super) arrows: u64,
-    /// True if the name of the track for other threads has been written.
+    /// True once the name of the track for other threads has been written.
     pub(super) has_other_threads: bool,
 }
 
-/// A connection whose session has been created.
+/// A connection whose session has been created, but which has not yet been accepted or refused.
 pub(super) struct MadeConnection {
     pub(super) peer: SocketAddr,
     pub(super) since: Instant,
@@ -71,13 +71,13 @@ pub(super) struct MadeConnection {
 }
 
 impl MadeConnection {
-    /// Creates the data for a connection whose session has no observer.
+    /// Creates placeholder data for a connection whose session has no observer.
     pub(super) fn unknown(now: Instant) -> MadeConnection {
         MadeConnection { peer: SocketAddr::from(([0; 4], 0)), since: now, limit: None }
     }
 }
 
-/// A turn that has not ended.
+/// The turn that is in progress. Times are in nanoseconds since the trace began.
 #[derive(Default)]
 pub(super) struct Turn {
     pub(super) begin: u64,
@@ -89,7 +89,7 @@ pub(super) struct Turn {
     pub(super) reaped: Vec<u64>,
 }
 
-/// The result of accepting from one acceptor.
+/// The connections accepted from one acceptor in one turn.
 #[derive(Default)]
 pub(super) struct Accepting {
     pub(super) begin: u64,
@@ -101,7 +101,7 @@ pub(super) struct Accepting {
     pub(super) rest: Option<(Duration, String)>,
 }
 
-/// An open connection.
+/// An open connection. Times that are integers are in nanoseconds since the trace began.
 pub(super) struct Connection {
     pub(super) accepted_at: u64,
     pub(super) receive: &'static str,
@@ -116,7 +116,7 @@ pub(super) struct Connection {
     pub(super) arrows: Vec<u64>,
     /// The time at which the current step began.
     pub(super) step: u64,
-    /// The ends of the flow arrows that lead to the current step.
+    /// The times and ids of the flow arrows that end at the current step.
     pub(super) arrow_ends: Vec<(u64, u64)>,
     /// True if the upstream began or was resumed in the current step.
     pub(super) has_resumed: bool,
@@ -158,7 +158,8 @@ impl Recorder {
         self.out = Some(Box::new(out));
     }
 
-    /// Sets the number of connections that get tracks of their own, in the order of acceptance. Default: 64.
+    /// Sets the number of connections that have their own tracks. These are the first connections that are accepted.
+    /// Default: 64.
     pub fn set_connections(&mut self, most: u32) {
         self.tracked = most;
     }
@@ -168,12 +169,13 @@ impl Recorder {
         self.limit = bytes;
     }
 
-    /// Writes sentences about these connections to `out`.
+    /// Writes sentences about the selected connections to `out`.
     pub fn explain_to(&mut self, which: Explain, out: impl Write + Send + 'static) {
         self.explainer = Some(Explainer::new(which, Box::new(out)));
     }
 
-    /// Records that a run begins on these addresses at this wall-clock time.
+    /// Begins a run. If [`trace_to`](Recorder::trace_to) has been called since the last run, a new trace begins, with
+    /// these addresses and this wall-clock time.
     pub fn begin_run(&mut self, addresses: &[SocketAddr], wall: SystemTime) {
         self.turn = None;
         let Some(out) = self.out.take() else { return };
@@ -196,7 +198,7 @@ impl Recorder {
         self.name_thread(TURNS, "turns", 0);
     }
 
-    /// Returns the time of the next event, which is the current time, but at least one nanosecond after the last event.
+    /// Returns the time for the next event: the current time, but at least one nanosecond after the last event.
     pub(super) fn stamp(&mut self) -> u64 {
         let now = u64::try_from((self.clock)().saturating_duration_since(self.start).as_nanos()).unwrap_or(u64::MAX);
         self.last = now.max(self.last + 1);
@@ -230,12 +232,13 @@ impl Recorder {
         self.event("thread_sort_index", EventPhase::Metadata, track, &[("sort_index", Arg::Number(place))]);
     }
 
-    /// True if a connection has tracks of its own.
+    /// True if the connection has its own tracks.
     pub(super) fn is_tracked(&self, connection: u32) -> bool {
         connection <= self.tracked
     }
 
-    /// Writes an instant event of a connection, and the sentence for it. `values` are the numbers in the sentence.
+    /// Writes an instant event of a connection and its sentence. `values` are the values that are inserted into the
+    /// sentence.
     pub(super) fn moment(
         &mut self,
         connection: u32,
@@ -263,7 +266,7 @@ impl Recorder {
         }
     }
 
-    /// Formats a time for use in sentences about a connection.
+    /// Formats a time for use in sentences about a connection. `None` is the end of the run.
     pub(super) fn shown(&self, connection: u32, time: Option<Instant>) -> String {
         let accepted_at = self.connections.get(&connection).map_or(0, |connection| connection.accepted_at);
         match time {
@@ -301,8 +304,8 @@ impl Side {
     }
 }
 
-/// A track of a connection. The thread id of the track differs from every process id, because a viewer treats a thread
-/// with the id of its process as the main thread.
+/// Returns a track of a connection. Its thread id differs from all process ids, because a viewer treats a thread whose
+/// id is that of its process as the main thread.
 pub(super) fn track(connection: u32, side: Side) -> Track {
     let number = u64::from(connection);
     Track { process: 1000 + number, thread: 1_000_000 + 4 * number + side as u64, category: side.name() }

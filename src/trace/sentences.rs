@@ -1,7 +1,7 @@
 //! The sentences that explain a connection: one for each transition, each wait and each event. `explain.rs` writes
 //! them.
 
-/// A transition of a state machine: the old state, the new state, the name of the event in the trace, and the sentence.
+/// A transition of a state machine: the old state, the new state, the reason as shown in the trace, and the sentence.
 pub(super) type Explained = (&'static str, &'static str, &'static str, &'static str);
 
 /// The transitions of the request state machine, with their sentences.
@@ -61,12 +61,12 @@ pub(super) const EVENTS: &[(&str, &str)] = &[
     ("close", "The connection is closed."),
 ];
 
-/// Finds the table row for a transition.
+/// Finds the row of a table for a transition. Returns `None` if the table does not contain the transition.
 pub(super) fn transition(table: &'static [Explained], from: &str, to: &str) -> Option<&'static Explained> {
     table.iter().find(|(before, after, ..)| (*before, *after) == (from, to))
 }
 
-/// Finds the sentence for the wait or the event with this name.
+/// Finds the sentence for the wait or event with this name. Returns `None` if the table does not contain the name.
 pub(super) fn sentence(table: &[(&str, &'static str)], name: &str) -> Option<&'static str> {
     table.iter().find(|(other, _)| *other == name).map(|(_, sentence)| *sentence)
 }

@@ -1,5 +1,5 @@
-//! Writes the reports of a loop as trace events: its turns, and the events in each turn. The loop has a track of its
-//! own.
+//! Turns the reports of a loop into trace events, for its turns and for the events in each turn. The loop has its own
+//! track.
 
 use std::cell::RefCell;
 use std::io;
@@ -13,8 +13,8 @@ use crate::session::{CloseReason, Next, Ready};
 impl LoopObserver for &RefCell<Recorder> {
     fn turn_begins(&mut self, timeout: Option<Duration>) {
         let mut recorder = self.borrow_mut();
-        // The events are written before a sleep, so that a process that is killed during the sleep leaves behind a
-        // trace of all earlier turns.
+        // The events are written before a sleep, so that the trace contains all earlier turns even if the process is
+        // killed during the sleep.
         if timeout != Some(Duration::ZERO)
             && let Some(file) = &mut recorder.file
         {
@@ -121,7 +121,7 @@ impl LoopObserver for &RefCell<Recorder> {
         let Some(turn) = &mut recorder.turn else { return };
         let Accepting { begin, acceptor, is_ready, let_in, refused, evicted, rest } =
             std::mem::take(&mut turn.accepting);
-        // If the acceptor had no pending connection, no event is written.
+        // If the acceptor had no pending connection, there is nothing to record.
         if !is_ready && let_in + refused + evicted == 0 && rest.is_none() {
             return;
         }
@@ -255,7 +255,7 @@ impl LoopObserver for &RefCell<Recorder> {
 }
 
 impl Recorder {
-    /// Writes the event for the turn that has ended.
+    /// Writes the event for the current turn, which has ended. Does nothing if no turn is in progress.
     fn end_turn(&mut self) {
         let end = self.stamp();
         let Some(turn) = self.turn.take() else { return };
@@ -264,8 +264,8 @@ impl Recorder {
         self.event("turn", EventPhase::Complete { begin: turn.begin, end }, TURNS, &args);
     }
 
-    /// Writes an event that a session was marked, and the beginning of a flow arrow to the session's step. A key that
-    /// belongs to no session is ignored.
+    /// Records that a session was marked to run: writes an event and the beginning of a flow arrow to the session's
+    /// next step. If no session has this key, nothing is recorded.
     fn mark(&mut self, key: usize, ready: &str, by: &str) {
         let (begin, at, end) = (self.stamp(), self.stamp(), self.stamp());
         let arrow = self.arrows + 1;
