@@ -111,7 +111,7 @@ pub(crate) enum WaitReason {
     Until(Instant),
     /// The handler waits for the job on a worker thread to end.
     Job,
-    /// The handler waits for an event of one of its sources, or for this deadline.
+    /// The handler waits for an event of one of its outgoing connections, or for this deadline.
     Source(Option<Instant>),
     /// The handler waits for the connection's handle to the loop.
     Handle,
@@ -257,7 +257,7 @@ impl ChannelState {
         if self.handle.is_none() {
             self.handle = registrar.map(|registrar| registrar.handle());
         }
-        // A job or a notice resumes the handler through a waker, so neither can be set up before there is one.
+        // A job or a notice resumes the handler through a waker, and only the handle can create the waker.
         let Some(handle) = self.handle.as_ref().filter(|_| needs_waker) else { return };
         let waker = self.waker.get_or_insert_with(|| handle.wake());
         if let Some(job) = &mut self.job {

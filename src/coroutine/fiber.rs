@@ -1,4 +1,5 @@
-//! A coroutine on a pooled stack. The task catches panics, and the runner schedules the coroutine.
+//! `Fiber`: a coroutine on a stack from the pool. The task catches panics, and the runner decides when the coroutine is
+//! resumed.
 
 use std::rc::Rc;
 

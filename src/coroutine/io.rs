@@ -154,9 +154,9 @@ impl<'y> HandlerIo<'y> {
         self.suspend(WaitReason::Source(deadline))
     }
 
-    /// Subtracts bytes that the handler has read from or written to an outgoing connection from its budget. A handler
-    /// without budget is suspended until the next turn. Otherwise, an outgoing connection that always has more bytes
-    /// would block the loop.
+    /// Reduces the handler's budget by `count` bytes that it has read from or written to an outgoing connection. A
+    /// handler that has used up its budget is suspended until the next turn. Otherwise, an outgoing connection that
+    /// always has more bytes would block the loop.
     pub(super) fn spend(&self, count: usize) -> io::Result<()> {
         let left = self.budget.get().saturating_sub(count);
         self.budget.set(left);
@@ -357,7 +357,7 @@ impl<'y> HandlerIo<'y> {
 
     pub(super) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         // `Write::write` must return 0 for an empty slice. The slice is not passed to `output`, because a count of 0
-        // from `output` means that there is no space.
+        // from `output` means that its buffer is full.
         if bytes.is_empty() {
             return Ok(0);
         }

@@ -40,7 +40,8 @@ impl NameLookups {
         }
         let lookup = Lookup::default();
         running.insert(host.to_owned(), lookup.clone());
-        // The lock is released first, because the pool runs the job on this thread if it cannot start a thread.
+        // The lock is released first, because the job also takes it, and the pool runs the job on this thread if it
+        // cannot start a thread.
         drop(running);
         let (this, host, result) = (self.clone(), host.to_owned(), lookup.clone());
         workers.run(Box::new(move || {

@@ -190,7 +190,7 @@ impl<'h> OutgoingStream<'h> {
     /// The address of the peer.
     ///
     /// # Errors
-    /// Returns the errors of the operating system.
+    /// Returns any error from the operating system.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.socket.get_ref().peer_addr()
     }
@@ -206,7 +206,7 @@ impl<'h> OutgoingStream<'h> {
     /// Shuts down one direction of the connection, or both. After [`Shutdown::Write`], the peer reads EOF.
     ///
     /// # Errors
-    /// Returns the errors of the operating system.
+    /// Returns any error from the operating system.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         self.socket.get_ref().shutdown(how)
     }
@@ -237,7 +237,8 @@ impl<'h> OutgoingStream<'h> {
     pub(crate) fn wait_for(&self, input: bool, output: bool, deadline: Option<Instant>) -> io::Result<()> {
         loop {
             self.wait(deadline)?;
-            // Each call has its own deadline, so an event of another source must not end the wait.
+            // The caller computes a new deadline for each wait. If events of other sources ended this wait, they would
+            // extend the time limit.
             if self.socket.is_ready(input, output) {
                 return Ok(());
             }

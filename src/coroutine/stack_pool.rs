@@ -10,14 +10,14 @@ use corosensei::stack::DefaultStack;
 
 use crate::session::Waker;
 
-/// The maximum number of unused stacks that are kept. Creating a stack costs three system calls and its page faults.
-/// The limit is enough for a normal load, even for a proxy whose handlers all wait at the same time. After a peak, the
-/// extra stacks are freed.
+/// The maximum number of unused stacks that are kept. Creating a stack costs three system calls and several page
+/// faults. The limit is enough for a normal load, even for a proxy whose handlers all wait at the same time. After a
+/// peak, the extra stacks are freed.
 const MAX_FREE: usize = 128;
 
 /// A pool with a limited number of stacks. Each stack that is taken from the pool must be given back.
 ///
-/// The mutex makes the pool `Sync`, because a server can be moved to another thread. It is never contended.
+/// The mutex makes the pool `Sync`, because a server can be moved to another thread. The mutex is never contended.
 #[derive(Debug)]
 pub(crate) struct StackPool {
     /// The size of a stack in bytes.
@@ -119,9 +119,9 @@ impl StackPool {
         self.give_back(stack);
     }
 
-    /// Returns the number of stacks if a ticket waits because all of them are in use, and this shortage has not been
-    /// reported yet. The next shortage is reported only after half of the stacks have been unused in between, so that a
-    /// server at its limit does not fill its log with these lines.
+    /// Reports a shortage of stacks once. Returns the maximum number of stacks if all of them are in use; `None` if
+    /// they are not, or if this shortage has already been reported. The next shortage is reported only after half of
+    /// the stacks have been unused, so that a server at its limit does not fill its log.
     pub(crate) fn shortage(&self) -> Option<usize> {
         let mut state = self.lock();
         let is_new = state.taken >= self.max_stacks && !std::mem::replace(&mut state.is_shortage_known, true);

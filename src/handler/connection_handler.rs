@@ -33,7 +33,7 @@ impl<H: RequestHandler<Box<dyn Error>> + 'static> ConnectionHandler<H> {
 }
 
 impl<H: RequestHandler<Box<dyn Error>> + 'static> Service for ConnectionHandler<H> {
-    /// Starts the handler immediately if a stack is free and the request has no body that must arrive first.
+    /// Starts the handler immediately if the request has no body and a stack is free. Otherwise queues the handler.
     fn call(&self, request: &Request) -> Reply {
         if !self.slot.borrow().is_free() {
             self.slot.replace_with(|slot| slot.for_same_handler(&self.context));
@@ -75,7 +75,7 @@ impl<H: RequestHandler<Box<dyn Error>> + 'static> Service for ConnectionHandler<
     }
 }
 
-/// The task and coroutine of one connection's handler. They are reused from request to request.
+/// The task and coroutine of one connection's handler. They are reused for all requests of the connection.
 struct HandlerSlot<H> {
     task: Rc<HandlerTask<H>>,
     runner: Rc<RefCell<TaskRunner>>,
@@ -89,7 +89,7 @@ impl<H: RequestHandler<Box<dyn Error>> + 'static> HandlerSlot<H> {
         HandlerSlot { task, runner: Rc::new(RefCell::new(runner)) }
     }
 
-    /// Creates another slot that shares the handler of this slot.
+    /// Creates another slot for the same handler, for use while the last request still needs this slot.
     fn for_same_handler(&self, context: &HandlerContext) -> HandlerSlot<H> {
         HandlerSlot::new(Rc::clone(&self.task.handler), Rc::clone(&self.task.server_name), context)
     }

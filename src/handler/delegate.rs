@@ -1,4 +1,4 @@
-//! The upstream of a service to which a handler has passed its request.
+//! `Delegate`: the upstream of a service to which a handler has passed its request.
 
 use std::io;
 

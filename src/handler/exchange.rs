@@ -47,7 +47,7 @@ impl<'y> Exchange<'y> {
         }
     }
 
-    /// The request. It has further methods that have no counterpart in Python.
+    /// The request, whose type has further methods without a counterpart in Python.
     pub fn request(&self) -> &Request {
         self.request
     }

@@ -65,8 +65,8 @@ fn with_body(state: &mut ResponseState, channel: &mut ChannelState, name: impl F
     match state.declared.and_then(|declared| state.length_mismatch(declared)) {
         Some(mismatch) => {
             channel.log.add(format!("{}: {mismatch}", name()));
-            // The body is a `Body::Stream`, whose length is not compared with the `Content-Length` before the head is
-            // sent.
+            // The body becomes a `Body::Stream`, because the length of a stream is not compared with the
+            // `Content-Length` before the head is sent.
             let mut response = state.take_head(Body::Stream(Box::new(FixedBody(io::Cursor::new(body)))));
             response.head.put("Connection", "close");
             response
@@ -75,8 +75,8 @@ fn with_body(state: &mut ResponseState, channel: &mut ChannelState, name: impl F
     }
 }
 
-/// Creates a response to HEAD, or one whose status allows no body. Its head announces the length of the body that the
-/// handler wrote.
+/// Creates a response to HEAD, or one whose status allows no body. The head announces the length of the body that the
+/// handler has written.
 fn without_body(state: &mut ResponseState) -> Response {
     // `Body::Empty` would announce a length of 0, which the response to GET need not have.
     let mut response = state.take_head(Body::Stream(Box::new(FixedBody::default())));

@@ -79,7 +79,7 @@ impl Exchange<'_> {
         Pool::from_parts(self.connector(), Arc::clone(settings), Arc::clone(places))
     }
 
-    /// Sends a request to the server of an absolute URL over a connection of [`pool`](Exchange::pool), and waits for
+    /// Sends a request to the server of an absolute URL over a connection from [`pool`](Exchange::pool), and waits for
     /// the response, like [`Pool::fetch`].
     ///
     /// # Errors

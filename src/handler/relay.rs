@@ -57,8 +57,8 @@ impl Upgraded<'_> {
             }
             match (up, self.pass_down(&mut other, &mut held)?) {
                 (_, Passed::End) => return Ok(()),
-                // When the server stops, the connection ends the client's input. `client_has_ended` is therefore true
-                // by then, if it was not already.
+                // When the server stops, the connection also ends the client's input, so `client_has_ended` becomes
+                // true.
                 _ if client_has_ended && self.io.is_stopping() => return Ok(()),
                 (Passed::Nothing, Passed::Nothing) => {
                     if held.is_empty() {
@@ -90,7 +90,7 @@ impl Upgraded<'_> {
         }
     }
 
-    /// Passes bytes from `other` to the client. `held` stores the bytes that the client did not accept.
+    /// Passes bytes from `other` to the client. `held` stores bytes that the client has not accepted yet.
     fn pass_down(&self, other: &mut impl ClientStream, held: &mut Buffer) -> io::Result<Passed> {
         if held.is_empty() {
             match held.fill(PIECE, |free| other.try_read(free)) {

@@ -1,4 +1,4 @@
-//! The interface of a handler: a method for each request method, as in Python.
+//! `RequestHandler`: the interface of a handler, with one method for each request method, as in Python.
 //!
 //! `connection_handler` decides when a method is called and on which stack.
 

@@ -237,7 +237,7 @@ impl Exchange<'_> {
         self.send_header("Connection", "close")
     }
 
-    /// Borrows the state of the response, which must not have begun.
+    /// Borrows the state of the response. Returns an error if the response has begun.
     #[inline]
     pub(super) fn unbegun(&self) -> io::Result<RefMut<'_, ResponseState>> {
         let state = self.state.response.borrow_mut();

@@ -652,8 +652,8 @@ fn no_state_of_a_request_reaches_the_next() {
 
 #[test]
 fn a_handler_that_returned_after_a_timeout_serves_the_next_request() {
-    /// A handler that sleeps. The fields are: true if the first request ignores the error for a disconnected client;
-    /// the number of requests; the number of sleeps in the first request.
+    /// A handler that sleeps in its first request. The fields are a flag that makes it ignore the error for a
+    /// disconnected client, the number of requests, and the number of sleeps.
     struct Late(bool, u32, u32);
     impl RequestHandler for Late {
         fn do_get(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
@@ -694,7 +694,7 @@ fn a_handler_that_returned_after_a_timeout_serves_the_next_request() {
 /// instead of hanging.
 const TOO_OFTEN: u32 = 10_000;
 
-/// Increments the counter when it is dropped.
+/// Increments the counter when this value is dropped.
 struct Dropped(Arc<AtomicUsize>);
 
 impl Drop for Dropped {

@@ -1,4 +1,5 @@
-//! A running handler as its connection sees it: an [`Upstream`] that accepts a body and produces a response.
+//! `HandlerUpstream`: presents a handler to its connection as an [`Upstream`], which accepts a body and produces a
+//! response.
 
 use std::cell::RefCell;
 use std::io;

@@ -98,7 +98,7 @@ impl ResponseFor {
     }
 }
 
-/// The next part of a response, as [`ClientMachine::receive`] found it in the input.
+/// The next part of a response, as returned by [`ClientMachine::receive`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResponseEvent {
     /// More bytes are needed.
@@ -107,7 +107,7 @@ pub enum ResponseEvent {
     Interim,
     /// The head of the final response.
     Head,
-    /// The number of body bytes at the front of the input. [`ClientMachine::take`] consumes them, or some of them.
+    /// The number of body bytes at the front of the input. [`ClientMachine::take`] consumes some or all of them.
     Data(usize),
     /// The response is complete. This event occurs once for every response, including one without a body.
     End,
@@ -225,7 +225,7 @@ impl ClientMachine {
         // response would never arrive.
         assert!(self.can_request(), "the connection takes another request");
         let SentFraming { encoder, closes } = head.framing()?;
-        // All checks have passed. Until here neither `out` nor the machine has been changed.
+        // All checks have passed. Neither `out` nor the machine has been changed so far.
         write_request_head(head, out);
         self.awaited.push_back(ResponseFor::method(head.method));
         self.persists &= !closes;
@@ -329,8 +329,8 @@ impl ClientMachine {
             return Ok(ResponseEvent::Paused);
         }
         match &mut self.response {
-            // The state changes with the first byte, so that `has_begun` is false on a connection that the server
-            // closes without responding.
+            // The state changes only when the first byte has arrived, so that `has_begun` is false on a connection that
+            // the server closes without responding.
             Incoming::Idle if input.is_empty() => Ok(ResponseEvent::More),
             Incoming::Idle => {
                 self.response = Incoming::Head(ResponseProgress::default());

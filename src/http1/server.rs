@@ -47,14 +47,14 @@ pub struct ServerMachine<O = Unobserved> {
     observer: O,
 }
 
-/// The next part of a request, as [`ServerMachine::receive`] found it in the input.
+/// The next part of a request, as returned by [`ServerMachine::receive`].
 #[derive(Debug, PartialEq, Eq)]
 pub enum RequestEvent {
     /// More bytes are needed.
     More,
     /// A head has been parsed into the request, and a response is due.
     Head,
-    /// The number of body bytes at the front of the input. [`ServerMachine::take`] consumes them, or some of them.
+    /// The number of body bytes at the front of the input. [`ServerMachine::take`] consumes some or all of them.
     Data(usize),
     /// The body of the request is complete. This event occurs once for every request that has a body.
     End,

@@ -226,7 +226,7 @@ fn a_repeated_request_awaits_a_response_and_may_be_the_last() {
     assert_eq!(events, Ok(vec![Head, End, Paused]), "a response to HEAD has no body");
     client.machine.repeat_request("GET", true);
     assert!(!client.machine.can_request() && client.machine.awaited() == 1);
-    // A repeated request without `close` does not make a connection persistent that the server has ended.
+    // Repeating a request does not make a connection reusable after the server has ended it.
     let mut client = Client::sent("GET");
     client.receive(b"HTTP/1.1 204 No Content\r\n").unwrap();
     client.machine.repeat_request("GET", false);

@@ -60,8 +60,8 @@ impl FramingFields {
         }
     }
 
-    /// The framing of a body that this side sends, according to the fields that it sends. The caller may have encoded
-    /// the body before chunking it, so other codings may precede `chunked` (RFC 9112 section 6.1).
+    /// The framing of a body to send, according to the fields of its head. The caller may have encoded the body before
+    /// chunking it, so other codings may precede `chunked` (RFC 9112 section 6.1).
     pub(crate) fn body_to_send(&self) -> Result<BodyLength, Violation> {
         match (self.length, self.has_coding) {
             (Some(_), true) => Err(Violation::TwoFramings),

@@ -101,8 +101,8 @@ fn read_whole(
     limits: &MessageLimits,
     request: &mut Request,
 ) -> Option<(usize, Result<ResponseConstraints, Violation>)> {
-    // httparse fails if there are more fields than this. The scan then reads the head, and allocates room for the
-    // number of fields that it has counted.
+    // httparse fails if there are more than `FEW_FIELDS` fields. The scan then reads the head, and allocates room for
+    // the number of fields that it has counted.
     let mut room = [const { MaybeUninit::uninit() }; FEW_FIELDS];
     let mut parsed = httparse::Request::new(&mut []);
     let Ok(httparse::Status::Complete(length)) = parsed.parse_with_uninit_headers(bytes, &mut room) else {

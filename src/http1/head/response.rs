@@ -35,7 +35,7 @@ pub struct CommonHeaders {
 }
 
 impl CommonHeaders {
-    /// Creates the block. Each argument is a whole line including its CRLF, or empty to omit the line.
+    /// Creates the common lines. Each argument is a whole line including its CRLF, or empty to omit the line.
     pub fn new(server: &[u8], date: &[u8]) -> CommonHeaders {
         CommonHeaders::with_more(server, b"", date)
     }

@@ -45,7 +45,7 @@ impl ResponseControls {
         without_body: bool,
         limits: &MessageLimits,
     ) -> Result<ResponseBody, Violation> {
-        // Such responses end with their head, even if their fields announce a body.
+        // These responses end with their head, even if their fields announce a body.
         if without_body || matches!(status.code(), 100..=199 | 204 | 304) {
             return Ok(ResponseBody::Framed(BodyLength::None));
         }
