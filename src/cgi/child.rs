@@ -18,10 +18,10 @@ use crate::service::Waker;
 /// The maximum number of bytes that are read from one child's standard error in one turn of the loop.
 pub(super) const STDERR_PER_TURN: usize = 64 * 1024;
 
-/// The maximum number of bytes of standard error that are read at a time.
+/// The size of the buffer for one read from standard error, in bytes.
 const STDERR_READ: usize = 8 * 1024;
 
-/// The time between the exit of a terminated child and the SIGKILL to the rest of its process group.
+/// The time between the exit of a child after SIGTERM and the SIGKILL to the rest of its process group.
 const STRAGGLER_WAIT: Duration = Duration::from_millis(100);
 
 /// Lines for the log, each with the address of the client whose request started the child.
@@ -42,7 +42,7 @@ pub(super) struct ChildEntry {
     phase: ChildPhase,
 }
 
-/// The client and the script of a child.
+/// The client and the script that a child was started for.
 #[derive(Debug)]
 pub(super) struct ChildLabel {
     /// The client whose request started the child.
@@ -56,10 +56,10 @@ pub(super) struct ChildLabel {
 /// The phases of a child, in chronological order. A phase can be skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ChildPhase {
-    /// The child is running. Contains the time at which it is terminated; `None` without a time limit.
+    /// The child is running. Contains the time at which it will be terminated, or `None` if there is no time limit.
     Running(Option<Instant>),
-    /// SIGTERM was sent. `kill_at` is the time of the SIGKILL, and is set at the end of the turn in which SIGTERM was
-    /// sent.
+    /// SIGTERM was sent. `kill_at` is the time at which SIGKILL is due. It is set at the end of the turn in which
+    /// SIGTERM was sent.
     Terminating { timed_out: bool, kill_at: Option<Instant>, leader_exited: bool },
     /// SIGKILL was sent, but the child's exit has not been reported yet.
     Killed { timed_out: bool },
@@ -67,14 +67,14 @@ enum ChildPhase {
     Reaped { timed_out: bool },
 }
 
-/// The state of a child, as far as its connection needs it.
+/// The part of a child's state that its connection needs to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ChildState {
     /// The child is running, but a signal to terminate it may already have been sent.
     Running,
-    /// The child has exited, so all of its output is in the pipe.
+    /// The child has exited, so all output that has not been read yet is in the pipe.
     Ended,
-    /// The child exceeded [`CgiLimits::whole`](super::limits::CgiLimits::whole).
+    /// The child was terminated because it ran longer than [`CgiLimits::whole`](super::limits::CgiLimits::whole).
     TimedOut,
 }
 
@@ -87,7 +87,7 @@ pub(super) enum Deadline {
 }
 
 impl ChildEntry {
-    /// Creates an entry and its handle, for a child that may run until `until`.
+    /// Creates the entry for a child that has a handle. `until` is the time at which the child will be terminated.
     pub(super) fn new(
         child: Child,
         pidfd: OwnedFd,
@@ -118,7 +118,8 @@ impl ChildEntry {
         matches!(self.phase, ChildPhase::Reaped { .. })
     }
 
-    /// True if the child has exited after SIGTERM, which leaves only other processes of its group.
+    /// True if the child has exited after SIGTERM and SIGKILL is still due, because other processes of its group may be
+    /// left.
     pub(super) fn leader_exited(&self) -> bool {
         matches!(self.phase, ChildPhase::Terminating { leader_exited: true, .. })
     }
@@ -148,14 +149,13 @@ impl ChildEntry {
     pub(super) fn handle_exit(&mut self, now: Instant) -> bool {
         let ChildPhase::Terminating { kill_at, leader_exited, .. } = &mut self.phase else { return true };
         *leader_exited = true;
-        // The rest of the group was sent SIGTERM too, and needs only a short time to end.
+        // The rest of the group was sent SIGTERM too, and should not need much longer to exit.
         let soon = now + STRAGGLER_WAIT;
         *kill_at = Some(kill_at.map_or(soon, |kill_at| kill_at.min(soon)));
         false
     }
 
-    /// Sends the next signal to the process group if its time has come. `kill_after` is the time from SIGTERM to
-    /// SIGKILL.
+    /// Sends the next signal to the process group if it is due. `kill_after` is the time from SIGTERM to SIGKILL.
     pub(super) fn check_time(&mut self, now: Instant, kill_after: Duration, log: &mut LogLines) -> Deadline {
         if let ChildPhase::Running(Some(until)) = self.phase
             && until <= now
@@ -180,8 +180,8 @@ impl ChildEntry {
     /// Returns false if the child has not exited.
     pub(super) fn reap(&mut self, log: &mut LogLines) -> bool {
         let Ok(Some(status)) = self.child.try_wait() else { return false };
-        // One call reads as much as a pipe can hold. Reading until EOF might never finish, because a process that the
-        // child left behind can keep writing.
+        // One call reads as much as a pipe holds by default. Reading until EOF might never finish, because a process
+        // that the child left behind can keep writing.
         self.read_stderr(log);
         self.stderr = None;
         self.lines.finish(|line| log.push((self.label.client, format!("{}: {line}", self.label.name))));
@@ -220,7 +220,7 @@ impl ChildEntry {
                     self.lines.feed(&buffer[..count], note);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // The pipe is empty, and the poll will report further bytes.
+                // The pipe is empty. The poll reports when more bytes arrive.
                 Err(_) => return false,
             }
         }
@@ -228,13 +228,14 @@ impl ChildEntry {
     }
 }
 
-/// Sends a signal to a child's process group. An error is ignored, because the only possible error means that no
-/// process of the group is left.
+/// Sends a signal to a child's process group. An error is ignored: no process of the group is left, or the server is
+/// not permitted to signal any of them.
 pub(super) fn send_signal(child: &Child, signal: Signal) {
     _ = kill_process_group(Pid::from_child(child), signal);
 }
 
-/// The log line for a non-zero exit status or a signal; `None` for success. The wording for a status is Python's.
+/// The log line for a child that exited with a non-zero status or was killed by a signal; `None` if it succeeded. The
+/// wording for an exit status is Python's.
 fn describe_exit(status: ExitStatus) -> Option<String> {
     use std::os::unix::process::ExitStatusExt;
     match (status.code(), status.signal()) {

@@ -45,8 +45,8 @@ impl ScriptContext {
         }
     }
 
-    /// Calls `call` with the fallback. A panic in the fallback poisons the lock, which is ignored. The connection turns
-    /// the panic into a 500, and later requests call the fallback as before.
+    /// Calls `call` with the fallback. The lock ignores poisoning: if the fallback panics, the connection responds with
+    /// a 500, and later requests call the fallback as before.
     pub(super) fn with_fallback<R>(&self, call: impl FnOnce(&(dyn Service + Send)) -> R) -> R {
         call(&**self.fallback.lock().unwrap_or_else(PoisonError::into_inner))
     }

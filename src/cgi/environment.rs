@@ -17,7 +17,7 @@ use crate::http::{BodyLength, Request};
 /// The value of `PATH` if the server's environment does not set it.
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
-/// The settings of the service that affect the environment.
+/// The settings of the service that affect the environment of its scripts.
 #[derive(Debug)]
 pub(super) struct ServerVariables<'a> {
     /// The directory that the server serves.
@@ -36,8 +36,8 @@ pub(super) struct ServerVariables<'a> {
 /// Environment variables: their values by name.
 pub(super) type Variables = BTreeMap<OsString, OsString>;
 
-/// The whole environment of a script. From the server's environment, the script inherits only `PATH` and the variables
-/// in `passed_on`.
+/// Builds the complete environment of a script. From the server's environment, the script inherits only `PATH` and the
+/// variables in `passed_on`.
 pub(super) fn environment(site: &ServerVariables<'_>, request: &Request, script: &Script) -> Variables {
     let mut variables = Variables::new();
     // The variables of the request are set last, so that no header field or server variable can replace them.
@@ -116,7 +116,7 @@ fn of_the_request(variables: &mut Variables, site: &ServerVariables<'_>, request
     set("REMOTE_PORT", client.port().to_string().as_bytes());
     set("REMOTE_HOST", b"");
     if let Some((scheme, user)) = request.headers().get("Authorization").and_then(credentials) {
-        // Unverified credentials keep the scheme as the client wrote it, as in Python.
+        // If the credentials were not verified, the value is the scheme as the client wrote it, as in Python.
         set("AUTH_TYPE", if site.authenticated { b"Basic" } else { scheme });
         if let Some(user) = user {
             set("REMOTE_USER", &user);
@@ -138,7 +138,8 @@ fn of_the_request(variables: &mut Variables, site: &ServerVariables<'_>, request
     set("REDIRECT_STATUS", b"200");
 
     set("CONTENT_TYPE", request.headers().get("Content-Type").unwrap_or(b"text/plain"));
-    // This is empty for a chunked body. The script then finds the end of the body by EOF on standard input.
+    // The length of a chunked body is not known, so the value is empty, and the script finds the end of the body by EOF
+    // on standard input.
     set(
         "CONTENT_LENGTH",
         &match request.body_length() {

@@ -8,7 +8,8 @@ use mio::unix::pipe::Sender;
 
 use crate::http::BodyLength;
 
-/// The size of a pipe on Linux in bytes. If more than this is left of a body, it cannot fit into the pipe.
+/// The default capacity of a pipe on Linux in bytes. The rest of a body that is longer than this does not fit into the
+/// pipe.
 const LONG: u64 = 64 * 1024;
 
 /// The server's end of the pipe to a script's standard input, which carries the request body.
@@ -56,8 +57,8 @@ impl ScriptInput {
         is_long && self.unread() == self.written
     }
 
-    /// The number of bytes that are still in the pipe. If the kernel cannot report this number, returns the number of
-    /// all bytes written.
+    /// The number of bytes that are still in the pipe. If the kernel cannot report this number, returns the total
+    /// number of bytes written.
     fn unread(&self) -> u64 {
         rustix::io::ioctl_fionread(&self.pipe).unwrap_or(self.written)
     }

@@ -11,9 +11,9 @@ pub struct CgiLimits {
     /// even a small machine can handle.
     pub live: usize,
     /// The maximum time until the head of the output is complete. It is measured from the start of the script, and
-    /// again from each part of the body that the script accepts. When this time expires, the response is 504, or 503 if
-    /// the request is still in the queue. Zero means no limit. Default: 55 s, which is less than the server's
-    /// `answer_timeout`, so that the log names the script.
+    /// starts again whenever part of the request body has been written to the script. When this time expires, the
+    /// response is 504, or 503 if the request is still in the queue. Zero means no limit. Default: 55 s, which is less
+    /// than the server's `answer_timeout`, so that the log names the script.
     pub first_byte: Duration,
     /// The maximum running time of a script. When it expires, the script is terminated and an incomplete response is
     /// truncated. With zero, the script may run until its client disconnects or the server stops. Default: 15 minutes,
@@ -39,7 +39,7 @@ impl Default for CgiLimits {
 }
 
 impl CgiLimits {
-    /// The end of a [`CgiLimits::first_byte`] period that begins at `begin`. `None` if there is no limit.
+    /// The time at which a [`CgiLimits::first_byte`] period that begins at `begin` ends. `None` if there is no limit.
     pub(super) fn first_byte_ends(&self, begin: Instant) -> Option<Instant> {
         end(begin, self.first_byte)
     }

@@ -1,9 +1,9 @@
 //! A [`Service`](crate::service::Service) that runs CGI scripts (RFC 3875), like Python's `CGIHTTPRequestHandler`, but
-//! on the loop.
+//! without blocking the loop.
 //!
 //! `redirect` chooses between a script and the fallback, another service; `script` finds the file that a path names.
-//! `environment` builds the variables that describe the request, `spawn` starts the script as a child in its own
-//! process group, as another user (`user`) if the server runs as root. `run` writes the request body to the script
+//! `environment` builds the variables that describe the request, and `spawn` starts the script as a child in its own
+//! process group, and as another user (`user`) if the server runs as root. `run` writes the request body to the script
 //! (`input`) and reads the head of its output, which `output` parses; `source` reads the body. `reaper` holds every
 //! `child` until it is reaped; it also reads their standard error (`stderr`), sends signals and enforces `limits`.
 //! `queue` holds requests that wait because too many scripts are running. `orphans` reaps the processes that scripts

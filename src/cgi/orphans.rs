@@ -25,8 +25,8 @@ const PER_TURN: usize = 1000;
 pub(super) struct OrphanReaper {
     /// A descriptor that becomes readable after SIGCHLD and thereby wakes the loop.
     signals: Signals,
-    /// True if SIGCHLD was delivered since the last call to [`OrphanReaper::reap`], or if that call left something to
-    /// do. A turn without the signal makes no system call.
+    /// True if SIGCHLD was delivered since the last call to [`OrphanReaper::reap`], or if that call may have left
+    /// orphans unreaped. While this is false, [`OrphanReaper::reap`] makes no system call.
     due: Arc<AtomicBool>,
     registration: SigId,
 }
@@ -57,7 +57,7 @@ impl OrphanReaper {
         registry.register(&mut self.signals, token, mio::Interest::READABLE)
     }
 
-    /// True if [`OrphanReaper::reap`] has something to do.
+    /// True if [`OrphanReaper::reap`] must look for orphans that have exited.
     pub(super) fn is_due(&self) -> bool {
         self.due.load(Ordering::Relaxed)
     }
@@ -80,8 +80,8 @@ impl OrphanReaper {
             };
             let Some(pid) = ended else { return false };
             if is_own(pid.as_raw()) {
-                // `waitid` returns this child before any orphan until the child is reaped. The flag stays set, so that
-                // orphans are looked for again in later turns.
+                // Until this child is reaped, `waitid` may report it instead of an orphan. The flag is set again, so
+                // that a later turn looks for orphans.
                 self.due.store(true, Ordering::Relaxed);
                 return false;
             }

@@ -36,7 +36,7 @@ pub enum Destination {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BadOutput {
-    /// The output ends after this number of bytes, before its head is complete.
+    /// The output ended after this number of bytes, before its head was complete.
     Cut(usize),
     /// The head is longer than [`CgiLimits::head`](super::CgiLimits::head).
     TooLong,
@@ -117,7 +117,8 @@ pub fn read_head(output: &[u8]) -> Result<Option<ScriptHead>, BadOutput> {
     reading.finish(length).map(Some)
 }
 
-/// The end of the first empty line whose LF is not among the first `seen` bytes, which an earlier call has searched.
+/// Finds the first empty line, and returns the position after it. The first `seen` bytes were searched by an earlier
+/// call, so an LF among them is skipped.
 pub(super) fn find_end(output: &[u8], seen: usize) -> Option<usize> {
     let is_empty = |end: &usize| matches!(&output[..*end], [] | [b'\r'] | [.., b'\n'] | [.., b'\n', b'\r']);
     memchr::memchr_iter(b'\n', &output[seen..]).map(|at| seen + at).find(is_empty).map(|end| end + 1)

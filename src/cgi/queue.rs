@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use crate::service::Waker;
 
-/// The waiting requests, in the order of their arrival.
+/// The waiting requests, in order of arrival.
 #[derive(Debug, Default)]
 pub(super) struct StartQueue {
     requests: VecDeque<(QueueTicket, Waker)>,
@@ -24,7 +24,7 @@ impl StartQueue {
         self.requests.front().is_none_or(|(first, _)| Some(*first) == ticket)
     }
 
-    /// Appends a request, which `wake` will wake. Returns its ticket.
+    /// Appends a request and returns its ticket. `wake` wakes the connection of the request.
     pub(super) fn join(&mut self, wake: Waker) -> QueueTicket {
         let ticket = QueueTicket(self.next_ticket);
         self.next_ticket += 1;

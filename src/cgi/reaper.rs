@@ -39,7 +39,7 @@ const SLOT: u8 = 7;
 /// error.
 const SIGCHLD: Token = Token(usize::MAX);
 
-/// All children of a service, and the requests that wait until they can start one.
+/// All children of a service, and the queue of requests that wait to start one.
 #[derive(Debug)]
 pub(super) struct ChildReaper {
     state: Mutex<ReaperState>,
@@ -54,7 +54,7 @@ struct ReaperState {
     children: Slab<ChildEntry>,
     /// The number of children that have not been reaped yet.
     live: usize,
-    /// The requests that wait until fewer children are running.
+    /// The requests that wait until another child may be started.
     queue: StartQueue,
     log: LogLines,
     orphans: Option<OrphanReaper>,
@@ -83,14 +83,15 @@ impl ChildReaper {
         self.lock().limits.clone()
     }
 
-    /// Replaces the limits. Scripts that are already running keep their [`CgiLimits::whole`].
+    /// Replaces the limits. The [`CgiLimits::whole`] deadlines of scripts that are already running do not change.
     pub(super) fn set_limits(&self, limits: CgiLimits) {
         let mut state = self.lock();
         state.limits = limits;
         state.wake_next();
     }
 
-    /// Makes the reaper also reap orphans, from the start of the first script onwards.
+    /// Makes the reaper also reap orphans. Before the first script is started, SIGCHLD does not wake the loop, so a
+    /// turn that runs for another reason reaps them.
     ///
     /// # Errors
     /// Returns an error if SIGCHLD cannot be handled.
@@ -181,7 +182,7 @@ impl ChildReaper {
     pub(super) fn after_turn(&self, now: Instant, note: &mut LogCallback<'_>) -> Option<Duration> {
         let mut state = self.lock();
         let orphans_due = state.orphans.as_ref().is_some_and(OrphanReaper::is_due);
-        // If there are no children and no orphans are due, the turn makes no system call.
+        // If there is no child and no orphan can have exited, the turn makes no system call.
         let next = if state.children.is_empty() && !orphans_due { None } else { state.handle_turn(now) };
         for (client, text) in state.log.drain(..) {
             note(Some(client), &text);
@@ -205,7 +206,7 @@ impl ChildReaper {
             state.remove_if_done(*key);
         }
         let begin = Instant::now();
-        // There are two rounds of waiting: the first for SIGTERM, the second for SIGKILL.
+        // There are two rounds of waiting: the first after SIGTERM, the second after SIGKILL.
         for (end, last) in [(begin + wait, false), (begin + 2 * wait, true)] {
             while state.live > 0 && Instant::now() < end {
                 let left = end.saturating_duration_since(Instant::now());
@@ -232,7 +233,8 @@ impl ReaperState {
     /// Registers a child's pidfd and standard error with the table's poll. Also registers that poll with the loop's
     /// poll.
     fn watch(&mut self, child: &mut Child, registrar: &mut dyn Registrar) -> io::Result<(OwnedFd, Option<Receiver>)> {
-        // The poll is registered with the first script, because no loop exists when the service is built.
+        // The poll is registered when the first script is started, because there is no loop yet when the service is
+        // built.
         if !self.registered {
             registrar.register(&mut SourceFd(&self.poll.as_raw_fd()), SLOT, Interest::READABLE)?;
             self.registered = true;
@@ -261,13 +263,14 @@ impl ReaperState {
         if busy || more_orphans { Some(Duration::ZERO) } else { next }
     }
 
-    /// Reaps orphans that have ended. Returns true if there may be more.
+    /// Reaps orphans that have exited. Returns true if more may be left.
     fn reap_orphans(&mut self) -> bool {
         let (children, Some(orphans)) = (&self.children, &mut self.orphans) else { return false };
         orphans.reap(|pid| children.iter().any(|(_, entry)| entry.pid().is_some_and(|own| own.as_raw_pid() == pid)))
     }
 
-    /// Handles events of children. Returns true if more standard error must be read in the next turn.
+    /// Waits up to `timeout` for events of children, and handles them. Returns true if the next turn must continue to
+    /// read the standard error of a child.
     fn handle_events(&mut self, timeout: Option<Duration>, now: Instant) -> bool {
         let mut events = Events::with_capacity(2 * self.children.len() + 1);
         // If the poll fails or is interrupted, there are no events; the next turn polls again.
@@ -283,7 +286,8 @@ impl ReaperState {
         busy
     }
 
-    /// Reads standard error. Returns true if there may be more.
+    /// Reads the standard error of a child, up to the limit for one turn. Returns true if bytes may be left in the
+    /// pipe.
     fn read_stderr(&mut self, key: usize) -> bool {
         let Some(entry) = self.children.get_mut(key) else { return false };
         if !entry.read_stderr(&mut self.log) {
@@ -305,12 +309,13 @@ impl ReaperState {
 
     fn reap(&mut self, key: usize) {
         let Some(entry) = self.children.get_mut(key) else { return };
-        // Reaping a child again would return the same status, and `live` would be decremented twice.
+        // A child must not be reaped twice: the second call would get the same status, and `live` would be decremented
+        // again.
         if entry.is_reaped() || !entry.reap(&mut self.log) {
             return;
         }
-        // The exit of a child ends its output, even if another process keeps the pipe open. The connection is woken to
-        // check for this.
+        // The exit of a child ends its output, even if another process keeps the pipe open. Such a pipe has no event,
+        // so the connection is woken here.
         if entry.has_handle {
             entry.label.wake.wake();
         }

@@ -63,7 +63,7 @@ fn method_not_allowed() -> Response {
     response
 }
 
-/// The upstream of a request for a script. After a redirect, the response comes from another upstream.
+/// The upstream of a request for a script. After a local redirect, it passes on the response to the redirected request.
 struct ScriptUpstream {
     context: Arc<ScriptContext>,
     responder: Responder,
@@ -73,12 +73,13 @@ struct ScriptUpstream {
     redirects: u8,
 }
 
-/// The part of the service that produces the response.
+/// The source of the response: the script, or the upstream of a redirected request.
 enum Responder {
     Script(Box<ScriptRun>),
     /// The upstream of the redirected request.
     Elsewhere(Box<dyn Upstream>),
-    /// The response has been returned, because the service responded to the redirected request immediately.
+    /// The response to the redirected request was available immediately and has been returned, so there is nothing left
+    /// to poll.
     Done,
 }
 

@@ -1,7 +1,7 @@
-//! One run of a script: waits in the queue, starts the script, writes the request body to it and reads the head of its
+//! One run of a script: its time in the queue, its start, the request body that is written to it, and the head of its
 //! output.
 //!
-//! The grammar of the head is in `output`, and the body of the response in `source`. A redirect is followed in
+//! The grammar of the head is in `output`, and the body of the response in `source`. Local redirects are handled in
 //! `redirect`. Signals and the exit status are handled in `child` and `reaper`.
 
 use std::io;
@@ -28,14 +28,13 @@ use crate::service::{Body, Registrar, Response};
 const STDIN: u8 = 1;
 const STDOUT: u8 = 2;
 
-/// The maximum number of bytes in one read of output that does not go to the client, which is the head and discarded
-/// output.
+/// The maximum number of bytes in one read of the head, or of output that is discarded. The body is read elsewhere.
 const PIECE: usize = 8 * 1024;
 
-/// The maximum number of reads of discarded output in one turn of the loop.
+/// After this number of reads of discarded output, a turn of the loop reads only once more.
 const PIECES: u32 = 32;
 
-/// The maximum number of bytes of rejected output that the log shows.
+/// The maximum number of bytes of rejected output that are logged.
 const EXCERPT: usize = 200;
 
 /// One run of a script for one request.
@@ -61,7 +60,8 @@ pub(super) struct ScriptRun {
 enum RunStage {
     /// The script has not been started, because `poll` has not been called yet or too many other scripts are running.
     Queued(Option<QueueTicket>),
-    /// The head of the output is being read. `end` is its end, once known.
+    /// The head of the output is being read. `read` contains all output so far. `end` is the length of the head; `None`
+    /// until the head is complete.
     Head { output: ScriptOutput, read: Vec<u8>, end: Option<usize> },
     /// The head is complete. The rest of the output is not sent, but must be read until EOF before the response is
     /// returned.
@@ -71,16 +71,16 @@ enum RunStage {
     Finished(Option<Rc<ChildHandle>>),
 }
 
-/// The return value of [`ScriptRun::poll`].
+/// The result of one call to [`ScriptRun::poll`].
 pub(super) enum RunProgress {
-    /// There is no result yet.
+    /// There is no result yet, so the run must be polled again.
     NotYet,
     Response(Response),
     /// The script requests a local redirect to this path and query (RFC 3875 section 6.2.2).
     Redirect(Vec<u8>),
 }
 
-/// The result of a complete head: a response, or the target of a local redirect.
+/// The result of a run, which its complete head determines: a response, or the target of a local redirect.
 enum ScriptOutcome {
     Respond(Response),
     Redirect(Vec<u8>),
@@ -206,7 +206,7 @@ impl ScriptRun {
         if !self.context.reaper.may_start(ticket, registrar) {
             return Ok(None);
         }
-        // The deadline is set anew, because time spent in the queue does not count against the script.
+        // The deadline is reset, because the time spent in the queue does not count against the script.
         self.deadline = self.context.reaper.limits().first_byte_ends(registrar.now());
         let variables = environment(&self.context.server_variables(), &self.request, &self.script);
         // Without a body the script gets /dev/null, which saves a pipe.
@@ -317,7 +317,7 @@ impl ScriptRun {
         Some(response)
     }
 
-    /// The response for a head, without its body, or the redirect that the head requests.
+    /// Converts a head to a response that has no body yet, or to the local redirect that the head requests.
     fn outcome(&self, head: ScriptHead) -> ScriptOutcome {
         match head.destination {
             Some(Destination::Here(target)) if self.may_redirect => ScriptOutcome::Redirect(target),
@@ -370,8 +370,8 @@ impl ScriptRun {
 }
 
 impl Drop for ScriptRun {
-    /// Terminates a script that is still reading the body. Otherwise the closed pipe would look to the script like the
-    /// end of the body, and it would process an incomplete body.
+    /// Terminates a script that is still reading the body. Otherwise the script would take the closed pipe for the end
+    /// of the body, and would process an incomplete body.
     fn drop(&mut self) {
         if let RunStage::Finished(Some(child)) = &self.stage
             && self.stdin.is_some()
@@ -379,7 +379,8 @@ impl Drop for ScriptRun {
         {
             child.terminate("connection closed");
         }
-        // Otherwise the next request in the queue would wait for this one, whose client has disconnected.
+        // The run leaves the queue, because otherwise the requests after it would wait forever for a client that has
+        // disconnected.
         self.leave_queue(RunStage::Finished(None));
     }
 }
@@ -389,7 +390,7 @@ fn excerpt(read: &[u8]) -> String {
     format!("output begins with: {}", String::from_utf8_lossy(&read[..read.len().min(EXCERPT)]))
 }
 
-/// Reads once from the output and appends the bytes to `read`. Returns their number, which is 0 at EOF.
+/// Reads once from the output and appends the bytes to `read`. Returns the number of bytes read, which is 0 at EOF.
 fn read_more(output: &mut ScriptOutput, read: &mut Vec<u8>) -> io::Result<usize> {
     let before = read.len();
     read.resize(before + PIECE, 0);

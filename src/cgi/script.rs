@@ -30,8 +30,8 @@ impl Script {
     }
 }
 
-/// The reason why a path below a script directory does not name a runnable script. Contains the part of the path up to
-/// the problem.
+/// The reason why a path below a script directory does not name a runnable script. Contains the URL path up to and
+/// including the segment that caused the error.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum NoScript {
     Missing(Vec<u8>),
@@ -92,7 +92,7 @@ impl Directories {
     }
 
     /// The path without the base, and the number of its first segments that form a script directory. `None` if the path
-    /// is not below a script directory: at least a slash must follow the directory.
+    /// is not below a script directory. The path of the directory itself, without a trailing slash, is not below it.
     fn split<'p>(&self, path: &'p UrlPath) -> Option<(&'p Path, usize)> {
         let relative = path.relative().strip_prefix(&self.base).ok()?;
         let below = |directory: &&PathBuf| {
@@ -121,8 +121,8 @@ pub(super) fn find(root: &Path, directories: &Directories, hidden: bool, path: &
     follow(root, &segments, base, base + below, path.has_trailing_slash())
 }
 
-/// Walks the segments from index `below` on. The first segment that is not a directory is the script. The segments
-/// before index `base` are the base path, which does not exist in the directory tree.
+/// Follows the segments from index `below` into the directory tree. The first one that is not a directory is the
+/// script. The segments before index `base` are the base path, which does not exist in the directory tree.
 fn follow(root: &Path, segments: &[&[u8]], base: usize, below: usize, slash: bool) -> Result<Script, NoScript> {
     let mut file = segments[base..below].iter().fold(root.to_owned(), |path, name| path.join(OsStr::from_bytes(name)));
     for (at, segment) in segments.iter().enumerate().skip(below) {

@@ -24,11 +24,11 @@ use crate::service::{LogCallback, Reply, Service};
 /// The first descriptor after standard input, standard output and standard error.
 const FIRST_NOT_STANDARD: i32 = 3;
 
-/// Runs the scripts below some directories, and passes all other requests to another service, the fallback. This is
+/// Runs the scripts in the script directories, and passes all other requests to another service, the fallback. This is
 /// Python's `CGIHTTPRequestHandler`, but the loop never waits for a script.
 ///
-/// A script gets requests of every method except TRACE (405): a script that echoes a TRACE request would reveal fields
-/// such as cookies to a page that must not read them. A path below a script directory that names no script is never
+/// A script gets requests of every method except TRACE (405): a script that echoes a TRACE request would let a web page
+/// read fields that are hidden from it, such as cookies. A path below a script directory that names no script is never
 /// passed to the fallback, so a script's source is never sent as a file.
 ///
 /// The settings of the fallback do not apply to scripts, so [`CgiBuilder::auth`], [`CgiBuilder::base_path`] and
@@ -46,16 +46,16 @@ const FIRST_NOT_STANDARD: i32 = 3;
 /// ```
 ///
 /// # Scripts
-/// A script is any program with the executable bit. Its environment describes the request (RFC 3875, and Python's
-/// variables). It reads the request body from standard input, receives no arguments, and runs in its own directory.
-/// From the server's environment it inherits only `PATH`. Its standard error, and a non-zero exit status, go to the
-/// server's log.
+/// A script is any executable file. Its environment describes the request (RFC 3875, and Python's variables). It reads
+/// the request body from standard input, receives no arguments, and runs in its own directory. From the server's
+/// environment it inherits only `PATH` and the variables that [`CgiBuilder::pass_env`] names. Its standard error, and a
+/// non-zero exit status, go to the server's log.
 ///
 /// With [`CgiBuilder::auth`], `AUTH_TYPE` is `Basic`, and `REMOTE_USER` is the user whose password was verified.
 /// Without it, both are unverified claims of the client, as with Python. Scripts never get the `Authorization` field.
 ///
 /// If the server runs as root, each script runs as the user that [`CgiBuilder::user`] sets, without root's groups. The
-/// default user is `nobody`. If the system does not allow the change of user, the script does not run.
+/// default user is `nobody`. If the user cannot be changed, the script does not run.
 ///
 /// Clones share their scripts, limits and fallback.
 #[derive(Clone)]
@@ -169,7 +169,8 @@ impl CgiBuilder {
         self
     }
 
-    /// Sets the user under which scripts run. Only a server that runs as root can change it.
+    /// Sets the user under which scripts run. [`CgiBuilder::build`] fails if a user is set and the server does not run
+    /// as root.
     pub fn user(mut self, user: ScriptUser) -> CgiBuilder {
         self.user = Some(user);
         self
@@ -225,16 +226,17 @@ impl CgiBuilder {
         self
     }
 
-    /// If false, which is the default, the response is 404 for paths with a segment that begins with a dot, except for
-    /// `/.well-known` (RFC 8615).
+    /// Sets whether names that begin with a dot are hidden. Below a script directory, the response is then 404 for
+    /// every path with a segment that begins with a dot. `.well-known` at the root is not hidden (RFC 8615). Off by
+    /// default, as in Python.
     pub fn hidden(mut self, hidden: bool) -> CgiBuilder {
         self.hidden = !hidden;
         self
     }
 
-    /// If true, the service reaps processes that scripts have left behind and that the kernel has reparented to this
-    /// process. The kernel does so if this process is PID 1, as in a container, or a child subreaper. Reaping begins
-    /// with the first script.
+    /// If true, the service reaps processes that scripts have left behind, if the kernel reparents them to this
+    /// process. The kernel does so if this process is PID 1, as in a container, or a child subreaper. Before the first
+    /// script is started, they may be reaped late, because they do not wake the loop.
     ///
     /// The default is false, because reaping would also consume the exit status of children that another part of the
     /// program waits for.
@@ -244,7 +246,8 @@ impl CgiBuilder {
     }
 
     /// Takes over the running scripts of a service that this one replaces. They count towards [`CgiLimits::live`]. The
-    /// limits of this builder replace those of the other service, but running scripts keep their [`CgiLimits::whole`].
+    /// limits of this builder replace those of the other service, but the [`CgiLimits::whole`] deadlines of running
+    /// scripts do not change.
     pub fn taking_over(mut self, other: &CgiService) -> CgiBuilder {
         self.reaper = Some(Arc::clone(&other.context.reaper));
         self
@@ -263,7 +266,7 @@ impl CgiBuilder {
         self
     }
 
-    /// Builds the service. `fallback` handles every request that is not for a script.
+    /// Builds the service. `fallback` responds to every request whose path is not below a script directory.
     ///
     /// Sets close-on-exec on every descriptor of the process except the three standard ones. Otherwise scripts would
     /// inherit descriptors that the server's parent has left open.

@@ -50,7 +50,7 @@ impl Drop for ChildHandle {
     }
 }
 
-/// The standard output of a script, and the handle that keeps the script running.
+/// The standard output of a script, and the handle to the child that writes it.
 pub(super) struct ScriptOutput {
     pipe: Receiver,
     child: Rc<ChildHandle>,
@@ -61,13 +61,13 @@ impl ScriptOutput {
         ScriptOutput { pipe, child }
     }
 
-    /// The script that writes the output.
+    /// The handle to the script that writes the output.
     pub(super) fn child(&self) -> &Rc<ChildHandle> {
         &self.child
     }
 
     /// Reads the bytes in the pipe. The output ends at EOF on the pipe. It also ends when the script has exited and the
-    /// pipe is empty, because a process that the script left behind can keep the pipe open.
+    /// pipe is empty, because a process that the script left behind can keep the pipe open. Returns 0 at the end.
     ///
     /// # Errors
     /// Returns `WouldBlock` if no output is available yet, and `TimedOut` if the script was terminated because it ran
@@ -84,7 +84,8 @@ impl ScriptOutput {
             }
         };
         match (read, state) {
-            // SIGTERM has truncated the output. The client must not take it for complete, so this is an error.
+            // SIGTERM has truncated the output. This is an error, because the client must not mistake it for the
+            // complete output.
             (Ok(0) | Err(_), ChildState::TimedOut) => Err(io::ErrorKind::TimedOut.into()),
             (Ok(0), _) => {
                 self.child.set_complete();
@@ -110,8 +111,8 @@ pub(super) struct ScriptBody {
     /// The bytes of the body that were read together with the head.
     early: io::Cursor<Vec<u8>>,
     output: ScriptOutput,
-    /// The number of bytes that remain of the length that the script has announced. `None` if the script has sent no
-    /// `Content-Length` field.
+    /// The number of bytes still to be sent, according to the script's `Content-Length` field. `None` if the script has
+    /// sent no such field.
     left: Option<u64>,
 }
 
@@ -125,7 +126,7 @@ impl Source for ScriptBody {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let room = self.left.map_or(buf.len(), |left| buf.len().min(usize::try_from(left).unwrap_or(usize::MAX)));
         if room == 0 {
-            // Output after the announced length is dropped (RFC 9112 section 6.3).
+            // The body ends after the announced length (RFC 9112 section 6.3), so further output is dropped.
             self.output.child.set_complete();
             return Ok(0);
         }

@@ -22,7 +22,7 @@ use crate::service::Response;
 /// (RFC 3875 section 4.4) as options.
 ///
 /// # Errors
-/// Returns the operating system's error. The script then does not run, and [`refusal`] builds the response.
+/// Returns any error from the operating system. The script then does not run, and [`refusal`] builds the response.
 pub(super) fn spawn(
     script: &Script,
     environment: Variables,
@@ -49,8 +49,9 @@ pub(super) fn spawn(
 }
 
 /// The error response for a script that could not be started. The status is 403 if the file is not executable, 431 if
-/// the request does not fit into the environment, 503 if the system is short of resources, 500 if privileges could not
-/// be dropped, and 502 if the file cannot be executed, for example because its interpreter does not exist.
+/// the environment is too large because of the request's fields, 503 if the system is short of resources, 500 if
+/// privileges could not be dropped, and 502 for any other error, for example if the script's interpreter does not
+/// exist.
 pub(super) fn refusal(error: &io::Error, script: &Script) -> Response {
     match Errno::from_io_error(error) {
         Some(Errno::ACCESS) => NoScript::NotExecutable(script.name.clone()).response(),

@@ -6,7 +6,7 @@
 const LINE: usize = 1024;
 
 /// The maximum number of bytes logged from one script's standard error. Without this limit, a script that writes
-/// endlessly would displace all other lines from the log.
+/// endlessly would flood the log.
 const MOST: usize = 64 * 1024;
 
 /// The number of bytes charged against [`MOST`] for each line in addition to its text, because the log adds an address,
@@ -18,14 +18,14 @@ const COST: usize = 64;
 pub(super) struct StderrLines {
     /// The incomplete line, up to [`LINE`] bytes.
     line: Vec<u8>,
-    /// The number of bytes charged against [`MOST`].
+    /// The number of bytes charged against [`MOST`] so far.
     taken: usize,
-    /// True once [`MOST`] is reached, after which all further lines are dropped.
+    /// True once a line has exceeded [`MOST`]. That line is replaced with a notice, and all further lines are dropped.
     silenced: bool,
 }
 
 impl StderrLines {
-    /// Adds bytes and calls `each` with every complete line, truncated to [`LINE`] bytes.
+    /// Adds bytes and calls `each` with every line that they complete, truncated to [`LINE`] bytes.
     pub(super) fn feed(&mut self, bytes: &[u8], mut each: impl FnMut(&str)) {
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             let text = piece.strip_suffix(b"\n").unwrap_or(piece);

@@ -5,7 +5,7 @@
 use crate::TlsInfo;
 use crate::tls_info::certificate_pem;
 
-/// Calls `set` with each variable and its value. None of the values has a NUL byte.
+/// Calls `set` with each variable and its value. No value contains NUL, which an environment variable cannot contain.
 pub(super) fn tls_variables(tls: &TlsInfo, set: &mut dyn FnMut(&str, &[u8])) {
     set("SSL_PROTOCOL", tls.version().as_bytes());
     set("SSL_CIPHER", tls.cipher().as_bytes());

@@ -15,10 +15,10 @@ pub struct ScriptUser {
 }
 
 impl ScriptUser {
-    /// A user and a group by their ids, which need not be in `/etc/passwd`.
+    /// Creates a user from a user ID and a group ID, which need not be in `/etc/passwd`.
     ///
     /// # Errors
-    /// Returns `InvalidInput` if either id is 0, because scripts do not run as root.
+    /// Returns `InvalidInput` if either ID is 0, because scripts do not run as root.
     pub fn new(uid: u32, gid: u32) -> io::Result<ScriptUser> {
         if uid == 0 || gid == 0 {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "scripts are not run as root"));
@@ -26,11 +26,11 @@ impl ScriptUser {
         Ok(ScriptUser { uid, gid })
     }
 
-    /// The user with this name in `/etc/passwd`, and that user's group. A name of the form `UID:GID`, with decimal ids,
+    /// The user with this name in `/etc/passwd`, and that user's group. A name of the form `UID:GID`, with decimal IDs,
     /// needs no entry there.
     ///
     /// # Errors
-    /// Returns `NotFound` if there is no such user, and the errors of [`ScriptUser::new`].
+    /// Returns `NotFound` if there is no such user, or the same error as [`ScriptUser::new`] if one of the IDs is 0.
     pub fn named(name: &str) -> io::Result<ScriptUser> {
         if let Some((uid, gid)) = name.split_once(':').and_then(|(uid, gid)| uid.parse().ok().zip(gid.parse().ok())) {
             return ScriptUser::new(uid, gid);
@@ -42,8 +42,8 @@ impl ScriptUser {
         ScriptUser::new(uid, gid)
     }
 
-    /// Returns the user `nobody` of `/etc/passwd`. If that file does not list it, both the user ID and the group ID are
-    /// 65534, as on most systems.
+    /// Returns the user `nobody` from `/etc/passwd`. If that file does not list it, both the user ID and the group ID
+    /// are 65534, as on most systems.
     pub fn nobody() -> ScriptUser {
         ScriptUser::named("nobody").unwrap_or(ScriptUser { uid: 65534, gid: 65534 })
     }
@@ -85,7 +85,7 @@ pub(super) fn check_groups() -> io::Result<()> {
     if groups.is_empty() { Ok(()) } else { Ok(set_thread_groups(&groups)?) }
 }
 
-/// Finds the user and group ids for a name in the text of `/etc/passwd`.
+/// Finds the user ID and the group ID for a name in the text of `/etc/passwd`.
 fn find(users: &str, name: &str) -> Option<(u32, u32)> {
     let mut fields = users.lines().map(|line| line.split(':')).find_map(|mut fields| {
         let found = fields.next() == Some(name) && !name.is_empty();

@@ -1,4 +1,5 @@
-//! Unit tests of `ScriptRun`: its deadlines, its place in the queue, and output that a test writes instead of a script.
+//! Unit tests of `ScriptRun`: its deadlines, its place in the queue, and its output, which the tests write in place of
+//! a script.
 
 use std::io::{PipeReader, PipeWriter, Write};
 use std::net::SocketAddr;
@@ -27,7 +28,8 @@ fn poll(run: &mut ScriptRun, registrar: &mut TestRegistrar) -> Option<Response> 
     }
 }
 
-/// Adds a script that only sleeps to the reaper. Returns its output, which is read from `output` instead of the script.
+/// Starts a child that only sleeps, and adds it to the reaper. Returns a `ScriptOutput` that reads from `output`
+/// instead of the child's standard output.
 fn sleeping(run: &ScriptRun, output: PipeReader, registrar: &mut TestRegistrar) -> ScriptOutput {
     let child = Command::new("sleep").arg("1000").process_group(0).spawn().unwrap();
     let label = ChildLabel { client: SocketAddr::from(([0; 4], 0)), name: run.script.shown(), wake: registrar.wake() };
@@ -53,7 +55,7 @@ fn written_bytes_of_the_body_move_the_deadline() {
         assert!(poll(&mut run, &mut registrar).is_none(), "{second}");
         assert_eq!(run.deadline(), Some(registrar.now + first_byte));
     }
-    // Without output the deadline does not change.
+    // The deadline does not change if no byte of the body was written.
     registrar.now += first_byte / 2;
     assert_eq!(run.feed(b""), 0);
     assert!(poll(&mut run, &mut registrar).is_none());
@@ -136,7 +138,8 @@ impl Played {
         Played { run, registrar, output: Some(writer) }
     }
 
-    /// A run whose script has not read any of a body that fills its input. Dropping the receiver closes the input.
+    /// A run whose script has not read any byte of a body that has filled the pipe to its standard input. Dropping the
+    /// receiver closes the pipe.
     fn with_unread_body() -> (Played, Receiver) {
         let mut played = Played::new("POST", CgiLimits::default());
         let (stdin, reader) = pipe::new().unwrap();
@@ -159,7 +162,8 @@ impl Played {
     /// Ends the output and polls the run until it returns the response.
     fn end(&mut self) -> Response {
         self.output = None;
-        // A process that another test is starting at this moment has a copy of the descriptor until it calls `exec`.
+        // There is no EOF yet while a process that another test is starting has a copy of the descriptor, which it
+        // closes in `exec`.
         loop {
             if let Some(response) = self.poll() {
                 return response;
@@ -260,7 +264,7 @@ fn a_run_that_is_dropped_terminates_a_script_that_could_take_its_body_for_comple
         let Body::Stream(mut body) = response.body else { panic!("not a stream") };
         if is_complete {
             played.output = None;
-            // As in `Played::end`, EOF may occur a moment later.
+            // As in `Played::end`, EOF may be delayed by a copy of the descriptor in another process.
             while !matches!(body.read(&mut [0; 8]), Ok(0)) {
                 std::thread::yield_now();
             }
