@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crate::service::Waker;
 
-/// The pending alarms, each a time and a waker. Dropping this ends the thread.
+/// The pending alarms, each with a time and a waker. When they are dropped, the thread ends.
 #[derive(Default)]
 pub(super) struct Alarms(Arc<AlarmShared>);
 
@@ -20,7 +20,8 @@ struct AlarmShared {
 
 #[derive(Default)]
 struct AlarmState {
-    /// The wakers to call, ordered by time. The second part of a key distinguishes alarms with the same time.
+    /// The wakers to call, ordered by time. The second part of a key is unique, so several alarms can have the same
+    /// time.
     alarms: BTreeMap<(Instant, u64), Waker>,
     added: u64,
     is_running: bool,
@@ -28,7 +29,7 @@ struct AlarmState {
 }
 
 impl Alarms {
-    /// Adds an alarm that calls `waker` at this time.
+    /// Adds an alarm that calls `waker` at this time. Starts the thread if it is not running.
     pub(super) fn add(&self, time: Instant, waker: Waker) {
         let mut state = self.0.lock();
         state.added += 1;
@@ -56,7 +57,7 @@ impl AlarmShared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs on the thread until no alarm is left.
+    /// The code of the thread. Returns when no alarm is left.
     fn run(&self) {
         let mut state = self.lock();
         while let Some(next) = state.alarms.first_entry() {

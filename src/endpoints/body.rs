@@ -1,5 +1,5 @@
-//! Upstreams that read the whole body of a request before they respond: one stores the body, and the other counts its
-//! bytes.
+//! Upstreams that respond after they have received the whole body of a request: one stores the body, and the other
+//! counts its bytes.
 
 use std::io;
 use std::time::Instant;
@@ -11,20 +11,20 @@ use crate::service::{Registrar, Reply, Response, Upstream};
 /// A function that creates the response from the complete body of a request.
 type Respond = Box<dyn FnOnce(&[u8]) -> Result<Response, EndpointError>>;
 
-/// Stores the body of a request, and responds when the body is complete and an optional delay has passed.
+/// Stores the body of a request. Responds when the body is complete, but not before a given time.
 pub(super) struct BodyCollector {
     body: Vec<u8>,
     /// The maximum size of a stored body. The response to a longer body is 413.
     most: usize,
     is_complete: bool,
     is_too_long: bool,
-    /// The time before which the response is not sent. `None` means no delay.
+    /// The earliest time at which the response is sent. `None` if it is sent as soon as the body is complete.
     not_before: Option<Instant>,
     respond: Option<Respond>,
 }
 
 impl BodyCollector {
-    /// A reply that stores a body of at most `most` bytes and passes it to `respond`.
+    /// Creates a reply that stores a body of up to `most` bytes and passes it to `respond`.
     pub(super) fn reply(
         most: usize,
         not_before: Option<Instant>,
@@ -74,7 +74,7 @@ impl Upstream for BodyCollector {
     }
 }
 
-/// Counts the bytes of a body, and responds with their count.
+/// Counts the bytes of a request body, and responds with the number.
 #[derive(Default)]
 pub(super) struct BodyCounter {
     count: u64,

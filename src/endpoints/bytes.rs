@@ -1,5 +1,5 @@
-//! Endpoints that return bytes: bytes from the generator, either with a length or in chunks, and bytes that are held in
-//! memory until they are sent.
+//! Endpoints whose response bodies are arbitrary bytes: random bytes, with a length or in chunks, and a body that is
+//! held in memory until it is sent.
 
 use std::io;
 
@@ -10,7 +10,7 @@ use super::routes::EndpointCall;
 use crate::http::Status;
 use crate::service::{Body, Reply, Response, Source};
 
-/// The maximum size of a body that is produced while it is sent: 1 GiB.
+/// The maximum size of a body that is generated while it is being sent: 1 GiB.
 pub(super) const MOST_BYTES: u64 = 1 << 30;
 
 /// The maximum size of a body that is held in memory: 64 MiB.
@@ -56,12 +56,12 @@ fn stream(source: RandomBytes) -> Response {
     response
 }
 
-/// A source of the generator's bytes from `at` to `end`.
+/// A body source that yields the generator's bytes from `at` to `end`.
 struct RandomBytes {
     seed: u64,
     at: u64,
     end: u64,
-    /// The maximum number of bytes per read. Each read becomes a chunk.
+    /// The maximum number of bytes per read. If the response is chunked, each read becomes one chunk.
     piece: usize,
 }
 

@@ -1,4 +1,5 @@
-//! Encoded bodies: `/gzip` and `/deflate`, whose bodies are built without a compressor; `/base64` and `/uuid`.
+//! Encodings: `/gzip` and `/deflate`, which store their data uncompressed and so need no compressor; `/base64` and
+//! `/uuid`.
 
 use base64::Engine;
 use base64::alphabet::{Alphabet, STANDARD, URL_SAFE};
@@ -14,11 +15,11 @@ use crate::service::{Body, Reply};
 /// The maximum number of bytes in a stored block (RFC 1951 section 3.2.4).
 const MOST_STORED: usize = 0xffff;
 
-/// `/gzip`: the request as JSON, like `/get`, in the content coding gzip (RFC 1952).
+/// `/gzip`: responds with the request as JSON, like `/get`, with the content coding `gzip` (RFC 1952).
 pub(super) fn gzip(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     Ok(coded(call, "gzip", "gzipped", |data| {
-        // The header has no name and no time, so that the bytes depend only on the request. The last byte means that
-        // the operating system is unknown.
+        // The header has no name and no time, so that the bytes depend only on the request. The last byte, 0xff, stands
+        // for an unknown operating system.
         let mut out = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
         push_stored(data, &mut out);
         out.extend_from_slice(&crc32(data).to_le_bytes());
@@ -27,7 +28,7 @@ pub(super) fn gzip(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     }))
 }
 
-/// `/deflate`: the same as `/gzip`, but in the content coding deflate, which is the zlib format (RFC 1950).
+/// `/deflate`: the same as `/gzip`, but with the content coding `deflate`, which is the zlib format (RFC 1950).
 pub(super) fn deflate(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     Ok(coded(call, "deflate", "deflated", |data| {
         let mut out = vec![0x78, 0x01];
@@ -61,7 +62,8 @@ pub(super) fn base64(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     Ok(octets(decoded.ok_or_else(|| EndpointError::bad_request("this is not base64"))?).into())
 }
 
-/// `/uuid?seed=`: a UUID of version 4 (RFC 9562 section 5.4) from the first bytes that the generator produces.
+/// `/uuid?seed=`: responds with a version 4 UUID (RFC 9562 section 5.4) that is made from the generator's first 16
+/// bytes.
 pub(super) fn uuid(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     let mut bytes = [0; 16];
     generator::fill(call.params.seed()?, 0, &mut bytes);
@@ -72,7 +74,8 @@ pub(super) fn uuid(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     Ok(super::echo::object(|body| super::echo::text_member(body, "uuid", &text)).into())
 }
 
-/// Appends data as stored blocks. The last block is marked as such. Empty data becomes one empty block.
+/// Appends data as stored, that is uncompressed, blocks. The first byte of a block marks the last one. Empty data
+/// becomes one empty block.
 fn push_stored(data: &[u8], out: &mut Vec<u8>) {
     let mut rest = data;
     loop {

@@ -14,23 +14,27 @@ const CACHE_ETAG: &str = "\"cache\"";
 /// The `Last-Modified` of `/cache`, which never changes: 2001-09-09T01:46:40Z.
 const CACHE_MODIFIED: i64 = 1_000_000_000;
 
-/// `/etag/{etag}`: the request as JSON, like `/get`, with this entity tag as its `ETag`. Preconditions apply (RFC 9110
-/// section 13).
+/// `/etag/{etag}`: responds with the request as JSON, like `/get`, and with this entity tag as its `ETag`.
+/// Preconditions apply (RFC 9110 section 13).
 pub(super) fn etag(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     let tag = call.decoded(call.rest)?;
-    // `etagc` in RFC 9110 section 8.8.3, but without non-ASCII characters, because text is sent as Latin-1.
+    // These characters are `etagc` in RFC 9110 section 8.8.3, except the non-ASCII ones, which would change because
+    // text is sent as Latin-1.
     if !tag.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"') {
         return Err(EndpointError::bad_request("an entity tag consists of visible ASCII characters without a quote"));
     }
     Ok(conditional(call, &format!("\"{tag}\""), None))
 }
 
-/// `/cache`: a response with a constant `ETag` and `Last-Modified`.
+/// `/cache`: responds with the request as JSON, like `/get`, and with a constant `ETag` and `Last-Modified`.
+/// Preconditions apply.
+///
+/// `/cache/{s}`: responds with the request as JSON, which can be cached for s seconds.
 pub(super) fn cache(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     if call.rest.is_empty() {
         return Ok(conditional(call, CACHE_ETAG, Some(HttpDate::from_unix(CACHE_MODIFIED))));
     }
-    // For `/cache/{s}`, the response can be cached for this number of seconds.
+    // This is `/cache/{s}`.
     let seconds = number("the number of seconds", &call.text(), 0..=u64::from(u32::MAX))?;
     let mut response = echo(call.request, None);
     response.head.put("Cache-Control", format_args!("public, max-age={seconds}"));

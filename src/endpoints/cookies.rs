@@ -23,12 +23,12 @@ pub(super) fn cookies(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     Ok(response.into())
 }
 
-/// `/cookies/set?NAME=VALUE`: sets these cookies.
+/// `/cookies/set?NAME=VALUE`: sets one cookie for each parameter.
 pub(super) fn set(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     set_each(call, |name, value| format!("{name}={value}; Path=/; HttpOnly"))
 }
 
-/// `/cookies/delete?NAME`: deletes these cookies.
+/// `/cookies/delete?NAME`: deletes the cookie with the name of each parameter.
 pub(super) fn delete(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     set_each(call, |name, _| format!("{name}=; Path=/; HttpOnly; Max-Age=0"))
 }
@@ -37,7 +37,8 @@ pub(super) fn delete(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
 fn set_each(call: &EndpointCall<'_>, line: impl Fn(&str, &str) -> String) -> Result<Reply, EndpointError> {
     let mut response = Response::new(Status::FOUND);
     for (name, value) in call.params.pairs() {
-        // `cookie-octet` in RFC 6265 section 4.1.1 excludes the characters that could add an attribute.
+        // These are the characters of `cookie-octet` (RFC 6265 section 4.1.1). A semicolon, for example, would begin an
+        // attribute.
         let is_octet = |byte: u8| byte.is_ascii_graphic() && !b"\",;\\".contains(&byte);
         if !is_token(name.as_bytes()) || !value.bytes().all(is_octet) {
             let why = format!("{name:?} with the value {value:?} cannot be a cookie");

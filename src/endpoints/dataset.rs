@@ -1,9 +1,9 @@
-//! The items of `/json/{count}`: a built-in list, or a JSON file. The JSON parser only checks the syntax and keeps the
-//! text and two numbers of each item.
+//! The items of `/json/{count}`: a built-in list, or a JSON file. The JSON parser only checks the syntax. For each item
+//! it keeps the text and two numbers.
 
 use std::fmt;
 
-/// The reason why a text is not a dataset.
+/// The reason why a text is not a valid dataset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidDataset(String);
 
@@ -15,7 +15,7 @@ impl fmt::Display for InvalidDataset {
 
 impl std::error::Error for InvalidDataset {}
 
-/// One item of the dataset.
+/// An item, with the two numbers from which its `total` is computed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct DatasetItem {
     /// The text of the JSON object without its closing brace.
@@ -30,7 +30,7 @@ const MOST_DEPTH: usize = 64;
 /// The number of built-in items.
 const BUILT_IN: i64 = 50;
 
-/// The items that are used without a file.
+/// The items that are used if no dataset is set.
 pub(super) fn built_in() -> Vec<DatasetItem> {
     let item = |id: i64| {
         let (price, quantity) = (10 + id * 7 % 90, 1 + id * 3 % 10);
@@ -98,7 +98,7 @@ impl<'t> JsonReader<'t> {
         }
     }
 
-    /// Parses a name and the colon after it. A name with an escape is returned as written.
+    /// Parses a name and the colon after it. Escapes in the name are not decoded.
     fn name(&mut self) -> Result<&'t str, InvalidDataset> {
         let start = self.at + 1;
         self.string()?;
@@ -125,7 +125,7 @@ impl<'t> JsonReader<'t> {
         }
     }
 
-    /// Parses elements between two brackets, separated by commas.
+    /// Parses an array or an object: the opening bracket, elements separated by commas, and the closing bracket.
     fn sequence(
         &mut self,
         open: u8,

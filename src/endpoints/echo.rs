@@ -31,7 +31,7 @@ pub(super) fn headers(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     Ok(object(|body| member(body, "headers", |body| push_lists(&headers_of(call.request), body))).into())
 }
 
-/// `/ip`: responds with the address of the peer.
+/// `/ip`: responds with the IP address of the client.
 pub(super) fn ip(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     Ok(object(|body| text_member(body, "origin", &origin(call.request))).into())
 }
@@ -54,11 +54,12 @@ pub(super) fn stream(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     Ok(response.into())
 }
 
-/// The request as JSON. `body` is the request's body; `None` if the endpoint accepts none.
+/// Creates a response with the request as JSON. `body` is the body of the request, or `None` if the endpoint does not
+/// accept one.
 pub(super) fn echo(request: &Request, body: Option<&[u8]>) -> Response {
     object(|out| {
         text_member(out, "method", request.method().as_str());
-        // The lines of `/stream` have these members too.
+        // The lines of `/stream` contain the same members.
         push_request(request, out);
         if let Some(data) = body {
             push_body(request, data, out);
@@ -66,7 +67,7 @@ pub(super) fn echo(request: &Request, body: Option<&[u8]>) -> Response {
     })
 }
 
-/// A response with a JSON object. `write` appends its members.
+/// Creates a response whose body is a JSON object. `write` appends the members.
 pub(super) fn object(write: impl FnOnce(&mut Vec<u8>)) -> Response {
     let mut body = b"{".to_vec();
     write(&mut body);
@@ -104,7 +105,7 @@ pub(super) fn push_lists(lists: &BTreeMap<String, Vec<String>>, out: &mut Vec<u8
     out.push(b'}');
 }
 
-/// Groups pairs by name, with the values of each name in one list.
+/// Groups pairs by name. The values of a name are in their original order.
 pub(super) fn lists(pairs: &[(String, String)]) -> BTreeMap<String, Vec<String>> {
     let mut lists = BTreeMap::<String, Vec<String>>::new();
     for (name, value) in pairs {
@@ -137,7 +138,7 @@ fn push_body(request: &Request, data: &[u8], out: &mut Vec<u8>) {
     member(out, "form", |out| push_lists(&form, out));
 }
 
-/// The header fields by name, with the capitalisation that Go uses: `X-Lower-Case`.
+/// The header fields by name, with names capitalised as in Go, such as `X-Lower-Case`.
 fn headers_of(request: &Request) -> BTreeMap<String, Vec<String>> {
     let mut lists = BTreeMap::<String, Vec<String>>::new();
     for (name, value) in request.headers().iter() {
@@ -169,8 +170,8 @@ fn url(request: &Request) -> String {
     }
 }
 
-/// Lines that differ only in their `id`. A line can be longer than the read buffer, because it contains the request's
-/// head.
+/// The body of `/stream`: lines that differ only in their `id`. A line can be longer than the read buffer, because it
+/// contains the request's fields.
 struct JsonLines {
     /// The members that follow the `id`.
     rest: Vec<u8>,

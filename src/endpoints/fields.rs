@@ -31,7 +31,8 @@ const RESERVED: [&str; 10] = [
 /// type, a link to the endpoint could run a script.
 const HARMLESS_TYPES: [&str; 3] = ["application/json", "application/octet-stream", "text/plain"];
 
-/// `/response-headers?NAME=VALUE`: responds with these fields, and with a body that contains them as JSON.
+/// `/response-headers?NAME=VALUE`: responds with a field for each parameter, and with the same pairs as JSON in the
+/// body.
 pub(super) fn response_headers(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     let pairs = call.params.pairs();
     let mut response = object(|_| {});
@@ -45,7 +46,7 @@ pub(super) fn response_headers(call: &EndpointCall<'_>) -> Result<Reply, Endpoin
     Ok(response.into())
 }
 
-/// `/trailers?NAME=VALUE`: responds with the request as JSON, like `/get`, and these fields as trailer fields.
+/// `/trailers?NAME=VALUE`: responds with the request as JSON, like `/get`, and with a trailer field for each parameter.
 pub(super) fn trailers(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     let (pairs, mut trailers) = (call.params.pairs(), FieldBlock::new());
     add_fields(pairs, &mut trailers)?;
@@ -82,7 +83,8 @@ impl Source for TrailedBody {
     }
 }
 
-/// Adds pairs as header fields.
+/// Adds pairs from a query as fields. Refuses reserved names, invalid names and values, and content types that a
+/// browser could execute.
 pub(super) fn add_fields(pairs: &[(String, String)], head: &mut FieldBlock) -> Result<(), EndpointError> {
     for (name, value) in pairs {
         if !is_token(name.as_bytes()) || RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved)) {
@@ -117,7 +119,8 @@ pub(super) fn basic_auth(call: &EndpointCall<'_>) -> Result<Reply, EndpointError
     Ok(response.into())
 }
 
-/// The decoded credentials in a field value. The case of the scheme is ignored.
+/// Decodes Basic credentials, `USER:PASSWORD`, from the value of an `Authorization` field. The scheme is
+/// case-insensitive.
 fn credentials(value: &[u8]) -> Option<Vec<u8>> {
     let (scheme, encoded) = value.split_at_checked("Basic ".len())?;
     scheme.eq_ignore_ascii_case(b"Basic ").then(|| STANDARD.decode(encoded.trim_ascii()).ok()).flatten()

@@ -1,5 +1,6 @@
-//! SplitMix64, the generator of all random bytes and decisions. Its state after n outputs is the seed plus n times a
-//! constant, so every output and every byte can be computed directly. The draws are counted in `status`.
+//! SplitMix64, the generator of all random bytes and of all random decisions. Its state after n outputs is the seed
+//! plus n times a constant, so every output and every byte can be computed directly. The number of decisions made so
+//! far is stored in `status`.
 
 /// The constant that each step adds to the state: 2^64 divided by the golden ratio, made odd.
 const GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
@@ -15,15 +16,15 @@ pub(crate) fn output(seed: u64, index: u64) -> u64 {
     mixed ^ (mixed >> 31)
 }
 
-/// The draw with this index: a number in [0, 1). It is made from the upper 53 bits of the output, because an `f64` has
-/// a precision of 53 bits.
+/// The output with this index as a number in [0, 1), for a random decision. Only the upper 53 bits are used, because an
+/// `f64` has a precision of 53 bits.
 pub(crate) fn draw(seed: u64, index: u64) -> f64 {
     const SCALE: f64 = 1.0 / (1_u64 << 53) as f64;
     (output(seed, index) >> 11) as f64 * SCALE
 }
 
-/// Fills `bytes` with the generator's bytes from `offset` on. These are the outputs in order, each in little-endian
-/// order.
+/// Fills `bytes` with the generator's bytes from `offset` on. They are the outputs in sequence, each as 8 bytes in
+/// little-endian order.
 pub(crate) fn fill(seed: u64, offset: u64, bytes: &mut [u8]) {
     let (mut index, skip) = (offset / WORD, (offset % WORD) as usize);
     // Only the end of the first output and the beginning of the last one may be needed.

@@ -18,7 +18,7 @@ pub(super) fn items(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
         let total = item.price.checked_mul(item.quantity).and_then(|total| total.checked_mul(factor));
         let total = total.ok_or_else(|| EndpointError::bad_request("a total has more than 64 bits"))?;
         let comma = if at == 0 { "" } else { "," };
-        // Writing to a vector cannot fail.
+        // The result is ignored, because writing to a vector cannot fail.
         _ = write!(body, "{comma}{},\"total\":{total}}}", item.members);
     }
     _ = write!(body, "],\"count\":{count}}}");

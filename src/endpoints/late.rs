@@ -1,11 +1,11 @@
-//! Delayed responses to requests whose body is not read. Each [`LateResponse`] decides when its response is ready.
+//! Delayed responses to requests whose bodies are not read. Each [`LateResponse`] decides when its response is ready.
 
 use std::io;
 use std::time::Instant;
 
 use crate::service::{Registrar, Reply, Response, Upstream};
 
-/// A response that is not ready when its endpoint is called.
+/// Produces a response that is not ready when its endpoint is called.
 pub(super) trait LateResponse: Sized + 'static {
     /// Like [`Upstream::poll`].
     fn poll(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>>;
@@ -15,7 +15,7 @@ pub(super) trait LateResponse: Sized + 'static {
         None
     }
 
-    /// Converts this to the reply of the endpoint.
+    /// Converts `self` into the reply of the endpoint.
     fn into_reply(self) -> Reply {
         Reply::Later(Box::new(Bodiless(self)))
     }

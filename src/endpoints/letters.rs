@@ -1,5 +1,5 @@
-//! `/range/{n}`: letters that depend only on their position, as a whole or in ranges, sent immediately or spread over a
-//! duration.
+//! `/range/{n}`: a body of letters, each of which depends only on its position. Supports range requests. The body is
+//! sent immediately or spread over a duration.
 
 use std::io;
 use std::ops::Range;
@@ -18,8 +18,8 @@ use crate::service::{Body, Reply, Response, Source};
 /// The maximum number of pieces into which a body with a `duration` is divided.
 const PIECES: u64 = 10;
 
-/// `/range/{n}?duration=`: n letters from a repeated alphabet. The response to a request for several ranges is the
-/// whole body.
+/// `/range/{n}?duration=`: responds with n letters, which repeat the alphabet. The response to a request for several
+/// ranges is the whole body.
 pub(super) fn range(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     let length = number("the number of bytes", &call.text(), 0..=MOST_BYTES)?;
     let duration = call.params.time("duration", Duration::ZERO)?;

@@ -7,8 +7,8 @@
 //! endpoints. `docs/harness.md` lists the paths and parameters.
 //!
 //! Endpoints do not block the loop's thread, except `/burn`, whose purpose is to do so. A delay is implemented as the
-//! deadline of an upstream, and a long body is produced while it is sent. Responses that violate HTTP are in `faults`.
-//! This module does not serve files.
+//! deadline of an upstream, and a long body is generated while it is being sent. Responses that violate HTTP are in
+//! `faults`. This module does not serve files.
 
 mod alarms;
 mod arithmetic;

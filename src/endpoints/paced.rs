@@ -1,5 +1,5 @@
-//! Bodies whose pieces become due one after the other: the schedule, and the upstream that uses the scheduled times as
-//! deadlines. Each endpoint produces the bytes of its pieces itself.
+//! Bodies that are sent piece by piece on a schedule: the schedule, and the upstream that uses the scheduled times as
+//! its deadlines. The bytes of the pieces come from the endpoints.
 
 use std::cell::Cell;
 use std::io;
@@ -13,11 +13,11 @@ use crate::service::{Registrar, Reply, Response};
 pub(super) struct Schedule {
     start: Instant,
     duration: Duration,
-    /// The number of pieces.
+    /// The number of pieces into which the body is divided.
     pieces: u64,
-    /// The number of pieces that were due when `due` was last called.
+    /// The number of pieces that were due at the last call to `due`.
     seen: Cell<u64>,
-    /// True while the source waits for the next piece.
+    /// True while the source of the body waits for the next piece.
     is_awaited: Cell<bool>,
 }
 
@@ -42,21 +42,21 @@ impl Schedule {
         }
     }
 
-    /// Records that the source waits for the next piece. Returns the error with which the source must end its read.
+    /// Records that the source waits for the next piece. Returns the error that the source must return from its read.
     pub(super) fn wait(&self) -> io::Error {
         self.is_awaited.set(true);
         io::ErrorKind::WouldBlock.into()
     }
 
-    /// The time at which the next piece becomes due. `None` unless the source waits for that piece. If the client does
-    /// not read, the source is not called, and a deadline that has passed would keep the loop awake.
+    /// The time at which the next piece becomes due. `None` unless the source waits for that piece. While the client
+    /// accepts no output, the source is not read. A deadline would then pass without effect and keep the loop awake.
     fn awaited(&self) -> Option<Instant> {
         self.is_awaited.get().then(|| self.time_of(self.seen.get()))
     }
 
     fn due_at(&self, now: Instant) -> u64 {
         let Some(elapsed) = now.checked_duration_since(self.start) else { return 0 };
-        // This is also correct for a single piece and for a duration of zero.
+        // A single piece is due at the start. With a duration of zero, all pieces are.
         if elapsed >= self.duration || self.pieces < 2 {
             return self.pieces;
         }
@@ -67,7 +67,7 @@ impl Schedule {
     /// The time at which the piece with this index becomes due.
     fn time_of(&self, index: u64) -> Instant {
         let steps = u128::from(self.pieces.saturating_sub(1).max(1));
-        // Rounded up, so that the piece is already due at this time.
+        // The time is rounded up, so that the piece is certainly due then.
         let nanos = (self.duration.as_nanos() * u128::from(index)).div_ceil(steps);
         self.start + Duration::from_nanos(nanos as u64)
     }
@@ -81,7 +81,8 @@ pub(super) struct PacedResponse {
 }
 
 impl PacedResponse {
-    /// A reply whose head is sent at the time `at`. The body is a source that follows `schedule`.
+    /// Creates a reply that sends `response` at the time `at`. The body of `response` is a source that follows
+    /// `schedule`.
     pub(super) fn reply(response: Response, at: Instant, schedule: Rc<Schedule>) -> Reply {
         PacedResponse { response: Some(response), at, schedule }.into_reply()
     }

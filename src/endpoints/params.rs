@@ -29,32 +29,32 @@ impl Params {
         &self.0
     }
 
-    /// Like [`pairs`](Self::pairs), but owned.
+    /// Like [`pairs`](Self::pairs), but returns owned pairs.
     pub(crate) fn into_pairs(self) -> Vec<(String, String)> {
         self.0
     }
 
-    /// The first value with this name.
+    /// The value of the first parameter with this name.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 
-    /// Parses an unsigned integer; `default` if the query does not have this name.
+    /// Parses a parameter as an unsigned integer. Returns `default` if there is no parameter with this name.
     pub(crate) fn number(&self, name: &str, default: u64, range: RangeInclusive<u64>) -> Result<u64, EndpointError> {
         self.get(name).map_or(Ok(default), |text| number(name, text, range))
     }
 
-    /// Parses the seed of the generator. Default: 0.
+    /// Parses the parameter `seed`, which is the seed of the generator. Default: 0.
     pub(crate) fn seed(&self) -> Result<u64, EndpointError> {
         self.number("seed", 0, 0..=u64::MAX)
     }
 
-    /// Parses a duration; `default` if the query does not have this name.
+    /// Parses a parameter as a duration. Returns `default` if there is no parameter with this name.
     pub(crate) fn time(&self, name: &str, default: Duration) -> Result<Duration, EndpointError> {
         self.get(name).map_or(Ok(default), |text| time(name, text))
     }
 
-    /// Parses a number from 0 to 1; `default` if the query does not have this name.
+    /// Parses a parameter as a number from 0 to 1. Returns `default` if there is no parameter with this name.
     pub(crate) fn rate(&self, name: &str, default: f64) -> Result<f64, EndpointError> {
         let Some(text) = self.get(name) else { return Ok(default) };
         let rate = decimal(text).filter(|rate| (0.0..=1.0).contains(rate));
@@ -68,7 +68,7 @@ impl Params {
     }
 }
 
-/// Parses a decimal integer. `name` is used in the error message.
+/// Parses an unsigned decimal integer. `name` is used in the error message.
 pub(crate) fn number(name: &str, text: &str, range: RangeInclusive<u64>) -> Result<u64, EndpointError> {
     // `parse` alone would accept a plus sign.
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -79,13 +79,14 @@ pub(crate) fn number(name: &str, text: &str, range: RangeInclusive<u64>) -> Resu
     })
 }
 
-/// Parses a signed 64-bit integer.
+/// Parses a signed 64-bit integer. `name` is used in the error message.
 pub(crate) fn integer(name: &str, text: &str) -> Result<i64, EndpointError> {
     let why = || EndpointError::bad_request(format!("{name} must be a whole number of 64 bits, not {text:?}"));
     text.parse().map_err(|_| why())
 }
 
-/// Parses a duration from 0 to 60 seconds, in forms such as `1.5` and `1.5s`, `200ms`, `250us`.
+/// Parses a duration from 0 to 60 seconds, such as `1.5`, `1.5s`, `200ms` or `250us`. `name` is used in the error
+/// message.
 pub(crate) fn time(name: &str, text: &str) -> Result<Duration, EndpointError> {
     let units = [("ms", 1e-3), ("us", 1e-6), ("s", 1.0)];
     let with_unit = units.iter().find_map(|(unit, scale)| Some((text.strip_suffix(unit)?, scale)));

@@ -1,4 +1,4 @@
-//! Redirects: chains that end at `/get`, and redirects within the host.
+//! Redirects: chains that end at `/get`, and redirects to a given path of the same host.
 
 use std::fmt::Display;
 
@@ -11,7 +11,7 @@ use crate::service::{Reply, Response};
 /// The maximum length of a chain of redirects.
 const MOST_STEPS: u64 = 1000;
 
-/// `/redirect/{n}`: a chain of n redirects to paths.
+/// `/redirect/{n}`: a chain of n redirects whose locations are paths.
 pub(super) fn redirect(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     chain(call, "redirect", "")
 }
@@ -21,7 +21,7 @@ pub(super) fn relative(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> 
     chain(call, "relative-redirect", "")
 }
 
-/// `/absolute-redirect/{n}`: a chain of n redirects to URLs with the host from the request.
+/// `/absolute-redirect/{n}`: a chain of n redirects whose locations are URLs with the host from the request.
 pub(super) fn absolute(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     chain(call, "absolute-redirect", &call.origin_url())
 }

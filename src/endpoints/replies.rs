@@ -1,4 +1,4 @@
-//! Responses that many endpoints send: JSON, errors as JSON, and bytes with a content type.
+//! Responses that several endpoints send: JSON, errors as JSON, and bytes with a content type.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use crate::files::listing::push_json;
 use crate::http::Status;
 use crate::service::{Body, Response};
 
-/// The reason why an endpoint refuses a request, for a response in JSON.
+/// The refusal of a request by an endpoint: the status and the reason. The response is JSON.
 #[derive(Debug)]
 pub(crate) struct EndpointError {
     status: Status,
@@ -14,7 +14,7 @@ pub(crate) struct EndpointError {
 }
 
 impl EndpointError {
-    /// Creates an error with this status.
+    /// Creates an error with this status. `detail` is the reason for the refusal.
     pub(crate) fn new(status: Status, detail: impl Into<String>) -> EndpointError {
         EndpointError { status, detail: detail.into() }
     }
@@ -40,17 +40,17 @@ impl EndpointError {
     }
 }
 
-/// A response with a JSON body.
+/// Creates a response with a JSON body.
 pub(super) fn json(status: Status, body: Vec<u8>) -> Response {
     of_type(status, "application/json", body)
 }
 
-/// A response with arbitrary bytes (`application/octet-stream`).
+/// Creates a response with arbitrary bytes (`application/octet-stream`).
 pub(super) fn octets(body: Vec<u8>) -> Response {
     of_type(Status::OK, "application/octet-stream", body)
 }
 
-/// A response with this content type, which must be a valid field value.
+/// Creates a response with this content type, which must be a valid field value.
 pub(super) fn of_type(status: Status, content_type: &'static str, body: impl Into<Cow<'static, [u8]>>) -> Response {
     let mut response = Response::new(status);
     response.head.put("Content-Type", content_type);

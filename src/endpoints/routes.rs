@@ -24,7 +24,8 @@ pub(super) struct EndpointCall<'c> {
 }
 
 impl EndpointCall<'_> {
-    /// The rest of the path as text. Escapes are not decoded, because the endpoints that call this do not need them.
+    /// The rest of the path as text, with escapes not decoded. The endpoints that call this method expect numbers,
+    /// which contain no escapes.
     pub(super) fn text(&self) -> String {
         String::from_utf8_lossy(self.rest).into_owned()
     }
@@ -97,7 +98,7 @@ const ANY: &[Method] =
 /// The maximum number of segments for an endpoint that accepts any number of segments.
 const MANY: usize = usize::MAX;
 
-/// Makes a row of the table.
+/// Creates a row of the table.
 const fn row(name: &'static str, segments: [usize; 2], methods: &'static [Method], endpoint: Endpoint) -> Route {
     Route { name: name.as_bytes(), segments, methods, endpoint }
 }

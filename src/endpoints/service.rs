@@ -37,7 +37,7 @@ pub struct EndpointService<S> {
     fallback: S,
 }
 
-/// The state that all requests share.
+/// The state that all connections share.
 pub(super) struct EndpointState {
     items: Vec<DatasetItem>,
     draws: Mutex<DrawCounters>,
@@ -71,7 +71,7 @@ impl EndpointState {
 }
 
 impl<S: Service> EndpointService<S> {
-    /// Creates endpoints at the root, with the built-in dataset.
+    /// Creates a service whose endpoints are directly below `/`, with the built-in dataset.
     pub fn new(fallback: S) -> EndpointService<S> {
         EndpointService { prefix: String::new(), state: Arc::new(EndpointState::new(dataset::built_in())), fallback }
     }
@@ -92,7 +92,7 @@ impl<S: Service> EndpointService<S> {
     }
 }
 
-/// Calls the endpoint for the path of the request. Returns `None` if no endpoint has this path.
+/// Calls the endpoint for the path of the request. Returns `None` if the path does not belong to an endpoint.
 fn reply(prefix: &str, state: &Arc<EndpointState>, request: &Request) -> Option<Reply> {
     let path = request.path().strip_prefix(prefix.as_bytes())?.strip_prefix(b"/")?;
     let (route, rest) = Route::find(path)?;
@@ -129,7 +129,7 @@ impl<S> fmt::Debug for EndpointService<S> {
     }
 }
 
-/// The endpoints of one connection, in front of the service that the fallback has created for this connection.
+/// The endpoints in front of the service that the fallback has created for one connection.
 struct ConnectedEndpoints {
     prefix: String,
     state: Arc<EndpointState>,

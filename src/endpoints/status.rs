@@ -1,4 +1,4 @@
-//! `/status` and `/unstable`: requested statuses, and randomly drawn statuses.
+//! `/status` and `/unstable`: statuses that the request names or that are drawn at random.
 
 use std::collections::VecDeque;
 
@@ -9,11 +9,11 @@ use super::routes::EndpointCall;
 use crate::http::Status;
 use crate::service::{Reply, Response};
 
-/// The value of `WWW-Authenticate` in every 401.
+/// The value of `WWW-Authenticate` in every 401 response.
 pub(super) const CHALLENGE: &str = "Basic realm=\"Fake Realm\"";
 
-/// The maximum number of pairs of endpoint and seed whose random draws are counted. A further pair replaces the oldest
-/// one.
+/// The maximum number of counters, one for each combination of an endpoint and a seed. A further counter replaces the
+/// oldest one.
 const MOST_SEEDS: usize = 256;
 
 /// Counts the random draws for each endpoint and seed, so that the n-th request with the same seed gets the n-th draw.
@@ -93,7 +93,8 @@ fn pick(weighted: &[(Status, f64)], draw: f64) -> Result<Status, EndpointError> 
     picked.map(|(status, _)| *status).ok_or_else(|| EndpointError::bad_request("there is no status"))
 }
 
-/// The random draw whose index is the parameter `n`. Without that parameter, the next draw for this endpoint and seed.
+/// Returns the random draw with the index in the parameter `n`, or the next draw for this endpoint and seed if there is
+/// no such parameter.
 fn next_draw(call: &EndpointCall<'_>, endpoint: &'static str) -> Result<f64, EndpointError> {
     let seed = call.params.seed()?;
     let index = match call.params.get("n") {

@@ -30,7 +30,7 @@ pub(super) fn message(_: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     Ok(json(Status::OK, body).into())
 }
 
-/// `POST /upload`: responds with the number of bytes in the body.
+/// `POST /upload`, and the same with PUT and PATCH: responds with the number of bytes in the body.
 pub(super) fn upload(_: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     Ok(Box::new(BodyCounter::default()).into())
 }

@@ -1,4 +1,4 @@
-//! Endpoints whose responses take time: `/delay`, `/drip` and `/sse`.
+//! Endpoints whose responses are delayed or spread over time: `/delay`, `/drip` and `/sse`.
 
 use std::io;
 use std::rc::Rc;
@@ -93,7 +93,7 @@ impl Source for Events {
             return Err(self.schedule.wait());
         }
         let event = format!("id: {0}\nevent: ping\ndata: {{\"id\":{0}}}\n\n", self.next);
-        // An event is shorter than any buffer that a connection passes.
+        // The buffer of a connection is always large enough for one event.
         buf[..event.len()].copy_from_slice(event.as_bytes());
         self.next += 1;
         Ok(event.len())

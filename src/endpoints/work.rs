@@ -12,23 +12,23 @@ use super::service::EndpointState;
 use crate::coroutine::{Job, JobHandle, WorkerPool};
 use crate::service::{Registrar, Reply, Response};
 
-/// The maximum time for which a thread is kept busy, in microseconds.
+/// The maximum time for which one request keeps a thread busy, in microseconds.
 const MOST_BURNT: u64 = 1_000_000;
 
-/// `/burn?us=`: keeps the loop's thread busy, so that all other clients wait.
+/// `/burn?us=`: keeps the loop's thread busy for this time. All other clients wait.
 pub(super) fn burn(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     let micros = call.params.number("us", 0, 0..=MOST_BURNT)?;
     keep_busy(micros);
     Ok(Response::text(micros.to_string()).into())
 }
 
-/// `/offload?us=`: keeps a worker thread busy, while the loop serves other clients.
+/// `/offload?us=`: keeps a worker thread busy for this time. The loop still serves other clients.
 pub(super) fn offload(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     let micros = call.params.number("us", 0, 0..=MOST_BURNT)?;
     Ok(JobResponse::reply(call.state.workers(), micros, move || keep_busy(micros)))
 }
 
-/// `/wake?us=`: responds when another thread has woken the connection after this time.
+/// `/wake?us=`: responds after this time, when another thread wakes the connection.
 pub(super) fn wake(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     let micros = call.params.number("us", 0, 0..=MOST_TIME.as_micros() as u64)?;
     let at = call.request.arrived() + Duration::from_micros(micros);
@@ -42,7 +42,7 @@ fn keep_busy(micros: u64) {
     }
 }
 
-/// Responds with `micros` once a job on a worker thread has ended.
+/// Responds with `micros` once a job on a worker thread has finished.
 struct JobResponse {
     job: Job,
     handle: JobHandle<()>,
@@ -64,7 +64,7 @@ impl LateResponse for JobResponse {
     }
 }
 
-/// Responds with `micros` once the alarm thread has woken the connection.
+/// Responds with `micros` at the time `at`, when the alarm thread wakes the connection.
 struct WakeResponse {
     state: Arc<EndpointState>,
     micros: u64,
@@ -78,8 +78,8 @@ impl LateResponse for WakeResponse {
         if registrar.now() >= self.at {
             return Ok(Some(Response::text(self.micros.to_string())));
         }
-        // There is no deadline, so only the wake-up from the other thread can run the session again. That is what this
-        // endpoint tests.
+        // This upstream has no deadline, so only the wake-up from the alarm thread runs the session again. This is the
+        // purpose of the endpoint.
         if !std::mem::replace(&mut self.is_set, true) {
             self.state.alarms().add(self.at, registrar.wake());
         }
