@@ -1,4 +1,4 @@
-//! Dates in the three forms of HTTP (RFC 9110 section 5.6.7). This file reads no clock. The local time in the access
+//! Dates in the three forms of HTTP (RFC 9110 section 5.6.7). This module reads no clock. The local time in the access
 //! log is formatted elsewhere.
 
 use std::fmt;
@@ -10,17 +10,16 @@ const FIRST_SECOND: i64 = -62_167_219_200;
 /// The last second that an IMF-fixdate can represent: 31 December 9999, 23:59:59.
 const LAST_SECOND: i64 = 253_402_300_799;
 
-/// The Gregorian calendar repeats every 400 years, including the days of the week. `httpdate` does not support dates
-/// before 1970, so earlier dates are moved into the future by this number of years.
+/// The number of years by which dates before 1970 are moved into the future, because `httpdate` does not support them.
+/// The Gregorian calendar repeats every 400 years, including the days of the week.
 const SHIFT_YEARS: u16 = 2000;
 
-/// The number of seconds in [`SHIFT_YEARS`], which contain 5 times the 146,097 days of 400 years.
+/// [`SHIFT_YEARS`] in seconds: five cycles of 400 years, each of 146,097 days.
 const SHIFT_SECONDS: i64 = 5 * 146_097 * 86_400;
 
 /// A time in whole seconds from year 0 to year 9999, the range of an IMF-fixdate (RFC 9110 section 5.6.7).
 ///
-/// A time outside these years is clamped to them, because otherwise a file with such a modification time could not be
-/// sent.
+/// A time outside this range is clamped to it. Otherwise, a file with such a modification time could not be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HttpDate(i64);
 
@@ -43,7 +42,7 @@ impl From<SystemTime> for HttpDate {
         HttpDate::from_unix(match time.duration_since(UNIX_EPOCH) {
             Ok(since) => seconds(since),
             Err(before) => {
-                // Before 1970, rounding down means rounding away from 1970.
+                // Rounding down increases the distance of an earlier time from 1970.
                 let before = before.duration();
                 -seconds(before).saturating_add((before.subsec_nanos() > 0).into())
             }
@@ -63,7 +62,7 @@ fn imf_fixdate(seconds: u64) -> httpdate::HttpDate {
     httpdate::HttpDate::from(UNIX_EPOCH + Duration::from_secs(seconds))
 }
 
-/// The IMF-fixdate of a negative number of seconds, not before [`FIRST_SECOND`].
+/// The IMF-fixdate of a time before 1970. `seconds` is negative, but not less than [`FIRST_SECOND`].
 fn before_1970(seconds: i64) -> String {
     let shifted = imf_fixdate(seconds.saturating_add(SHIFT_SECONDS).unsigned_abs()).to_string();
     let year = shifted[YEAR_OF_FIXDATE].parse::<u16>().unwrap_or(SHIFT_YEARS).saturating_sub(SHIFT_YEARS);
@@ -97,8 +96,8 @@ pub fn parse_http_date(value: &[u8]) -> Option<HttpDate> {
 }
 
 fn parse_before_1970(text: &str, at: std::ops::Range<usize>) -> Option<HttpDate> {
-    // `httpdate` rejects years before 1970, so the year is shifted. The calendar repeats every 400 years, so the day of
-    // the week is the same 2000 years later, and `httpdate` can still check it.
+    // `httpdate` rejects years before 1970, so the year is shifted. The day of the week is the same 2000 years later,
+    // so `httpdate` can still check it.
     let digits = text.get(at.clone()).filter(|year| year.bytes().all(|byte| byte.is_ascii_digit()))?;
     let year = digits.parse::<u16>().ok().filter(|year| *year < 1970)?;
     let shifted = format!("{}{}{}", &text[..at.start], year + SHIFT_YEARS, &text[at.end..]);

@@ -1,4 +1,4 @@
-//! Selects the fields of a message that a proxy passes on.
+//! Selects the end-to-end fields of a message, which a proxy passes on.
 //!
 //! The proxy itself adds fields such as `Via`.
 
@@ -9,10 +9,10 @@ use super::{HeaderList, RequestFields, list_elements};
 const HOP_BY_HOP: [&str; 6] = ["Connection", "Keep-Alive", "TE", "Trailer", "Transfer-Encoding", "Upgrade"];
 
 impl RequestFields<'_> {
-    /// The fields that a proxy passes on. Hop-by-hop fields are left out: `Connection` and the fields that it names,
-    /// `Keep-Alive`, `TE`, `Trailer`, `Transfer-Encoding`, `Upgrade` and `Proxy-...` (RFC 9110 section 7.6.1).
-    /// `Content-Length` is left out if there is a `Transfer-Encoding`, because it then does not frame the body (RFC
-    /// 9112 section 6.3).
+    /// A copy of the fields that a proxy passes on. Hop-by-hop fields are omitted: `Connection` and the fields that it
+    /// names, `Keep-Alive`, `TE`, `Trailer`, `Transfer-Encoding`, `Upgrade` and `Proxy-...` (RFC 9110 section 7.6.1).
+    /// `Content-Length` is omitted if there is a `Transfer-Encoding`, because it then does not determine the length of
+    /// the body (RFC 9112 section 6.3).
     pub fn end_to_end(self) -> HeaderList {
         let named: Vec<&[u8]> = list_elements(self.get_all("Connection")).collect();
         let is_chunked = self.contains("Transfer-Encoding");
@@ -31,7 +31,7 @@ impl RequestFields<'_> {
 }
 
 impl HeaderList {
-    /// The fields that a proxy passes on. They are selected as in [`RequestFields::end_to_end`].
+    /// A copy of the fields that a proxy passes on, selected as in [`RequestFields::end_to_end`].
     pub fn end_to_end(&self) -> HeaderList {
         self.view().end_to_end()
     }

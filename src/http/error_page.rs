@@ -1,4 +1,4 @@
-//! The pages that are the bodies of error responses: the interface for a program's own pages, and the default page.
+//! The bodies of error responses: the trait for custom error pages, and the default page.
 //!
 //! The connection adds the fields and the framing of the response.
 
@@ -7,28 +7,29 @@ use super::{FieldBlock, Request, Status, escape_html};
 /// The data from which an error page is rendered.
 #[derive(Debug, Clone, Copy)]
 pub struct ErrorInfo<'a> {
-    /// The status that the page is about, such as 404.
+    /// The status of the response, such as 404.
     pub status: Status,
-    /// The short text, which is also the reason phrase. It is not escaped.
+    /// The message, which is also the reason phrase. It is not escaped for HTML.
     pub message: &'a str,
-    /// The long text. It is not escaped.
+    /// The explanation, a longer text than the message. It is not escaped for HTML.
     pub explain: &'a str,
     /// The parsed part of the request. If the request was rejected early, it may lack header fields or a target.
     pub request: &'a Request,
 }
 
-/// Renders the bodies of all error responses: those from the protocol (400, 431), from a service (404) and from the
-/// server itself (500). Replaces Python's `error_message_format` and `error_content_type`.
+/// Renders the bodies of all error responses: for requests that violate the protocol (such as 400 and 431), for errors
+/// of services (such as 404) and for failures of the server itself (500). This replaces Python's `error_message_format`
+/// and `error_content_type`.
 ///
 /// An implementation must escape all text that comes from the request.
 ///
-/// The example `error_page` implements its own page.
+/// The example `error_page` implements this trait.
 pub trait ErrorPage: Send {
     /// The value of the `Content-Type` field.
     fn content_type(&self) -> &str;
 
-    /// The value of the `Content-Security-Policy` field, which must be a valid field value. If it is `None`, the field
-    /// is omitted.
+    /// The value of the `Content-Security-Policy` field, which must be a valid field value. `None`, the default, omits
+    /// the field.
     fn content_security_policy(&self) -> Option<&str> {
         None
     }
@@ -43,8 +44,9 @@ pub trait ErrorPage: Send {
     fn render(&self, error: &ErrorInfo<'_>, page: &mut Vec<u8>);
 }
 
-/// An error page made from a text in which `%(code)d`, `%(message)s` and `%(explain)s` are replaced with values that
-/// are escaped for HTML. `%%` means `%`. The default is the page of CPython 3.14.
+/// An error page that is rendered from a template. The placeholders `%(code)d`, `%(message)s` and `%(explain)s` are
+/// replaced with their values, and `%%` with `%`. In the values, `&`, `<` and `>` are escaped, but quotes are not, so a
+/// placeholder must not be in an attribute. The default template is the page of CPython 3.14.
 ///
 /// ```
 /// use serve_forever::http::ErrorTemplate;
@@ -57,7 +59,7 @@ pub struct ErrorTemplate {
     policy: Option<&'static str>,
 }
 
-/// A part of the format. The format is parsed once and rendered for every error.
+/// A part of a template. The template is parsed once and rendered for every error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum TemplatePart {
     Text(String),
@@ -66,7 +68,7 @@ enum TemplatePart {
     Explain,
 }
 
-/// The default content security policy, which allows only the style sheet in the default page.
+/// The content security policy of the default page, which allows only the style sheet in that page.
 const DEFAULT_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
 const DEFAULT_FORMAT: &str = r#"<!DOCTYPE HTML>
@@ -90,8 +92,8 @@ const DEFAULT_FORMAT: &str = r#"<!DOCTYPE HTML>
 "#;
 
 impl ErrorTemplate {
-    /// Creates a page with this content type and text. A content type that is not a valid field value is replaced with
-    /// `text/html;charset=utf-8`.
+    /// Creates a page with this content type and template. A content type that is not a valid field value is replaced
+    /// with `text/html;charset=utf-8`.
     pub fn new(content_type: impl Into<String>, format: impl Into<String>) -> ErrorTemplate {
         let content_type = content_type.into();
         let valid = FieldBlock::new().add("Content-Type", &content_type).is_ok();
@@ -134,7 +136,7 @@ impl ErrorPage for ErrorTemplate {
     }
 }
 
-/// Parses a format. A `%` that does not begin a placeholder is kept.
+/// Parses a template. A `%` that begins neither a placeholder nor `%%` is kept.
 fn parts(format: &str) -> Vec<TemplatePart> {
     const PLACEHOLDERS: [(&str, TemplatePart); 4] = [
         ("%(code)d", TemplatePart::Code),

@@ -10,8 +10,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 /// `safe=''`.
 const PATH_SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'.').remove(b'-').remove(b'~');
 
-/// Percent-encodes one segment of a path. All bytes except letters, digits and `_.-~` are encoded, so that no part of a
-/// name can be parsed as a scheme, a query, the end of an HTML attribute or another segment.
+/// Percent-encodes one segment of a path. All bytes except letters, digits and `_.-~` are encoded, so that no part of
+/// the segment can be parsed as a scheme, a query, the end of an HTML attribute or another segment.
 ///
 /// ```
 /// use serve_forever::http::percent_encode_segment;

@@ -2,8 +2,8 @@
 //!
 //! The connection adds `Date`, `Server` and the framing fields.
 //!
-//! Invariant: `lines` contains only well-formed field lines (RFC 9110 section 5.5), each with its CRLF, and no
-//! `Connection` and no `Transfer-Encoding`.
+//! Invariant: `lines` contains only well-formed field lines (RFC 9110 section 5.5), each with its CRLF, and neither
+//! `Connection` nor `Transfer-Encoding`.
 
 use std::fmt;
 use std::io::Write;
@@ -13,12 +13,13 @@ use super::{FieldValue, NotLatin1, is_token, list_elements};
 
 /// The header fields of a response, stored as the bytes that will be sent.
 ///
-/// Names and values are checked when they are added. Some fields affect the connection and are treated differently. The
-/// connection compares `Content-Length` with the length of the body. `Connection` can be `close` or `keep-alive`; it
-/// decides whether the connection persists and is not stored as a line. The connection adds the `upgrade` option if
-/// there is an `Upgrade` field. `Transfer-Encoding` is refused, because the connection chooses the framing.
+/// Names and values are checked when they are added. Fields that affect the connection are treated differently. The
+/// connection compares `Content-Length` with the length of the body. `Connection` can be `close` or `keep-alive`. It
+/// determines whether the connection persists, and is not stored as a line. If there is an `Upgrade` field, the
+/// connection sends the `upgrade` option. `Transfer-Encoding` is refused, because the connection chooses the framing.
 ///
-/// Many responses can [share](FieldBlock::share) the bytes. Cloning the block then only increments a reference count.
+/// Many responses can [share](FieldBlock::share) the bytes of a block. Cloning the block then only increments a
+/// reference count.
 #[derive(Debug, Clone, Default)]
 pub struct FieldBlock {
     lines: Lines,
@@ -42,7 +43,7 @@ impl Default for Lines {
     }
 }
 
-/// The number of bytes to reserve for a value, which is enough for most values.
+/// The number of bytes that are reserved for a value. Most values are not longer.
 const VALUE: usize = 48;
 
 /// The reason why a header field was refused.
@@ -87,8 +88,7 @@ impl From<InvalidHeader> for std::io::Error {
 /// True if all of the bytes are allowed in a field value: visible characters, SP, HTAB and bytes above 0x7f (RFC 9110
 /// section 5.5).
 pub(crate) fn is_field_value(value: &[u8]) -> bool {
-    // The loop does not stop at the first invalid byte. Without an early exit the loop is vectorised, and nearly all
-    // values are valid.
+    // The loop does not stop at the first invalid byte, so that it can be vectorised. Nearly all values are valid.
     value.iter().fold(true, |valid, byte| valid & ((*byte >= 0x20) & (*byte != 0x7f) | (*byte == b'\t')))
 }
 
@@ -133,7 +133,7 @@ impl FieldBlock {
         if !is_field_value(&self.lines()[at..]) {
             return Err(InvalidHeader::Value(name.to_owned()));
         }
-        // The length of the name is compared first, because most names have none of these lengths.
+        // The length of the name is compared first, because most names differ in length from the names below.
         match name.len() {
             17 if name.eq_ignore_ascii_case("transfer-encoding") => Err(InvalidHeader::Framing(name.to_owned())),
             10 if name.eq_ignore_ascii_case("connection") => {
@@ -161,7 +161,7 @@ impl FieldBlock {
         }
     }
 
-    /// Adds a field whose value consists of numbers, dates and constant texts, and is therefore always valid.
+    /// Adds a field whose value is always valid, because it consists of numbers, dates and constants.
     ///
     /// # Panics
     /// Panics if the name or the formatted value is invalid, which is a bug in the caller.
@@ -173,7 +173,7 @@ impl FieldBlock {
 
     /// Appends all fields in `other` except `Connection`.
     pub(crate) fn append(&mut self, other: &FieldBlock) {
-        // If `other` is shared, cloning it copies no bytes.
+        // If the lines of `other` are shared, cloning them copies no bytes.
         if self.lines().is_empty() {
             self.lines = other.lines.clone();
         } else {
@@ -218,7 +218,7 @@ impl FieldBlock {
         })
     }
 
-    /// Makes clones cheap, because they share the bytes until one of them is changed.
+    /// Makes clones cheap: they share the bytes with this block until they are changed.
     pub fn share(mut self) -> FieldBlock {
         if let Lines::Owned(lines) = self.lines {
             self.lines = Lines::Shared(lines.into());
@@ -271,7 +271,7 @@ impl FieldBlock {
         }
     }
 
-    /// Stores the options of a `Connection` field. `close` takes precedence over `keep-alive`, regardless of their
+    /// Stores the option in a `Connection` field. `close` takes precedence over `keep-alive`, regardless of their
     /// order.
     fn set_connection(&mut self, value: &[u8]) -> Result<(), InvalidHeader> {
         for option in list_elements([value].into_iter()) {
@@ -287,7 +287,8 @@ impl FieldBlock {
     }
 }
 
-/// Parses a value of `Content-Length`. A second field is an error, even if both values are equal.
+/// Parses the value of `Content-Length`. `before` is the value of an earlier field. A second field is an error, even if
+/// both values are equal.
 fn parse_length(value: &[u8], before: Option<u64>) -> Result<u64, InvalidHeader> {
     let bad = || InvalidHeader::ContentLength(String::from_utf8_lossy(value).into_owned());
     // The digits are checked, because `parse` alone would accept a plus sign.

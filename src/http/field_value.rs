@@ -1,4 +1,4 @@
-//! The conversion between field values and `str`. Both directions use Latin-1, like Python's `http.server`.
+//! Converts text to field values and back. Both directions use Latin-1, like Python's `http.server`.
 //!
 //! The bytes in a field value are checked in `field_block`.
 
@@ -58,7 +58,8 @@ impl FieldValue for str {
 #[cold]
 fn append_latin1(text: &str, line: &mut Vec<u8>) -> Result<(), NotLatin1> {
     text.chars().try_for_each(|character| {
-        // The conversion must be checked. If truncated to eight bits, U+010D and U+010A would become CR and LF.
+        // The conversion must be checked, because truncation to eight bits would turn U+010D into CR and U+010A into
+        // LF.
         line.push(u8::try_from(character).map_err(|_| NotLatin1(character))?);
         Ok(())
     })
@@ -109,7 +110,7 @@ impl FieldValue for fmt::Arguments<'_> {
     }
 }
 
-/// Implements the trait for number types, which are written in decimal digits.
+/// Implements the trait for integer types, which are written in decimal digits.
 macro_rules! numbers {
     ($($number:ty)*) => {
         $(impl FieldValue for $number {
@@ -123,7 +124,8 @@ macro_rules! numbers {
 
 numbers! { i32 i64 u16 u32 u64 usize }
 
-/// Appends formatted text as Latin-1. The writer stores a rejected character, because `fmt::Error` cannot contain one.
+/// Appends formatted text as Latin-1. A character that is not in Latin-1 is stored here, because `fmt::Error` cannot
+/// contain it.
 struct Latin1Writer<'l> {
     line: &'l mut Vec<u8>,
     refused: Option<NotLatin1>,

@@ -2,15 +2,15 @@
 //!
 //! The request owns the bytes of the fields, and `http1` parses them.
 //!
-//! Invariant: `marks` has the bit of every name in `places`. It can have more bits, but never fewer.
+//! Invariant: the bit of every name in `places` is set in `marks`. Other bits can be set too.
 
 use super::Span;
 
-/// The positions of the header fields in the head of a request, in order, and a filter that contains their names.
+/// The positions of the header fields in the head of a request, in order, and a filter for their names.
 ///
 /// Most lookups are for fields that a request does not have, such as `Range` or `If-None-Match`. Therefore each name
-/// sets one bit in a word (a Bloom filter with one hash function). If the bit of a name is not set, no search is
-/// needed.
+/// sets one bit of `marks` (a Bloom filter with one hash function). If the bit of a name is not set, there is no such
+/// field, so no search is needed.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Fields {
     places: Vec<Field>,

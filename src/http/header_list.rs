@@ -1,7 +1,7 @@
 //! `HeaderList`: an owned list of header fields. It is used for requests that a client sends, for responses that it has
 //! received, and for trailer fields.
 //!
-//! The fields of a response that a server sends are in `field_block`. The meaning of a field does not matter here.
+//! The fields of a response that a server sends are in `field_block`. This module does not interpret fields.
 //!
 //! Invariant: `lines` contains only well-formed field lines (RFC 9110 section 5.5), each with its CRLF.
 
@@ -10,7 +10,7 @@ use std::fmt;
 
 use super::{Field, FieldValue, Fields, InvalidHeader, NotLatin1, RequestFields, Span, is_field_value, is_token};
 
-/// Header fields in order, including duplicates, and with names in their original spelling. Values are bytes.
+/// A list of header fields, which keeps their order, duplicates and the case of their names. Values are bytes.
 ///
 /// ```
 /// use serve_forever::http::HeaderList;
@@ -53,7 +53,7 @@ impl HeaderList {
         Ok(())
     }
 
-    /// Removes all fields with this name (case is ignored), and adds this field at the end.
+    /// Replaces all fields with this name (case is ignored) with one field at the end of the list.
     ///
     /// A proxy uses this for a field whose value must not come from the client:
     ///
@@ -86,7 +86,7 @@ impl HeaderList {
         }
     }
 
-    /// Adds a field that has already been checked.
+    /// Adds a field whose name and value have already been checked.
     pub(crate) fn push(&mut self, name: &[u8], value: &[u8]) {
         let start = self.lines.len();
         for part in [name, b": ", value, b"\r\n"] {

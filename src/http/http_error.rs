@@ -1,5 +1,5 @@
-//! An error with a status. If it is returned with `?`, it becomes the response to the request. The server renders the
-//! error page.
+//! An error with a status. When a service or a handler returns it, it becomes the response to the request. The server
+//! renders the error page.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -11,9 +11,9 @@ use super::{BadPath, FieldBlock, FieldValue, IntoStatus, InvalidHeader, Status};
 
 /// An error with the status of its error page.
 ///
-/// A service or a handler can return it, alone or as the source of another error. If it is returned before the head of
-/// the response has been sent, the client gets the server's error page with this status. For any other error, the
-/// client gets a 500.
+/// A service or a handler can return it, alone or as the source of another error. Unless the head of the response has
+/// already been sent, the client gets the server's error page with this status. For an error without an `HttpError`,
+/// the client gets a 500.
 ///
 /// ```
 /// use serve_forever::http::HttpError;
@@ -30,16 +30,16 @@ pub struct HttpError {
     page: HttpErrorPage,
 }
 
-/// The parts of an [`HttpError`] that determine its response, and at the same time the source of that error. Wrappers such as
-/// `anyhow::Error` hide the type of the wrapped error but not its source, so [`HttpError::find`] can find this type
-/// through such wrappers.
+/// The parts of an [`HttpError`] that determine its response. This type is also the [source](Error::source) of the
+/// `HttpError`: a wrapper such as `anyhow::Error` can hide the type of the error that it wraps, but not the source of
+/// that error, so [`HttpError::find`] finds this type in it.
 #[derive(Debug, Clone)]
 pub(crate) struct HttpErrorPage {
     pub(crate) status: Status,
     pub(crate) message: Option<Cow<'static, str>>,
     pub(crate) explain: Option<Cow<'static, str>>,
     pub(crate) fields: FieldBlock,
-    /// The cause is shared, because an `HttpError` can be cloned.
+    /// The cause is reference-counted, because an `HttpError` can be cloned.
     pub(crate) cause: Option<Arc<dyn Error + Send + Sync>>,
 }
 
@@ -58,7 +58,7 @@ impl HttpError {
         self
     }
 
-    /// Sets the explanation, a sentence that is shown only on the page.
+    /// Sets the explanation, a longer text that is shown only on the page.
     pub fn explain(mut self, explain: impl Into<Cow<'static, str>>) -> HttpError {
         self.page.explain = Some(explain.into());
         self
@@ -97,12 +97,13 @@ impl HttpError {
         self.page.status
     }
 
-    /// Returns the parts of this error that determine its response.
+    /// Extracts the parts that determine the response.
     pub(crate) fn into_page(self) -> HttpErrorPage {
         self.page
     }
 
-    /// Finds an `HttpError`: `error` itself or one of its sources. If there are several, the outermost one counts.
+    /// Finds an `HttpError`: `error` itself or one of its sources. If there are several, returns a copy of the
+    /// outermost one.
     ///
     /// ```
     /// use serve_forever::http::{HttpError, Status};
@@ -156,7 +157,7 @@ impl From<HttpError> for io::Error {
     }
 }
 
-/// Converts the error to an `HttpError` with status 400 and the text of the error as its message.
+/// Creates an error with status 400. The text of the path error becomes its message.
 impl From<BadPath> for HttpError {
     fn from(bad: BadPath) -> Self {
         HttpError::new(Status::BAD_REQUEST).message(bad.to_string())

@@ -24,11 +24,11 @@ pub enum Method {
     Put,
     /// Removes the target.
     Delete,
-    /// Establishes a tunnel, which origin servers do not support.
+    /// Establishes a tunnel. Origin servers do not support this method.
     Connect,
     /// Describes the communication options of the target.
     Options,
-    /// Performs a message loop-back test.
+    /// Performs a loop-back test: the response contains the request.
     Trace,
     /// Applies a partial modification to the target.
     Patch,
@@ -37,12 +37,12 @@ pub enum Method {
 }
 
 impl Method {
-    /// The method for a token. The caller must have checked that it is a token (see [`is_token`]).
+    /// The method with this name. `token` must be a token (see [`is_token`]).
     pub fn from_token(token: &str) -> Method {
         Method::from_bytes(token.as_bytes())
     }
 
-    /// The method for these bytes. The caller must have checked that they are a token, which is always ASCII.
+    /// The method with this name. `token` must be a token, so it is ASCII.
     pub(crate) fn from_bytes(token: &[u8]) -> Method {
         match token {
             b"GET" => Method::Get,
@@ -74,8 +74,8 @@ impl Method {
         }
     }
 
-    /// True for the nine methods that RFC 9110 and RFC 5789 define. The response to an unknown method is 501. The
-    /// response to a known method that a resource does not support is 405 (RFC 9110 section 9.1).
+    /// True for the nine methods that are defined in RFC 9110 and RFC 5789. The response to an unknown method is 501.
+    /// The response to a known method that a resource does not support is 405 (RFC 9110 section 9.1).
     pub fn is_standard(&self) -> bool {
         !matches!(self, Method::Other(_))
     }
@@ -100,7 +100,7 @@ pub const fn is_token_byte(byte: u8) -> bool {
         | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z')
 }
 
-/// The results of [`is_token_byte`] as a table, because the names of every request are checked.
+/// The results of [`is_token_byte`] as a table. Lookups must be fast, because all field names of a request are checked.
 const TOKEN_BYTES: [bool; 256] = {
     let (mut table, mut byte) = ([false; 256], 0);
     while byte < 256 {

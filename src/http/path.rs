@@ -1,4 +1,4 @@
-//! Decodes and normalises the path of a request target, in one place for all services that look up names.
+//! Decodes and normalises the path of a request target, for all services that use paths.
 //!
 //! The file system is not accessed, so the name in a `UrlPath` need not exist.
 
@@ -24,7 +24,7 @@ use super::{percent_decode, percent_encode_segment};
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UrlPath {
-    /// The segments, joined by single slashes, without leading and trailing slashes.
+    /// The decoded segments, joined by single slashes, without leading and trailing slashes.
     joined: Vec<u8>,
     trailing_slash: bool,
     /// The segments of [`UrlPath::route`], joined by NUL, because no path contains NUL. `None` if they are the same as
@@ -64,7 +64,7 @@ impl UrlPath {
             return Err(BadPath::Nul);
         }
         let mut joined = Vec::with_capacity(decoded.len());
-        // This is always overwritten, because even an empty path is split into one (empty) segment.
+        // The loop always overwrites this value, because even an empty path has one (empty) segment.
         let mut trailing_slash = true;
         for segment in decoded.split(|byte| *byte == b'/') {
             // A path that ends in a dot segment names a directory, like one that ends in a slash.
@@ -80,8 +80,7 @@ impl UrlPath {
                 }
             }
         }
-        // Most paths have the same segments before and after they are decoded, so `route` does not need to split them
-        // again.
+        // Most paths contain no encoded slash and are UTF-8. Then `route` can split `joined`.
         let slashes = |path: &[u8]| memchr::memchr_iter(b'/', path).count();
         let has_encoded_slash = slashes(raw) != slashes(&decoded);
         let differs = has_encoded_slash || std::str::from_utf8(&joined).is_err();
@@ -130,7 +129,7 @@ impl UrlPath {
         bytes_path(&self.joined)
     }
 
-    /// The bytes of [`UrlPath::relative`].
+    /// The same path as [`UrlPath::relative`], as bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.joined
     }
@@ -151,7 +150,7 @@ impl UrlPath {
         base.split('/').filter(|segment| !segment.is_empty()).all(|segment| segments.next() == Some(segment.as_bytes()))
     }
 
-    /// True if this is the served directory itself.
+    /// True if the path has no segments, so that it names the served directory itself.
     pub fn is_root(&self) -> bool {
         self.joined.is_empty()
     }
@@ -202,7 +201,8 @@ fn bytes_path(bytes: &[u8]) -> &Path {
     Path::new(OsStr::from_bytes(bytes))
 }
 
-/// On systems where names are not bytes, a path that is not UTF-8 cannot name a file, so it is converted to U+FFFD.
+/// On systems where file names are not bytes, a path that is not UTF-8 cannot name a file. It becomes the single
+/// character U+FFFD.
 #[cfg(not(unix))]
 fn bytes_path(bytes: &[u8]) -> &Path {
     Path::new(OsStr::new(std::str::from_utf8(bytes).unwrap_or("\u{fffd}")))

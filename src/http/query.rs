@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-/// The decoded pairs of a query or a form, in order. An empty part is skipped; a part without `=` has an empty value.
+/// The decoded pairs of a query or a form, in order. Empty parts between two `&` are skipped. A part without `=` is a
+/// name with an empty value.
 pub(crate) fn query_pairs(query: &[u8]) -> Vec<(String, String)> {
     let parts = query.split(|byte| *byte == b'&').filter(|part| !part.is_empty());
     let pair = |part: &[u8]| {

@@ -12,11 +12,11 @@ use super::{
 };
 use crate::tls_info::TlsInfo;
 
-/// A request: its line, its header fields, the address of its client and the time at which it was read.
+/// A request: its request line, its header fields, the addresses of client and server, and the time of its arrival.
 ///
-/// It owns a copy of its head, so it can outlive the input buffer. Connections reuse one `Request`, so that the
-/// requests on a persistent connection need no allocation. The body is not part of the request: a service gets it
-/// through [`Upstream::feed`](crate::service::Upstream::feed).
+/// A `Request` owns a copy of its head, so it can outlive the input buffer. A connection reuses one `Request`, so that
+/// further requests on a persistent connection need no allocation. The body is not part of the request: a service gets
+/// it through [`Upstream::feed`](crate::service::Upstream::feed).
 #[derive(Debug, Clone)]
 pub struct Request {
     pub(crate) method: Method,
@@ -29,7 +29,7 @@ pub struct Request {
     pub(crate) authority: Option<Span>,
     pub(crate) fields: Fields,
     pub(crate) body: BodyLength,
-    /// The constraints on the response. `None` unless the whole head has been read and is valid.
+    /// The constraints on the response. `None` if the head is not complete or not valid.
     pub(crate) constraints: Option<ResponseConstraints>,
     pub(crate) peer: SocketAddr,
     pub(crate) local: SocketAddr,
@@ -50,15 +50,15 @@ pub enum BodyLength {
 }
 
 impl BodyLength {
-    /// True if no byte of a body follows the head.
+    /// True if there is no body, or a body of length 0.
     pub fn is_empty(self) -> bool {
         matches!(self, BodyLength::None | BodyLength::Known(0))
     }
 }
 
 impl Default for Request {
-    /// An empty request from an unspecified address, to be filled by a connection. Its arrival time is the current
-    /// time.
+    /// Creates an empty request, which a connection then fills. The addresses are unspecified, and the arrival time is
+    /// the current time.
     fn default() -> Self {
         let unspecified = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
         Request {
@@ -99,7 +99,7 @@ impl Request {
 
     /// The request line without its CRLF, as the client sent it, like Python's `requestline`.
     ///
-    /// It is empty if the line was longer than the limit.
+    /// It is empty if the client's line was longer than [`Limits::request_line`](crate::Limits::request_line).
     pub fn request_line(&self) -> &[u8] {
         self.line.slice(&self.head)
     }
@@ -231,8 +231,8 @@ impl Request {
         self.local
     }
 
-    /// The time at which the turn of the loop began in which this request was read. All requests in a turn have the
-    /// same time, so a service that performs a check once per turn can compare this time.
+    /// The arrival time of the request, which is the beginning of the turn of the loop in which it was read. It is the
+    /// same for all requests of a turn, so a service can compare it to perform a check only once per turn.
     pub fn arrived(&self) -> Instant {
         self.arrived
     }
@@ -277,7 +277,7 @@ impl Request {
 
     /// Makes `self` a copy of `other`, without allocating if the capacity is large enough.
     pub(crate) fn copy_from(&mut self, other: &Request) {
-        // All fields are named here, so that a new field that is not copied causes a compile error.
+        // The pattern names all fields, so that a field that is added later and not copied here causes a compile error.
         let Request {
             method,
             version,
@@ -295,7 +295,7 @@ impl Request {
             arrived,
             tls,
         } = other;
-        // Cloning an unknown method allocates, so the method is kept if it is equal.
+        // Cloning an unknown method allocates, so an equal method is kept.
         if self.method != *method {
             self.method = method.clone();
         }
@@ -324,7 +324,7 @@ impl Request {
         self.constraints = None;
     }
 
-    /// Sets `path` and `query`, which are between `start` and `end` in the head.
+    /// Sets `path` and `query` from the part of the head between `start` and `end`.
     pub(crate) fn split_path(&mut self, start: usize, end: usize) {
         let question = memchr::memchr(b'?', &self.head[start..end]).map(|at| start + at);
         self.path = Span::new(start, question.unwrap_or(end));
@@ -358,7 +358,7 @@ impl RequestBuilder {
         self
     }
 
-    /// Builds the request, from an unspecified client and without a body.
+    /// Builds the request. It has no body, and its addresses are unspecified.
     ///
     /// # Panics
     /// Panics if the method or a field name is not a token.

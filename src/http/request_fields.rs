@@ -1,7 +1,6 @@
 //! A view of the header fields of a request.
 //!
-//! The bytes of the fields are in `request`, and their positions in `fields`. The meaning of a value does not matter
-//! here.
+//! The bytes of the fields are in `request`, and their positions in `fields`. This module does not interpret values.
 
 use std::borrow::Cow;
 

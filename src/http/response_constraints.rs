@@ -2,7 +2,7 @@
 //!
 //! The fields that the constraints are derived from are parsed in `http1/head/`.
 
-/// The properties of a request that determine the framing of its response, and whether the connection persists.
+/// The properties of a request that determine how its response is framed and whether the connection persists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct ResponseConstraints {
     /// True if the method is HEAD, so that the response has no body.
@@ -11,7 +11,7 @@ pub(crate) struct ResponseConstraints {
     pub(crate) is_http10: bool,
     /// Determines whether the connection can persist after the response.
     pub(crate) persistence: Persistence,
-    /// The requirement in the `Expect` field.
+    /// The expectation in the `Expect` field.
     pub(crate) expect: Expect,
 }
 
@@ -32,10 +32,10 @@ impl ResponseConstraints {
 /// The state of a connection after the response to a request (RFC 9112 sections 9.3 and 9.6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Persistence {
-    /// The connection ends, but the client may still send bytes: the rest of a body, or a pipelined request.
+    /// The connection closes, but the client may still send bytes: the rest of a body, or a pipelined request.
     #[default]
     Close,
-    /// The connection ends, and the client sends nothing more, because the request says `Connection: close` and has no
+    /// The connection closes, and the client sends nothing more, because the request has `Connection: close` and no
     /// body.
     LastRequest,
     /// The connection may persist.

@@ -1,7 +1,7 @@
 //! A range of bytes in the head of a request.
 //!
-//! A request owns its head as one buffer. Its line, target and fields are ranges in that buffer, so the head is copied
-//! once, and its parts need no allocations.
+//! A request stores its head in one buffer. Its request line, target and fields are ranges of that buffer, so the head
+//! is copied once, and its parts need no allocations.
 
 /// A range of bytes in a request's head. Each end is stored in four bytes, because a head is never longer than 4 GiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -20,7 +20,7 @@ impl Span {
         self.start as usize
     }
 
-    /// The bytes of the head in this range. Empty if the head is too short.
+    /// The bytes of the head in this range. Empty if the range is not within the head.
     pub(crate) fn slice(self, head: &[u8]) -> &[u8] {
         head.get(self.start as usize..self.end as usize).unwrap_or_default()
     }

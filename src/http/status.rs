@@ -27,7 +27,7 @@ pub enum StatusClass {
     Success,
     /// 3xx: further action is needed.
     Redirection,
-    /// 4xx: the request is invalid or cannot be fulfilled.
+    /// 4xx: the request is invalid, or the server cannot fulfil it.
     ClientError,
     /// 5xx: the server failed to fulfil a valid request.
     ServerError,
@@ -41,7 +41,7 @@ impl Status {
         if code >= 100 && code <= 999 { Some(Status(code)) } else { None }
     }
 
-    /// The three-digit number of the code.
+    /// The code as a number of three digits.
     pub const fn code(self) -> u16 {
         self.0
     }
@@ -82,7 +82,7 @@ macro_rules! statuses {
             $(#[doc = concat!("`", $code, " ", $phrase, "`: ", $description, ".")]
             pub const $name: Status = Status($code);)*
 
-            /// Every status with a name, in the order of the codes.
+            /// All statuses that have a name, in ascending order.
             pub const NAMED: &'static [Status] = &[$(Status::$name),*];
 
             fn texts(self) -> (&'static str, &'static str) {
@@ -187,7 +187,7 @@ impl TryFrom<u16> for Status {
     }
 }
 
-/// A status, given as a [`Status`] or as a number.
+/// A value that can be converted to a status: a [`Status`] or a number.
 pub trait IntoStatus {
     /// Converts the value to a [`Status`].
     ///

@@ -10,10 +10,10 @@ use std::fmt;
 /// other major versions; the response to them is 505.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Version {
-    /// HTTP/1.0: one request per connection, unless both sides agree to keep the connection open, no chunked coding,
-    /// and no 1xx responses.
+    /// HTTP/1.0: no chunked coding, no 1xx responses, and one request per connection unless both sides agree to keep
+    /// the connection open.
     Http10,
-    /// HTTP/1.1: connections persist, and bodies of unknown length are chunked.
+    /// HTTP/1.1: connections persist by default, and bodies of unknown length are chunked.
     #[default]
     Http11,
 }
