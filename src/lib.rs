@@ -1,7 +1,7 @@
 //! Python's `http.server` and `socketserver` as a single-threaded [mio] event loop.
 //!
-//! A [`RequestHandler`](handler::RequestHandler) is Python's `BaseHTTPRequestHandler`. Its methods are ordinary
-//! blocking code; while one of them waits, the loop serves other clients.
+//! A [`RequestHandler`](handler::RequestHandler) corresponds to Python's `BaseHTTPRequestHandler`. Its methods are
+//! ordinary blocking code. While one of them waits, the loop serves other clients.
 //!
 //! ```no_run
 //! use std::io::{self, Write};
@@ -34,7 +34,7 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Both are a [`Service`](service::Service). So is a closure that returns a response:
+//! Both run as a [`Service`](service::Service). A closure that returns a response is also a service:
 //!
 //! ```
 //! use serve_forever::{HttpServer, http::Request, http::Status, service::Response};
@@ -52,51 +52,51 @@
 //!
 //! | feature | default | adds |
 //! |---|---|---|
-//! | `cli` | yes | the program `serve-forever`: options, settings file, manual page, completions |
-//! | `cgi` | yes | `cgi`, scripts as a service; only on Linux |
-//! | `cookie` | yes | `handler::Cookies`, `Exchange::set_cookie` and the `cookie` crate: the cookies of a request and a response |
-//! | `client` | no | `client`, Python's `http.client`, and `cookiejar`; `docs/client.md` has Python's programs in Rust |
-//! | `client-tls` | no | `https` for `client`, with the roots of the system; implies `client` |
-//! | `webpki-roots` | no | Mozilla's roots for `client`, compiled in; implies `client-tls` |
+//! | `cli` | yes | the program `serve-forever`: options, configuration file, manual page, shell completions |
+//! | `cgi` | yes | `cgi`, a service that runs scripts; only on Linux |
+//! | `cookie` | yes | `handler::Cookies`, `Exchange::set_cookie` and the `cookie` crate: cookies in requests and responses |
+//! | `client` | no | `client`, Python's `http.client`, and `cookiejar`; `docs/client.md` shows Python programs and their counterparts in Rust |
+//! | `client-tls` | no | `https` for `client`, with the root certificates of the system; implies `client` |
+//! | `webpki-roots` | no | Mozilla's root certificates for `client`, compiled in; implies `client-tls` |
 //! | `public-suffix` | no | the public suffix list for `cookiejar`, compiled in; implies `client` |
-//! | `trace` | yes | `trace`, for watching the loop at work: `HttpServer::trace`, `HttpServer::explain`; part of `cli` |
+//! | `trace` | yes | `trace`, for observing the loop: `HttpServer::trace`, `HttpServer::explain`; implied by `cli` |
 //! | `harness` | yes | for benchmarks and test suites: `endpoints`, `faults`, server counters, and services that report them |
-//! | `idna` | no | hosts beyond ASCII for `client` and `cookiejar`; implies `client` |
+//! | `idna` | no | non-ASCII host names for `client` and `cookiejar`; implies `client` |
 //! | `load` | no | the program `load-forever`, a load generator |
 //! | `tls` | yes | TLS 1.2 and 1.3 for [`HttpServer`] and `socketserver::TcpServer`, and the `tls` module with its configuration |
 //! | `sandbox` | yes | the `--sandbox` option of the program; implies `cli` |
 //!
 //! A program that needs only the library sets `default-features = false`.
 //!
-//! The `internals` feature makes the modules of the engine public for tests, fuzz targets and benchmarks.
+//! The `internals` feature makes internal modules public, such as the loop, for tests, fuzz targets and benchmarks.
 //!
 //! # Panics
 //!
-//! A panic in a handler, in a service or in work that a handler has offloaded is caught: its client gets a 500
-//! response, or a cut connection if the response has begun. The panic message is logged, and all other clients are
-//! still served. A handler that has panicked is dropped with its connection.
+//! A panic in a handler, in a service or in work that a handler has offloaded is caught. The client gets a 500
+//! response, or the connection is closed if the response has already begun. The panic message is logged, and all other
+//! clients are still served. A handler that has panicked is dropped with its connection.
 //!
 //! With `panic = "abort"` in a program's profile, a panic ends the process with all of its connections. The process
 //! also ends if a handler ignores the error that reports a disconnected client and waits again, because the loop then
-//! unwinds the handler's stack. This means that a client can end the process by disconnecting. The setting makes the
+//! unwinds the handler's stack. In such a program, a client can end the process by disconnecting. The setting makes a
 //! program smaller, but do not use it in a program with handlers, unless a supervisor restarts the program and clients
 //! retry.
 //!
 //! # Examples
 //!
-//! Each is a complete program in the `examples` folder of the repository:
+//! Each example is a complete program in the `examples` folder of the repository:
 //!
 //! | example | shows |
 //! |---|---|
 //! | `hello`, `routes`, `addition` | a page; paths with a variable part; JSON |
-//! | `echo`, `count_upload`, `upload_form` | bodies of requests: whole, as a stream, multipart |
-//! | `deferred`, `generate` | responses that wait, and that are made while they are sent |
-//! | `cookies`, `error_page`, `rickroll` | cookies; error pages of the program; methods of the program |
-//! | `basic_auth`, `cors_files` | files with passwords ([`BasicAuth`](files::BasicAuth) is for handlers), and for scripts of other sites |
+//! | `echo`, `count_upload`, `upload_form` | request bodies: read as a whole; read as a stream; multipart |
+//! | `deferred`, `generate` | a response that is sent later; a response that is generated while it is being sent |
+//! | `cookies`, `error_page`, `rickroll` | cookies; a custom error page; a custom method |
+//! | `basic_auth`, `cors_files` | files that need a password ([`BasicAuth`](files::BasicAuth) is for handlers); files that scripts of other sites may read |
 //! | `websocket_echo`, `websocket_chat`, `live_reload` | WebSocket; handlers that wait for each other; server-sent events |
-//! | `line_echo`, `udp_upper` | servers below HTTP |
-//! | `reverse_proxy`, `gateway` | handlers that ask other servers: streamed both ways; several at once |
-//! | `fetch`, `mirror`, `jar` | programs that are clients: one request; a folder with its subfolders; cookies |
+//! | `line_echo`, `udp_upper` | servers for other protocols, over TCP and UDP |
+//! | `reverse_proxy`, `gateway` | handlers that send requests to other servers: both bodies streamed; several servers at once |
+//! | `fetch`, `mirror`, `jar` | clients: one request; a folder with its subfolders; a cookie jar |
 //!
 //! # Versions
 //!
@@ -109,22 +109,23 @@
 //! purpose and its boundaries. `cargo doc --open --features internals` also shows the documentation of 2 to 6.
 //!
 //! 1. `buffer`: the bytes between a socket and a protocol.
-//! 2. `session`: the interface between the loop and its sessions: readiness in, the next step out.
+//! 2. `session`: the interface between the loop and its sessions. The loop passes in readiness; a session returns its
+//!    next step.
 //! 3. `reactor`: the loop: sleep, mark, accept, run, reap.
 //! 4. `transport`: byte streams that do not block.
-//! 5. `connection`: one client of an HTTP server: fill, advance, flush.
-//! 6. `http1`: HTTP/1.x without I/O: bytes in, events out; two state machines.
+//! 5. `connection`: one connection of an HTTP server: fill, advance, flush.
+//! 6. `http1`: HTTP/1.x without I/O: two state machines, for server and client, that turn received bytes into events.
 //! 7. [`service`]: the interface between a connection and the code that produces responses.
-//! 8. [`files`] and `cgi`: a directory as a service, and scripts as a service.
-//! 9. [`handler`] and `socketserver`: handlers on coroutines, for HTTP and below it.
+//! 8. [`files`] and `cgi`: services that serve a directory and run scripts.
+//! 9. [`handler`] and `socketserver`: handlers on coroutines, for HTTP and for other protocols.
 //!
-//! [`cookies`], `cookiejar` and `client` are Python's `http.cookies`, `http.cookiejar` and `http.client`; the server does not
-//! need them.
+//! [`cookies`], `cookiejar` and `client` correspond to Python's `http.cookies`, `http.cookiejar` and `http.client`. The
+//! server does not need them.
 //!
-//! [`http`] has the types of messages, and [`log`](mod@log) a log that does not block. [`HttpServer`] and [`EventLoop`]
-//! connect the modules.
+//! [`http`] contains the data types of messages, and [`log`](mod@log) a log that does not block. [`HttpServer`] and
+//! [`EventLoop`] connect the modules.
 
-// Without `internals`, items that only tests, fuzz targets and benchmarks use would be reported as unused. A build with
+// Without `internals`, the compiler would report items that only tests, fuzz targets and benchmarks use. A build with
 // the feature still reports dead private code.
 #![cfg_attr(not(feature = "internals"), allow(dead_code, unused_imports))]
 

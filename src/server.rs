@@ -32,7 +32,8 @@ pub use reload::Reload;
 use sessions::HttpSessions;
 use watch::{PreparedRun, Watch, WatchedServer};
 
-/// An HTTP server on one thread, like Python's `HTTPServer`, or its `ThreadingHTTPServer` without the threads.
+/// An HTTP server that runs on one thread, like Python's `HTTPServer`, and serves many clients at the same time, like
+/// Python's `ThreadingHTTPServer`.
 ///
 /// ```
 /// use serve_forever::{HttpServer, http::Request, service::Response};
@@ -79,11 +80,11 @@ impl HttpServer {
         HttpServer::from_listeners(vec![ListenOptions::http().bind(addresses)?])
     }
 
-    /// Binds all of these addresses.
+    /// Binds all of these addresses, with the options of [`ListenOptions::http`].
     ///
     /// # Errors
-    /// Returns an error if one of the addresses cannot be bound. The error names this address. The other addresses do
-    /// not stay bound.
+    /// Returns an error if one of the addresses cannot be bound. The error names this address, and the addresses that
+    /// were bound before it are released.
     pub fn bind_all(addresses: &[SocketAddr]) -> io::Result<HttpServer> {
         let options = ListenOptions::http();
         HttpServer::from_listeners(addresses.iter().map(|address| options.bind(address)).collect::<Result<_, _>>()?)
@@ -121,7 +122,7 @@ impl HttpServer {
         })
     }
 
-    /// The address of the first listener, with the actual port number if port 0 was bound.
+    /// The address of the first listener. If port 0 was bound, it contains the port that the system has chosen.
     pub fn server_address(&self) -> SocketAddr {
         self.address
     }
@@ -136,8 +137,8 @@ impl HttpServer {
         self.core.stopper()
     }
 
-    /// The number of responses that were incomplete at the end of the last run, because
-    /// [`Limits::grace`](crate::Limits::grace) had passed or the run ended immediately.
+    /// The number of responses that were cut short at the end of the last run, because
+    /// [`Limits::grace`](crate::Limits::grace) had passed or the run was ended immediately.
     pub fn cut_responses(&self) -> usize {
         self.core.cut_responses()
     }
@@ -169,7 +170,7 @@ impl HttpServer {
         self.prepare(true)?.handle_request(timeout)
     }
 
-    /// Prepares a run: lends this server's acceptors and hooks to the loop. If `once` is true, sessions close after
+    /// Prepares a run: creates this server's acceptors and hooks for the loop. If `once` is true, sessions close after
     /// their first response.
     fn prepare(&mut self, once: bool) -> io::Result<PreparedRun<'_>> {
         if self.listeners.iter().all(Option::is_none) {
@@ -192,7 +193,8 @@ impl HttpServer {
         self.state.log.borrow().is_on()
     }
 
-    /// Splits the server into its loop, its acceptors and hooks for a run, and its recorder if `watched` is true.
+    /// Borrows the parts of the server for a run: its loop, its acceptors and hooks, and its recorder if `watched` is
+    /// true.
     fn split(&mut self, once: bool, watched: bool) -> PreparedRun<'_> {
         let addresses = self.server_addresses();
         let watch = if watched { self.watch.begin_run(&addresses) } else { Watch::default() };
@@ -266,7 +268,7 @@ impl fmt::Debug for HttpServer {
     }
 }
 
-/// The response that Python's handler sends if it has no `do_` method for the request.
+/// The response of Python's handler if it has no `do_` method for the method of the request.
 fn unsupported(request: &Request) -> Response {
     let method: String = request.method().as_str().chars().take(64).collect();
     Response::error(Status::NOT_IMPLEMENTED).message(format!("Unsupported method ('{method}')"))

@@ -1,9 +1,9 @@
 //! The interface between a connection, which speaks HTTP, and the code that responds to requests.
 //!
 //! A connection calls a [`Service`] once for each request, as soon as the head is complete. The service returns a
-//! [`Response`], or an [`Upstream`] that receives the body and responds later. The body of a response is bytes, a slice
-//! of a file, or a [`Source`] that is read when the client can accept more. Framing, sending and logging are the
-//! connection's task.
+//! [`Response`], or an [`Upstream`] that receives the body and responds later. The body of a response consists of
+//! bytes, is a section of a file, or comes from a [`Source`] that is read whenever the client can accept more. The
+//! connection frames, sends and logs the response.
 //!
 //! When the client disconnects, the connection drops the `Upstream` or the `Source`. There is no other form of
 //! cancellation.
@@ -43,7 +43,7 @@ pub(crate) use fault::{CutEnd, CutPoint, FaultKind, WireEffect};
 /// The code that responds to requests.
 ///
 /// A closure that takes a `&Request` and returns a [`Response`] is a service. It may return a `Result`, so that its
-/// code can use `?`: see [`Response::failure`] for the response to an error.
+/// code can use `?`; see [`Response::failure`] for the response in case of an error.
 ///
 /// ```
 /// use serve_forever::http::{HttpError, Request};
@@ -66,8 +66,8 @@ pub trait Service {
     ///
     /// This runs on the loop's only thread, so no other client is served in the meantime.
     ///
-    /// A call that takes longer than [`HttpServer::stuck_after`](crate::HttpServer::stuck_after) is named on standard
-    /// error.
+    /// If a call takes longer than [`HttpServer::stuck_after`](crate::HttpServer::stuck_after), the request line is
+    /// written to standard error.
     fn call(&self, request: &Request) -> Reply;
 
     /// Calls [`Service::call`] with a watchdog that names the request if the call blocks the loop. A service whose
@@ -91,31 +91,31 @@ pub trait Service {
         None
     }
 
-    /// Called when the loop has ended and all connections are closed. The service must finish all work that it would
-    /// otherwise have left to further turns of the loop. The loop may run again later.
+    /// Called when the loop has ended and all connections are closed. The service must finish all remaining work,
+    /// because no further turn follows. The loop may run again later.
     ///
     /// The default implementation does nothing. A service that wraps another one must pass the call on.
     fn after_run(&self, note: &mut LogCallback<'_>) {
         _ = note;
     }
 
-    /// Creates a service for one connection. This is for services that keep state between the requests of a connection.
-    /// Called before the first request of each connection; the result is dropped when the connection ends. If this
-    /// returns `None`, requests on the connection go to this service itself. `server_name` is the value of the `Server`
+    /// Creates a service for one connection, if the service keeps state between the requests of a connection. Called
+    /// before the first request of each connection. The new service is dropped when the connection ends. If the result
+    /// is `None`, requests on the connection go to this service itself. `server_name` is the value of the `Server`
     /// field, or empty if the field is omitted.
     fn connect(&self, server_name: &str) -> Option<Box<dyn Service>> {
         _ = server_name;
         None
     }
 
-    /// Calls `note` with each new line for the server's log. The connection calls this method on the service that
-    /// [`Service::connect`] has returned, each time that service or its upstream has run.
+    /// Calls `note` with each new line for the server's log. A connection calls this method on the service that
+    /// [`Service::connect`] has returned, whenever that service or its upstream has run.
     fn take_notes(&self, note: &mut dyn FnMut(&str)) {
         _ = note;
     }
 
-    /// True if the connection that is being accepted must never be read from. This is for testing clients. A service
-    /// that wraps another one must pass the call on. `is_loopback` is true if only this machine can reach the listener.
+    /// True if the connection that is being accepted must never be read from, to test its client. A service that wraps
+    /// another one must pass the call on. `is_loopback` is true if only this machine can reach the listener.
     #[cfg(feature = "harness")]
     #[doc(hidden)]
     fn next_is_deaf(&self, is_loopback: bool) -> bool {
@@ -176,7 +176,7 @@ where
     }
 }
 
-/// The reply of a service to a request.
+/// The result of a call to a service.
 #[derive(Debug)]
 pub enum Reply {
     /// A response. The body of the request is discarded.
@@ -207,9 +207,9 @@ impl<U: Upstream + 'static> From<Box<U>> for Reply {
     }
 }
 
-/// Receives the body of a request and produces its response: a running handler, or a CGI child.
+/// Receives the body of a request and produces its response. Examples are a running handler and a CGI script.
 pub trait Upstream {
-    /// True if the upstream wants the body, or more of it. While this is false, the connection does not read from the
+    /// True if the upstream accepts bytes of the body now. While this is false, the connection does not read from the
     /// client. A client that sent `Expect: 100-continue` receives 100 once the upstream wants the body (RFC 9110
     /// section 10.1.1).
     fn wants_body(&self) -> bool {
@@ -231,48 +231,49 @@ pub trait Upstream {
     /// the length of `body` means that the upstream accepts no more at the moment.
     ///
     /// # Errors
-    /// An error ends the exchange in the same way as one of [`Upstream::poll`].
+    /// An error ends the exchange in the same way as an error from [`Upstream::poll`].
     fn feed(&mut self, body: &[u8]) -> io::Result<usize>;
 
     /// Called once when the body is complete, even if it is empty, unless the client disconnects first.
     ///
     /// # Errors
-    /// An error ends the exchange in the same way as one of [`Upstream::poll`].
+    /// An error ends the exchange in the same way as an error from [`Upstream::poll`].
     fn end(&mut self) -> io::Result<()>;
 
     /// Returns the response once it is available. Called immediately after the service has returned this upstream, and
     /// then after every event of a source that is registered with `registrar`, until this returns a response.
     ///
     /// # Errors
-    /// If this returns an error, the client receives a 502, and the error's text is logged.
+    /// If this returns an error, the client receives a 502 response, and the text of the error is logged.
     fn poll(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>>;
 
     /// Called in every step of a connection that has switched to another protocol ([`Body::Upgrade`]). The two
-    /// directions of that protocol are independent of each other, so this is called even while the client accepts no
-    /// bytes and the source is not read.
+    /// directions of that protocol are independent of each other, so this method is called even while the client
+    /// accepts no bytes and the source is not read.
     ///
     /// # Errors
-    /// An error ends the input of the other protocol.
+    /// After an error, the upstream is dropped, so it receives no more bytes from the client.
     fn step_upgraded(&mut self) -> io::Result<()> {
         Ok(())
     }
 
     /// Takes an interim response to send before the response (RFC 9110 section 15.2), such as 103 with links that the
     /// client can already fetch (RFC 8297). Called after every [`Upstream::poll`] until it returns `None`. An interim
-    /// response is omitted if its status is 101 or not an interim status, if the client uses HTTP/1.0, or if it does
-    /// not accept output.
+    /// response is omitted if its status is 101 or not an interim status, if the client uses HTTP/1.0, or if the client
+    /// does not accept output at the moment.
     fn take_interim(&mut self) -> Option<(Status, FieldBlock)> {
         None
     }
 
-    /// The time at which [`Upstream::poll`] must be called even if there is no event; `None` if there is no such time.
+    /// The time at which [`Upstream::poll`] must be called even if there is no event. `None`, the default, means that
+    /// there is no such time.
     fn deadline(&self) -> Option<Instant> {
         None
     }
 
-    /// Takes the fault with which the response of the last [`Upstream::poll`] is sent. Faults are for testing clients.
-    /// This is the only way in which a service can make a connection violate HTTP, and only this crate can create a
-    /// fault.
+    /// Takes the fault to inject into the response that the last [`Upstream::poll`] has returned. Faults are for
+    /// testing clients. This is the only way in which a service can make a connection violate HTTP, and only this crate
+    /// can create a fault.
     #[cfg(feature = "harness")]
     #[doc(hidden)]
     fn take_fault(&mut self) -> Option<Fault> {
@@ -286,17 +287,17 @@ impl fmt::Debug for dyn Upstream + '_ {
     }
 }
 
-/// A body that is produced while it is sent.
+/// A body that is generated while it is being sent.
 pub trait Source {
-    /// Writes the next bytes into `buf` and returns their number. Returning 0 means the end of the body, and
-    /// `WouldBlock` means that no bytes are available yet.
+    /// Writes the next bytes of the body into `buf` and returns the number of bytes written. Returning 0 means the end
+    /// of the body, and `WouldBlock` means that no bytes are available yet.
     ///
-    /// A source that returns `WouldBlock` must come from an [`Upstream`] whose registrar wakes the connection. It must
-    /// fail once that upstream is dropped, because no time limit ends the wait for a source. A source that has used up
-    /// its share of a turn returns `Interrupted`. It is then read again in the next turn.
+    /// A source that returns `WouldBlock` must come from an [`Upstream`] whose registrar wakes the connection. The
+    /// source must return another error once that upstream has been dropped, because no time limit ends the wait for a
+    /// source. A source that has used up its share of a turn returns `Interrupted`, and is read again in the next turn.
     ///
     /// # Errors
-    /// Any other error closes the connection, because the response has already begun and cannot be completed.
+    /// Any other error closes the connection, because the response has begun and cannot be completed.
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize>;
 
     /// Takes the trailer fields of the body (RFC 9110 section 6.5). Called once, after the end of the body. The fields
@@ -310,23 +311,23 @@ pub trait Source {
 #[derive(Default)]
 #[non_exhaustive]
 pub enum Body {
-    /// No bytes.
+    /// A body of length 0.
     #[default]
     Empty,
     /// Bytes that are owned by this response, or that are part of the program.
     Bytes(Cow<'static, [u8]>),
-    /// Bytes that many responses share, such as a small file kept in memory.
+    /// Bytes that several responses share, such as a small file that is kept in memory.
     Shared(Arc<[u8]>),
     /// A section of a file. If the system supports it, the section is sent without being copied into the program.
     File(FileSlice),
-    /// Bytes that are produced while they are sent. The body is chunked unless the head has a `Content-Length`. For
-    /// HTTP/1.0, it is close-delimited instead.
+    /// Bytes that are generated while they are being sent. Unless the head has a `Content-Length`, the body is chunked,
+    /// or close-delimited for an HTTP/1.0 client.
     Stream(Box<dyn Source>),
-    /// Bytes of another protocol, after a response with status 101 to a request that asked for that protocol (RFC 9110
-    /// section 7.8). The response must come from an [`Upstream`] and have an `Upgrade` field. After that, the bytes
-    /// from the client are passed to [`Upstream::feed`] unchanged, and a call to [`Upstream::end`] means that the
-    /// client has closed its sending side, or that the server is stopping. When the source ends, the connection is
-    /// closed.
+    /// Bytes of another protocol, which follow a response with status 101 to a request that asked for that protocol
+    /// (RFC 9110 section 7.8). The response must come from an [`Upstream`] and have an `Upgrade` field. After the
+    /// response, the bytes from the client are passed to [`Upstream::feed`] unchanged. A call to [`Upstream::end`] then
+    /// means that the client has shut down its sending side, or that the server is stopping. When the source ends, the
+    /// connection is closed.
     Upgrade(Box<dyn Source>),
 }
 
@@ -344,7 +345,7 @@ impl fmt::Debug for Body {
 }
 
 impl Body {
-    /// The length of the body in bytes; `None` if it is not known before the body is read.
+    /// The length of the body in bytes. `None` if it is known only after the body has been read.
     pub fn length(&self) -> Option<u64> {
         match self {
             Body::Empty => Some(0),
@@ -359,10 +360,10 @@ impl Body {
 /// A section of an open file.
 #[derive(Debug, Clone)]
 pub struct FileSlice {
-    /// The file. Other responses may read it too, so its own offset is not used.
+    /// The file. Other responses may read the same file at the same time, so its cursor is not used.
     pub file: Arc<File>,
     /// The offset of the first byte in the file.
     pub offset: u64,
-    /// The number of bytes in the section. If the file has become shorter, the connection is closed early.
+    /// The number of bytes in the section. If the file turns out to be shorter, the connection is closed early.
     pub length: u64,
 }

@@ -19,8 +19,8 @@ use crate::transport::Pace;
 use crate::watchdog::Watchdog;
 
 impl HttpServer {
-    /// Sets the service that produces the responses: a [`Service`](crate::service::Service), or a closure whose
-    /// argument is a request and which returns a [`Response`](crate::service::Response) or a `Result`.
+    /// Sets the service that produces the responses: a [`Service`](crate::service::Service), or a closure that takes a
+    /// request and returns a [`Response`](crate::service::Response) or a `Result`.
     ///
     /// ```
     /// use serve_forever::{HttpServer, http::Request, service::Response};
@@ -65,8 +65,8 @@ impl HttpServer {
     }
 
     /// Adds `Strict-Transport-Security` with this duration to all responses over TLS, including errors. Browsers then
-    /// use only HTTPS for this host (RFC 6797). A duration of zero cancels this for the host. If it is `None`, the
-    /// default, the field is omitted.
+    /// use only HTTPS for this host (RFC 6797). With a duration of zero, browsers may use HTTP for this host again.
+    /// With `None`, the default, the field is omitted.
     #[cfg(feature = "tls")]
     pub fn hsts(self, max_age: Option<Duration>) -> HttpServer {
         self.state.set_hsts(max_age);
@@ -101,8 +101,7 @@ impl HttpServer {
         Ok(self)
     }
 
-    /// Sets the template for the bodies of error responses, like Python's `error_message_format` and
-    /// `error_content_type`.
+    /// Sets the page for error responses, like Python's `error_message_format` and `error_content_type`.
     pub fn error_page(mut self, page: impl ErrorPage + 'static) -> HttpServer {
         self.state.error_page = Box::new(page);
         self
@@ -114,10 +113,10 @@ impl HttpServer {
         self
     }
 
-    /// Sets how long a call to the service may run before its request line is written to standard error, while the call
-    /// is still running. Default: 5 seconds. No other client is served during a call. The check is done by a thread
-    /// that exists only while there are requests. This setting does not apply to
-    /// [`FileService`](crate::files::FileService); for handlers, use [`Handlers::stuck_after`].
+    /// Sets how long a call to the service may run before the request line is written to standard error. Default: 5
+    /// seconds. No other client is served during a call. A separate thread checks this. It exists only while there are
+    /// requests. This setting does not apply to [`FileService`](crate::files::FileService); for handlers, use
+    /// [`Handlers::stuck_after`].
     pub fn stuck_after(mut self, time: Duration) -> HttpServer {
         self.state.watchdog = Some(Watchdog::new(time));
         self
@@ -187,9 +186,8 @@ impl HttpServer {
         self
     }
 
-    /// Sets a callback that is called as soon as it is certain that the run will end: when the server begins to drain,
-    /// at the beginning of [`Lifetime::lame_duck`], or before an immediate end. It is called once per run, between two
-    /// turns.
+    /// Sets a callback that is called as soon as the run is certain to end: when the server begins to drain, at the
+    /// beginning of [`Lifetime::lame_duck`], or before an immediate end. It is called once per run, between two turns.
     pub fn on_stopping(mut self, stopping: impl FnMut() + Send + 'static) -> HttpServer {
         self.on_stopping = Some(Box::new(stopping));
         self
@@ -215,7 +213,7 @@ impl HttpServer {
 
     /// Makes the server and its companion count their activity. The same counters can be passed to a
     /// [`StatisticsService`](crate::statistics::StatisticsService). In an [`EventLoop`](crate::EventLoop), connections
-    /// and turns are not counted, because all of its servers share them.
+    /// and turns are not counted, because they belong to the loop and not to one of its servers.
     #[cfg(feature = "harness")]
     pub fn statistics(mut self, statistics: Arc<Statistics>) -> HttpServer {
         if let Some(companion) = &mut self.companion {
@@ -225,15 +223,15 @@ impl HttpServer {
         self
     }
 
-    /// Stops the server, like [`Stopper::stop`](crate::Stopper::stop), when this pipe or socket is at EOF or broken.
-    /// This usually means that the process at the other end has exited. Bytes that arrive on it are discarded.
+    /// Stops the server, like [`Stopper::stop`](crate::Stopper::stop), when this pipe or socket reports EOF or an
+    /// error. This usually means that the process at the other end has exited. Bytes that arrive on it are discarded.
     #[cfg(unix)]
     pub fn stop_at_end_of(mut self, input: impl Into<std::os::fd::OwnedFd>) -> HttpServer {
         self.core.stop_at_end_of(input.into());
         self
     }
 
-    /// Sets a predicate for client addresses. A connection for which it returns false is closed without sending a byte.
+    /// Sets a predicate for client addresses. If it returns false, the connection is closed without sending a byte.
     pub fn verify_request(mut self, verify: impl Fn(SocketAddr) -> bool + Send + 'static) -> HttpServer {
         self.verify_request = Some(Box::new(verify));
         self
@@ -241,7 +239,7 @@ impl HttpServer {
 
     /// Makes every connection read and write only a few bytes at a time, and pause between reads and writes. Use it to
     /// test services and clients with messages that are split at any position, and to watch the loop. Timeouts are not
-    /// changed. A pace without limits changes nothing.
+    /// changed. A pace that limits neither reads nor writes has no effect.
     pub fn pace(mut self, pace: Pace) -> HttpServer {
         let is_limited = pace.max_read.is_some() || pace.max_write.is_some();
         self.pace = Some(pace).filter(|_| is_limited);
@@ -249,9 +247,10 @@ impl HttpServer {
     }
 
     /// Runs another server on the loop of this one, for example one that redirects to it. The companion starts and ends
-    /// together with this server, and keeps its address, service, log and limits, as in an
-    /// [`EventLoop`](crate::EventLoop). The companion's own signals and callbacks have no effect.
-    /// [`handle_request`](HttpServer::handle_request) does not serve the companion.
+    /// together with this server, and keeps its address, service, log, limits and callbacks, as in an
+    /// [`EventLoop`](crate::EventLoop). The companion's own signals, [`stopper`](HttpServer::stopper),
+    /// [`lifetime`](HttpServer::lifetime) and trace have no effect. [`handle_request`](HttpServer::handle_request) does
+    /// not serve the companion.
     ///
     /// ```
     /// use serve_forever::{HttpServer, HttpsRedirect, http::Request, service::Response};
@@ -279,8 +278,8 @@ impl HttpServer {
         Ok(self)
     }
 
-    /// Closes the listeners when a run begins to drain, so that new connections are accepted by another process on the
-    /// same port and do not wait for this one. The server cannot be run again after that.
+    /// If true, the listeners are closed when a run begins to drain. New connections then go to another process that
+    /// listens on the same port, instead of waiting for this one. The server cannot be run again after such a run.
     pub fn release_on_drain(mut self, release: bool) -> HttpServer {
         self.release_on_drain = release;
         self

@@ -1,4 +1,5 @@
-//! The hooks of an HTTP server: code that runs between turns for its service, its log and the program's callbacks.
+//! The hooks of an HTTP server, which the loop calls between turns. They give time to the service and the log, and call
+//! the program's callbacks.
 
 use std::time::{Duration, SystemTime};
 
@@ -48,8 +49,8 @@ impl TurnHooks for HttpHooks<'_> {
         let mut write_line = |peer, text: &str| self.state.log.borrow_mut().message(peer, text, clock.wall);
         let service = self.state.with_service(|service| service.after_turn(clock.now, &mut write_line));
         let log = self.log.after_turn(clock);
-        // This is called last, so that the work of the turn has already been done: children have been reaped and log
-        // lines have been written.
+        // The callbacks come after the service and the log, so that the work of the turn has already been done:
+        // children have been reaped and log lines have been written.
         if let Some(actions) = &mut self.callbacks.service_actions {
             actions();
         }
@@ -58,7 +59,7 @@ impl TurnHooks for HttpHooks<'_> {
     }
 
     fn reload(&mut self) {
-        // This is called first, because the program may set another log.
+        // The callback comes before the log, because it may set another log.
         if let Some(on_reload) = &mut self.callbacks.on_reload {
             on_reload(&Reload::new(self.state));
         }
@@ -79,7 +80,8 @@ impl TurnHooks for HttpHooks<'_> {
     }
 }
 
-/// The hooks of a server that has counters. They also report dropped log lines and injected faults to the counters.
+/// The hooks of a server that has counters. They also copy the numbers of dropped log lines and injected faults to the
+/// counters.
 #[cfg(feature = "harness")]
 pub(super) struct MeteredHooks<'s> {
     pub(super) hooks: HttpHooks<'s>,

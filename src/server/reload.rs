@@ -1,4 +1,4 @@
-//! The part of a server that can be replaced while it runs.
+//! `Reload`, through which the settings of a server can be replaced while it runs.
 
 use std::fmt;
 use std::io;
@@ -67,12 +67,12 @@ impl<'s> Reload<'s> {
         Ok(self.0.set_server_name(name)?)
     }
 
-    /// Replaces the destination and the format of the server's log with those of `log`.
+    /// Makes the server's log use the destination and the format of `log`.
     pub fn set_log(&self, log: AccessLog) {
         self.0.log.borrow_mut().become_like(log);
     }
 
-    /// Writes a line without a client's address to the log.
+    /// Writes a line to the log. The line has no client address.
     pub fn message(&self, text: &str) {
         self.0.log.borrow_mut().message(None, text, SystemTime::now());
     }

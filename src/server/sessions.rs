@@ -1,5 +1,5 @@
-//! Creates sessions for accepted connections. This file decides which connections get a session, and of which type it
-//! is.
+//! Creates the sessions for accepted connections. This module decides which connections are refused, and chooses the
+//! type of each session.
 
 use std::net::SocketAddr;
 #[cfg(feature = "tls")]
@@ -31,10 +31,10 @@ pub(super) struct HttpSessions<'s> {
     watch: Watch<'s>,
     /// True if sessions close after their first response.
     once: bool,
-    /// The counters; `None` if the server has none.
+    /// The counters that connections update. `None` if the server has no counters.
     #[cfg(feature = "harness")]
     statistics: Option<&'s Arc<Statistics>>,
-    /// The scratch memory that TLS connections share for reading and writing.
+    /// The buffers that all TLS connections share for reading and writing.
     #[cfg(feature = "tls")]
     scratch: Rc<TlsScratch>,
 }
@@ -60,13 +60,13 @@ impl<'s> HttpSessions<'s> {
         }
     }
 
-    /// Sets the counters that the connections update; `None` if there are none.
+    /// Sets the counters that the connections update.
     #[cfg(feature = "harness")]
     pub(super) fn counted_by(self, statistics: Option<&'s Arc<Statistics>>) -> HttpSessions<'s> {
         HttpSessions { statistics, ..self }
     }
 
-    /// Creates the session for a connection that was accepted at `now`, or refuses the connection.
+    /// Creates the session for a connection that was accepted at `now`. Returns `None` if the connection is refused.
     pub(super) fn make(&self, stream: TcpStream, peer: SocketAddr, now: Instant) -> Option<Box<dyn Session + 's>> {
         if !self.verify.is_none_or(|verify| verify(peer)) {
             return None;
@@ -116,7 +116,7 @@ impl<'s> HttpSessions<'s> {
         TlsStream::accept(socket, config, Rc::clone(&self.scratch)).ok()
     }
 
-    /// Creates a session with a recorder. Its transport is boxed, because such a session need not be fast.
+    /// Creates a session that is recorded. Its transport is boxed, because recorded sessions need not be fast.
     #[cold]
     fn make_recorded(&self, stream: TcpStream, peer: SocketAddr, now: Instant) -> Option<Box<dyn Session + 's>> {
         let limit = Some(self.state.limits().head_timeout).filter(|limit| !limit.is_zero());

@@ -1,5 +1,5 @@
-//! Watches a server: its recorder, and a run with or without a recorder. There are recorders only with the `trace`
-//! feature.
+//! The recorder of a server, and runs with and without one. Without the `trace` feature, this module contains empty
+//! types in place of recorders.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ pub(super) use recorded::{Watch, WatchedServer};
 #[cfg(not(feature = "trace"))]
 pub(super) use unrecorded::{Watch, WatchedServer};
 
-/// The parts of a server that are needed for a run of the loop.
+/// The parts of a server that it lends to the loop for one run.
 pub(super) struct PreparedRun<'s> {
     pub(super) core: &'s mut LoopCore,
     pub(super) registration: Registration<'s>,
@@ -24,7 +24,7 @@ pub(super) struct PreparedRun<'s> {
     pub(super) meter: Option<LoopMeter>,
 }
 
-/// The code of a run is compiled for each combination of observers, so that a run has only those that it needs.
+/// A run is compiled for each combination of observers, so that a server without observers does not pay for them.
 #[cfg(feature = "harness")]
 impl PreparedRun<'_> {
     pub(super) fn serve_forever(self) -> io::Result<Stopped> {
@@ -82,7 +82,7 @@ mod recorded {
             self.0.get_or_insert_default().get_mut()
         }
 
-        /// Records the beginning of a run on these addresses.
+        /// Begins a run, and records the addresses of its listeners.
         pub(in crate::server) fn begin_run(&self, addresses: &[SocketAddr]) -> Watch<'_> {
             if let Some(recorder) = &self.0 {
                 recorder.borrow_mut().begin_run(addresses, SystemTime::now());
@@ -118,25 +118,25 @@ mod recorded {
 
     impl HttpServer {
         /// Writes a trace of the loop and of the first connections to `out`: one JSON event per line.
-        /// [Perfetto](https://ui.perfetto.dev) can open it, even if it is incomplete. `docs/watching-the-loop.md` lists
-        /// the events.
+        /// [Perfetto](https://ui.perfetto.dev) can open the trace, even if it is incomplete.
+        /// `docs/watching-the-loop.md` lists the events.
         ///
-        /// The events are collected, and written before the loop sleeps. `out` should be a file, because a pipe with a
-        /// slow reader would block the server. A server in an [`EventLoop`](crate::EventLoop) is not traced.
+        /// Events are collected in memory, and written before the loop sleeps. `out` should be a file, because a pipe
+        /// with a slow reader would block the server. A server in an [`EventLoop`](crate::EventLoop) is not traced.
         pub fn trace(mut self, out: impl Write + Send + 'static) -> HttpServer {
             self.watch.recorder().trace_to(out);
             self
         }
 
-        /// Sets the number of connections that the trace shows, in the order of acceptance. Default: 64. The loop
-        /// itself is always shown.
+        /// Sets the maximum number of connections in the trace. The first connections that are accepted are traced.
+        /// Default: 64. The loop itself is always traced.
         pub fn trace_connections(mut self, most: u32) -> HttpServer {
             self.watch.recorder().set_connections(most);
             self
         }
 
-        /// Sets the maximum size of the trace in bytes. Default: 64 MiB. The last event of a full trace states that it
-        /// is full.
+        /// Sets the maximum size of the trace in bytes. Default: 64 MiB. If this size is reached, the last event of the
+        /// trace says so.
         pub fn trace_limit(mut self, bytes: u64) -> HttpServer {
             self.watch.recorder().set_limit(bytes);
             self
@@ -157,7 +157,7 @@ mod unrecorded {
     use super::{Duration, Instant, SocketAddr};
     use crate::observer::Unobserved;
 
-    /// Replaces the recorder of a server in a build without recorders.
+    /// Stands in for the recorder of a server in a build without recorders.
     #[derive(Default)]
     pub(in crate::server) struct WatchedServer(());
 
@@ -167,7 +167,7 @@ mod unrecorded {
         }
     }
 
-    /// Replaces the recorder of a run in a build without recorders.
+    /// Stands in for the recorder of a run in a build without recorders.
     #[derive(Clone, Copy, Default)]
     pub(in crate::server) struct Watch<'s>(PhantomData<&'s ()>);
 

@@ -1,5 +1,5 @@
-//! The faults with which a response deliberately violates HTTP, for testing clients. A fault is only data;
-//! `connection/` injects it.
+//! Faults, which are deliberate violations of HTTP, to test clients. These types only describe a fault; `connection/`
+//! injects it.
 //!
 //! `faults` chooses the responses that get a fault.
 
@@ -14,7 +14,7 @@ pub enum FaultKind {
     Close,
     /// The connection is closed without sending a byte.
     Empty,
-    /// Nothing more is sent, and the connection stays open.
+    /// Sending stops, but the connection stays open.
     Stall,
     /// A chunk is sent with an invalid size.
     BadChunk,
@@ -22,11 +22,11 @@ pub enum FaultKind {
     Garbage,
     /// The response is sent a few bytes at a time.
     Drip,
-    /// The response is sent at a limited number of bytes per second.
+    /// The response is sent at a limited rate.
     Rate,
     /// The head of the response is delayed.
     Latency,
-    /// An error is sent instead of the response.
+    /// An error response is sent instead of the response.
     Status,
     /// The `Content-Length` does not match the length of the body.
     Length,
@@ -37,12 +37,12 @@ pub enum FaultKind {
     EarlyHints,
     /// `100 Continue` is sent after the response.
     Late100,
-    /// The connection is accepted but never read from.
+    /// The connection is accepted, but the server never reads from it.
     Deaf,
 }
 
 impl FaultKind {
-    /// All kinds, in the order of their discriminants.
+    /// All kinds, ordered by discriminant.
     pub(crate) const ALL: [FaultKind; 15] = [
         FaultKind::Reset,
         FaultKind::Close,
@@ -83,28 +83,29 @@ impl FaultKind {
     }
 }
 
-/// The fault with which one response is sent.
+/// A fault to inject into one response.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fault {
     pub(crate) kind: FaultKind,
-    /// The change to the response's bytes. `None` if they are sent unchanged, because the fault is in the response
-    /// itself or in its timing.
+    /// The effect on the bytes that are sent. `None` if the response is sent in the normal way, because the fault is in
+    /// its content or its delay.
     pub(crate) effect: Option<WireEffect>,
 }
 
 /// A change to the bytes of a response, or to the times at which they are sent.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum WireEffect {
-    /// The response is truncated at this point, and the connection then ends in this way.
+    /// The response is truncated at the [`CutPoint`]. The [`CutEnd`] says how the connection ends.
     Cut(CutPoint, CutEnd),
-    /// At most `bytes` bytes are sent at a time, with a pause of `every` before the next bytes.
+    /// At most `bytes` bytes are sent at a time, followed by a pause of `every`.
     Paced { bytes: u64, every: Duration },
     /// These bytes replace the response, and then the connection is closed.
     Garbage(Vec<u8>),
     /// The last chunk, which marks the end of the body, is replaced with a chunk whose size is not a number. Then the
     /// connection is closed.
     BadChunk,
-    /// `Content-Length` differs from the length of the body by this number. The connection is closed after the body.
+    /// This number is added to the true length of the body in `Content-Length`. The connection is closed after the
+    /// body.
     Length(i64),
     /// The head is sent twice and the body once. Then the connection is closed.
     DuplicateHead,

@@ -8,13 +8,15 @@ use std::marker::PhantomData;
 use super::{ByInto, Reply, Response, SendSync, Service};
 use crate::http::Request;
 
-/// A [`Service`], or one of two further kinds of closures. The first kind takes the [`Request`] by value and therefore
-/// receives a copy of it. The error of the second kind is `Box<dyn Error + Send + Sync>`.
+/// A value that a server accepts as its service: a [`Service`], or a closure of one of two further kinds. A closure of
+/// the first kind takes the [`Request`] by value and therefore receives a copy. A closure of the second kind returns
+/// `Box<dyn Error + Send + Sync>` as its error.
 ///
 /// A closure with the argument type `&Request`, as in `|request: &Request|`, is itself a `Service`, and the request is
 /// not copied. A closure whose argument has no type annotation, such as `|_| Response::text("hello")`, takes the
 /// request by value. Such a closure cannot call methods of the request, because the compiler cannot infer the type of
-/// `request` in `|request| request.url_path()`. The parameter `M` distinguishes the cases; the compiler infers it.
+/// `request` in `|request| request.url_path()`. The parameter `M` distinguishes these cases, and is inferred by the
+/// compiler.
 ///
 /// ```
 /// use serve_forever::{HttpServer, service::Response};
@@ -36,11 +38,12 @@ pub trait IntoService<M> {
     fn into_service(self) -> Self::Service;
 }
 
-/// Marks, as the parameter `M`, the implementation of [`IntoService`] for every [`Service`].
+/// As the parameter `M` of [`IntoService`], selects the implementation for every [`Service`].
 #[derive(Debug)]
 pub struct AsItIs;
 
-/// Marks, in the parameter `M`, the implementations of [`IntoService`] for closures that take the request by value.
+/// As a part of the parameter `M` of [`IntoService`], selects an implementation for closures that take the request by
+/// value.
 #[derive(Debug)]
 pub struct ByValue;
 

@@ -1,5 +1,5 @@
-//! The response of a service: its status, header fields and body, and the texts of an error response. The connection
-//! frames and sends it.
+//! The response of a service: its status, header fields and body, or the message and explanation of an error response.
+//! The connection frames and sends it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,8 +15,8 @@ use crate::http::{FieldBlock, FieldValue, HttpError, HttpErrorPage, IntoStatus, 
 pub struct Response {
     /// The status. An interim status (1xx) is not allowed, and results in a 500 response.
     pub status: Status,
-    /// The reason phrase, if it differs from the standard one for the status. Control characters are sent as `?`. The
-    /// message of an error takes precedence.
+    /// The reason phrase. `None` means the standard phrase for the status. Control characters are sent as `?`. The
+    /// message of an error response takes precedence.
     pub reason: Option<Box<str>>,
     /// The header fields, except those that the connection adds: `Server`, `Date`, the framing fields and `Connection`.
     pub head: FieldBlock,
@@ -24,19 +24,21 @@ pub struct Response {
     pub body: Body,
     /// The user whose credentials the service has verified; see [`Response::user`].
     pub user: Option<Arc<str>>,
-    /// The texts of an error response. If this is set, the body is the server's error page, and `body` is not used.
+    /// The message, explanation and cause of an error response. If this is set, the body is the server's error page,
+    /// and `body` is not used.
     pub error: Option<ErrorText>,
 }
 
-/// The texts of an error response. `None` means the standard phrase or description of the status.
+/// The message, explanation and cause of an error response.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ErrorText {
-    /// The short text, which is the reason phrase as well as the message on the page and in the log.
+    /// The message. It becomes the reason phrase, and is shown on the error page and in the log. `None` means the
+    /// standard phrase for the status.
     pub message: Option<Cow<'static, str>>,
-    /// The long text, which appears only on the page.
+    /// The explanation, which is shown only on the error page. `None` means the standard description of the status.
     pub explain: Option<Cow<'static, str>>,
-    /// The text about the cause for the log; see [`Response::cause`].
+    /// The cause, which is only logged; see [`Response::cause`].
     pub cause: Option<Box<str>>,
 }
 
@@ -129,11 +131,12 @@ impl Response {
         Response { error: Some(ErrorText::default()), ..Response::new(Status::OK) }.status(status)
     }
 
-    /// Creates the response to a request that has failed with `error`. If the error or one of its sources is an
-    /// [`HttpError`], the response is the error page with the status of the `HttpError`. Otherwise it is the error page
-    /// for 500, and the error is logged with all of its sources but not shown to the client.
+    /// Creates the response to a request whose processing has failed with `error`. If the error or one of its sources
+    /// is an [`HttpError`], the response is the error page with the status of the `HttpError`. Otherwise it is the
+    /// error page for 500, and the error is logged with all of its sources but not shown to the client.
     ///
-    /// The response is the same if a service returns the error with `?`. [`IntoError`] lists the possible error types.
+    /// The response is the same if a service returns the error, for example with `?`. [`IntoError`] lists the possible
+    /// error types.
     ///
     /// ```
     /// use serve_forever::{http::Request, service::Response, testing::answer};
@@ -164,13 +167,14 @@ impl Response {
         self
     }
 
-    /// Sets the short text of an error response, which is also its reason phrase.
+    /// Sets the message of an error response, which is shown on the error page and is also the reason phrase. Turns
+    /// another response into an error response.
     pub fn message(mut self, message: impl Into<Cow<'static, str>>) -> Response {
         self.error.get_or_insert_default().message = Some(message.into());
         self
     }
 
-    /// Sets the long text of an error response, which appears only on the page.
+    /// Sets the explanation of an error response, which is shown only on the error page.
     pub fn explain(mut self, explain: impl Into<Cow<'static, str>>) -> Response {
         self.error.get_or_insert_default().explain = Some(explain.into());
         self
@@ -223,7 +227,7 @@ impl Response {
     }
 }
 
-/// Converts the error to an error page with the error's status, texts and fields. The cause is logged.
+/// Creates an error response with the status, message, explanation and header fields of the error. The cause is logged.
 impl From<HttpError> for Response {
     fn from(error: HttpError) -> Response {
         let HttpErrorPage { status, message, explain, fields, cause } = error.into_page();

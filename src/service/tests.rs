@@ -1,4 +1,4 @@
-//! Tests of closures as services, and of their responses, on an in-memory connection.
+//! Tests of closures as services, through an in-memory connection.
 
 use std::error::Error;
 use std::io::{self, PipeReader, Read};
