@@ -91,7 +91,7 @@ impl Gate {
         let of_user = |(user, _): &&(Arc<str>, Box<str>)| user.as_bytes() == credentials.user;
         let mut accounts = self.slow.iter().filter(of_user).peekable();
         if accounts.peek().is_none() {
-            // A hash is also computed for an unknown user, so that the duration does not reveal which users exist.
+            // A hash is also computed for an unknown user, so that the time taken does not reveal which users exist.
             _ = self.slow.first().map(|(_, hash)| is_right(hash));
         }
         let user = accounts.find(|(_, hash)| is_right(hash)).map(|(user, _)| Arc::clone(user));
@@ -127,7 +127,7 @@ impl Gate {
         }
         match found {
             Some(user) => Some(Some(Arc::clone(user))),
-            // If no account has a bcrypt hash, all accounts have been compared above.
+            // If no account has a bcrypt hash, all accounts have been compared above, so the credentials are wrong.
             None if self.slow.is_empty() => Some(None),
             None => self.cache().get(&credentials.digest),
         }

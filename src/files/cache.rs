@@ -36,8 +36,8 @@ impl Default for CacheLimits {
     }
 }
 
-/// Maps request paths, as clients sent them, to representations and contents. A cache hit therefore needs neither to
-/// decode the path nor to open a file.
+/// Maps request paths, as clients sent them, to representations and contents, so that a cache hit requires neither
+/// decoding the path nor opening a file.
 ///
 /// An entry's dependencies are checked once in every turn of the loop in which the entry is used, so a response is
 /// never older than the current turn. The cache evicts by the clock algorithm: `hand` moves around the slots, skips
@@ -133,7 +133,7 @@ impl Cache {
         true
     }
 
-    /// Removes one entry, which the clock algorithm selects. The cache must not be empty.
+    /// Removes the entry selected by the clock algorithm. The cache must not be empty.
     fn evict(&mut self) {
         // The loop ends within two rounds, because the first round clears every `used` flag.
         loop {

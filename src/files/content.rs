@@ -171,7 +171,8 @@ struct LoadAttempt {
 
 fn load_once(tree: &Tree, path: &Path, found: &Identity, now: SystemTime) -> Result<LoadAttempt, ContentError> {
     if found.size > SMALL {
-        // The content is not read here, and `identity` is that of the open file, so the two match.
+        // The content is not read yet, and `identity` is that of the open file, so it describes the content that will
+        // be sent.
         let (file, identity) = tree.open(path).map_err(ContentError::Open)?;
         let content = Content::File(Arc::new(file));
         let loaded = Ok(LoadedFile { content, identity, consistent: true, cacheable: true });

@@ -44,7 +44,8 @@ impl Gates {
         if self.subtrees.is_empty() {
             return self.everywhere.as_ref();
         }
-        // A malformed path gets the gate for all paths. It names no file, so the request is refused later.
+        // For a malformed path, the gate for all paths is used. Such a request is refused later, because its path names
+        // no file.
         let path = UrlPath::parse(request.path()).ok().map(|path| Subtree::at(&path));
         let innermost = path.and_then(|path| self.subtrees.iter().find(|(subtree, _)| subtree.contains(&path)));
         innermost.map(|(_, gate)| gate).or(self.everywhere.as_ref())

@@ -13,8 +13,8 @@
 //! If a step fails, it returns a `refusal`, which determines the error response. `builder` checks the settings, and
 //! `policy` holds them. `reserved` lists the header fields that settings cannot change directly.
 //!
-//! Sockets, framing, the `Date` and `Server` fields, the server's own error pages and the access log belong to the
-//! connection.
+//! The connection is responsible for sockets, framing, the `Date` and `Server` fields, the server's own error pages and
+//! the access log.
 //!
 //! Invariant: only regular files are opened for reading. A file outside the root is opened only through a symbolic
 //! link, as an operator's error page or through `translate_path`. The length announced in a response is that of the

@@ -1,4 +1,4 @@
-//! A cache of the paths that were not found in this turn of the loop.
+//! A cache of the paths that were not found in the current turn of the loop.
 
 use std::time::Instant;
 

@@ -150,8 +150,8 @@ impl FileService {
         if gates.is_slow() { Box::new(AuthOffload::new(gates, Box::new(self))) } else { Box::new(self) }
     }
 
-    /// The gate that verifies credentials for all paths outside guarded subtrees; `None` if those paths require no
-    /// credentials.
+    /// Returns the gate that verifies credentials for all paths outside guarded subtrees, or `None` if those paths
+    /// require no credentials.
     #[cfg_attr(
         not(any(feature = "cli", all(feature = "cgi", target_os = "linux"))),
         expect(dead_code, reason = "only scripts are guarded by the accounts for files")

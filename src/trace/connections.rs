@@ -299,7 +299,7 @@ impl Recorder {
         connection.is_some_and(|connection| !std::mem::replace(&mut connection.has_resumed, true))
     }
 
-    /// Ends the tracks of a connection.
+    /// Records that a connection was closed, and ends its tracks.
     pub(super) fn connection_closed(&mut self, number: u32, reason: CloseReason) {
         let reason = match reason {
             CloseReason::Complete => "Complete",

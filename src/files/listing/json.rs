@@ -16,10 +16,10 @@ use crate::http::{FieldBlock, InvalidHeader, percent_encode_segment};
 /// ]}
 /// ```
 ///
-/// In `name`, U+FFFD replaces bytes that are not UTF-8; `href` is exact. `type` is `file`, `directory`, `symlink` or
-/// `other`. Only symbolic links have `target_type` and `broken`; for a broken link they are `null` and `true`. `size`
-/// is `null` unless the entry or its target is a regular file; `modified` is `null` if the entry was removed while the
-/// directory was read.
+/// In `name`, U+FFFD replaces bytes that are not UTF-8, whereas `href` contains the exact name, percent-encoded. `type`
+/// is `file`, `directory`, `symlink` or `other`. Only symbolic links have `target_type` and `broken`; for a broken link
+/// they are `null` and `true`. `size` is `null` unless the entry or its target is a regular file; `modified` is `null`
+/// if the entry was removed while the directory was read.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct JsonList;
 

@@ -1,9 +1,9 @@
 //! Sort keys for names: CPython's order and natural order.
 
-/// Appends the sort key of a name to `out`, or nothing if the name is its own key. Comparing keys as bytes results in
-/// the order of CPython's `sorted(names, key=str.lower)`, which is by the code points of the lower-case name. A byte
-/// that is not UTF-8 counts as the surrogate to which Python decodes it. If `natural` is true, digits are compared as
-/// numbers.
+/// Appends the sort key of a name to `out`, or nothing if the name is its own key. Comparing keys as bytes yields the
+/// order of CPython's `sorted(names, key=str.lower)`, which compares the code points of the lower-case names. A byte
+/// that is not UTF-8 is compared as the surrogate to which Python decodes it. If `natural` is true, sequences of digits
+/// are compared as numbers.
 pub(super) fn push_sort_key(name: &[u8], natural: bool, out: &mut Vec<u8>) {
     let start = out.len();
     if !name.is_ascii() {
@@ -17,8 +17,8 @@ pub(super) fn push_sort_key(name: &[u8], natural: bool, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends a key in which each number is preceded by the count of its digits, so that a number with fewer digits comes
-/// first. The count is itself written as a digit, so that numbers keep their position relative to other characters. If
+/// Appends a key in which each number is preceded by the count of its digits, so that numbers with fewer digits come
+/// first. The count is itself written as a digit, so that numbers sort like digits relative to other characters. If
 /// there are nine or more digits, the count is written as a `9` followed by the count as one byte.
 fn push_with_numbers(mut rest: &[u8], out: &mut Vec<u8>) {
     while let Some(at) = rest.iter().position(u8::is_ascii_digit) {

@@ -83,7 +83,7 @@ const TYPES: &[(&str, &[&str])] = &[
     // MPEG transport streams. The type is the registered one, not DLNA's. `.ts` is also the extension of TypeScript,
     // but browsers cannot run that, and players require a video type.
     ("video/mp2t", &["ts", "m2ts", "m2t", "mts", "tts"]),
-    // These extensions were once used by RealAudio's plugin and by Authorware, but are used today by Linux packages and
+    // These extensions once belonged to RealAudio's plugin and to Authorware. Today they belong to Linux packages and
     // Android bundles.
     ("application/x-rpm", &["rpm"]),
     ("application/octet-stream", &["aab"]),
