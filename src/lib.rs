@@ -106,7 +106,8 @@
 //! # The source, for readers
 //!
 //! Read the modules in this order to learn how an event loop works. The documentation of each module begins with its
-//! purpose and its boundaries. `cargo doc --open --features internals` also shows the documentation of 2 to 6.
+//! purpose and its boundaries. `cargo doc --open --features internals` also shows the documentation of the modules 2 to
+//! 6.
 //!
 //! 1. `buffer`: the bytes between a socket and a protocol.
 //! 2. `session`: the interface between the loop and its sessions. The loop passes in readiness; a session returns its

@@ -268,7 +268,7 @@ impl fmt::Debug for HttpServer {
     }
 }
 
-/// The response of Python's handler if it has no `do_` method for the method of the request.
+/// The response of Python's handler if it has no `do_` method for the request's method.
 fn unsupported(request: &Request) -> Response {
     let method: String = request.method().as_str().chars().take(64).collect();
     Response::error(Status::NOT_IMPLEMENTED).message(format!("Unsupported method ('{method}')"))

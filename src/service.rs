@@ -70,7 +70,7 @@ pub trait Service {
     /// written to standard error.
     fn call(&self, request: &Request) -> Reply;
 
-    /// Calls [`Service::call`] with a watchdog that names the request if the call blocks the loop. A service whose
+    /// Calls [`Service::call`] with a watchdog that reports the request if the call blocks the loop. A service whose
     /// calls are always short, or whose handlers report to a watchdog themselves, does not use `watchdog`.
     #[doc(hidden)]
     fn call_watched(&self, request: &Request, watchdog: Option<&Watchdog>) -> Reply {
@@ -163,7 +163,8 @@ macro_rules! service_for_box {
 
 service_for_box!(dyn Service, dyn Service + Send);
 
-/// Writes a line to the server's log. The arguments are the address of the client concerned, if any, and the text.
+/// A callback that writes a line to the server's log. The arguments are the address of the client concerned, if any,
+/// and the text.
 pub type LogCallback<'a> = dyn FnMut(Option<SocketAddr>, &str) + 'a;
 
 impl<F, R> Service for F
@@ -241,7 +242,9 @@ pub trait Upstream {
     fn end(&mut self) -> io::Result<()>;
 
     /// Returns the response once it is available. Called immediately after the service has returned this upstream, and
-    /// then after every event of a source that is registered with `registrar`, until this returns a response.
+    /// then whenever the connection runs, until this returns a response. A connection runs, for example, when bytes of
+    /// the body arrive, when a source that is registered with `registrar` has an event, and at the
+    /// [`deadline`](Upstream::deadline).
     ///
     /// # Errors
     /// If this returns an error, the client receives a 502 response, and the text of the error is logged.

@@ -33,7 +33,7 @@ pub(super) struct ChildEntry {
     pub(super) child: Child,
     /// The pidfd of the child, which becomes readable when the child has exited.
     pub(super) pidfd: OwnedFd,
-    /// The child's standard error. `None` after EOF, and once the child is reaped.
+    /// The child's standard error. `None` after EOF, or once the child has been reaped.
     pub(super) stderr: Option<Receiver>,
     lines: StderrLines,
     pub(super) label: ChildLabel,
@@ -63,7 +63,7 @@ enum ChildPhase {
     Terminating { timed_out: bool, kill_at: Option<Instant>, leader_exited: bool },
     /// SIGKILL was sent, but the child's exit has not been reported yet.
     Killed { timed_out: bool },
-    /// The child has been reaped, so its process id is no longer valid.
+    /// The child has been reaped, so its process ID is no longer valid.
     Reaped { timed_out: bool },
 }
 
@@ -109,7 +109,8 @@ impl ChildEntry {
         }
     }
 
-    /// The process id. `None` once the child is reaped, because the kernel may have reused it for another process.
+    /// The process ID of the child. `None` once the child has been reaped, because the kernel may then reuse the ID for
+    /// another process.
     pub(super) fn pid(&self) -> Option<Pid> {
         (!self.is_reaped()).then(|| Pid::from_child(&self.child))
     }
@@ -145,7 +146,7 @@ impl ChildEntry {
     /// Handles the exit of the child. Returns true if it can be reaped.
     ///
     /// A child that was sent SIGTERM is reaped only after its process group has been sent SIGKILL. The kernel does not
-    /// reuse the process id before the child is reaped, so the signal cannot reach another process.
+    /// reuse the process ID before the child is reaped, so the signal cannot reach another process.
     pub(super) fn handle_exit(&mut self, now: Instant) -> bool {
         let ChildPhase::Terminating { kill_at, leader_exited, .. } = &mut self.phase else { return true };
         *leader_exited = true;

@@ -13,7 +13,7 @@ use super::user::ScriptUser;
 use crate::files::Gate;
 use crate::service::Service;
 
-/// The settings of the service, its child processes, and the fallback for requests that name no script.
+/// The settings, the child processes and the fallback of a service that runs scripts.
 pub(super) struct ScriptContext {
     pub(super) root: PathBuf,
     pub(super) directories: Directories,
@@ -34,7 +34,7 @@ pub(super) struct ScriptContext {
 }
 
 impl ScriptContext {
-    /// The part of the environment that is the same for every script.
+    /// The settings that affect the environment of every script.
     pub(super) fn server_variables(&self) -> ServerVariables<'_> {
         ServerVariables {
             root: &self.root,

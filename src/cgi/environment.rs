@@ -26,8 +26,8 @@ pub(super) struct ServerVariables<'a> {
     pub(super) software: &'a str,
     /// True if scripts must always get `HTTPS=on`, because clients use TLS to a proxy.
     pub(super) https: bool,
-    /// True if the service verifies the credentials of every request. Every request then has exactly one
-    /// `Authorization` field, with Basic credentials.
+    /// True if the service verifies the credentials of every request for a script. Each of these requests then has
+    /// exactly one `Authorization` field, with Basic credentials.
     pub(super) authenticated: bool,
     /// The names of the server's environment variables that scripts inherit.
     pub(super) passed_on: &'a [OsString],
@@ -86,7 +86,7 @@ fn fields(variables: &mut Variables, request: &Request) {
     }
 }
 
-/// Adds the variables of RFC 3875 section 4.1, and those of Python and Apache that scripts use.
+/// Adds the variables of RFC 3875 section 4.1, and further variables that Python and Apache set and scripts use.
 fn of_the_request(variables: &mut Variables, site: &ServerVariables<'_>, request: &Request, script: &Script) {
     let mut set = |name: &str, value: &[u8]| _ = variables.insert(name.into(), OsString::from_vec(value.to_vec()));
     let (client, server) = (request.client_address(), request.server_address());
@@ -149,7 +149,8 @@ fn of_the_request(variables: &mut Variables, site: &ServerVariables<'_>, request
     );
 }
 
-/// The host from the request, or the server's address if the request has none (RFC 3875 section 4.1.14).
+/// The value of `SERVER_NAME`: the host that the request names, without the port, or the IP address of the listener if
+/// the request names no host (RFC 3875 section 4.1.14).
 fn server_name(request: &Request) -> Vec<u8> {
     let authority = request.authority().filter(|authority| !authority.is_empty());
     let Some(authority) = authority else { return request.server_address().ip().to_string().into() };
@@ -159,7 +160,8 @@ fn server_name(request: &Request) -> Vec<u8> {
     authority[..port.unwrap_or(authority.len())].to_vec()
 }
 
-/// The scheme of credentials, and the user of Basic credentials. This function does not verify them.
+/// Parses the value of an `Authorization` field. Returns the scheme, and the user name if the scheme is Basic. The
+/// credentials are not verified here.
 fn credentials(value: &[u8]) -> Option<(&[u8], Option<Vec<u8>>)> {
     let space = memchr::memchr(b' ', value)?;
     let (scheme, token) = (&value[..space], value[space..].trim_ascii());

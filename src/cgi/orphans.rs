@@ -63,7 +63,7 @@ impl OrphanReaper {
     }
 
     /// Reaps orphans that have exited, up to [`PER_TURN`]. Returns true if there may be more. `is_own` returns true for
-    /// the process id of a child that the server started and has not reaped.
+    /// the process ID of a child that the server started and has not reaped.
     pub(super) fn reap(&mut self, is_own: impl Fn(i32) -> bool) -> bool {
         // The flag is cleared first, so that a process that exits during the loop below sets it again.
         if !self.due.swap(false, Ordering::Relaxed) {

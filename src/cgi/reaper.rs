@@ -314,8 +314,8 @@ impl ReaperState {
         if entry.is_reaped() || !entry.reap(&mut self.log) {
             return;
         }
-        // The exit of a child ends its output, even if another process keeps the pipe open. Such a pipe has no event,
-        // so the connection is woken here.
+        // The exit of a child ends its output, even if another process keeps the pipe open. Such a pipe reports no
+        // event, so the connection is woken here.
         if entry.has_handle {
             entry.label.wake.wake();
         }
@@ -332,7 +332,7 @@ impl ReaperState {
         }
     }
 
-    /// Wakes the first request of the queue if another child may be started.
+    /// Wakes the first request in the queue if another child may be started.
     fn wake_next(&self) {
         if self.live < self.limits.live {
             self.queue.wake_first();
@@ -401,7 +401,7 @@ mod tests {
     #[test]
     fn standard_error_is_read_up_to_a_limit_in_a_turn() {
         let (reaper, _, mut stderr) = with_child("exec sleep 1000", CgiLimits::default());
-        // More bytes than a turn reads, and not more than the pipe holds.
+        // These are more bytes than a turn reads, but not more than the pipe holds.
         let size = rustix::pipe::fcntl_setpipe_size(&stderr, 4 * STDERR_PER_TURN).unwrap();
         assert!(size > 2 * STDERR_PER_TURN);
         stderr.write_all(&vec![b'x'; size]).unwrap();

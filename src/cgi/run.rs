@@ -45,11 +45,11 @@ pub(super) struct ScriptRun {
     /// False if the limit on local redirects has been reached.
     may_redirect: bool,
     stage: RunStage,
-    /// The pipe for the body. `None` once the body is complete or the script has closed its end of the pipe.
+    /// The pipe for the request body. `None` once the body is complete or the script has closed its end of the pipe.
     stdin: Option<ScriptInput>,
-    /// True if some of the body has been written since the last call to [`ScriptRun::check_time`].
+    /// True if some of the request body has been written since the last call to [`ScriptRun::check_time`].
     fed: bool,
-    /// True once the body is complete.
+    /// True once the request body is complete.
     body_ended: bool,
     /// The [`CgiLimits::first_byte`](super::CgiLimits::first_byte) deadline, either for the time in the queue or for
     /// the running script.
@@ -105,8 +105,8 @@ impl ScriptRun {
         &self.request
     }
 
-    /// True if the script will probably consume the rest of the body after its response has begun. This is assumed if
-    /// the script has already read some of the body or if the rest fits into the pipe.
+    /// True if the script will probably consume the rest of the request body after its response has begun. This is
+    /// assumed if the script has already read some of the body or if the rest fits into the pipe.
     pub(super) fn reads_on(&self) -> bool {
         let length = self.request.body_length();
         self.stdin.as_ref().is_some_and(|stdin| !stdin.may_be_ignored(length))
@@ -116,7 +116,7 @@ impl ScriptRun {
         self.stdin.is_some()
     }
 
-    /// Writes some of the body and returns the number of bytes accepted.
+    /// Writes bytes of the request body to the script, and returns the number of bytes accepted.
     pub(super) fn feed(&mut self, body: &[u8]) -> usize {
         let written = self.stdin.as_mut().map_or(Ok(0), |stdin| stdin.write(body));
         // A script that has closed its input can still respond, so a failed write does not end the run.
@@ -128,7 +128,7 @@ impl ScriptRun {
         taken
     }
 
-    /// Closes the script's input, because the body is complete.
+    /// Closes the script's input, because the request body is complete.
     pub(super) fn end_body(&mut self) {
         self.body_ended = true;
         self.stdin = None;

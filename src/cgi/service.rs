@@ -219,8 +219,8 @@ impl CgiBuilder {
         self
     }
 
-    /// Sets the URL path that contains the script directories, such as `/docs`. The default is `/`. It becomes part of
-    /// `SCRIPT_NAME`.
+    /// Sets the URL path that contains the script directories, such as `/docs`. This path is part of `SCRIPT_NAME`. The
+    /// default is `/`.
     pub fn base_path(mut self, path: impl Into<String>) -> CgiBuilder {
         self.base = path.into();
         self
@@ -234,9 +234,9 @@ impl CgiBuilder {
         self
     }
 
-    /// If true, the service reaps processes that scripts have left behind, if the kernel reparents them to this
-    /// process. The kernel does so if this process is PID 1, as in a container, or a child subreaper. Before the first
-    /// script is started, they may be reaped late, because they do not wake the loop.
+    /// If true, the service also reaps orphans, which are processes that scripts have left behind and that the kernel
+    /// has reparented to this process. The kernel does so if this process is PID 1, as in a container, or a child
+    /// subreaper. Before the first script is started, orphans may be reaped late, because they do not wake the loop.
     ///
     /// The default is false, because reaping would also consume the exit status of children that another part of the
     /// program waits for.

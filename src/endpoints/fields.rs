@@ -102,7 +102,7 @@ pub(super) fn add_fields(pairs: &[(String, String)], head: &mut FieldBlock) -> R
 /// `/basic-auth/{user}/{password}`: responds with 200 to a request with these credentials (RFC 7617), and otherwise
 /// with 401.
 pub(super) fn basic_auth(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
-    // The path is split before it is decoded, so that a name can contain an encoded slash.
+    // The path is split before it is decoded, so that the user name can contain an encoded slash.
     let slash = memchr::memchr(b'/', call.rest).unwrap_or(call.rest.len());
     let user = call.decoded(&call.rest[..slash])?;
     let password = call.decoded(call.rest.get(slash + 1..).unwrap_or_default())?;

@@ -52,7 +52,8 @@ pub(super) struct Route {
 }
 
 impl Route {
-    /// Finds the endpoint for a path without its leading slash, and the rest of the path.
+    /// Finds the endpoint for `path`, which has no leading slash. Returns its row of the table and the rest of the
+    /// path.
     pub(super) fn find(path: &[u8]) -> Option<(&'static Route, &[u8])> {
         ROUTES.iter().find_map(|route| Some((route, route.rest_of(path)?)))
     }

@@ -271,8 +271,8 @@ impl FieldBlock {
         }
     }
 
-    /// Stores the option in a `Connection` field. `close` takes precedence over `keep-alive`, regardless of their
-    /// order.
+    /// Sets `keep_alive` from the value of a `Connection` field. `close` takes precedence over `keep-alive`, regardless
+    /// of their order.
     fn set_connection(&mut self, value: &[u8]) -> Result<(), InvalidHeader> {
         for option in list_elements([value].into_iter()) {
             if option.eq_ignore_ascii_case(b"close") {
@@ -310,7 +310,7 @@ mod tests {
         for name in ["", "A B", "A:", "A\r\n", "Ä"] {
             assert_eq!(head.add(name, "x"), Err(InvalidHeader::Name(name.into())));
         }
-        // If truncated to eight bits, these two characters would become CR and LF.
+        // Truncation to eight bits would turn these two characters into CR and LF.
         assert_eq!(head.add("A", "b\u{10d}\u{10a}C: d"), Err(InvalidHeader::NotLatin1("A".into(), '\u{10d}')));
         assert_eq!(head.add("A", b"b\r\nC: d"), Err(InvalidHeader::Value("A".into())));
         assert!(head.add("Transfer-Encoding", "chunked").is_err());

@@ -3,8 +3,8 @@
 //! This code must not be used for lists whose elements can be quoted strings, because it would split an element at a
 //! comma within quotes.
 
-/// The elements of a list. The list may be spread over several field lines, of which `values` are the values. White
-/// space (SP, HTAB) around an element is removed, and empty elements are skipped (RFC 9110 section 5.6.1.2).
+/// The elements of a list. `values` are the values of all field lines that contain parts of the list. White space (SP,
+/// HTAB) around an element is removed, and empty elements are skipped (RFC 9110 section 5.6.1.2).
 pub fn list_elements<'a>(values: impl Iterator<Item = &'a [u8]>) -> impl Iterator<Item = &'a [u8]> {
     values.flat_map(|value| value.split(|byte| *byte == b',')).map(trim_ows).filter(|element| !element.is_empty())
 }

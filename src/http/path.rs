@@ -105,7 +105,7 @@ impl UrlPath {
     /// assert_eq!([route("/"), route("//users/./a%2Fb"), route("/users")], ["home", "user a/b", "not found"]);
     /// ```
     ///
-    /// The segments borrow from the path, so a `let` with `else` needs a variable for it:
+    /// The segments borrow from the path, so a `let` with `else` needs a variable for the path:
     ///
     /// ```
     /// # use serve_forever::{handler::{Exchange, HttpError}, service::Response};

@@ -1,4 +1,4 @@
-//! The methods that configure an [`HttpServer`] before it serves. It is bound and run in `server.rs`.
+//! The methods that configure an [`HttpServer`] before it serves. The server is bound and run in `server.rs`.
 
 use std::io;
 use std::net::SocketAddr;
@@ -246,11 +246,11 @@ impl HttpServer {
         self
     }
 
-    /// Runs another server on the loop of this one, for example one that redirects to it. The companion starts and ends
-    /// together with this server, and keeps its address, service, log, limits and callbacks, as in an
-    /// [`EventLoop`](crate::EventLoop). The companion's own signals, [`stopper`](HttpServer::stopper),
-    /// [`lifetime`](HttpServer::lifetime) and trace have no effect. [`handle_request`](HttpServer::handle_request) does
-    /// not serve the companion.
+    /// Runs another server, the companion, on the loop of this server. The companion can, for example, redirect clients
+    /// to this server. The companion starts and ends together with this server, and keeps its address, service, log,
+    /// limits and callbacks, as in an [`EventLoop`](crate::EventLoop). The companion's own signals,
+    /// [`stopper`](HttpServer::stopper), [`lifetime`](HttpServer::lifetime) and trace have no effect.
+    /// [`handle_request`](HttpServer::handle_request) does not serve the companion.
     ///
     /// ```
     /// use serve_forever::{HttpServer, HttpsRedirect, http::Request, service::Response};

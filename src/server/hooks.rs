@@ -1,5 +1,5 @@
-//! The hooks of an HTTP server, which the loop calls between turns. They give time to the service and the log, and call
-//! the program's callbacks.
+//! The hooks of an HTTP server, which the loop calls between turns. They run the pending work of the service and the
+//! log, and call the program's callbacks.
 
 use std::time::{Duration, SystemTime};
 

@@ -13,7 +13,7 @@ use crate::http::{FieldBlock, FieldValue, HttpError, HttpErrorPage, IntoStatus, 
 #[derive(Debug)]
 #[must_use = "a response is sent only if it is returned"]
 pub struct Response {
-    /// The status. An interim status (1xx) is not allowed, and results in a 500 response.
+    /// The status. An interim status (1xx) results in a 500 response, except 101 with a [`Body::Upgrade`].
     pub status: Status,
     /// The reason phrase. `None` means the standard phrase for the status. Control characters are sent as `?`. The
     /// message of an error response takes precedence.
