@@ -1,5 +1,5 @@
-//! Runs the loop for one or several servers, and combines their registrations, limits and hooks. Protocols and logs are
-//! added by the servers, as sessions and hooks.
+//! Runs the loop for one or several servers, and combines their acceptors, limits and hooks. The servers contribute the
+//! protocols and the logs in the form of sessions and hooks.
 
 mod periodic;
 
@@ -78,12 +78,12 @@ impl EventLoop {
         self.members.push(Box::new(server));
     }
 
-    /// Calls `work` repeatedly while the loop runs, like [`HttpServer::every`](crate::HttpServer::every).
+    /// Calls `work` once per `interval` while the loop runs, like [`HttpServer::every`](crate::HttpServer::every).
     pub fn every(&mut self, interval: Duration, work: impl FnMut() + Send + 'static) {
         self.periodic.add(interval, work);
     }
 
-    /// Makes the loop handle these signals while it runs. Each signal has its own action.
+    /// Makes the loop respond to each signal in `actions` with the action that is given for it, while the loop runs.
     ///
     /// # Errors
     /// Returns an error if a handler for one of the signals cannot be installed.
@@ -113,7 +113,7 @@ impl EventLoop {
     /// Runs all servers until a [`Stopper`] or a signal stops the loop.
     ///
     /// # Errors
-    /// Returns an error if the system's selector fails. Clients cannot cause this error.
+    /// Returns an error if the operating system's selector fails. Clients cannot cause this error.
     pub fn serve_forever(&mut self) -> io::Result<Stopped> {
         let mut registrations: Vec<_> = self.members.iter_mut().map(|member| member.register()).collect();
         registrations.push(Registration::new(Vec::new(), periodic::PeriodicHooks(&mut self.periodic)));
@@ -137,7 +137,7 @@ pub trait LoopMember: Send {
     #[doc(hidden)]
     fn take_signals(&mut self) -> Option<Signals>;
 
-    /// Turns the log off, unless the program has set one.
+    /// Turns off the log of this server, unless the program has set one.
     #[doc(hidden)]
     fn quieten(&mut self);
 }
@@ -170,7 +170,7 @@ impl fmt::Debug for Registration<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Stopped {
-    /// A [`Stopper`] stopped the server.
+    /// A [`Stopper`] stopped the server, or an input watched for EOF ended.
     ByStopper,
     /// This signal stopped the server; see [`HttpServer::stop_on_signals`](crate::HttpServer::stop_on_signals).
     BySignal(i32),
@@ -192,7 +192,8 @@ pub enum Served {
     Stopped,
 }
 
-/// The poll and the stop flag of a server or an [`EventLoop`]. They outlive a run, so that it can run again.
+/// The parts of a server or an [`EventLoop`] that outlive a run, so that another run can follow: the poll, the stop
+/// flag, the signals and the lifetime.
 pub(crate) struct LoopCore {
     poll: Poll,
     stop: Arc<StopFlag>,
@@ -200,7 +201,7 @@ pub(crate) struct LoopCore {
     lifetime: Lifetime,
     #[cfg(unix)]
     input_end: Option<InputEnd>,
-    /// The number of responses that were cut short because the last run ended.
+    /// The number of responses that were cut short by the end of the last run.
     cut_responses: usize,
 }
 
@@ -208,7 +209,7 @@ impl LoopCore {
     pub(crate) fn new() -> io::Result<LoopCore> {
         let poll = Poll::new()?;
         let waker = mio::Waker::new(poll.registry(), Mailbox::TOKEN)?;
-        // Waking fails only if the poll is closed, in which case no loop sleeps on it.
+        // An error is ignored, because waking fails only if the poll has been closed, and then no loop sleeps on it.
         let mailbox = Arc::new(Mailbox::new(move || _ = waker.wake()));
         Ok(LoopCore {
             poll,
@@ -312,8 +313,8 @@ impl LoopCore {
         }
         let end = reactor.run(mode, &mut hooks);
         self.cut_responses = reactor.responding();
-        // Sessions can be left after an immediate stop. They are dropped before `after_run` finishes the logs, because
-        // a session may still write log lines when it is dropped.
+        // After an immediate stop, some sessions can be left. They are dropped before `after_run` finishes the logs,
+        // because dropping a session may write log lines.
         drop(reactor);
         hooks.after_run(mode);
         end

@@ -1,9 +1,9 @@
 //! The interface between the loop and the sessions that it runs.
 //!
 //! The loop calls [`Session::step`] with the readiness of the session's socket, the time and shared buffers. The
-//! session returns the time at which it must run again, or the reason why it has ended. Readiness is only a hint: a
-//! session tries the system call, and clears the hint when the call returns `WouldBlock`. If the transport allows it, a
-//! short read also clears the hint.
+//! session returns the time at which it must run again, or the reason why it has ended. Readiness is only a hint. A
+//! session tries the system call, and clears the hint if the call returns `WouldBlock`. A short read also clears it if
+//! the transport guarantees that such a read has emptied the socket.
 //!
 //! Protocols are in other modules, and the poll and the table of sessions are in `reactor`.
 
@@ -20,12 +20,14 @@ pub(crate) use sources::SourceTable;
 
 use crate::buffer::Buffer;
 
-/// One client of a server, as the loop sees it. The server can use any protocol.
+/// A state machine that the loop runs, usually for one client of a server. It can speak any protocol.
 pub trait Session {
-    /// Does the work that is possible without waiting, up to the budget of a turn, so that other sessions can run.
+    /// Does the work that is possible without waiting. A session limits the work of one step, so that other sessions
+    /// can run.
     fn step(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Next;
 
-    /// The source that the loop registers with its poll. The loop registers it once, when the session first waits.
+    /// The event source of the session, usually its socket. The loop registers it with its poll once, when the session
+    /// first waits.
     fn source(&mut self) -> &mut dyn mio::event::Source;
 
     /// The time since which the session has been idle. `None` unless the session can be closed without loss, as between
@@ -35,14 +37,14 @@ pub trait Session {
         None
     }
 
-    /// The part of an exchange that the session is in. The loop calls this to find out whether a run is inactive and
-    /// may end, and again at the end of a run.
+    /// The stage of its exchange that the session is in. The loop calls this to find out if a run is inactive and may
+    /// end, and at the end of a run to count the responses that are cut short.
     fn activity(&self) -> Activity {
         Activity::Receiving
     }
 
     /// The time since which the client has not accepted any of the pending output. `None` unless the loop may close the
-    /// session for this reason at `now` when room is short.
+    /// session for this reason at `now` if descriptors or memory are short.
     fn stalled_since(&self, now: Instant) -> Option<Instant> {
         _ = now;
         None
@@ -54,11 +56,11 @@ pub trait Session {
     }
 }
 
-/// The stage of an exchange that a session is in, as far as the loop needs it.
+/// The stage of its exchange that a session is in, in as much detail as the loop needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activity {
-    /// No request is in progress. Contains the time since which this is so: the last response has been sent, and no
-    /// byte of another request has arrived.
+    /// No request is in progress: the last response has been sent, and no byte of another request has arrived. Contains
+    /// the time since which the session has been quiet.
     Quiet(Instant),
     /// A request is being received.
     Receiving,
@@ -66,7 +68,7 @@ pub enum Activity {
     Responding,
 }
 
-/// The readiness of a session's socket, as far as the loop and the session know.
+/// The readiness of a session's socket, as far as the loop and the session know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ready {
     /// A read may return bytes or EOF.
@@ -84,7 +86,7 @@ impl Ready {
     /// accept output.
     pub const FRESH: Ready = Ready { read: true, write: true, read_closed: false, broken: false };
 
-    /// Adds the readiness that an event reports.
+    /// Adds the readiness that an event reports. Flags that are already set stay set.
     pub fn add(&mut self, more: Ready) {
         self.read |= more.read;
         self.write |= more.write;
@@ -93,27 +95,28 @@ impl Ready {
     }
 }
 
-/// The time, the buffers and the services of the loop for one step of a session.
+/// The resources that the loop lends to a session for one step, and the values that the session reports back.
 pub struct StepContext<'t> {
     /// The clock of this turn.
     pub clock: TurnClock,
     /// Buffers that the session may use until its step ends.
     pub scratch: &'t mut Scratch,
-    /// Registers further descriptors of the session, and provides wakers for it.
+    /// Registers sources that the session has in addition to its socket, and creates wakers for the session.
     pub registrar: &'t mut dyn Registrar,
-    /// A session sets this to true if it needs more memory while all sessions together are close to the limit.
+    /// The session sets this to true if it needs more memory while the memory of all sessions together is close to the
+    /// limit.
     pub memory_is_short: bool,
     /// The number of handshake flights that all sessions together may still compute in this turn.
     pub handshakes_left: usize,
 }
 
-/// Registers descriptors that a session has in addition to its socket, and provides wakers for other threads.
+/// Registers sources that a session has in addition to its socket, and creates wakers for use on other threads.
 pub trait Registrar {
-    /// Registers a source (edge-triggered). The session then runs when the source becomes ready. `slot`, from 1 to 7,
-    /// distinguishes the sources of a session. A source that is dropped deregisters itself.
+    /// Registers a source (edge-triggered), so that the session runs when the source becomes ready. `slot`, from 1 to
+    /// 7, distinguishes the sources of a session. Dropping a source deregisters it.
     ///
     /// # Errors
-    /// Returns the errors of the operating system's selector, and `InvalidInput` for a slot outside 1 to 7.
+    /// Returns `InvalidInput` for a slot outside 1 to 7, and any error from the operating system's selector.
     fn register(&mut self, source: &mut dyn mio::event::Source, slot: u8, interest: mio::Interest) -> io::Result<()>;
 
     /// A waker with which any thread can schedule this session to run.
@@ -122,24 +125,25 @@ pub trait Registrar {
     /// The time at which this turn of the loop began.
     fn now(&self) -> Instant;
 
-    /// A handle that can be used between two steps, when the registrar is not available. The default implementation
-    /// returns a handle that can only wake the session.
+    /// A handle that can be used between two steps, when the registrar is not available. The handle of the default
+    /// implementation can only wake the session.
     fn handle(&self) -> Rc<dyn SessionHandle> {
         Rc::new(WakeOnly(self.wake()))
     }
 }
 
-/// A session's access to the loop, usable at any time, even outside its step. A session must drop its handles when it
-/// ends, because its key may then be reused by another session.
+/// Access of a session to the loop at any time, even outside its step. A session must drop its handles when it ends,
+/// because its key may then be reused by another session.
 pub trait SessionHandle {
     /// Registers a source (edge-triggered). Its events run this session until another session [adopts](Self::adopt) the
     /// source.
     ///
     /// # Errors
-    /// Returns the errors of the operating system's selector.
+    /// Returns any error from the operating system's selector.
     fn register(&self, source: &mut dyn mio::event::Source, interest: mio::Interest) -> io::Result<MovableSource>;
 
-    /// Makes later events of a source run this session. This needs no system call.
+    /// Makes later events of a source run this session instead of the one that had it before. This needs no system
+    /// call.
     ///
     /// # Errors
     /// Returns an error if another loop has registered the source.
@@ -152,7 +156,7 @@ pub trait SessionHandle {
     fn is_stopping(&self) -> bool;
 }
 
-/// A handle for a session that no loop runs.
+/// The handle of the default implementation of [`Registrar::handle`], which can only wake the session.
 struct WakeOnly(Waker);
 
 impl SessionHandle for WakeOnly {
@@ -173,7 +177,7 @@ impl SessionHandle for WakeOnly {
     }
 }
 
-/// Wakes one session of a loop from any thread. A late or unnecessary wake-up is harmless.
+/// Makes a loop run one of its sessions. Any thread can use it. A late or unnecessary wake-up is harmless.
 #[derive(Clone)]
 pub struct Waker(Arc<dyn Fn() + Send + Sync>);
 
@@ -195,7 +199,7 @@ impl fmt::Debug for Waker {
     }
 }
 
-/// The time of a turn. The loop reads it once and passes it to every session.
+/// The time of a turn. The loop reads the clocks once per turn and passes the result to every session.
 #[derive(Debug, Clone, Copy)]
 pub struct TurnClock {
     /// The time at which this turn of the loop began.
@@ -205,15 +209,15 @@ pub struct TurnClock {
     /// The time at which the server began to drain. `None` unless it is draining. While the server drains, sessions do
     /// not wait for further requests.
     pub stopping: Option<Instant>,
-    /// The time from which a connection counts as idle if it becomes idle in this turn. It is later than `now` by up to
-    /// [`IDLE_GRAIN`](Self::IDLE_GRAIN), and stays the same for many turns, so that the deadline of a busy connection
-    /// rarely moves.
+    /// The time from which a connection counts as idle if it becomes idle in this turn. This is up to
+    /// [`IDLE_GRAIN`](Self::IDLE_GRAIN) later than `now` and stays the same for many turns, so that the deadline of a
+    /// busy connection rarely moves.
     pub idle_from: Instant,
 }
 
 impl TurnClock {
-    /// The interval at which `idle_from` changes. An eighth of a second is short compared with a timeout of several
-    /// seconds, but spans hundreds of turns of a busy loop.
+    /// The interval at which `idle_from` changes on a busy loop. An eighth of a second is short compared with a timeout
+    /// of several seconds, but spans hundreds of turns.
     pub const IDLE_GRAIN: Duration = Duration::from_millis(125);
 
     /// Creates the clock for the first turn. The server is not draining.
@@ -230,10 +234,9 @@ impl TurnClock {
     }
 }
 
-/// The number of sessions or bytes that may be in use before room counts as short: `percent` of `all`, but at most
-/// `all`.
+/// The number of sessions or bytes above which they count as short: `percent` of `all`, but at most `all`.
 pub(crate) fn before_short(all: usize, percent: u8) -> usize {
-    // The computation uses 128 bits, because `all` may be the largest value of its type.
+    // The computation uses 128 bits, because it would overflow if `all` were the largest value of its type.
     (all as u128 * u128::from(percent.min(100)) / 100) as usize
 }
 
@@ -241,15 +244,15 @@ pub(crate) fn before_short(all: usize, percent: u8) -> usize {
 /// of its own.
 #[derive(Debug)]
 pub struct Scratch {
-    /// The input buffer of a session that has no unread input.
+    /// The input buffer for a session that has no unparsed input.
     pub input: Buffer,
-    /// The output buffer of a session that has no unsent output.
+    /// The output buffer for a session that has no unsent output.
     pub output: Buffer,
 }
 
 impl Scratch {
-    /// The size of each buffer in bytes, and therefore the maximum size of a read. An allocation of this size has pages
-    /// of its own, and pages that are never written to use no memory. A server of small files uses one or two pages of
+    /// The size of each buffer in bytes, and therefore the maximum size of a read. An allocation of this size has its
+    /// own pages, and pages that are never written to use no memory. A server of small files uses one or two pages of
     /// each buffer.
     pub const SIZE: usize = 128 * 1024;
 }
@@ -263,15 +266,16 @@ impl Default for Scratch {
 /// The result of a step: when the loop must run the session again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// Run the session again in the next turn. It has used up its budget, but could continue.
+    /// Run the session again in the next turn, without waiting for an event. It could continue, but has used up its
+    /// budget.
     Again,
-    /// Run the session after an event or a wake-up, or at this deadline, if any.
+    /// Run the session after an event or a wake-up, or at this deadline if there is one.
     Wait(Option<Instant>),
     /// Drop the session.
     Close(CloseReason),
 }
 
-/// Why a connection ended. If several reasons apply, the first one is used.
+/// The reason why a connection ended. If several reasons apply, this is the one that arose first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CloseReason {
@@ -287,19 +291,20 @@ pub enum CloseReason {
     Idle,
     /// The client did not accept the output in time.
     Stalled,
-    /// The client kept sending until the lingering session had reached its limit on time or on discarded bytes.
+    /// The client kept sending until the lingering session had reached the limit on its time or on the bytes that it
+    /// discards.
     LingerOver,
     /// The session could not produce the output that it had announced, because a file has become shorter or a source
     /// has failed.
     OutputCut,
-    /// The buffers of the session would exceed the memory that all connections together may use.
+    /// The session needed more memory than the limit for all connections together left.
     Memory,
     /// The server is stopping.
     Stopped,
 }
 
 impl CloseReason {
-    /// The reason in words, as shown in the log.
+    /// The text that describes the reason in the log.
     pub fn text(self) -> &'static str {
         match self {
             CloseReason::Complete => "complete",

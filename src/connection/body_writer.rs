@@ -35,10 +35,10 @@ enum RestOfBody {
 /// How the bytes of a file are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SendMode {
-    /// `Transport::send_file` sends the file in one slice.
+    /// `Transport::send_file` sends the file. It fits into one slice, or none of it has been sent yet.
     Sent,
-    /// `Transport::send_file` sends the file in several slices. The transport is corked, so that no short packet is
-    /// sent at the end of a slice.
+    /// `Transport::send_file` sends a file of more than one slice. The transport is corked, so that no slice ends with
+    /// a short packet.
     Corked,
     /// The file is read into the output, because the transport or the file does not support `send_file`.
     ByHand,
@@ -51,19 +51,19 @@ pub(super) enum Produced {
     Some,
     /// Nothing was appended: the output is full, or `send` passes the rest to the transport without copying it.
     Nothing,
-    /// The source has no bytes now and will wake the session.
+    /// The source has no bytes at the moment and will wake the session.
     Waiting,
-    /// The source has used its share of this turn and must be read again in the next one.
+    /// The source has used up its share of this turn and must be read again in the next turn.
     Later,
     /// The body is complete: all of it has been sent or is in the output.
     All,
 }
 
-/// The maximum number of bytes of a file that one call sends, and that one client gets in one turn. The loopback
-/// interface accepts them in a fifth of a millisecond, so a fast client can delay other sessions by that long.
+/// The maximum number of bytes of a file that are sent by one call, and to one client in one turn. Sending this many
+/// bytes over the loopback interface takes about 0.2 ms, so a fast client can delay other sessions by that time.
 pub(super) const FILE_SLICE: u64 = 2 * 1024 * 1024;
 
-/// The maximum number of bytes that are read at a time from a body that is copied through the output.
+/// The maximum number of bytes in one read of a body that is copied through the output.
 const COPY_SLICE: usize = 32 * 1024;
 
 impl BodyWriter {
@@ -106,15 +106,15 @@ impl BodyWriter {
     /// into memory are sent this way.
     ///
     /// # Errors
-    /// Returns [`CloseReason::OutputCut`] if the body ends before its announced length, or reading its source or file
-    /// fails.
+    /// Returns [`CloseReason::OutputCut`] if the body ends before its announced length, or if its source or file cannot
+    /// be read.
     pub(super) fn produce(&mut self, output: &mut Buffer) -> Result<Produced, CloseReason> {
         match &mut self.body {
             RestOfBody::Bytes { bytes, at } if *at < bytes.len() => Ok(Produced::Nothing),
             RestOfBody::Shared { bytes, at } if *at < bytes.len() => Ok(Produced::Nothing),
             RestOfBody::File { slice, mode: SendMode::ByHand } if slice.length > 0 => self.copy_file(output),
             RestOfBody::File { slice, .. } if slice.length > 0 => Ok(Produced::Nothing),
-            // The source reports its own end, so it is read even after the announced length is complete.
+            // The source is read even after it has produced all announced bytes, because it reports its own end.
             RestOfBody::Stream(_) => self.copy_stream(output),
             _ => self.finish(output),
         }
@@ -124,7 +124,7 @@ impl BodyWriter {
     /// is empty, sends some of a file. Returns the number of bytes sent, which is 0 if there is nothing to send.
     ///
     /// # Errors
-    /// Returns the errors of the transport, and `UnexpectedEof` if the file is shorter than announced.
+    /// Returns any error from the transport, and `UnexpectedEof` if the file is shorter than announced.
     pub(super) fn send(
         &mut self,
         output: &mut Buffer,
@@ -132,7 +132,7 @@ impl BodyWriter {
         observer: &mut impl ConnectionObserver,
     ) -> io::Result<u64> {
         let (rest, more): (&[u8], bool) = match &self.body {
-            // The output, which holds the head, and the body are sent by one `writev`.
+            // One `writev` sends the output, which holds the head, and the body.
             RestOfBody::Bytes { bytes, at } => (&bytes[*at..], false),
             RestOfBody::Shared { bytes, at } => (&bytes[*at..], false),
             RestOfBody::File { mode: SendMode::Sent | SendMode::Corked, slice } if slice.length > 0 => {
@@ -192,7 +192,7 @@ impl BodyWriter {
 
     fn copy_file(&mut self, output: &mut Buffer) -> Result<Produced, CloseReason> {
         let RestOfBody::File { slice, .. } = &mut self.body else { return Ok(Produced::Nothing) };
-        // While the client does not accept output, no more of the file is read.
+        // No more of the file is read until the client has accepted some of the output.
         if output.len() >= COPY_SLICE {
             return Ok(Produced::Nothing);
         }
@@ -204,7 +204,7 @@ impl BodyWriter {
                 self.advance(count as u64);
                 Ok(Produced::Some)
             }
-            // A signal interrupted the read. `Some` makes the next round read again.
+            // A signal interrupted the read. `Produced::Some` counts as progress, so the next round reads again.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Produced::Some),
             Err(_) => Err(CloseReason::OutputCut),
         }
@@ -225,12 +225,13 @@ impl BodyWriter {
             Ok(count) => {
                 let taken = self.encoder.write(&part[..count], output);
                 self.sent += taken as u64;
-                // The client would parse bytes beyond the announced length as the next response, so they are left out.
+                // Bytes beyond the announced length are discarded, because the client would parse them as the next
+                // response.
                 self.overran = taken < count;
                 // The rest of the source is not read, because all announced bytes are in the output.
                 if self.overran { self.finish(output) } else { Ok(Produced::Some) }
             }
-            // The announced length is complete, so the source need not report its end.
+            // All announced bytes have been produced, so the source need not report its end.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock && self.encoder == Encoder::Counted(0) => {
                 self.finish(output)
             }
@@ -240,18 +241,19 @@ impl BodyWriter {
         }
     }
 
-    /// Ends the body. If the body is shorter than announced, the connection is cut, so that the client can detect this.
+    /// Ends the body, including the trailer fields of a streamed one.
     fn finish(&mut self, output: &mut Buffer) -> Result<Produced, CloseReason> {
         let trailers = match std::mem::replace(&mut self.body, RestOfBody::Finished) {
             RestOfBody::Stream(mut source) => source.take_trailers(),
             _ => FieldBlock::new(),
         };
-        // `finish_with` returns false if announced bytes are missing. The client can detect an incomplete response only
-        // if the connection is cut.
+        // `finish_with` returns false if announced bytes are missing. Only a closed connection shows the client that
+        // its response is incomplete.
         if self.encoder.finish_with(&trailers, output) { Ok(Produced::All) } else { Err(CloseReason::OutputCut) }
     }
 
-    /// Counts bytes of the body that were sent or added to the output.
+    /// Records that `count` bytes of the body were sent or added to the output, and removes them from the rest of the
+    /// body.
     fn advance(&mut self, count: u64) {
         self.sent += count;
         self.encoder.sent(count);
@@ -272,7 +274,7 @@ mod tests {
     use crate::observer::{TransitionObserver, Unobserved};
     use crate::transport::Memory;
 
-    /// Returns one of these results for each read, the last one first, and then `WouldBlock`.
+    /// A source that returns one of these results for each read, beginning with the last one, and then `WouldBlock`.
     struct Scripted(Vec<io::Result<&'static str>>);
 
     impl Source for Scripted {

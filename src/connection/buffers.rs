@@ -11,17 +11,18 @@ pub(super) fn lend(lent: bool, own: &mut Buffer, shared: &mut Buffer) {
     }
 }
 
-/// Takes a lent buffer back. Its unread bytes move to a new buffer of the right size, which the session owns. If the
-/// session owns an empty buffer, it is freed.
+/// Takes a lent buffer back. Its unread bytes move to a new buffer of the right size, which the session owns. A buffer
+/// that the session owns is freed if it is empty.
 pub(super) fn give_back(lent: bool, own: &mut Buffer, shared: &mut Buffer) {
     if lent {
         std::mem::swap(own, shared);
         if !shared.is_empty() {
-            // The bytes are copied because the loop's buffer has 128 KiB, and most sessions have few unread bytes.
+            // The bytes are copied, because most sessions have few unread bytes and the loop's buffer is 128 KiB in
+            // size.
             own.extend(shared.bytes());
             shared.consume(shared.len());
         }
-        // The loop's buffer must not keep the memory of one large response until the loop ends.
+        // One large response may have made the loop's buffer grow. The loop must not keep that memory until it ends.
         if shared.capacity() > 4 * Scratch::SIZE {
             *shared = Buffer::with_capacity(Scratch::SIZE);
         }

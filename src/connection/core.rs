@@ -1,4 +1,4 @@
-//! The part of a session that outlives its exchanges: the transport, the protocol state machine, the buffers, the
+//! The part of a session that outlives a single exchange: the transport, the protocol state machine, the buffers, the
 //! timers, and the state of its server. The stages of an exchange are in `stage.rs` and `stages/`.
 
 use std::io;
@@ -23,9 +23,9 @@ use crate::transport::Transport;
 pub(super) enum Progress {
     /// There was nothing to do.
     Still,
-    /// Something was done, so the other operations may now make progress.
+    /// The operation made progress, so the other operations may now make progress too.
     Moved,
-    /// Nothing more can be done in this turn, but there is more to do in the next one.
+    /// The operation must continue in the next turn, even without an event.
     NextTurn,
 }
 
@@ -36,7 +36,7 @@ impl Progress {
     }
 }
 
-/// All of a session except the stage of its current exchange.
+/// The state of a session, apart from the stage of its current exchange.
 pub(super) struct ConnectionCore<'s, T, O> {
     pub(super) server: &'s ServerState,
     /// The limits of the current exchange. Comparing them with the server's limits shows whether the limits or the
@@ -45,9 +45,10 @@ pub(super) struct ConnectionCore<'s, T, O> {
     pub(super) transport: T,
     pub(super) peer: SocketAddr,
     pub(super) machine: ServerMachine<O>,
-    /// Bytes that have been received and not parsed yet. Owns memory between two steps only if bytes remain in it.
+    /// Received bytes that have not been parsed yet. The buffer owns memory between two steps only if it contains
+    /// bytes.
     pub(super) input: Buffer,
-    /// Bytes that have not been sent yet. Owns memory between two steps only if bytes remain in it.
+    /// Bytes that have not been sent yet. The buffer owns memory between two steps only if it contains bytes.
     pub(super) output: Buffer,
     pub(super) timers: Timers,
     /// True if the state machine cannot continue without more bytes.
@@ -59,8 +60,8 @@ pub(super) struct ConnectionCore<'s, T, O> {
     /// The service that the server's service created for this connection. `None` means that the server's service itself
     /// responds to this connection's requests.
     pub(super) own_service: Option<Box<dyn Service>>,
-    /// True once [`Service::connect`] has been called. A single enum in place of this field and `own_service` would
-    /// take up eight more bytes per connection.
+    /// True once [`Service::connect`] has been called. An enum that replaced this field and `own_service` would take up
+    /// eight more bytes per connection.
     pub(super) has_connected: bool,
     /// The number of bytes of this session's memory that are included in [`ServerState::buffered`].
     accounted: usize,
@@ -101,14 +102,14 @@ impl<'s, T, O: ConnectionObserver> ConnectionCore<'s, T, O> {
     }
 
     /// Records that the state machine needs more bytes. This counts as progress if it did not need any before, because
-    /// the next read may find some.
+    /// the next read may return some.
     pub(super) fn request_input(&mut self) -> Progress {
-        // Reporting progress starts another round of the step, and that round reads.
+        // Reporting progress starts another round of the step, in which input is read.
         if std::mem::replace(&mut self.needs_input, true) { Progress::Still } else { Progress::Moved }
     }
 
     /// True if the unwanted body of this request may be read before the response: the body is short enough, and the
-    /// client does not wait for `100 Continue` before it sends the body.
+    /// client is not waiting for `100 Continue` before it sends the body.
     pub(super) fn may_read_unwanted_body(&self, request: &Request) -> bool {
         let is_short = match request.body_length() {
             BodyLength::Known(length) => length <= self.limits.drain,
@@ -123,7 +124,7 @@ impl<'s, T, O: ConnectionObserver> ConnectionCore<'s, T, O> {
         self.machine.body_left().is_some_and(|left| left <= self.limits.drain)
     }
 
-    /// Writes the pending log lines of this connection's own service.
+    /// Writes the pending log lines of this connection's own service, if it has one.
     pub(super) fn log_notes(&self, wall: SystemTime) {
         // The `after_turn` hook writes the notes of the server's own service.
         if let Some(own) = &self.own_service {
@@ -136,7 +137,7 @@ impl<'s, T, O: ConnectionObserver> ConnectionCore<'s, T, O> {
         self.server.log.borrow_mut().message(Some(self.peer), message, wall);
     }
 
-    /// Logs a failed handshake of the transport, unless many were logged recently.
+    /// Logs a failed handshake of the transport, unless the limit of such lines per minute has been reached.
     #[cold]
     pub(super) fn log_failed_handshake(&self, error: &io::Error, clock: TurnClock) {
         if let Some(line) = self.server.failed_handshakes.line(error, clock.now) {
@@ -144,8 +145,8 @@ impl<'s, T, O: ConnectionObserver> ConnectionCore<'s, T, O> {
         }
     }
 
-    /// The end of the last call, until which an idle connection may still send a request. `None` unless the server is
-    /// stopping.
+    /// The end of the last call, which is the time during which an idle connection may still send a request. `None`
+    /// unless the server is stopping.
     pub(super) fn last_call(&self, stopping: Option<Instant>) -> Option<Instant> {
         stopping?.checked_add(self.limits.last_call)
     }
@@ -157,19 +158,19 @@ impl<'s, T, O: ConnectionObserver> ConnectionCore<'s, T, O> {
 }
 
 impl<T: Transport, O: ConnectionObserver> ConnectionCore<'_, T, O> {
-    /// The number of bytes of memory that the session owns between two steps: 0 if its buffers are empty.
+    /// The number of bytes of memory that the session owns between two steps, which is 0 if its buffers are empty.
     pub(super) fn buffered_memory(&self) -> usize {
         self.input.capacity() + self.output.capacity() + self.transport.memory()
     }
 
-    /// Updates this session's share of the total buffer memory of all sessions. Sets `is_short` if the total has grown
-    /// past the point at which memory counts as short.
+    /// Updates this session's share of the total buffer memory of all sessions. Sets `is_short` if this session needs
+    /// more memory and the total exceeds the threshold above which memory counts as short.
     ///
     /// # Errors
     /// Returns [`CloseReason::Memory`] if this session needs more memory and the total would exceed its limit.
     pub(super) fn update_account(&mut self, is_short: &mut bool) -> Result<(), CloseReason> {
         let kept = self.buffered_memory();
-        // The common case: most sessions own no buffer before and after a step.
+        // This is the common case: most sessions own a buffer neither before nor after a step.
         if kept == self.accounted {
             return Ok(());
         }
@@ -180,7 +181,7 @@ impl<T: Transport, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         self.accounted = kept;
         self.observer().buffers(kept);
         let room = self.server.room_for_buffers(&self.limits);
-        // This is set even if this session is closed below. Most of the memory may be held by stalled sessions, which
+        // The flag is set even if this session is closed below. Stalled sessions may hold most of the memory, and they
         // must make room for the next session.
         *is_short |= has_grown && sum > self.limits.before_short(room);
         // A session that has reduced its memory is kept, even if the total is still too large.

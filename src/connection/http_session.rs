@@ -1,5 +1,6 @@
-//! A session that speaks HTTP to one client: fill, advance and flush until none of them makes progress. The work of
-//! *advance* in each stage of an exchange is in `stages/`, and `respond.rs` writes the bytes of a response.
+//! A session that speaks HTTP to one client. It fills, advances and flushes until none of these operations makes
+//! progress. `stages/` contains the code that *advance* runs in each stage of an exchange, and `respond.rs` writes the
+//! bytes of a response.
 
 use std::io;
 use std::net::SocketAddr;
@@ -18,13 +19,14 @@ use crate::observer::{ConnectionObserver, Unobserved};
 use crate::session::{Activity, CloseReason, Next, Ready, Session, StepContext, TurnClock};
 use crate::transport::Transport;
 
-/// The HTTP side of one connection of a server.
+/// The session of one HTTP connection of a server.
 pub struct HttpSession<'s, T, O: ConnectionObserver = Unobserved> {
     core: ConnectionCore<'s, T, O>,
     stage: Stage,
 }
 
-/// The minimum free space in the input buffer for a read, in bytes. The loop's buffer has much more.
+/// The minimum free space in the input buffer before a read, in bytes. A buffer that the session owns may have to grow
+/// for this. The loop's buffer is much larger.
 const LEAST_ROOM: usize = 1024;
 
 /// The maximum number of rounds of fill, advance and flush in one step. After that, other sessions run.
@@ -59,7 +61,8 @@ impl<'s, T: Transport, O: ConnectionObserver> HttpSession<'s, T, O> {
         HttpSession { core: ConnectionCore::new(server, transport, peer, timers, observer), stage }
     }
 
-    /// Creates a session on a new connection. `None` if its address already has the maximum number of connections.
+    /// Creates a session on a new connection. Returns `None` if the client's address already has the maximum number of
+    /// connections.
     pub fn admit(server: &'s ServerState, transport: T, peer: SocketAddr, now: Instant, observer: O) -> Option<Self> {
         let permit = match server.limits().connections_per_peer {
             Some(most) => Some(Box::new(server.peers.permit(peer.ip(), most)?)),
@@ -81,8 +84,8 @@ impl<'s, T: Transport, O: ConnectionObserver> HttpSession<'s, T, O> {
         &mut self.core.transport
     }
 
-    /// The number of bytes of memory that the session owns between two steps: 0 if no part of a request or response is
-    /// in its buffers.
+    /// The number of bytes of memory that the session owns between two steps, which is 0 if no part of a request or
+    /// response is in its buffers.
     pub fn buffered_memory(&self) -> usize {
         self.core.buffered_memory()
     }
@@ -100,14 +103,15 @@ impl<T: Transport, O: ConnectionObserver> Session for HttpSession<'_, T, O> {
         if outcome.is_ok() {
             core.machine.observer().waits(|| core.timers.observed(&core.limits));
         }
-        // A response writes earlier log notes itself. The notes of an exchange that continues or has failed are written
-        // here.
+        // `respond` writes the notes that precede the log line of a response. The notes of an exchange that continues
+        // or has failed are written here.
         if outcome.is_err() || matches!(self.stage, Stage::AwaitingUpstream(_) | Stage::Sending(_)) {
             core.log_notes(cx.clock.wall);
         }
         give_back(lends_input, &mut core.input, &mut cx.scratch.input);
         give_back(lends_output, &mut core.output, &mut cx.scratch.output);
-        // The buffers now have the size that they keep until the next step.
+        // The account is updated after `give_back`, because the buffers now have the size that they keep until the next
+        // step.
         let outcome = outcome.and_then(|again| {
             core.update_account(&mut cx.memory_is_short)?;
             Ok(again)
@@ -141,7 +145,7 @@ impl<T: Transport, O: ConnectionObserver> Session for HttpSession<'_, T, O> {
         match (timers.wait(), &self.stage) {
             (Wait::Idle, _) if !self.core.input.is_empty() => Activity::Receiving,
             (Wait::Handshake | Wait::First | Wait::Idle | Wait::Linger, _) => Activity::Quiet(timers.since()),
-            // The rest of a request whose response has been sent is discarded.
+            // In `Draining`, the response has been sent, and the rest of its request is being discarded.
             (Wait::Head, _) | (Wait::Body, Stage::Draining(_)) => Activity::Receiving,
             _ => Activity::Responding,
         }
@@ -163,11 +167,11 @@ impl<T: Transport, O: ConnectionObserver> Session for HttpSession<'_, T, O> {
 
 impl<T, O: ConnectionObserver> Drop for HttpSession<'_, T, O> {
     fn drop(&mut self) {
-        // Dropping the stage tells an upstream or a source that the client has disconnected, and either may then
-        // produce log lines.
+        // Dropping the stage tells an upstream or a source that the client has disconnected. Both may then produce log
+        // lines.
         if matches!(self.stage, Stage::AwaitingUpstream(_)) || self.stage.sending().is_some() {
-            // A session in these stages is dropped without a log line only at the end of the run. `log_cut` writes the
-            // line unless it has already been written.
+            // The log line is missing only if the run has ended. In all other cases it has been written, and `log_cut`
+            // does nothing.
             let clock = TurnClock::new(Instant::now(), SystemTime::now());
             self.core.log_cut(&self.stage, CloseReason::Stopped, clock);
             self.stage = Stage::Head;
@@ -178,8 +182,8 @@ impl<T, O: ConnectionObserver> Drop for HttpSession<'_, T, O> {
 }
 
 impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
-    /// Fills, advances and flushes. Returns false when none of them makes progress, and true when the budget of the
-    /// turn is used up.
+    /// Runs rounds of fill, advance and flush. Returns false once a round makes no progress, and true if the session
+    /// must run again in the next turn.
     fn run(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Result<bool, CloseReason> {
         // Nothing can be delivered on a broken connection, so a handler or script must not keep working for it.
         if ready.broken && !matches!(self.stage, Stage::Lingering(_)) {
@@ -207,14 +211,14 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
             let wait = self.stage.wait(&self.core);
             self.core.timers.set_wait(wait, moved, cx.clock);
             if wait == Wait::Linger {
-                // Reading and discarding counts as progress, so the check of the deadline below is never reached if a
-                // client keeps sending. The deadline is therefore checked here.
+                // The deadline is checked here, because discarding input counts as progress. If the client keeps
+                // sending, the check below is never reached.
                 self.time_out(cx.clock)?;
             }
             if !moved || self.is_settled(ready) {
                 if advanced == Progress::NextTurn {
-                    // The socket may not be registered yet, and the poll then reports nothing about it. The next step
-                    // therefore tries to read.
+                    // The next step tries to read, because the socket may not be registered yet. The poll then reports
+                    // nothing about it.
                     ready.read |= wait == Wait::Linger;
                     return Ok(true);
                 }
@@ -222,8 +226,8 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
                     return Ok(false);
                 }
             }
-            // A client on loopback can accept bytes as fast as they are sent. Without this limit, it would delay all
-            // other clients.
+            // A client on loopback can accept bytes as fast as they are sent. Without this limit, such a client would
+            // delay all others.
             if sent >= MOST_SENT {
                 break;
             }
@@ -232,7 +236,7 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
         Ok(true)
     }
 
-    /// Tells the observer that all output has been sent, unless some of it is left.
+    /// Tells the observer that all output has been sent, unless some of it remains.
     fn note_all_sent(&mut self) {
         let core = &mut self.core;
         if core.output.is_empty() && !core.transport.has_pending() {
@@ -247,8 +251,8 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
         }
     }
 
-    /// True if another round would do nothing, because every request has a response, every response has been sent, and
-    /// nothing can be read. Without this test, each request would cost another round.
+    /// True if another round would do nothing, because every request has been answered, every response has been sent,
+    /// and nothing can be read. Without this test, each request would cost an extra round.
     fn is_settled(&self, ready: &Ready) -> bool {
         let core = &self.core;
         let is_quiet = core.input.is_empty() && core.output.is_empty() && !ready.read && !core.at_end;
@@ -257,7 +261,8 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
         is_quiet && matches!(self.stage, Stage::Head) && !core.transport.has_pending()
     }
 
-    /// Makes one call to read input, if the stage wants bytes and some may have arrived.
+    /// Reads input with one call, if the stage wants bytes and some may have arrived. Returns true if the call made
+    /// progress, which includes EOF.
     fn fill(&mut self, ready: &mut Ready) -> Result<bool, CloseReason> {
         let core = &mut self.core;
         let is_wanted = match self.stage {
@@ -285,7 +290,7 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
                 core.observer().end_of_input();
             }
             Ok(count) => {
-                // The state machine parses these bytes first and then reports whether it needs more.
+                // The state machine first parses these bytes and then sets the flag again if it needs more.
                 core.needs_input = false;
                 core.timers.credit_body(count, &core.limits);
                 // The poll reports a socket once for each arrival (edge-triggered), so a session must read until
@@ -306,11 +311,11 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
         Ok(true)
     }
 
-    /// Advances, and repeats this while a streamed body has more bytes for the same write. The first chunks are then
-    /// sent together with the head, and the end of the body together with its last bytes.
+    /// Advances once, and then again as long as a streamed body has more bytes for the same write. In this way the
+    /// first chunks are sent together with the head, and the end of the body together with its last bytes.
     fn advance_and_gather(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Result<Progress, CloseReason> {
         let progress = self.advance(ready, cx)?;
-        // The loop is bounded, because a source that always has more bytes would otherwise delay the output forever.
+        // The loop is bounded, because a source that never runs out of bytes would otherwise delay the output forever.
         for _ in 0..MORE_CHUNKS {
             let is_streamed = matches!(&self.stage, Stage::Sending(sending) if sending.body.is_streamed());
             let is_full = self.core.output.len() >= GATHER;
@@ -323,7 +328,7 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
 
     fn advance(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Result<Progress, CloseReason> {
         let (stage, progress) = match std::mem::replace(&mut self.stage, Stage::Head) {
-            // Most requests get their response without leaving this stage, which avoids moving a stage value.
+            // Most requests are answered without leaving this stage, so in most cases no stage value is moved.
             Stage::Head => match self.core.advance_head(cx.clock) {
                 (Stage::Head, progress) => return Ok(progress),
                 other => other,
@@ -348,14 +353,14 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
         }
     }
 
-    /// Makes one call to send output, if there is any and the socket may accept it. Returns the number of bytes sent,
-    /// or `None` if there was nothing to do.
+    /// Sends output with one call, if there is any and the socket may accept it. Returns the number of bytes sent.
+    /// `None` means that there was nothing to send or that the socket did not accept it.
     fn flush(&mut self, ready: &mut Ready) -> Result<Option<u64>, CloseReason> {
         let core = &mut self.core;
         if !ready.write {
             return Ok(None);
         }
-        // Bytes that are still in the transport must be sent before new ones.
+        // Bytes that the transport has already accepted must be sent before any others.
         let result = match core.transport.has_pending() {
             true => {
                 let flushed = core.transport.flush_pending();
@@ -364,7 +369,8 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
             }
             false => Ok(false),
         };
-        // The transport may have been unable to read until it could send, and no event reports that it can read again.
+        // The transport may have had to send before it could continue to read, and no event reports that it can read
+        // again.
         ready.read |= matches!(result, Ok(true));
         let result = result.and_then(|pushed| {
             let count = send(&mut self.stage, core)?;
@@ -391,7 +397,7 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
             return Ok(false);
         }
         self.core.observer().deadline_fired();
-        // The stage is put back, because a response that is cut short is logged from it.
+        // The stage stays in place, because `log_cut` needs it to log the response that is cut short.
         if matches!(self.stage, Stage::Sending(_)) {
             return Err(CloseReason::Stalled);
         }
@@ -400,11 +406,11 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
         Ok(true)
     }
 
-    /// Closes a connection that is waiting for a request while the server is stopping, once the last call is over. If
-    /// this step has sent a response, its bytes may still be in transit, so the connection closes in stages and this
+    /// Closes a connection that is waiting for a request when the last call of a stopping server is over. If this step
+    /// has sent a response, its bytes may still be in transit. The connection then closes in stages, and this method
     /// returns true.
     fn close_if_stopping(&mut self, has_sent: bool, clock: TurnClock) -> Result<bool, CloseReason> {
-        // A request that has begun to arrive still gets a response, so only a wait for a new request is ended here.
+        // A request that has begun to arrive still gets a response. Only the wait for a new request ends here.
         match self.core.last_call(clock.stopping) {
             Some(end) if end <= clock.now && self.core.timers.awaits_request() => {
                 if !has_sent {
@@ -431,14 +437,15 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
             _ => upstream,
         };
         let last_call = self.core.last_call(clock.stopping).filter(|_| timers.awaits_request());
-        // The session runs once when it begins to count as stalled, so that the loop can evict it if room is short at
-        // that time.
+        // The session runs once when it begins to count as stalled, so that the loop can evict it if descriptors or
+        // memory are short at that time.
         let stalls = timers.stalls_at(limits).filter(|stalls| *stalls > clock.now);
         timers.deadline(limits).into_iter().chain(upstream).chain(last_call).chain(stalls).min()
     }
 }
 
-/// Sends some of the output and some of the stage's body in one call. Returns the number of bytes sent.
+/// Sends some of the output in one call, together with some of the response body that the stage holds. Returns the
+/// number of bytes sent.
 fn send<T: Transport, O: ConnectionObserver>(
     stage: &mut Stage,
     core: &mut ConnectionCore<'_, T, O>,
@@ -447,7 +454,8 @@ fn send<T: Transport, O: ConnectionObserver>(
         Stage::Sending(sending) => sending.body.send(&mut core.output, &mut core.transport, core.machine.observer()),
         _ if core.output.is_empty() => Ok(0),
         stage => {
-            // The connection is closed immediately afterwards, so the FIN goes into the same packet as the last bytes.
+            // The FIN can be sent in the same packet as the last bytes, because the sending side is shut down
+            // immediately afterwards.
             let is_last = matches!(stage, Stage::Closing(_));
             let result = core.transport.send(core.output.bytes(), &[], is_last);
             core.machine.observer().sent(core.output.len(), is_last, &result);

@@ -1,4 +1,4 @@
-//! The number of connections of each client address. The caller supplies the limit, and the connections are in
+//! Counts the connections of each client address. The caller supplies the limit. The connections themselves are in
 //! `http_session.rs`.
 
 use std::cell::RefCell;
@@ -21,7 +21,7 @@ pub(super) struct PeerPermit<'p> {
 }
 
 impl PerPeerLimit {
-    /// Counts one more connection of `address`. `None` if the address already has `most` connections.
+    /// Counts one more connection from `address`. Returns `None` if the address already has `most` connections.
     pub(super) fn permit(&self, address: IpAddr, most: usize) -> Option<PeerPermit<'_>> {
         let address = network(address);
         let mut counts = self.0.borrow_mut();
@@ -40,7 +40,7 @@ impl Drop for PeerPermit<'_> {
         let mut counts = self.peers.0.borrow_mut();
         if let Some(count) = counts.get_mut(&self.address) {
             *count -= 1;
-            // Addresses without connections are removed, because the map would otherwise grow with every client.
+            // An address without connections is removed. Otherwise the map would grow with every new client.
             if *count == 0 {
                 counts.remove(&self.address);
             }
@@ -48,8 +48,8 @@ impl Drop for PeerPermit<'_> {
     }
 }
 
-/// The address under which a client is counted. For an IPv6 address, the last 64 bits, which the client can choose, are
-/// zero.
+/// The address under which a client is counted. In an IPv6 address, the last 64 bits are set to zero, because the
+/// client can choose them.
 fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) >> 64 << 64).into(),

@@ -1,5 +1,5 @@
-//! Passes a request to its service and turns a [`Response`] into bytes: checks, the error page, framing, the body if it
-//! is sent with the head, and the log line.
+//! Passes a request to its service and turns the [`Response`] into bytes. The response is checked and framed, an error
+//! page is rendered, and the log line is written. Only a short body is sent here, together with its head.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -18,7 +18,7 @@ use crate::service::{Body, ErrorText, Reply, Response};
 use crate::session::{CloseReason, TurnClock};
 
 /// An in-memory body of at most this size is copied after its head, so that pipelined responses are sent in one write.
-/// A larger one is sent from its own memory, because copying it would cost more than a second write.
+/// A larger body is sent from its own memory, because copying it would cost more than the additional write.
 const COPY_MOST: usize = 16 * 1024;
 
 impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
@@ -43,7 +43,7 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         })
     }
 
-    /// Responds to a request that violates the protocol. Nothing more is parsed from this client.
+    /// Responds to a request that violates the protocol. No further request from this client is parsed.
     pub(super) fn reject(&mut self, rejection: &Rejection, request: &Request, clock: TurnClock) -> Stage {
         let explain = rejection.explanation().map(Cow::Owned);
         let text = ErrorText { message: rejection.message(), explain, cause: None };
@@ -51,9 +51,9 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         self.respond(&mut response, request, None, clock)
     }
 
-    /// Appends the head of a response to the output, and its body if that is short. Returns the next stage. The
-    /// response is consumed, but is passed by reference, because it is large and is part of a larger value in most
-    /// callers.
+    /// Appends the head of a response to the output, together with the body if the body is short. Returns the next
+    /// stage. The response is consumed, but is passed by reference, because it is large and is part of a larger value
+    /// in most callers.
     pub(super) fn respond(
         &mut self,
         response: &mut Response,
@@ -61,7 +61,7 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         mut upstream: Option<Box<PendingUpstream>>,
         clock: TurnClock,
     ) -> Stage {
-        // In the log, messages of the service precede the line of the exchange that they belong to.
+        // In the log, messages from the service precede the line of the exchange to which they belong.
         self.log_notes(clock.wall);
         // A response that contradicts its framing becomes a 500, because the client could parse the rest of it as
         // another response.
@@ -70,7 +70,7 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
             *response = Response::error(Status::INTERNAL_SERVER_ERROR);
         }
         if let (Body::Upgrade(_), Some(pending)) = (&response.body, &mut upstream) {
-            // The upgrade must precede the writing of the head, because the bytes in the input now belong to the other
+            // The switch must come before the head is written, because the bytes in the input now belong to the other
             // protocol.
             pending.upgrade();
         }
@@ -115,7 +115,8 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
     /// Ends the connection with this response if the request's body will not be read in full, if the server is
     /// stopping, or if only one response may be sent.
     fn decide_whether_it_is_the_last(&mut self, upstream: Option<&PendingUpstream>, clock: TurnClock) {
-        // The head must tell the client that its body will not be read in full (RFC 9112 section 9.6).
+        // The head must announce that the connection will close, because the request's body will not be read in full
+        // (RFC 9112 section 9.6).
         if !upstream.is_some_and(PendingUpstream::reads_on) && !self.may_discard_body() {
             self.machine.stop();
         }
@@ -152,7 +153,8 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         is_101 && asked_for && self.machine.may_switch_protocols()
     }
 
-    /// Creates the body of an error response, logs Python's extra line, and returns the reason phrase.
+    /// Creates the body of an error response, and writes the line that Python's `log_error` writes in addition to the
+    /// request line. Returns the reason phrase.
     fn put_error_page(
         &mut self,
         response: &mut Response,
@@ -169,13 +171,13 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         let message = text.message.unwrap_or_else(|| named(status.phrase()));
         let explain = text.explain.unwrap_or_else(|| named(status.description()));
         self.server.log.borrow_mut().error(self.peer, status, &message, wall);
-        // The page replaces any body that the service has set.
+        // The page replaces the body that the service has set, if any.
         response.body = Body::Empty;
-        // An error with a status such as 204 or 304 gets no page, because such a response has no body.
+        // A response with a status such as 204 or 304 has no body, so it gets no page.
         if !status.is_bodiless() {
             let error = ErrorInfo { status, message: &message, explain: &explain, request };
             let body = self.server.error_body(&error);
-            // The service announced the length of its own body, which the page replaces.
+            // The length that the service announced is that of its own body, which the page replaces.
             if response.head.content_length().is_some() {
                 response.head.remove("Content-Length");
             }
@@ -195,7 +197,8 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         self.after_response()
     }
 
-    /// The stage that follows a complete response.
+    /// The stage that follows a complete response: closing, discarding the rest of the request's body, or reading the
+    /// next head.
     pub(super) fn after_response(&mut self) -> Stage {
         if self.machine.is_closed() {
             Stage::Closing(CloseReason::Complete)
@@ -207,7 +210,7 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         }
     }
 
-    /// Writes the log line of one exchange, with the number of bytes that were actually sent.
+    /// Writes the log line of one exchange. Its number of bytes is `outcome.sent`, even if more bytes were announced.
     pub(super) fn log_exchange(&self, request: LoggedRequest<'_>, outcome: Outcome, clock: TurnClock) {
         let Outcome { status, user, sent, is_counted, cut } = outcome;
         let (user, cut) = (user.as_deref(), cut.map(CloseReason::text));
@@ -215,7 +218,8 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         self.server.log.borrow_mut().request(&Record { peer, user, request, status, sent, is_counted, cut, at, ended });
     }
 
-    /// Logs a response that is cut short, with the number of bytes that were sent before the cut.
+    /// Logs a response that is cut short, with the number of bytes that had been sent or written to the output. Does
+    /// nothing if the stage sends no response, or if the response has already been logged.
     #[cold]
     pub(super) fn log_cut(&self, stage: &Stage, reason: CloseReason, clock: TurnClock) {
         if let Some(sending) = stage.sending()

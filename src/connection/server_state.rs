@@ -1,4 +1,4 @@
-//! The state that the connections of one server share. Connections are in `http_session.rs`, and the loop that runs
+//! The state that all connections of one server share. The connections are in `http_session.rs`, and the loop that runs
 //! them is in `reactor/`.
 
 use std::borrow::Cow;
@@ -26,7 +26,7 @@ use crate::watchdog::Watchdog;
 /// The default value of the `Server` field.
 pub(crate) const SERVER_NAME: &str = concat!("serve-forever/", env!("CARGO_PKG_VERSION"));
 
-/// State that all connections of a server share: the service, the limits, the error page and the log.
+/// The service, the limits, the error page and the log of a server. All of its connections share them.
 ///
 /// The service, the limits and the protocol version can be replaced while connections use them. Replacing the service
 /// or the limits moves the limits to a new allocation. A connection that still holds the old allocation adopts the new
@@ -48,15 +48,15 @@ pub struct ServerState {
     pub error_page: Box<dyn ErrorPage>,
     /// The access log.
     pub log: RefCell<AccessLog>,
-    /// Reports requests whose service blocks the loop. `None` if no loop runs.
+    /// Reports requests whose service blocks the loop. `None` unless a server has set one.
     pub(crate) watchdog: Option<Watchdog>,
     /// The address that clients connect to.
     pub local: SocketAddr,
     pub(super) peers: PerPeerLimit,
-    /// The memory of the request that is being read. Connections run one after the other, so one allocation is enough.
-    /// `None` while a connection uses it.
+    /// The `Request` into which heads are read. Its memory is reused. Connections run one after the other, so a single
+    /// one is enough. `None` while a connection uses it.
     request: Cell<Option<Box<Request>>>,
-    /// The number of bytes of memory that the buffers of all connections hold between steps.
+    /// The number of bytes of memory that all connections together own between two steps.
     pub(super) buffered: Cell<usize>,
     /// The maximum number of bytes that all buffers may use under the memory limit of the process.
     room: usize,
@@ -72,16 +72,17 @@ pub struct ServerState {
     faults: [Cell<u64>; FaultKind::ALL.len()],
 }
 
-/// The common header fields, and the second for which they are valid.
+/// The fields that all responses of one second have in common.
 #[derive(Default)]
 struct Stamped {
     second: Option<Range<SystemTime>>,
     stamp: CommonHeaders,
-    /// The fields of responses over TLS, which also include `Strict-Transport-Security`.
+    /// The same fields and `Strict-Transport-Security`, for responses over TLS.
     secure: CommonHeaders,
 }
 
-/// The page of the last error, and the values that it was rendered from. Identical errors often follow each other.
+/// The page of the last error response and the values from which it was rendered. It is kept because identical errors
+/// often follow each other.
 struct MadeError {
     status: Status,
     message: String,
@@ -141,13 +142,13 @@ impl ServerState {
         is_deaf
     }
 
-    /// Replaces the service for new requests. The old service is dropped, but its upstreams and sources in flight are
-    /// not affected.
+    /// Replaces the service for new requests. The old service is dropped, but upstreams and sources that it has already
+    /// created continue to run.
     pub fn set_service(&self, service: impl Service + Send + 'static) {
         // `replace` returns the old service, so that it is dropped after the borrow has ended, because its `drop` may
         // use this state.
         let _before = self.service.replace(Box::new(service));
-        // Connections notice that the service has been replaced because the limits are newly allocated.
+        // Moving the limits to a new allocation tells the connections that the service has been replaced.
         let limits = Limits::clone(&self.limits.borrow());
         self.set_limits(limits);
     }
@@ -176,8 +177,8 @@ impl ServerState {
         self.request.set(Some(request));
     }
 
-    /// The maximum size of the buffers of all connections together, in bytes: [`Limits::buffers`], or less if the
-    /// process has a memory limit.
+    /// The maximum total size of the buffers of all connections, in bytes: [`Limits::buffers`], or less if the process
+    /// has a memory limit.
     pub(super) fn room_for_buffers(&self, limits: &Limits) -> usize {
         // `room` is computed once at startup, because a sandbox later prevents reading the files that it is derived
         // from.
@@ -199,7 +200,7 @@ impl ServerState {
         self.protocol.set(protocol);
     }
 
-    /// The TLS configuration for new connections.
+    /// The TLS configuration for new connections. `None` if they are not encrypted.
     #[cfg(feature = "tls")]
     pub(crate) fn tls(&self) -> Option<Arc<rustls::ServerConfig>> {
         self.tls.borrow().clone()
@@ -251,8 +252,8 @@ impl ServerState {
         Ok(())
     }
 
-    /// Sets how long browsers must use only HTTPS. All further responses over TLS announce this time. `None` omits the
-    /// field.
+    /// Sets the time for which browsers must use only HTTPS. All further responses over TLS announce it in
+    /// `Strict-Transport-Security`. `None` omits the field.
     #[cfg_attr(not(any(feature = "tls", test)), expect(dead_code, reason = "without TLS all responses are in clear"))]
     pub(crate) fn set_hsts(&self, max_age: Option<Duration>) {
         let line = max_age.map(|age| format!("Strict-Transport-Security: max-age={}\r\n", age.as_secs()));
@@ -275,7 +276,8 @@ impl ServerState {
         })
     }
 
-    /// The error page. It is rendered once for a series of identical errors.
+    /// The body of an error response. It is rendered once for a series of identical errors, unless it quotes the
+    /// request.
     pub(super) fn error_body(&self, error: &ErrorInfo<'_>) -> Body {
         let render = || {
             let mut page = Vec::with_capacity(512);
@@ -303,11 +305,12 @@ impl ServerState {
         Body::Shared(Arc::clone(&made.page))
     }
 
-    /// The field lines that every response has at this time, rendered once per second: `Server`, `Date`, the common
-    /// fields, and over TLS `Strict-Transport-Security`, which must not be sent unencrypted (RFC 6797 section 7.2).
+    /// The field lines that are part of every response at the time `wall`: `Server`, `Date`, the common fields, and
+    /// over TLS `Strict-Transport-Security`, which must not be sent unencrypted (RFC 6797 section 7.2). They are
+    /// rendered once per second.
     pub(super) fn common_headers(&self, wall: SystemTime, is_secure: bool) -> Ref<'_, CommonHeaders> {
-        // `Date` has a resolution of a second, so all responses within one second share these bytes. Comparing `wall`
-        // with both ends of the second is cheaper than computing the second for each response.
+        // `Date` has a resolution of one second, so all responses within a second share these bytes. Comparing `wall`
+        // with the start and the end of that second is cheaper than computing the second for each response.
         if !self.stamp.borrow().second.as_ref().is_some_and(|second| second.contains(&wall)) {
             let date = format!("Date: {}\r\n", HttpDate::from(wall));
             let (server, more) = (self.server.borrow(), self.common.borrow());
@@ -322,7 +325,7 @@ impl ServerState {
     }
 }
 
-/// The whole second that contains a time. `None` before 1970.
+/// The start and the end of the second that contains `wall`. `None` before 1970.
 fn second_of(wall: SystemTime) -> Option<Range<SystemTime>> {
     let start = wall - Duration::from_nanos(wall.duration_since(UNIX_EPOCH).ok()?.subsec_nanos().into());
     Some(start..start.checked_add(Duration::from_secs(1))?)

@@ -1,4 +1,4 @@
-//! The stages of an exchange, as data. The code that a session runs in each stage is in `stages/`.
+//! The stages of an exchange and the data of each stage. The code that a session runs in each stage is in `stages/`.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -9,27 +9,27 @@ use crate::log::OwnedLoggedRequest;
 use crate::service::{Response, Upstream};
 use crate::session::CloseReason;
 
-/// The stage of an exchange. Each stage has its own data. Advancing a stage returns the next one.
+/// The stage of an exchange. Advancing a stage consumes it and returns the next one.
 pub(super) enum Stage {
-    /// The transport performs its handshake, before the first byte of HTTP.
+    /// The transport is performing its handshake, which precedes the first byte of HTTP.
     Handshake,
-    /// The connection reads a head, or waits for one.
+    /// The connection is reading a head or waiting for one.
     Head,
-    /// The response is known, but a short unwanted body is read first. A malformed body turns the response into a 400;
-    /// after a valid body the connection can persist.
+    /// The response is known, but a short unwanted body is read first. A malformed body turns the response into a 400.
+    /// After a valid body, the connection can persist.
     Deferred(Box<Deferred>),
     /// An upstream consumes the body of the request and produces the response.
     AwaitingUpstream(Box<PendingUpstream>),
     /// The body of the response is being sent.
     Sending(Box<Sending>),
-    /// The response is sent with an injected fault.
+    /// The response is being sent with an injected fault.
     #[cfg(feature = "harness")]
     Faulty(Box<super::stages::FaultyResponse>),
     /// The response is complete. The rest of the request's body is being discarded. Contains the number of bytes that
     /// may still be discarded.
     Draining(u64),
     /// The last bytes of the connection are still in the output. Once they have been sent, the connection is closed.
-    /// Contains the reason.
+    /// Contains the reason for closing.
     Closing(CloseReason),
     /// The sending side has been shut down. Bytes that the client still sends are discarded until it closes its side.
     /// Contains the reason for closing.
@@ -37,7 +37,7 @@ pub(super) enum Stage {
 }
 
 impl Stage {
-    /// The response whose body is being sent.
+    /// The response whose body is being sent, with or without a fault. `None` in all other stages.
     pub(super) fn sending(&self) -> Option<&Sending> {
         match self {
             Stage::Sending(sending) => Some(sending),
@@ -68,7 +68,7 @@ pub(super) struct PendingUpstream {
 }
 
 impl PendingUpstream {
-    /// Switches to another protocol. The body of the request has ended, and bytes of the other protocol follow.
+    /// Switches to another protocol. The request's body has ended, and bytes of the other protocol follow.
     pub(super) fn upgrade(&mut self) {
         (self.is_upgraded, self.has_whole_body) = (true, false);
     }
@@ -78,7 +78,7 @@ impl PendingUpstream {
         !self.has_whole_body && self.upstream.wants_body()
     }
 
-    /// True if the upstream keeps reading the body while its response is sent.
+    /// True if the body is not complete and the upstream continues to read it while its response is sent.
     pub(super) fn reads_on(&self) -> bool {
         !self.has_whole_body && self.upstream.reads_on()
     }
@@ -88,7 +88,8 @@ impl PendingUpstream {
 pub(super) struct Sending {
     pub(super) body: BodyWriter,
     pub(super) record: ExchangeRecord,
-    /// The upstream that produced the response, as long as it may still read the request's body.
+    /// The upstream that produced the response. `None` if the response did not come from an upstream, or if the
+    /// upstream has failed since.
     pub(super) upstream: Option<Box<PendingUpstream>>,
     /// True if the source of the body has no bytes at the moment.
     pub(super) is_waiting: bool,
@@ -102,7 +103,7 @@ impl Sending {
     }
 
     /// True if the upstream has not yet received all of the request's body. The bytes of another protocol do not count
-    /// as a body, because body time limits do not apply to them.
+    /// as a body, because the time limits for bodies do not apply to them.
     pub(super) fn feeds_upstream(&self) -> bool {
         self.upstream.as_ref().is_some_and(|pending| !pending.has_whole_body && !pending.is_upgraded)
     }
@@ -113,7 +114,8 @@ impl Sending {
     }
 }
 
-/// The data for the log line of an exchange whose response outlives its request.
+/// The data for the log line of an exchange. It is kept because the request is overwritten before the response is
+/// complete.
 pub(super) struct ExchangeRecord {
     pub(super) request: OwnedLoggedRequest,
     pub(super) status: Status,
@@ -130,7 +132,7 @@ pub(super) struct Outcome {
     pub(super) status: Status,
     /// The user whose credentials the service has verified.
     pub(super) user: Option<Arc<str>>,
-    /// The number of bytes of the body that were sent.
+    /// The number of bytes of the body that were sent or written to the output.
     pub(super) sent: u64,
     /// True if the length was known when the response began and the body is not the server's error page. Only then does
     /// Python's log print a size.

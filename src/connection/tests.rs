@@ -1,5 +1,5 @@
-//! Unit tests of `HttpSession`, one step at a time: its observer, its activity, and changes of the protocol. Tests of
-//! whole exchanges with a client are in `tests/wire` and `tests/simulation.rs`.
+//! Unit tests that run an `HttpSession` one step at a time and examine its observer, its activity, and protocol
+//! upgrades. Tests of whole exchanges with a client are in `tests/wire` and `tests/simulation.rs`.
 
 #[cfg(feature = "harness")]
 mod faults;
@@ -21,10 +21,10 @@ use crate::testing::MemoryRegistrar;
 use crate::tls_info::TlsInfo;
 use crate::transport::{Memory, Transport};
 
-/// The calls to an observer, in order.
+/// The arguments with which an observer was called, in order.
 #[derive(Default)]
 struct Calls {
-    /// The size of each read, and true if the socket is assumed to be empty after it.
+    /// For each read, its size and true if the socket was assumed to be empty after it.
     reads: Vec<(usize, bool)>,
     all_sent: Vec<bool>,
     budgets: Vec<usize>,
@@ -60,13 +60,13 @@ fn state(service: impl Service + Send + 'static) -> ServerState {
     state
 }
 
-/// A session on a connection whose client has sent these bytes.
+/// A session on a connection whose client has sent `bytes`.
 fn session<'s>(state: &'s ServerState, bytes: &[u8], recorder: &Recorder) -> HttpSession<'s, Memory, Recorder> {
     let transport = Memory { incoming: bytes.to_vec(), ..Memory::default() };
     HttpSession::observed(state, transport, "127.0.0.1:50000".parse().unwrap(), Instant::now(), recorder.clone())
 }
 
-/// Runs one step. The socket is readable and writable.
+/// Runs one step with a socket that is readable and writable.
 fn step(session: &mut HttpSession<'_, Memory, Recorder>) -> Next {
     step_at(session, Instant::now())
 }
@@ -85,7 +85,7 @@ fn step_at<T: Transport>(session: &mut HttpSession<'_, T, Recorder>, now: Instan
 
 const HELLO: &[u8] = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
 
-/// A source that always has bytes if the value is true, and otherwise never has any.
+/// A source that never ends. `Endless(true)` always has bytes, and `Endless(false)` never has any.
 struct Endless(bool);
 
 impl Source for Endless {
@@ -220,7 +220,8 @@ fn only_an_upstream_changes_the_protocol_and_only_by_a_101_that_the_client_asked
     }
 }
 
-/// An in-memory connection for which the test sets the number of unacknowledged bytes and the TLS handshake.
+/// An in-memory connection on which the test sets the number of unacknowledged bytes and the result of the TLS
+/// handshake.
 #[derive(Default)]
 #[cfg_attr(not(feature = "harness"), expect(dead_code, reason = "only faults ask for acknowledgements and resets"))]
 struct Connection {
@@ -291,7 +292,7 @@ fn the_error_page_of_an_incomplete_head_knows_the_handshake_of_its_connection() 
     assert!(has_tls.load(Ordering::Relaxed));
 }
 
-/// Each fault is counted every time it is injected.
+/// The fault is counted for each connection on which it is injected.
 #[cfg(feature = "harness")]
 #[test]
 fn a_connection_that_is_never_read_is_counted_as_a_fault() {

@@ -1,5 +1,5 @@
-//! The timer of a session: the kind of its current wait, when it began, and when it times out. The consequences of a
-//! timeout depend on the stage and are in `stages/timeout.rs`.
+//! The timer of a session: the kind of its current wait, the time at which it began, and its deadline. The consequences
+//! of a timeout depend on the stage and are in `stages/timeout.rs`.
 
 use std::time::{Duration, Instant};
 
@@ -7,24 +7,25 @@ use crate::limits::Limits;
 use crate::observer::ObservedWait;
 use crate::session::TurnClock;
 
-/// The kinds of waits. The comment of each kind names the limits that determine its deadline.
+/// The kind of a wait. The comment on each variant names the limits that determine the deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wait {
-    /// Waiting for the transport's handshake to complete, measured from when the connection was accepted:
-    /// `head_timeout`.
+    /// Waiting for the transport's handshake to complete: `head_timeout`, measured from the time at which the
+    /// connection was accepted.
     Handshake,
     /// Waiting for the first byte on a new connection: `head_timeout`.
     First,
-    /// Waiting for the first byte of another request: `idle_timeout`, or `last_call`, measured from when the server was
-    /// told to stop.
+    /// Waiting for the first byte of another request: `idle_timeout`. While the server is stopping, also `last_call`,
+    /// measured from the time at which it was told to stop.
     Idle,
-    /// Waiting for the rest of a head, measured from its first byte: `head_timeout`.
+    /// Waiting for the rest of a head: `head_timeout`, measured from its first byte.
     Head,
-    /// Waiting for more of a request's body, measured from the last part: `stall_timeout`. For the whole body the limit
-    /// is `body_timeout`, which `body_rate` extends.
+    /// Waiting for more of a request's body: `stall_timeout`, measured from the last part. For the whole body the limit
+    /// is `body_timeout`, which `body_rate` extends. If `body_rate` is 0, the whole body has no limit.
     Body,
-    /// Waiting for the client to accept more of a response, measured from the last part that it accepted:
-    /// `send_timeout`. After `stall_timeout`, the loop can close the session if descriptors or memory are short.
+    /// Waiting for the client to accept more of a response: `send_timeout`, measured from the last part that it
+    /// accepted. After `stall_timeout`, the loop can close the session if the process is short of descriptors or
+    /// memory.
     Write,
     /// Waiting for an upstream to produce a response: `answer_timeout`. The upstream can also have a deadline of its
     /// own.
@@ -57,12 +58,13 @@ impl Wait {
 /// The current wait of a session, and the times from which its deadlines are computed.
 pub(super) struct Timers {
     wait: Wait,
-    /// The beginning of the current wait. For `Body` and `Write`, the time of the last progress.
+    /// The beginning of the current wait. For `Body` and `Write`, the time of the last progress. For `Idle`, up to
+    /// [`TurnClock::IDLE_GRAIN`] later than the beginning.
     since: Instant,
     /// The time that was left at `since` for receiving the body of the current request, in nanoseconds.
     body_budget: u64,
-    /// The time at which the client was first seen to have closed its sending side, even if not all of its bytes have
-    /// been read. Later, the last time at which the client accepted bytes after that.
+    /// The time at which an event first showed that the client has closed its sending side, even if not all of its
+    /// bytes have been read. If the client accepts bytes after that, this is the last time at which it did so.
     closed_at: Option<Instant>,
 }
 
@@ -97,17 +99,18 @@ impl Timers {
         }
     }
 
-    /// Begins the wait for the response when the head of a request is complete, and sets the time budget for the body.
+    /// Called when the head of a request is complete. Begins the wait for the response and sets the time budget for the
+    /// body.
     pub(super) fn begin_exchange(&mut self, limits: &Limits, now: Instant) {
-        // The next wait is a new one even if it is of the same kind as the last.
+        // The previous wait ends, even if the next one is of the same kind.
         (self.wait, self.since) = (Wait::Upstream, now);
         self.body_budget = nanos(limits.body_timeout);
     }
 
-    /// Sets the current wait. Progress extends a wait for a body or for a write; the deadlines of the other kinds do
-    /// not move.
+    /// Sets the kind of the current wait. Progress restarts a `Body` or `Write` wait, whereas the deadlines of all
+    /// other kinds do not move.
     pub(super) fn set_wait(&mut self, wait: Wait, has_progress: bool, clock: TurnClock) {
-        // Only these two kinds are extended. A client that sends a head byte by byte must not be able to extend its
+        // Only these two kinds are restarted. A client that sends a head byte by byte must not be able to move its
         // deadline with every byte.
         let extends = has_progress && matches!(wait, Wait::Body | Wait::Write);
         if wait == self.wait && !extends {
@@ -123,8 +126,8 @@ impl Timers {
         self.since = if wait == Wait::Idle { clock.idle_from } else { clock.now };
     }
 
-    /// Counts received bytes of the body that the session waits for: each byte extends the body's deadline by
-    /// 1/`body_rate` seconds.
+    /// Records that `count` bytes of the body have arrived while the session was waiting for them. Each byte extends
+    /// the body's deadline by 1/`body_rate` seconds.
     pub(super) fn credit_body(&mut self, count: usize, limits: &Limits) {
         if self.wait == Wait::Body && limits.body_rate > 0 {
             let credit = (count as u64).saturating_mul(NANOS_PER_SECOND) / limits.body_rate;
@@ -132,7 +135,7 @@ impl Timers {
         }
     }
 
-    /// The time at which the current wait times out.
+    /// The time at which the current wait times out. `None` if the wait has no limit.
     pub(super) fn deadline(&self, limits: &Limits) -> Option<Instant> {
         let limit = match self.wait {
             Wait::Handshake | Wait::First | Wait::Head => or_never(limits.head_timeout),
@@ -148,31 +151,31 @@ impl Timers {
             Wait::Source => return self.presumed_gone(limits),
         };
         let end = self.since.checked_add(limit);
-        // Only sending the response can show whether a half-closed client is still receiving.
+        // A client that has closed its sending side may have disconnected, which only sending the response would show.
         if self.wait == Wait::Upstream { end.into_iter().chain(self.presumed_gone(limits)).min() } else { end }
     }
 
-    /// The current wait, in the form that is reported to an observer.
+    /// The current wait, as an observer receives it.
     pub(super) fn observed(&self, limits: &Limits) -> ObservedWait {
         let limit = self.deadline(limits).map(|deadline| deadline.saturating_duration_since(self.since));
         ObservedWait { kind: self.wait.name(), since: self.since, limit }
     }
 
-    /// The time from which a client that has closed its sending side is presumed to have disconnected. It may still be
-    /// waiting for the response, but it has not accepted any bytes that would show this.
+    /// The time from which a client that has closed its sending side is presumed to have disconnected. The client may
+    /// still be waiting for the response, but it has accepted no bytes that would show this.
     fn presumed_gone(&self, limits: &Limits) -> Option<Instant> {
         self.closed_at?.max(self.since).checked_add(or_never(limits.half_closed_timeout))
     }
 
-    /// The time from which the client counts as stalled, because it has not accepted any of its response. `None` unless
-    /// the session waits for the client to accept output.
+    /// The time from which the client counts as stalled if it accepts none of its response until then. `None` unless
+    /// the session is waiting for the client to accept output.
     pub(super) fn stalls_at(&self, limits: &Limits) -> Option<Instant> {
         let waits = self.wait == Wait::Write;
         waits.then(|| self.since.checked_add(or_never(limits.stall_timeout))).flatten()
     }
 }
 
-/// Converts a time limit to a duration. A limit of zero means no limit and becomes `Duration::MAX`.
+/// Converts a limit of zero, which means no limit, to `Duration::MAX`.
 fn or_never(limit: Duration) -> Duration {
     if limit.is_zero() { Duration::MAX } else { limit }
 }

@@ -1,17 +1,18 @@
-//! Work that a program repeats between the turns of the loop. The loop is in `reactor`.
+//! Callbacks that a program has registered to be called at intervals between the turns of the loop. The loop is in
+//! `reactor`.
 
 use std::time::{Duration, Instant};
 
 use crate::reactor::TurnHooks;
 use crate::session::TurnClock;
 
-/// The work that a program repeats. Each item has its own interval.
+/// The callbacks that are called repeatedly, each at its own interval.
 #[derive(Default)]
 pub(crate) struct Periodic(Vec<RepeatedWork>);
 
 struct RepeatedWork {
     interval: Duration,
-    /// The time at which the work is due next; `None` until the first turn of the first run.
+    /// The time of the next call. `None` until the first turn of the first run.
     next: Option<Instant>,
     work: Box<dyn FnMut() + Send>,
 }
@@ -24,20 +25,22 @@ impl Periodic {
         self.0.push(RepeatedWork { interval: interval.max(LEAST_INTERVAL), next: None, work: Box::new(work) });
     }
 
-    /// Does the work that is due at `now`. Returns the time until more work is due.
+    /// Makes the calls that are due at `now`. Returns the time until the next call. `None` means that no call will
+    /// follow.
     pub(crate) fn run(&mut self, now: Instant) -> Option<Duration> {
         self.0.iter_mut().filter_map(|repeated| repeated.run(now)).min()
     }
 }
 
 impl RepeatedWork {
-    /// Like [`Periodic::run`], but for one item. Returns `None` if the interval overflows the clock.
+    /// Like [`Periodic::run`], but for a single callback. Returns `None` if the clock cannot represent the time of the
+    /// next call.
     fn run(&mut self, now: Instant) -> Option<Duration> {
         let after_now = now.checked_add(self.interval)?;
         let next = self.next.get_or_insert(after_now);
         if *next <= now {
-            // The interval is counted from now, so that a loop that was busy for several intervals does the work only
-            // once.
+            // The interval is counted from `now`, so that a turn that took several intervals is followed by only one
+            // call.
             *next = after_now;
             (self.work)();
         }
@@ -45,7 +48,7 @@ impl RepeatedWork {
     }
 }
 
-/// The hooks for work that was set on the loop itself and not on one of its servers.
+/// The hooks for the callbacks of the loop itself. The callbacks of a server are called by the hooks of that server.
 pub(super) struct PeriodicHooks<'p>(pub(super) &'p mut Periodic);
 
 impl TurnHooks for PeriodicHooks<'_> {

@@ -1,4 +1,5 @@
-//! Acceptors: sources of new sessions, each of which is in one of three states: ready, empty, or backing off.
+//! Acceptors, which are the sources of new sessions. An acceptor is in one of three states: ready, empty, or backing
+//! off.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,8 +14,8 @@ use crate::session::Session;
 /// The maximum number of connections that are accepted from one acceptor in one turn.
 pub(super) const ACCEPT_BATCH: usize = 64;
 
-/// How long an acceptor backs off if accepting a connection fails for lack of descriptors or memory (`EMFILE` and
-/// similar errors).
+/// The time for which an acceptor backs off if a connection cannot be accepted for lack of descriptors or memory
+/// (`EMFILE` and similar errors).
 pub(super) const BACK_OFF: Duration = Duration::from_millis(100);
 
 /// A source of new sessions: a listener, or a socket that receives one datagram per session.
@@ -22,7 +23,7 @@ pub trait Accept<'s> {
     /// Registers the source with the poll, so that a pending connection is reported as readiness.
     ///
     /// # Errors
-    /// Returns the errors of the operating system's selector.
+    /// Returns any error from the operating system's selector.
     fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()>;
 
     /// Undoes [`Accept::register`].
@@ -32,7 +33,7 @@ pub trait Accept<'s> {
     /// sending a byte.
     ///
     /// # Errors
-    /// Returns `WouldBlock` if no connection is pending; otherwise returns the error of the operating system.
+    /// Returns `WouldBlock` if no connection is pending, and otherwise any error from the operating system.
     fn accept(&mut self, now: Instant) -> io::Result<Option<Box<dyn Session + 's>>>;
 
     /// True if a connection is pending, as far as the source can tell without accepting it. Called only when the table
@@ -45,17 +46,17 @@ pub trait Accept<'s> {
     fn close(&mut self) {}
 }
 
-/// A source of sessions, and its state in the loop.
+/// A source of sessions and the state that the loop keeps for it.
 pub struct Acceptor<'s> {
     source: Box<dyn Accept<'s> + 's>,
-    /// True if a connection may be pending. An event sets this, and `WouldBlock` clears it.
+    /// True if a connection may be pending. An event sets this flag, and `WouldBlock` clears it.
     ready: bool,
     /// The end of the current back-off, before which no connection is accepted. `None` if the acceptor is not backing
     /// off.
     retry_at: Option<Instant>,
 }
 
-/// Creates the sessions for the connections that a TCP listener accepts.
+/// Accepts the connections of a TCP listener and creates their sessions.
 struct TcpAccept<'s> {
     /// The listener. `None` once it has been closed.
     listener: &'s mut Option<TcpListener>,
@@ -91,8 +92,8 @@ impl<'s> Accept<'s> for TcpAccept<'s> {
     fn has_pending(&self) -> bool {
         use rustix::event::{PollFd, PollFlags, Timespec, poll};
         let Some(listener) = self.listener.as_ref() else { return false };
-        // If `poll` fails, a connection is assumed to be pending. No connection is missed that way, and `accept` will
-        // report the error.
+        // If `poll` fails, a connection is assumed to be pending, so that none is missed. `accept` will report the
+        // error.
         poll(&mut [PollFd::new(listener, PollFlags::IN)], Some(&Timespec::default())) != Ok(0)
     }
 
@@ -118,7 +119,7 @@ pub(super) enum Accepted<'s> {
 impl<'s> Acceptor<'s> {
     /// Creates an acceptor for a source that is not registered yet.
     pub fn new(source: impl Accept<'s> + 's) -> Acceptor<'s> {
-        // The acceptor is ready from the start, because connections may have been pending before the listener was
+        // The acceptor starts as ready, because connections may already have been pending when the listener was
         // registered.
         Acceptor { source: Box::new(source), ready: true, retry_at: None }
     }
@@ -152,8 +153,8 @@ impl<'s> Acceptor<'s> {
         self.ready && self.retry_at.is_none()
     }
 
-    /// True if a connection is pending and could be accepted now. If this is false, the next connection causes an
-    /// event.
+    /// True if a connection is pending and could be accepted now. If this is false and the acceptor is not backing off,
+    /// the next connection causes an event.
     pub(super) fn has_pending(&mut self, now: Instant) -> bool {
         self.end_back_off(now);
         if self.is_ready() {
@@ -182,7 +183,8 @@ impl<'s> Acceptor<'s> {
                     self.retry_at = Some(now + BACK_OFF);
                     return Accepted::Exhausted(error);
                 }
-                // The client reset this connection while it was pending. The next one is tried.
+                // Other errors are assumed to concern only this connection, which the client may have reset while it
+                // was pending. The next connection is tried.
                 Err(_) => {}
             }
         }

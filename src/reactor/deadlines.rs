@@ -1,4 +1,4 @@
-//! The deadlines of sessions, kept in a heap that is updated lazily: nearly every request moves a deadline, but few
+//! The deadlines of sessions, in a heap that is updated lazily, because nearly every request moves a deadline but few
 //! deadlines are ever reached.
 //!
 //! Invariant: for every key with a deadline, the heap has an entry at that time or earlier.
@@ -10,27 +10,27 @@ use std::time::{Duration, Instant};
 
 /// A set of deadlines, at most one for each key.
 ///
-/// Moving a deadline later only stores the new time. The heap keeps the earlier entry until that entry is at the top,
-/// and moves it then. The entries of removed deadlines are discarded when they reach the top, and never wake the loop.
+/// Moving a deadline to a later time only stores the new time. The old entry stays in the heap and is moved once it
+/// reaches the top. The entry of a removed deadline is discarded when it reaches the top, and never wakes the loop.
 ///
 /// Every connection has an entry, so times are stored compactly, as nanoseconds since the loop started.
 #[derive(Debug)]
 pub(super) struct Deadlines {
     start: Instant,
     heap: BinaryHeap<Reverse<(u64, u32)>>,
-    /// The times for each key. The index is the key.
+    /// The times of each key, indexed by key.
     times: Vec<KeyTimes>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct KeyTimes {
-    /// The deadline of the key, or `NEVER`.
+    /// The deadline of the key, or `NEVER` if it has none.
     deadline: u64,
     /// The time of the earliest entry for the key in the heap, or `NEVER` if the heap has no entry for it.
     scheduled: u64,
 }
 
-/// Stands for no deadline or no entry. It compares as later than every time.
+/// Stands for a missing deadline or a missing entry. It compares as later than every time.
 const NEVER: u64 = u64::MAX;
 
 const NO_TIMES: KeyTimes = KeyTimes { deadline: NEVER, scheduled: NEVER };
@@ -57,7 +57,7 @@ impl Deadlines {
         }
     }
 
-    /// Returns the earliest deadline.
+    /// Returns the earliest deadline, after discarding or moving stale entries.
     pub(super) fn next(&mut self) -> Option<Instant> {
         self.first().map(|nanos| self.start + Duration::from_nanos(nanos))
     }
@@ -79,7 +79,8 @@ impl Deadlines {
     }
 
     fn nanos(&self, time: Instant) -> u64 {
-        // A time more than 584 years after the start is clamped to the last value before `NEVER`.
+        // A time more than 584 years after the start does not fit into 64 bits and is clamped to the last value before
+        // `NEVER`.
         u64::try_from(time.saturating_duration_since(self.start).as_nanos()).unwrap_or(NEVER - 1)
     }
 
@@ -94,8 +95,8 @@ impl Deadlines {
         }
     }
 
-    /// Corrects the first entry of the heap, which is given by `time` and `key`. It is moved to the current deadline of
-    /// the key, or removed if the key has no deadline.
+    /// Corrects the first entry of the heap, which must be `(time, key)`. Moves the entry to the current deadline of
+    /// the key, or removes it if it is stale or the key has no deadline.
     fn correct_first(&mut self, time: u64, key: u32) {
         let Some(mut first) = self.heap.peek_mut() else { return };
         let times = &mut self.times[key as usize];

@@ -1,4 +1,5 @@
-//! Eviction: closes idle sessions for a pending connection, and stalled sessions when descriptors or memory are short.
+//! Eviction, which closes idle sessions to make room for a pending connection, and stalled sessions if descriptors or
+//! memory are short.
 
 use std::time::{Duration, Instant};
 
@@ -16,16 +17,17 @@ const STALLED_BATCH: usize = 8;
 /// query every session in each turn.
 const SEARCH_PAUSE: Duration = Duration::from_secs(1);
 
-/// The reasons to close stalled sessions in one turn.
+/// The reasons for closing stalled sessions that have arisen in one turn.
 #[derive(Default)]
 pub(super) struct Eviction {
     /// True if a connection was accepted in this turn.
     accepted: bool,
-    /// True if there is no room for a pending connection and no session is idle.
+    /// True if there is no room for a pending connection and no idle session can be closed for it.
     connection_waits: bool,
-    /// True if a session needed more memory and little is left.
+    /// True if a session needed more memory while little was left.
     memory_is_short: bool,
-    /// The earliest time at which to look for sessions to evict again, unless a connection is pending.
+    /// The earliest time of the next search for stalled sessions, unless a connection is waiting. `None` unless the
+    /// last search found no stalled session.
     next_search: Option<Instant>,
 }
 
@@ -39,17 +41,18 @@ impl Eviction {
     }
 
     /// Closes the sessions that have been idle longest, up to the number of connections that one turn accepts. The
-    /// search queries every session, so several are closed at once to make it rare.
+    /// search queries every session. Closing several sessions at once makes the search rare.
     pub(super) fn evict_idle(&mut self, sessions: &mut SessionTable<'_>, observer: &mut impl LoopObserver) {
         let idle =
             |(key, entry): (usize, &SessionEntry<'_>)| Some((entry.session.idle_since()?, key, entry.ready.read));
         // If the socket of an idle session may have input, that input could be a request. Such a session runs in the
         // next turn, and may be evicted later if it is still idle.
         let (unsure, mut idle): (Vec<_>, Vec<_>) = sessions.live().filter_map(idle).partition(|(_, _, read)| *read);
-        // If no session is idle, only a stalled one can make room for the connection.
+        // If no session is idle, only closing a stalled one can make room for the connection.
         self.connection_waits |= idle.is_empty() && unsure.is_empty();
         let count = ACCEPT_BATCH.min(idle.len());
-        // The sessions need not be sorted, because only the set of the oldest ones matters and not their order.
+        // Only the set of the sessions that have been idle longest matters and not their order, so they need not be
+        // sorted.
         if count < idle.len() {
             idle.select_nth_unstable(count);
         }
@@ -62,7 +65,8 @@ impl Eviction {
         }
     }
 
-    /// Closes the sessions that have been stalled longest, if descriptors or memory are short.
+    /// Closes the sessions that have been stalled longest, if a connection is waiting or descriptors or memory are
+    /// short.
     pub(super) fn evict_stalled(
         &mut self,
         sessions: &mut SessionTable<'_>,
@@ -78,7 +82,8 @@ impl Eviction {
         }
         let mut stalled = Vec::new();
         for (key, entry) in sessions.live() {
-            // This is set inside the loop, so that an empty table, which needs no search, does not delay the next one.
+            // The time is set inside the loop, because searching an empty table costs nothing and must not delay the
+            // next search.
             self.next_search = Some(clock.now + SEARCH_PAUSE);
             let since = entry.session.stalled_since(clock.now);
             // A session that is queued for the next turn is not closed. Its key would be freed, and a new session with
@@ -107,7 +112,7 @@ mod tests {
 
     const CAPACITY: Capacity = Capacity { most: 100, short: 90 };
 
-    /// A table of sessions that are waiting, as they do after a step that has read all input.
+    /// A table of sessions that wait for an event, as after a step that has read all input.
     fn waiting(sessions: impl IntoIterator<Item = TestSession>) -> SessionTable<'static> {
         let mut table = SessionTable::new(Instant::now());
         for session in sessions {

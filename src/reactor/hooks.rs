@@ -1,4 +1,4 @@
-//! The callbacks that a program runs between two turns, and the limits that it sets for a run.
+//! The callbacks of a program that the loop calls between two turns, and the limits of a run.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::RunMode;
 use crate::listen::descriptor_capacity;
 use crate::session::{TurnClock, before_short};
 
-/// The callbacks that a loop makes between the turns of a run, at its end, and on a reload.
+/// The callbacks that a loop calls between the turns of a run, at the end of the run, and on a reload.
 pub trait TurnHooks {
     /// The limits of the run. Called before the first turn and after each [`reload`](TurnHooks::reload).
     fn limits(&self) -> RunLimits {
@@ -14,17 +14,17 @@ pub trait TurnHooks {
     }
 
     /// Called before the first turn and at the end of every turn. `clock` is the time of that turn. Returns the maximum
-    /// time for which the loop may sleep before the next call; `None` means no limit.
+    /// time for which the loop may sleep before the next call. `None` means no limit.
     fn after_turn(&mut self, clock: TurnClock) -> Option<Duration>;
 
     /// Called for a signal with [`SignalAction::Reload`](super::SignalAction::Reload).
     fn reload(&mut self) {}
 
-    /// Called once as soon as the end of the run has been decided: at the beginning of
-    /// [`Lifetime::lame_duck`](super::Lifetime), at the beginning of a drain, or before an immediate end.
+    /// Called once, as soon as it is decided that the run will end: when the [`Lifetime::lame_duck`](super::Lifetime)
+    /// time begins, when a drain begins, or before the run ends immediately.
     fn stopping(&mut self) {}
 
-    /// Called once after the run, when all of its sessions have been dropped.
+    /// Called once after the run, after all of its sessions have been dropped.
     fn after_run(&mut self, mode: RunMode) {
         _ = mode;
     }
@@ -33,29 +33,29 @@ pub trait TurnHooks {
 /// The limits of a run, which a reload can change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RunLimits {
-    /// The maximum number of sessions at the same time. `None` means the number of descriptors of the process, minus a
-    /// reserve.
+    /// The maximum number of simultaneous sessions. `None` means the number of descriptors that the process may open,
+    /// minus a reserve.
     pub sessions: Option<usize>,
-    /// The percentage of `sessions` that may be in use before an accepted connection makes the loop close stalled
-    /// sessions.
+    /// The percentage of `sessions` above which an accepted connection makes the loop close stalled sessions.
     pub short: u8,
-    /// The time from a request to stop to the closing of the remaining sessions.
+    /// The maximum duration of a drain. The sessions that remain after it are closed.
     pub grace: Duration,
-    /// The maximum number of handshake flights that are computed in one turn.
+    /// The maximum number of handshake flights that are computed in one turn. 0 counts as 1.
     pub handshakes: usize,
 }
 
 impl Default for RunLimits {
-    /// No limit on sessions, 90 percent, a grace period of 5 seconds, and 4 handshake flights.
+    /// The number of sessions that the descriptors allow, a threshold of 90 percent, a grace period of 5 seconds, and 4
+    /// handshake flights.
     fn default() -> Self {
         RunLimits { sessions: None, short: 90, grace: Duration::from_secs(5), handshakes: 4 }
     }
 }
 
 impl RunLimits {
-    /// The combined limits of two servers on one loop: the smaller number of sessions, so that neither server exceeds
-    /// its own limit; the longer grace period, so that no session is closed sooner than its server allows; and the
-    /// smaller number of flights.
+    /// The combined limits of two servers on one loop. The grace period is the longer one, so that no session is closed
+    /// sooner than its server allows. All other limits are the smaller ones, so that neither server exceeds its own
+    /// limits.
     pub(crate) fn and(self, other: RunLimits) -> RunLimits {
         RunLimits {
             sessions: self.sessions.into_iter().chain(other.sessions).min(),
@@ -71,10 +71,10 @@ impl RunLimits {
     }
 }
 
-/// The numbers of sessions at which the loop stops accepting or starts closing stalled sessions.
+/// The number of sessions at which the loop stops accepting, and the number above which it closes stalled sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Capacity {
-    /// The maximum number of sessions. While it is reached, no connection is accepted.
+    /// The maximum number of sessions. While there are this many, no connection is accepted.
     pub(crate) most: usize,
     /// If there are more sessions than this, an accepted connection makes the loop close stalled sessions.
     pub(crate) short: usize,

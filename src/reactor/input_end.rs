@@ -9,7 +9,7 @@ use mio::{Interest, Registry, Token};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-/// The maximum number of bytes in one read. They are discarded.
+/// The maximum number of bytes that one read discards.
 const PIECE: usize = 4096;
 
 /// The maximum number of reads in one turn. This prevents a parent that never stops writing from using up the turn.
@@ -19,16 +19,15 @@ const MOST_PIECES: usize = 16;
 #[derive(Debug)]
 pub struct InputEnd {
     input: OwnedFd,
-    /// True if the descriptor may have something to read.
+    /// True if the input may have bytes to read or have ended.
     ready: bool,
     has_ended: bool,
 }
 
 impl InputEnd {
-    /// Creates a watch for EOF on `input`, which need not be non-blocking.
+    /// Creates a watch for EOF on `input`, which may be in blocking mode.
     pub fn new(input: OwnedFd) -> InputEnd {
-        // The input counts as ready from the start, because EOF may have occurred before the descriptor is registered
-        // with a poll.
+        // The input starts as ready, because EOF may occur before the descriptor is registered with a poll.
         InputEnd { input, ready: true, has_ended: false }
     }
 
@@ -40,7 +39,7 @@ impl InputEnd {
         _ = registry.deregister(&mut SourceFd(&self.input.as_raw_fd()));
     }
 
-    /// Records that the descriptor has an event.
+    /// Records that the poll has reported an event of the descriptor.
     pub(super) fn mark_ready(&mut self) {
         self.ready = true;
     }

@@ -1,4 +1,4 @@
-//! The mailbox into which other threads put the keys of the sessions that they wake.
+//! The mailbox through which other threads wake sessions.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +10,7 @@ use mio::Token;
 pub struct Mailbox {
     wake_loop: Box<dyn Fn() + Send + Sync>,
     keys: Mutex<Vec<usize>>,
-    /// True if `keys` is not empty.
+    /// True if a key has been put into `keys` since the last call to `take`.
     full: AtomicBool,
 }
 
@@ -24,7 +24,7 @@ impl Mailbox {
         Mailbox { wake_loop: Box::new(wake_loop), keys: Mutex::default(), full: AtomicBool::new(false) }
     }
 
-    /// Makes the loop begin a turn.
+    /// Makes the loop begin another turn.
     pub(super) fn wake_loop(&self) {
         (self.wake_loop)();
     }
@@ -39,10 +39,10 @@ impl Mailbox {
         }
     }
 
-    /// Takes the keys that were put since the last call.
+    /// Takes the keys that have been put into the mailbox since the last call.
     pub(super) fn take(&self) -> Vec<usize> {
-        // This is called in every turn, and few turns find a key, so the flag is used to avoid the lock. The flag is
-        // cleared before the keys are taken, so a key that another thread adds in the meantime sets it again.
+        // This method is called in every turn, and few turns find a key. Testing the flag first avoids the lock. The
+        // flag is cleared before the keys are taken, so that a thread that adds a key in the meantime sets it again.
         if !self.full.swap(false, Ordering::AcqRel) {
             return Vec::new();
         }

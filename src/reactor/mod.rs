@@ -12,10 +12,9 @@
 //! first turn is never registered. The clock is read once per turn. A session that uses up its budget is run again in
 //! the next turn, which then does not sleep.
 //!
-//! Events and time come from a [`Selector`], which is either that of the operating system or one that is scripted by a
-//! test.
+//! Events and time come from a [`Selector`], which is that of the operating system or one that a test controls.
 //!
-//! The loop does not know protocols or logs. This module imports only [`session`](crate::session), `observer` and
+//! The loop knows nothing about protocols or logs. This module imports only [`session`](crate::session), `observer` and
 //! `listen`.
 //!
 //! Invariant: an error in one session ends that session, and never the loop.
@@ -126,15 +125,14 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
         observer: O,
     ) -> io::Result<Self> {
         for (number, acceptor) in acceptors.iter_mut().enumerate() {
-            // Tokens of acceptors count down from the end of the range, and those of sessions count up from 0, so they
-            // never collide.
+            // The tokens of acceptors count down from the end of the range and those of sessions count up from 0, so
+            // they never collide.
             acceptor.register(selector.registry(), Token(FIRST_ACCEPTOR - number))?;
         }
         if let Some(signals) = &mut signals {
             signals.register(selector.registry())?;
         }
-        // The time comes from the selector's clock, so that a simulation also controls the time at which the run
-        // starts.
+        // The time comes from the selector, so that a simulation also controls the time at which the run starts.
         let (now, wall) = selector.clock();
         Ok(Reactor {
             observer,
@@ -157,12 +155,12 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
         })
     }
 
-    /// Sets how long the run lasts before it drains by itself, measured from this call.
+    /// Sets the time after which the run drains by itself, measured from this call.
     pub fn set_lifetime(&mut self, lifetime: Lifetime) {
         self.shutdown.set_lifetime(lifetime, self.clock.now);
     }
 
-    /// Makes the run drain at EOF of this input.
+    /// Makes the run drain once `input` is at EOF.
     ///
     /// # Errors
     /// Returns an error if the selector does not accept the input, for example because it is a regular file.
@@ -182,7 +180,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
     /// Runs turns until the mode, the [`StopFlag`] or a signal ends the run.
     ///
     /// # Errors
-    /// Returns an error if the selector itself fails. Clients cannot cause this error.
+    /// Returns an error if the selector fails. Clients cannot cause this error.
     pub fn run(&mut self, mode: RunMode, hooks: &mut dyn TurnHooks) -> io::Result<RunEnd> {
         let mut events = self.selector.events();
         self.shutdown.set_mode(mode);
@@ -196,8 +194,8 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
             self.observer.turn_begins(timeout);
             self.sleep(&mut events, timeout)?;
             self.mark(&events);
-            // This comes before the sessions run, so that a response in this turn can announce the end of its
-            // connection.
+            // Requests to stop are handled before the sessions run, so that a response in this turn can announce the
+            // end of its connection.
             if let Some(end) = self.apply_stop(hooks) {
                 return Ok(end);
             }
@@ -227,7 +225,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
         // connection.
         let accepting = self.shutdown.is_accepting() && !self.is_full();
         let is_busy = self.sessions.has_runnable() || (accepting && self.acceptors.iter().any(Acceptor::is_ready));
-        // A turn handles only one stop signal. A second one that arrived with the same event causes no further event.
+        // A turn handles only one stop signal. If two arrived with one event, the second causes no further event.
         let is_busy = is_busy || self.signals.as_ref().is_some_and(|signals| signals.is_ready());
         #[cfg(unix)]
         let is_busy = is_busy || self.input_end.as_ref().is_some_and(|input| input.is_ready());
@@ -268,7 +266,8 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
                 Signals::TOKEN => self.signals.iter_mut().for_each(|signals| signals.mark_ready()),
                 #[cfg(unix)]
                 INPUT_END => self.input_end.iter_mut().for_each(|input| input.mark_ready()),
-                // The tokens of sessions are small numbers, because a key is an index of the table.
+                // Only acceptors have tokens in this range. The tokens of sessions are small, because a key is an index
+                // of the table.
                 Token(number) if number > FIRST_ACCEPTOR - self.acceptors.len() => {
                     self.acceptors[FIRST_ACCEPTOR - number].mark_ready();
                 }
@@ -292,8 +291,8 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
         self.sessions.queue_due(self.clock.now, |key| self.observer.deadline(key));
     }
 
-    /// Handles a request from a [`Stopper`], the next stop signal, and the reasons for a drain that need no request.
-    /// Returns the reason if the run ends immediately.
+    /// Handles a request from a [`Stopper`], the next stop signal, and a drain that is due without either. Returns the
+    /// reason if the run ends immediately.
     fn apply_stop(&mut self, hooks: &mut dyn TurnHooks) -> Option<RunEnd> {
         let requested = self.stop.requested().map(|action| (action, RunEnd::Stopped));
         let due = self.drain_due().map(|end| (SignalAction::Drain, end));
@@ -314,7 +313,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
                 self.observer.stops(true, end.signal());
                 return Some(end);
             }
-            // A stopper's request stays set until the run ends, so this is reached in every turn of a drain.
+            // A request from a stopper stays set until the run ends, so it is found again in every turn of a drain.
             if !self.shutdown.is_draining() {
                 self.begin_drain(end);
             }
@@ -329,7 +328,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
         }
     }
 
-    /// The reason for a drain without a request from another thread or a signal: EOF on the watched input, or the end
+    /// The reason for a drain that neither a stopper nor a signal has requested: EOF on the watched input, or the end
     /// of the run's lifetime.
     fn drain_due(&mut self) -> Option<RunEnd> {
         #[cfg(unix)]
@@ -337,7 +336,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
             return Some(RunEnd::Stopped);
         }
         let now = self.clock.now;
-        // The check queries every session, so it is made only when [`Lifetime::idle`] may have elapsed.
+        // The check queries every session, so it is performed only if [`Lifetime::idle`] may have elapsed.
         if self.shutdown.is_idle_check_due(now) {
             let end = self.shutdown.idle_end(self.sessions.inactive_since(), now);
             if end.is_some() {
@@ -355,7 +354,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
                 (signal, SignalAction::Reload) => {
                     self.observer.reloads(signal);
                     hooks.reload();
-                    // A smaller limit does not close sessions. It only prevents further connections.
+                    // A smaller limit does not close any session. It only prevents further connections.
                     let limits = hooks.limits();
                     self.capacity = limits.capacity();
                     self.shutdown.set_grace(limits.grace);
@@ -373,15 +372,16 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
         self.accept_backlog();
         self.acceptors.iter_mut().for_each(Acceptor::close);
         self.shutdown.begin_drain(end, self.clock.now);
-        // This field of the clock tells the sessions about the drain. The loop itself uses the phase in `shutdown`.
+        // `TurnClock::stopping` tells the sessions about the drain. The loop itself uses the phase in `shutdown`.
         self.clock.stopping = Some(self.clock.now);
         self.link.stopping.set(true);
         self.sessions.queue_all();
     }
 
-    /// Accepts every pending connection, without a limit on the number per turn, because no later turn accepts any.
+    /// Accepts every pending connection that there is room for. The number per turn is not limited, because no later
+    /// turn accepts any.
     ///
-    /// A run for one session leaves all other connections to the next run.
+    /// In a run for one session, all other connections are left to the next run.
     fn accept_backlog(&mut self) {
         for number in 0..self.acceptors.len() {
             self.observer.accepting_begins(number, self.acceptors[number].is_ready());
@@ -435,12 +435,12 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
         }
     }
 
-    /// True if there is capacity for a session from an acceptor. If the table is full and a connection is pending, idle
-    /// sessions are closed, so that the next turn has capacity for it.
+    /// True if there is capacity for another session. If the table is full and the acceptor has a pending connection,
+    /// idle sessions are closed, so that the next turn has capacity for the connection.
     fn has_capacity(&mut self, number: usize) -> bool {
         let full = self.is_full();
-        // Without the check for a pending connection, a full table would close idle sessions although no connection
-        // needs their place.
+        // Without the check for a pending connection, idle sessions of a full table would be closed although no
+        // connection needs their place.
         if full && self.acceptors[number].has_pending(self.clock.now) {
             self.eviction.evict_idle(&mut self.sessions, &mut self.observer);
         }
@@ -462,7 +462,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
     }
 
     fn run_session(&mut self, key: usize) {
-        // After it was marked, the session may have been closed to make room for another connection.
+        // The session may have been closed to make room for another connection after it was marked.
         let Some(entry) = self.sessions.begin_step(key) else { return };
         let registry = self.selector.registry();
         let mut registrar = SessionRegistrar { registry, link: &self.link, key, now: self.clock.now };
@@ -487,7 +487,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
             entry.registered = registered.is_ok();
             match registered {
                 Ok(()) => self.observer.registered(key, 0),
-                // Without events the session would wait forever.
+                // The session is closed, because it would wait forever without events.
                 Err(_) => next = Next::Close(CloseReason::Broken),
             }
         }

@@ -12,27 +12,27 @@ use mio::{Interest, Registry, Token};
 use super::Mailbox;
 use crate::session::{MovableSource, Registrar, SessionHandle, SourceTable, Waker};
 
-/// The maximum number of sources of a session: its socket in slot 0, and at most seven sources of its upstream.
+/// The number of slots of a session. Slot 0 is for its socket, and the others are for the sources of its upstream.
 const SLOTS: usize = 8;
 
-/// The token of the first movable source. The tokens of the others count upwards from it. The tokens of sessions are
-/// small numbers, and those of the sources of the loop itself are at the end of the range.
+/// The token of the first movable source, from which the tokens of the others count upwards. The tokens of sessions are
+/// far below it, and those of the loop's own sources are far above it.
 pub(super) const FIRST_MOVABLE: usize = 1 << (usize::BITS - 2);
 
-/// The token for the source in a slot of a session. Slot 0 is the session's socket.
+/// The token of the source in `slot` of a session.
 pub(super) fn token(key: usize, slot: usize) -> Token {
     Token(key * SLOTS + slot)
 }
 
-/// The key of the session and the slot of the source that a token identifies.
+/// The key and the slot of a token. This is the inverse of [`token`].
 pub(super) fn key_and_slot(token: Token) -> (usize, usize) {
     (token.0 / SLOTS, token.0 % SLOTS)
 }
 
-/// The token for a source that a session has in addition to its socket.
+/// The token of a source that a session has in addition to its socket. Returns an error if there is no such slot.
 fn source_token(key: usize, slot: u8) -> io::Result<Token> {
     let slot = usize::from(slot);
-    // Slot 0 is the session's socket, and a slot above the range would yield a token of the next session.
+    // Slot 0 is the session's socket, and a slot above the range would result in a token of the next session.
     if !(1..SLOTS).contains(&slot) {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("slot {slot} is not in 1..{SLOTS}")));
     }
@@ -57,8 +57,8 @@ impl LoopLink {
     }
 
     fn waker(&self, key: usize) -> Waker {
-        // The waker may outlive the session. Its key may then belong to another session or to none. Waking it is
-        // harmless, because the only effect is an unnecessary step.
+        // The waker may outlive the session, and its key may then belong to another session or to none. Even then, a
+        // wake-up is harmless, because its only effect is an unnecessary step.
         let mailbox = Arc::clone(&self.mailbox);
         Waker::new(move || mailbox.put(key))
     }
@@ -86,14 +86,14 @@ impl Registrar for SessionRegistrar<'_> {
     }
 
     fn handle(&self) -> Rc<dyn SessionHandle> {
-        // The handles share a clone, because the selector's registry is borrowed for this step. The clone costs one
-        // descriptor per run.
+        // The handles share a clone of the registry, because the selector's registry is borrowed only for this step.
+        // The clone costs one descriptor per run.
         self.link.registry.get_or_init(|| self.registry.try_clone().ok());
         Rc::new(KeyHandle { link: Rc::clone(self.link), key: self.key })
     }
 }
 
-/// A handle for the session that has this key.
+/// A handle for the session whose key is `key`.
 struct KeyHandle {
     link: Rc<LoopLink>,
     key: usize,

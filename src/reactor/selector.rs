@@ -1,4 +1,4 @@
-//! The selector and the clock of the loop: either those of the operating system or those of a simulation.
+//! The selector and the clock of the loop, which are those of the operating system or those of a simulation.
 
 use std::io;
 use std::time::{Duration, Instant, SystemTime};
@@ -9,7 +9,7 @@ use mio::{Events, Poll, Registry, Token};
 use crate::observer::{Awakening, WokenBy};
 use crate::session::Ready;
 
-/// The maximum number of events that one poll returns. Further events stay in the poll for the next turn.
+/// The maximum number of events that one poll returns. Any further events are returned in the next turn.
 const EVENTS: usize = 1024;
 
 /// The loop's source of events and time. The loop has no other input, so a test that implements this trait controls it
@@ -31,13 +31,13 @@ pub trait Selector {
     /// content of `events`, even if the call fails.
     ///
     /// # Errors
-    /// Returns the errors of the operating system. The loop ignores `Interrupted`.
+    /// Returns any error from the operating system. The loop ignores `Interrupted`.
     fn select(&mut self, events: &mut Self::Events, timeout: Option<Duration>) -> io::Result<()>;
 
     /// The token of each source that has an event, and its readiness.
     fn happened(events: &Self::Events) -> impl Iterator<Item = (Token, Ready)>;
 
-    /// The current time, both monotonic and as wall-clock time.
+    /// The current time of the monotonic clock and of the wall clock.
     fn clock(&self) -> (Instant, SystemTime);
 }
 
@@ -66,8 +66,8 @@ impl Selector for Poll {
     }
 }
 
-/// Reports to an observer how a sleep of at most `timeout` ended: the number of events, and the source that woke the
-/// loop.
+/// Describes for an observer how a sleep of at most `timeout` ended: the number of events, and the kind of source that
+/// woke the loop.
 pub(super) fn awakening<S: Selector>(
     events: &S::Events,
     timeout: Option<Duration>,
@@ -87,7 +87,8 @@ fn readiness(event: &Event) -> Ready {
         read: event.is_readable() || event.is_read_closed(),
         write: event.is_writable(),
         read_closed: event.is_read_closed(),
-        // A FIN alone closes the read side. Both sides are closed after a reset, or after a FIN in both directions.
+        // A FIN from the peer closes only the read side. Both sides are closed after a reset, or after a FIN in each
+        // direction.
         broken: event.is_error() || (event.is_write_closed() && event.is_read_closed()),
     }
 }

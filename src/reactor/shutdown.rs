@@ -1,21 +1,22 @@
-//! The end of a run: its mode, its phase and its deadlines. Sessions and sockets are handled in `mod`.
+//! Decides when a run drains and when it ends, from its mode, its phase and its deadlines. Sessions and sockets are
+//! handled in `mod.rs`.
 
 use std::time::{Duration, Instant};
 
-/// The event that ends a run, apart from a [`Stopper`](super::Stopper) or a signal, which can end every run.
+/// Determines how a run ends, apart from a [`Stopper`](super::Stopper) or a signal, which can end any run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunMode {
-    /// Only a stopper or a signal ends the run.
+    /// The run ends only on request or at the end of its [`Lifetime`].
     UntilStopped,
-    /// Ends the run when the first session ends, or at the deadline if no connection arrives before it. `None` means no
-    /// deadline.
+    /// The run ends when its first connection has been served or refused, or at the deadline if none has arrived by
+    /// then. `None` means no deadline.
     OneSession(Option<Instant>),
 }
 
 /// The reason why a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunEnd {
-    /// A [`Stopper`](super::Stopper) requested the end.
+    /// A [`Stopper`](super::Stopper) requested the end, or the watched input ended.
     Stopped,
     /// This signal requested the end.
     Signal(i32),
@@ -54,7 +55,7 @@ impl RunEnd {
     }
 }
 
-/// The progress of a run towards its end.
+/// The mode and the phase of a run, and the times that determine its end.
 pub(super) struct Shutdown {
     phase: Phase,
     mode: RunMode,
@@ -63,7 +64,7 @@ pub(super) struct Shutdown {
     lifetime: Lifetime,
     /// The time at which [`Lifetime::duration`] elapses. `None` means no limit.
     expires_at: Option<Instant>,
-    /// The next time at which [`Lifetime::idle`] may have elapsed.
+    /// The next time at which [`Lifetime::idle`] may have elapsed. `None` means that it never does.
     idle_check: Option<Instant>,
 }
 
@@ -75,10 +76,10 @@ enum Phase {
     OneAccepted,
     /// The connection for [`RunMode::OneSession`] was refused.
     OneRefused,
-    /// A signal requested the end of the run, but the run continues as before until the time in `until`.
+    /// A signal requested the end of the run, but the run continues as before until `until`.
     LameDuck { end: RunEnd, until: Instant },
-    /// The end of the run was requested or is due. No connection is accepted. The sessions end, or are closed at the
-    /// deadline. `None` means that the clock cannot represent the end of the grace period.
+    /// The end of the run was requested or is due. No connection is accepted. The sessions that have not ended by the
+    /// deadline are closed. `None` means that the clock cannot represent the end of the grace period.
     Draining { end: RunEnd, deadline: Option<Instant> },
 }
 
@@ -102,7 +103,7 @@ impl Shutdown {
         self.mode = mode;
     }
 
-    /// Sets the grace period of the next drain. A drain that has begun keeps its deadline.
+    /// Sets the grace period of the next drain. A drain that has already begun keeps its deadline.
     pub(super) fn set_grace(&mut self, grace: Duration) {
         self.grace = grace;
     }
@@ -115,7 +116,8 @@ impl Shutdown {
         matches!(self.phase, Phase::Draining { .. })
     }
 
-    /// True if connections that are pending when a drain begins are still to be accepted.
+    /// True if the connections that are pending at the beginning of a drain are accepted before the listeners are
+    /// closed.
     pub(super) fn drains_backlog(&self) -> bool {
         self.mode == RunMode::UntilStopped
     }
@@ -134,8 +136,7 @@ impl Shutdown {
     }
 
     pub(super) fn connection_accepted(&mut self) {
-        // This does not end the run with `RunEnd::Served` yet, because the session must end first, and a drain may
-        // begin before that.
+        // `RunEnd::Served` is not decided here, because the session must end first, and a drain may begin before that.
         if self.mode != RunMode::UntilStopped {
             self.phase = Phase::OneAccepted;
         }
@@ -147,16 +148,17 @@ impl Shutdown {
         }
     }
 
-    /// Begins the lame-duck time, in which the run continues after a signal. Returns false if no such time is set, or
-    /// if it has already begun.
+    /// Begins the lame-duck time, during which the run continues after a signal. Returns false if this time is zero, if
+    /// the run is for one session, or if the run is already ending.
     pub(super) fn begin_lame_duck(&mut self, end: RunEnd, now: Instant) -> bool {
         let is_first = matches!((&self.phase, self.mode), (Phase::Accepting, RunMode::UntilStopped));
-        // With the default of zero, the drain begins immediately.
+        // With the default of zero, the caller begins the drain immediately.
         let until = now.checked_add(self.lifetime.lame_duck).filter(|until| is_first && *until > now);
         until.inspect(|until| self.phase = Phase::LameDuck { end, until: *until }).is_some()
     }
 
-    /// The reason for a drain that is due at `now`, if any. [`Lifetime::idle`] is checked by `idle_end`.
+    /// The reason for a drain that is due at `now`, if any. This does not include [`Lifetime::idle`], which `idle_end`
+    /// checks.
     pub(super) fn drain_due(&self, now: Instant) -> Option<RunEnd> {
         match (&self.phase, self.mode) {
             (Phase::LameDuck { end, until }, _) => (*until <= now).then_some(*end),
@@ -174,16 +176,16 @@ impl Shutdown {
     }
 
     /// The reason for a drain if there has been no activity for [`Lifetime::idle`]. `since` is the time of the last
-    /// activity, or `None` while a request is in progress. If there is no reason yet, sets the time of the next check.
+    /// activity, or `None` while a request is in progress. Otherwise sets the time of the next check.
     pub(super) fn idle_end(&mut self, since: Option<Instant>, now: Instant) -> Option<RunEnd> {
-        // If a request is in progress, it ends after `now`, so the idle time cannot elapse before the next check.
+        // A request in progress cannot end before `now`, so the idle time cannot elapse before the next check.
         self.idle_check = since.unwrap_or(now).checked_add(self.lifetime.idle?);
         self.idle_check.filter(|check| *check <= now).map(|_| RunEnd::Expired)
     }
 
     /// Begins a drain for the reason `end`.
     pub(super) fn begin_drain(&mut self, end: RunEnd, now: Instant) {
-        // A grace period that overflows the clock means no deadline.
+        // The drain has no deadline if the clock cannot represent the end of the grace period.
         self.phase = Phase::Draining { end, deadline: now.checked_add(self.grace) };
     }
 
@@ -196,7 +198,7 @@ impl Shutdown {
             // `drain_due` ends the lame-duck time with a drain. The run itself continues.
             Phase::LameDuck { .. } => None,
             Phase::OneAccepted => (sessions == 0).then_some(RunEnd::Served),
-            // A refused connection has no session, so the run ends without waiting for a session.
+            // A refused connection has no session to wait for.
             Phase::OneRefused => Some(RunEnd::Refused),
             Phase::Draining { end, .. } => (is_late || sessions == 0).then_some(end),
         }

@@ -1,5 +1,5 @@
-//! Delivers signals as readiness of a file descriptor, so that a signal is handled in the next turn and does not
-//! interrupt a system call.
+//! Delivers signals as the readiness of a file descriptor, so that a signal is handled in the next turn and not in the
+//! middle of other work.
 
 #[cfg(feature = "internals")]
 use std::collections::VecDeque;
@@ -20,9 +20,9 @@ pub struct Signals {
     actions: Vec<(i32, SignalAction)>,
     /// True if the descriptor may have an unread signal.
     ready: bool,
-    /// True if a stop signal has arrived that the loop has not read yet.
+    /// True from the arrival of a stop signal until the loop reads a signal.
     unread_stop: Arc<AtomicBool>,
-    /// The registered signal handlers that set and read `unread_stop`.
+    /// The signal handlers that test and set `unread_stop`. Dropping the signals unregisters them.
     registered: Vec<SigId>,
 }
 
@@ -39,11 +39,11 @@ pub enum SignalAction {
     Reload,
 }
 
-/// The simulated signals that have arrived and that the loop has not read yet.
+/// The simulated signals that the loop has not read yet, in order of arrival.
 #[cfg(feature = "internals")]
 pub type SignalQueue = Arc<Mutex<VecDeque<i32>>>;
 
-/// Either the handlers of the process, or the queue of a simulation.
+/// The origin of the signals: the process, or the queue of a simulation.
 enum Delivery {
     System(SystemSignals),
     #[cfg(feature = "internals")]
@@ -60,7 +60,7 @@ impl Delivery {
         }
     }
 
-    /// The descriptor that becomes readable when a signal arrives.
+    /// The descriptor that becomes readable when a signal arrives. `None` in a simulation.
     fn source(&mut self) -> Option<&mut dyn Source> {
         match self {
             Delivery::System(signals) => Some(signals),
@@ -71,8 +71,8 @@ impl Delivery {
 }
 
 impl Signals {
-    /// The token of the signals' descriptor. The tokens of sessions count upwards from 0. The tokens of the loop itself
-    /// are at the other end of the range.
+    /// The token of the descriptor for signals. The tokens of sessions count upwards from 0, and those of the loop's
+    /// own sources are at the other end of the range.
     pub const TOKEN: Token = Token(usize::MAX - 2);
 
     /// Installs handlers for these signals. If the loop is stuck and a second stop signal arrives before the first has
@@ -83,8 +83,7 @@ impl Signals {
     pub fn new(actions: &[(i32, SignalAction)]) -> io::Result<Signals> {
         let delivery = Delivery::System(SystemSignals::new(actions.iter().map(|(signal, _)| *signal))?);
         let (unread_stop, registered) = (Arc::new(AtomicBool::new(false)), Vec::new());
-        // The descriptor counts as ready from the start, because a signal may arrive before the descriptor is
-        // registered with a poll.
+        // The descriptor starts as ready, because a signal may arrive before the descriptor is registered with a poll.
         let mut signals = Signals { delivery, actions: actions.to_vec(), ready: true, unread_stop, registered };
         for (signal, _) in actions.iter().filter(|(_, action)| *action != SignalAction::Reload) {
             // The order of the two registrations matters: the handler that tests the flag must run before the one that
@@ -96,8 +95,8 @@ impl Signals {
         Ok(signals)
     }
 
-    /// Creates the signals for a simulation. The simulation adds each signal to `queue` and must report an event with
-    /// [`Signals::TOKEN`] for it.
+    /// Creates the signals of a simulation. For each signal, the simulation must add its number to `queue` and report
+    /// an event with [`Signals::TOKEN`].
     #[cfg(feature = "internals")]
     pub fn simulated(actions: &[(i32, SignalAction)], queue: SignalQueue) -> Signals {
         let (unread_stop, registered) = (Arc::default(), Vec::new());
@@ -115,7 +114,7 @@ impl Signals {
         _ = self.delivery.source().map(|source| registry.deregister(source));
     }
 
-    /// Records that the descriptor has an event.
+    /// Records that the poll has reported an event of the descriptor.
     pub(super) fn mark_ready(&mut self) {
         self.ready = true;
     }
@@ -127,7 +126,7 @@ impl Signals {
 
     /// Returns the next signal that has arrived, and its action.
     pub(super) fn next(&mut self) -> Option<(i32, SignalAction)> {
-        // Reading the descriptor is a system call, so this happens only after an event.
+        // The descriptor is read only after an event, because reading it is a system call.
         if !self.ready {
             return None;
         }
@@ -153,7 +152,7 @@ mod tests {
 
     use super::*;
 
-    /// The default action of both signals terminates the process, and this test with it.
+    /// The default action of both signals terminates the process, so a signal that takes it by mistake ends the test.
     #[test]
     fn only_a_second_unread_stop_signal_has_its_default_action() {
         let actions = [(SIGUSR1, SignalAction::Drain), (SIGUSR2, SignalAction::Reload)];

@@ -6,7 +6,7 @@ use std::thread::{self, ThreadId};
 
 use super::{Mailbox, SignalAction};
 
-/// The state that a loop shares with its stoppers: the request to stop, and the thread that executes the run.
+/// The state that a loop shares with its stoppers: the request to stop, and the thread on which the loop is running.
 #[derive(Debug)]
 pub struct StopFlag {
     request: AtomicU8,
@@ -21,7 +21,7 @@ const DRAIN: u8 = 1;
 const STOP: u8 = 2;
 
 impl StopFlag {
-    /// Creates a flag without a request. A request wakes the loop through this mailbox.
+    /// Creates a flag without a request. A request wakes the loop through `mailbox`.
     pub fn new(mailbox: Arc<Mailbox>) -> StopFlag {
         StopFlag { request: AtomicU8::new(NONE), running_on: Mutex::new(None), run_ended: Condvar::new(), mailbox }
     }
@@ -46,7 +46,7 @@ impl StopFlag {
     }
 
     fn set(&self, request: u8) {
-        // If two threads make requests, the stronger one wins, regardless of their order.
+        // If several threads make requests, the strongest one wins, regardless of their order.
         self.request.fetch_max(request, Ordering::AcqRel);
         self.mailbox.wake_loop();
     }
@@ -66,12 +66,12 @@ impl Drop for RunGuard {
 
 /// Stops a server from any thread, including the server's own, so handlers and services can use it too.
 ///
-/// Clones stop the same server. If the server is not running, its next run ends immediately.
+/// Clones stop the same server. If the server is not running, its next run is stopped in its first turn.
 #[derive(Debug, Clone)]
 pub struct Stopper(Arc<StopFlag>);
 
 impl Stopper {
-    /// Creates a stopper for the runs that read this flag. Users get a stopper from their server.
+    /// Creates a stopper for the runs that read `flag`. Users get a stopper from their server.
     #[doc(hidden)]
     pub fn new(flag: Arc<StopFlag>) -> Stopper {
         Stopper(flag)
@@ -92,8 +92,8 @@ impl Stopper {
     /// that thread would otherwise wait for itself.
     pub fn wait(&self) {
         let mut running_on = self.0.running_on.lock().unwrap_or_else(PoisonError::into_inner);
-        // This is a loop because a wait on a condition variable can end spuriously, and because the next run may
-        // already have begun.
+        // The condition is tested in a loop, because a wait on a condition variable can end spuriously, and because the
+        // next run may already have begun.
         while running_on.is_some_and(|thread| thread != thread::current().id()) {
             running_on = self.0.run_ended.wait(running_on).unwrap_or_else(PoisonError::into_inner);
         }
@@ -145,7 +145,8 @@ mod tests {
                 while flag.requested().is_none() {
                     thread::yield_now();
                 }
-                // The run continues after the request. If `shutdown` did not wait, it would return in the meantime.
+                // The run continues for some time after the request. If `shutdown` did not wait for its end, it would
+                // return too early.
                 (0..1000).for_each(|_| thread::yield_now());
                 has_ended.store(true, Ordering::Release);
                 drop(run);

@@ -1,5 +1,5 @@
-//! The table of sessions: the state that the loop keeps for each session, the queue of sessions to run, and the keys to
-//! free.
+//! The table of sessions. It also contains the state that the loop keeps for each session, the queue of sessions to
+//! run, and the keys to free.
 //!
 //! Invariant: a key is in the queue at most once, and is freed only by [`SessionTable::reap`].
 
@@ -19,7 +19,7 @@ pub(super) struct SessionTable<'s> {
     runnable: Vec<usize>,
     /// The keys of the sessions that ended in this turn.
     finished: Vec<usize>,
-    /// The start of the turn in which a session was last dropped; initially the beginning of the run.
+    /// The start of the last turn in which a session was dropped. Initially the beginning of the run.
     last_end: Instant,
 }
 
@@ -68,7 +68,7 @@ impl<'s> SessionTable<'s> {
         self.entries.len()
     }
 
-    /// The numbers that are reported to an observer: all sessions, the sessions that will run in the next turn, and the
+    /// The numbers that an observer receives: the number of sessions, of those that will run in the next turn, and of
     /// entries in the heap of deadlines.
     pub(super) fn state(&self) -> LoopState {
         LoopState { sessions: self.len(), runnable: self.runnable.len(), deadlines: self.deadlines.entries() }
@@ -87,8 +87,8 @@ impl<'s> SessionTable<'s> {
         self.entries.iter().filter(|(_, entry)| !entry.finished)
     }
 
-    /// Queues a session, unless it is already in the queue, has ended, or does not exist. The key may be unused,
-    /// because a wake-up can arrive after the session has ended.
+    /// Queues a session, unless it is already in the queue or has ended. The key may be unused, because a wake-up can
+    /// arrive after the session has been dropped.
     pub(super) fn queue(&mut self, key: usize) {
         if let Some(entry) = self.entries.get_mut(key)
             && !entry.queued
@@ -115,8 +115,8 @@ impl<'s> SessionTable<'s> {
 
     /// Queues a session because one of its sources has an event.
     pub(super) fn mark_ready(&mut self, key: usize, slot: usize, ready: Ready) {
-        // Readiness is stored only for slot 0, the session's own socket. The other slots are for upstreams, which try
-        // to read from and write to their sources directly.
+        // Readiness is stored only for slot 0, which is the session's socket. The other slots belong to upstreams,
+        // which do not need it: after any event, they try to read from and write to their sources.
         if slot == 0
             && let Some(entry) = self.entries.get_mut(key)
         {
@@ -133,7 +133,7 @@ impl<'s> SessionTable<'s> {
         !self.runnable.is_empty()
     }
 
-    /// Takes the queue. Sessions that are queued while these sessions run are left for the next turn.
+    /// Takes the queue. Sessions that are queued while these sessions run will run in the next turn.
     pub(super) fn take_runnable(&mut self) -> Vec<usize> {
         std::mem::take(&mut self.runnable)
     }
@@ -145,8 +145,8 @@ impl<'s> SessionTable<'s> {
         self.runnable = keys;
     }
 
-    /// Returns the session for a key from the queue, and marks it as no longer queued. `None` if the session has ended
-    /// since it was queued.
+    /// Returns the session whose key was taken from the queue, and marks it as no longer queued. Returns `None` if the
+    /// session has ended since it was queued.
     pub(super) fn begin_step(&mut self, key: usize) -> Option<&mut SessionEntry<'s>> {
         let entry = self.entries.get_mut(key).filter(|entry| !entry.finished)?;
         // The flag is cleared before the step, so that an event or wake-up during the step queues the session again.
@@ -168,11 +168,11 @@ impl<'s> SessionTable<'s> {
     pub(super) fn finish(&mut self, key: usize) {
         self.entries[key].finished = true;
         self.finished.push(key);
-        // The deadline is removed, because it would otherwise run the next session that gets this key.
+        // The deadline is removed, because it would otherwise apply to the next session that gets this key.
         self.deadlines.set(key, None);
     }
 
-    /// Ends a session to make room for others. The session can log the reason.
+    /// Ends a stalled session to make room for others, after giving it the opportunity to log the reason.
     pub(super) fn evict(&mut self, key: usize, clock: TurnClock) {
         self.entries[key].session.evict(clock);
         self.finish(key);

@@ -1,4 +1,4 @@
-//! A session for unit tests of the loop's tables. The test sets the session's state, and no step changes it.
+//! A session for unit tests of the table and of eviction. The test sets its state, and no step changes it.
 
 use std::time::Instant;
 
@@ -7,7 +7,7 @@ use crate::transport::NoSource;
 
 pub(super) struct TestSession {
     pub(super) idle_since: Option<Instant>,
-    /// The time since which the session has been stalled.
+    /// The time since which the session has been stalled. It counts as stalled only from this time on.
     pub(super) stalled_since: Option<Instant>,
     pub(super) activity: Activity,
     source: NoSource,

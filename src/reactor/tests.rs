@@ -1,4 +1,4 @@
-//! Unit tests of the reports that an observer receives about the end of a sleep.
+//! Unit tests of the description of a sleep that an observer receives.
 
 use super::selector::awakening;
 use super::*;
@@ -6,7 +6,7 @@ use crate::session::Ready;
 
 const READY: Ready = Ready::FRESH;
 
-/// A selector whose events are a list. The tests use none of its other methods.
+/// A selector whose set of events is a `Vec` that the test fills. The tests call only `happened`.
 struct Listed;
 
 impl Selector for Listed {

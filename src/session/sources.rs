@@ -1,7 +1,7 @@
-//! `MovableSource`: an event source, such as a socket, that can pass from one session to another without being
-//! registered with the poll again.
+//! `MovableSource`, the registration of an event source, such as a socket, that can pass from one session to another
+//! without being registered with the poll again.
 //!
-//! The poll is in `reactor`, and the code that creates a source owns it.
+//! The poll is in `reactor`. The source itself belongs to the code that registers it.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use slab::Slab;
 
 use super::Ready;
 
-/// Stored instead of a session's key for a source that belongs to no session.
+/// Takes the place of a session's key if a source belongs to no session.
 const NO_SESSION: usize = usize::MAX;
 
 /// The movable sources of one loop, by index. The loop registers each source with a token that contains its index.
@@ -19,7 +19,7 @@ const NO_SESSION: usize = usize::MAX;
 pub(crate) struct SourceTable(Mutex<Slab<Arc<SourceState>>>);
 
 /// The session and the readiness of a source. Only the loop's thread uses them. They are atomic because a service keeps
-/// idle connections, and a program may move a service to another thread between two runs.
+/// its idle connections to other servers, and a program may move the service to another thread between two runs.
 struct SourceState {
     session: AtomicUsize,
     read: AtomicBool,
@@ -27,11 +27,10 @@ struct SourceState {
     read_closed: AtomicBool,
 }
 
-/// The registration of a source whose session can change. An event of the source runs the session that the source
-/// belongs to at that time. If it belongs to none, the event only changes the readiness.
+/// The registration of a source whose session can change. An event runs the session to which the source belongs at that
+/// time. If it belongs to none, the event only updates its readiness.
 ///
-/// This must be dropped after the source itself, because the events of the source contain the index of this
-/// registration.
+/// The registration must be dropped after the source itself, because the events of the source contain its index.
 pub struct MovableSource {
     table: Arc<SourceTable>,
     number: usize,
@@ -39,7 +38,8 @@ pub struct MovableSource {
 }
 
 impl SourceTable {
-    /// Adds a source that belongs to the session with this key. The source is not ready until an event reports it.
+    /// Adds a source that belongs to the session with the key `session`. The source is not ready until an event reports
+    /// it.
     pub(crate) fn add(self: &Arc<Self>, session: usize) -> MovableSource {
         let [read, write, read_closed] = [const { AtomicBool::new(false) }; 3];
         let state = Arc::new(SourceState { session: AtomicUsize::new(session), read, write, read_closed });
@@ -51,8 +51,8 @@ impl SourceTable {
     /// to run.
     pub(crate) fn mark(&self, number: usize, ready: Ready) -> Option<usize> {
         let sources = self.lock();
-        // A source that was dropped in this turn may still have an event. If another source now has this index, the
-        // only effect is an unnecessary system call on that source.
+        // A source that was dropped in this turn may still have an event. If another source has its index now, the only
+        // effect is an unnecessary system call on that source.
         let state = sources.get(number)?;
         for (flag, is_set) in [
             (&state.read, ready.read || ready.broken),
@@ -67,7 +67,7 @@ impl SourceTable {
     }
 
     fn lock(&self) -> MutexGuard<'_, Slab<Arc<SourceState>>> {
-        // No caller's code runs while the lock is held, so the data of a poisoned lock is valid.
+        // No code of a caller runs while the lock is held, so the data of a poisoned lock is still valid.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -83,34 +83,34 @@ impl MovableSource {
         Arc::ptr_eq(&self.table, table)
     }
 
-    /// Makes later events run another session, or none.
+    /// Makes later events run this session, or none.
     pub(crate) fn set_session(&self, session: Option<usize>) {
         self.state.session.store(session.unwrap_or(NO_SESSION), Ordering::Relaxed);
     }
 
-    /// False if, according to the events, a read would return `WouldBlock`.
+    /// False if a read would return `WouldBlock` as far as the events show.
     pub(crate) fn can_read(&self) -> bool {
         self.state.read.load(Ordering::Relaxed)
     }
 
-    /// False if, according to the events, a write would return `WouldBlock`.
+    /// False if a write would return `WouldBlock` as far as the events show.
     #[cfg(any(test, feature = "client"))]
     pub(crate) fn can_write(&self) -> bool {
         self.state.write.load(Ordering::Relaxed)
     }
 
-    /// Makes the next read perform a system call even if no event has reported input.
+    /// Makes `can_read` return true even if no event has reported input.
     #[cfg(any(test, feature = "client"))]
     pub(crate) fn expect_input(&self) {
         self.state.read.store(true, Ordering::Relaxed);
     }
 
-    /// Records that a read has returned `WouldBlock`, so an event will report the next input.
+    /// Records that a read has returned `WouldBlock`. An event will report the next input.
     pub(crate) fn read_blocked(&self) {
         self.state.read.store(false, Ordering::Relaxed);
     }
 
-    /// Records that a write has returned `WouldBlock`, so an event will report when there is space.
+    /// Records that a write has returned `WouldBlock`. An event will report when there is space again.
     pub(crate) fn write_blocked(&self) {
         self.state.write.store(false, Ordering::Relaxed);
     }

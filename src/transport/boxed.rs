@@ -1,4 +1,4 @@
-//! Implements `Transport` for boxed transports. Servers use them if the type of the transport is known only at run
+//! Implements `Transport` for boxed transports, which a server uses if the type of its transport is known only at run
 //! time.
 
 use std::fs::File;
@@ -39,8 +39,8 @@ impl<T: Transport + ?Sized> Transport for Box<T> {
     }
 
     fn needs_handshake(&self) -> bool {
-        // Methods with a default implementation must be forwarded too. Otherwise the default would be called instead of
-        // the inner transport's method.
+        // Methods with a default implementation must be forwarded too. Otherwise the default would replace the method
+        // of the inner transport.
         (**self).needs_handshake()
     }
 

@@ -1,11 +1,11 @@
-//! An in-memory connection for tests. Faults and delays are added by wrappers around it.
+//! An in-memory connection for tests. Wrappers around it can add faults and delays.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 
 use super::{NoSource, Transport};
 
-/// An in-memory connection. The session owns it, and a test acts as the client by reading and setting the fields.
+/// An in-memory connection. The session owns it, and a test acts as the client by reading and setting its fields.
 #[derive(Debug)]
 pub struct Memory {
     /// Bytes that the client has sent and the server has not read.
@@ -26,11 +26,11 @@ pub struct Memory {
     pub held: bool,
     /// True if the connection is broken, so that every call returns `ConnectionReset`.
     pub reset: bool,
-    /// True if `send_file` returns `Unsupported`.
+    /// True if `send_file` must return `Unsupported`.
     pub no_sendfile: bool,
-    /// The value that [`Transport::short_read_is_all`] returns.
+    /// The value that [`Transport::short_read_is_all`] must return.
     pub short_read_is_all: bool,
-    /// The event source, which never has an event.
+    /// The event source. It never has an event.
     pub source: NoSource,
 }
 
@@ -54,10 +54,10 @@ impl Default for Memory {
 }
 
 impl Memory {
-    /// Allows the server to send `bytes` more bytes. An unlimited window becomes a window of `bytes` bytes.
+    /// Allows the server to send `bytes` more bytes. If there was no limit before, `bytes` becomes the limit.
     pub fn open_window(&mut self, bytes: usize) {
-        // An unlimited window means that no limit has been set yet. The first call therefore sets the limit instead of
-        // adding to it.
+        // `usize::MAX` means that no limit has been set yet. The first call therefore sets the limit instead of adding
+        // to it.
         self.room = if self.room == usize::MAX { bytes } else { self.room.saturating_add(bytes) };
     }
 
@@ -65,7 +65,7 @@ impl Memory {
         if self.reset { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) }
     }
 
-    /// Accepts as many bytes of `part` as the window allows. Returns their number.
+    /// Accepts as many bytes of `part` as `room` allows. Returns the number of bytes accepted.
     fn accept(&mut self, part: &[u8]) -> usize {
         let count = part.len().min(self.room);
         self.sent.extend_from_slice(&part[..count]);
@@ -98,7 +98,7 @@ impl Transport for Memory {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         self.writes += 1;
-        // On a real socket, these bytes could stay in the kernel until more bytes are sent or the cork is removed.
+        // The kernel could hold back these bytes of a real socket until more bytes are sent or the cork is removed.
         self.held = more || self.corked;
         Ok(self.accept(first) + self.accept(second))
     }
@@ -120,7 +120,8 @@ impl Transport for Memory {
 
     fn cork(&mut self, on: bool) {
         self.corked = on;
-        // Removing the cork sends the held bytes. Setting a cork does not hold back bytes that were sent earlier.
+        // Removing a cork sends the bytes that were held back. Setting one does not affect bytes that were sent
+        // earlier.
         self.held &= on;
     }
 
@@ -135,7 +136,7 @@ impl Transport for Memory {
         self.short_read_is_all
     }
 
-    /// Returns a source without events. A test must itself run the session after it has added bytes.
+    /// Returns a source without events. After adding bytes, the test itself must run the session.
     fn source(&mut self) -> &mut dyn mio::event::Source {
         &mut self.source
     }

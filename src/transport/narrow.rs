@@ -1,5 +1,6 @@
-//! Forces partial reads and writes, and slows down a connection. [`Narrow`] is a transport that moves only a few bytes
-//! at a time, and [`Paced`] is a session on it that continues in the next turn or after a pause.
+//! Forces partial reads and writes, and slows down a connection. [`Narrow`] is a transport that reads or writes only a
+//! few bytes at a time. [`Paced`] wraps the session that uses it, and makes that session continue in the next turn or
+//! after a pause.
 //!
 //! The loop does not wait for a paused session, and serves other connections at full speed.
 
@@ -15,8 +16,8 @@ use super::{Handshake, Transport};
 use crate::session::{Activity, Next, Ready, Session, StepContext, TurnClock};
 use crate::tls_info::TlsInfo;
 
-/// The maximum size of the reads and writes on a connection, and the pause after each one that reaches it. See
-/// [`HttpServer::pace`](crate::HttpServer::pace).
+/// The maximum size of the reads and writes on a connection, and the pause after a read or write of the maximum size.
+/// See [`HttpServer::pace`](crate::HttpServer::pace).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Pace {
     /// The maximum number of bytes in one read. `None` means no limit. With a limit, there is one read per turn of the
@@ -25,16 +26,16 @@ pub struct Pace {
     /// The maximum number of bytes in one write, from memory or from a file. `None` means no limit. With a limit, there
     /// is one write per turn of the loop.
     pub max_write: Option<NonZeroUsize>,
-    /// The pause after a read or a write that has reached its limit, at most one day. With a pause of zero, the next
-    /// read or write follows in the next turn. Reads and writes pause independently.
+    /// The pause after a read or a write that has reached its limit. A longer pause than one day counts as one day.
+    /// With a pause of zero, the next read or write takes place in the next turn. Reads and writes pause independently.
     pub pause: Duration,
 }
 
-/// The maximum pause. With it, the clock can represent the end of every pause.
+/// The maximum pause. It is limited so that the clock can represent the end of every pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A transport that moves only a few bytes at a time. A second read in the same turn, or a read before the pause has
-/// ended, returns `WouldBlock`. The same is true of writes. [`Paced`] tells the transport when a turn begins.
+/// A transport that reads or writes only a few bytes at a time. A second read in the same turn, or a read before the
+/// pause has ended, returns `WouldBlock`. The same applies to writes. [`Paced`] tells the transport when a turn begins.
 ///
 /// ```
 /// use serve_forever::transport::{Memory, Narrow, Pace, Transport};
@@ -53,13 +54,13 @@ pub struct Narrow<T> {
 }
 
 impl<T> Narrow<T> {
-    /// Wraps a transport. Bytes can be moved at once, before [`Paced`] has begun a turn.
+    /// Wraps a transport. The first read and the first write are possible even before [`Paced`] has begun a turn.
     pub fn new(transport: T, pace: Pace) -> Narrow<T> {
         let gate = PaceGate { pace, read: Direction::default(), write: Direction::default() };
         Narrow { transport, gate: Rc::new(gate) }
     }
 
-    /// The gate of this transport, for the [`Paced`] session.
+    /// The gate of this transport, to be passed to [`Paced::new`].
     pub fn gate(&self) -> Rc<PaceGate> {
         Rc::clone(&self.gate)
     }
@@ -70,8 +71,8 @@ impl<T> Narrow<T> {
     }
 }
 
-/// The state that a [`Narrow`] transport shares with its session. It determines in which directions bytes may be moved
-/// now.
+/// The state that a [`Narrow`] transport shares with its [`Paced`] session. It determines if reads and writes are
+/// possible now.
 #[derive(Debug)]
 pub struct PaceGate {
     pace: Pace,
@@ -82,18 +83,19 @@ pub struct PaceGate {
 /// The state of one direction: reading or writing.
 #[derive(Debug, Default)]
 struct Direction {
-    /// True if bytes were moved in this turn, or if the pause after an earlier read or write has not ended yet.
+    /// True if a read or write has succeeded in this turn, or if the pause after an earlier one has not ended yet. The
+    /// direction is then closed.
     is_closed: Cell<bool>,
-    /// True if the last read or write moved as many bytes as the limit allows, so that a pause follows.
+    /// True if the read or write of this turn has reached the limit, so that a pause follows.
     is_limited: Cell<bool>,
-    /// The end of the current pause. `None` if the direction is not pausing.
+    /// The end of the current pause. `None` if the direction is not paused.
     opens_at: Cell<Option<Instant>>,
     /// True if a read or write was refused in this turn because the direction was closed.
     is_withheld: Cell<bool>,
 }
 
 impl Direction {
-    /// Begins a turn. The direction opens unless it is still pausing.
+    /// Begins a turn. Opens the direction unless its pause continues.
     fn begin_turn(&self, now: Instant) {
         self.is_withheld.set(false);
         if self.opens_at.get().is_none_or(|end| end <= now) {
@@ -102,8 +104,9 @@ impl Direction {
         }
     }
 
-    /// Ends a turn. If the limit was reached, a pause begins. It is counted from `now`, because the transport has no
-    /// clock. If a read or write was refused in this turn, returns the time at which the session can try again.
+    /// Ends a turn. If the limit was reached, a pause begins at `now`, which is the beginning of the turn, because the
+    /// transport has no clock. If a read or write was refused in this turn, returns the time at which the session can
+    /// try again.
     fn end_turn(&self, now: Instant, pause: Duration) -> Option<Instant> {
         if self.is_limited.take() {
             // With a pause of zero this is `now`, so the direction opens in the next turn.
@@ -120,18 +123,18 @@ impl Direction {
             self.is_withheld.set(true);
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        // After an error the direction stays open, because no byte was moved and the poll reports the socket when it is
-        // ready.
+        // After an error the direction stays open, because no byte was read or written and the poll reports when the
+        // socket is ready.
         let count = call()?;
         self.is_closed.set(true);
-        // A smaller count means that the socket could not move more, so no pause follows.
+        // No pause follows a smaller count, because the socket could not read or write more.
         self.is_limited.set(count >= limit);
         Ok(count)
     }
 }
 
 impl PaceGate {
-    /// Runs one step of the session on the narrowed transport.
+    /// Runs one step of the session that uses the transport of this gate.
     pub fn step(&self, session: &mut impl Session, ready: &mut Ready, cx: &mut StepContext<'_>) -> Next {
         let now = cx.clock.now;
         self.read.begin_turn(now);
@@ -139,8 +142,8 @@ impl PaceGate {
         let next = session.step(ready, cx);
         let read = self.read.end_turn(now, self.pace.pause);
         let write = self.write.end_turn(now, self.pace.pause);
-        // The session has cleared the flag of the direction, but the poll has already reported the readiness and will
-        // not report it again.
+        // When it was refused a read or write, the session cleared the flag. The flag is set again, because the poll
+        // has already reported this readiness and will not report it again.
         ready.read |= read.is_some();
         ready.write |= write.is_some();
         match (next, read.into_iter().chain(write).min()) {
@@ -181,7 +184,7 @@ impl<T: Transport> Transport for Narrow<T> {
     }
 
     fn cork(&mut self, on: bool) {
-        // A corked socket would hold back the few bytes of a write until a kernel timer expires.
+        // A corked socket would hold back the few bytes of a write until a timer of the kernel expires.
         if self.gate.pace.max_write.is_none() {
             self.transport.cork(on);
         }
@@ -192,7 +195,7 @@ impl<T: Transport> Transport for Narrow<T> {
     }
 
     fn short_read_is_all(&self) -> bool {
-        // A shortened read leaves bytes in the kernel. The edge-triggered poll would not report them again.
+        // A limited read can leave bytes in the socket, and the edge-triggered poll would not report them again.
         self.gate.pace.max_read.is_none() && self.transport.short_read_is_all()
     }
 

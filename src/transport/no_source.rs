@@ -1,13 +1,13 @@
-//! The event source of a session without a descriptor.
+//! `NoSource`, the event source of a session that has no descriptor.
 
 use std::io;
 
 use mio::event::Source;
 use mio::{Interest, Registry, Token};
 
-/// The source of a session without a descriptor. Registering it does nothing, and it never has an event.
+/// The event source of a session that has no descriptor. Registering it does nothing, and it never has an event.
 ///
-/// This is used for datagrams, which share one socket, and for in-memory connections.
+/// It is used for datagrams, which share one socket, and for in-memory connections.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoSource;
 

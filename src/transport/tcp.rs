@@ -13,10 +13,10 @@ impl Transport for mio::net::TcpStream {
 
     fn send(&mut self, first: &[u8], second: &[u8], more: bool) -> io::Result<usize> {
         match (first, second) {
-            // `more` matters only for a single part. If there are two parts, the second is the body. No file follows
-            // then, so the packet need not be held back.
+            // `more` matters only if there is a single part. A second part is the body of a response, which no file
+            // follows, so its packet need not be held back.
             (only, []) if more => send_more(self, only),
-            // For a single part, `write` is cheaper than `writev`.
+            // `write` is cheaper than `writev`, and suffices for a single part.
             (only, []) | ([], only) => self.write(only),
             _ => self.write_vectored(&[IoSlice::new(first), IoSlice::new(second)]),
         }
@@ -28,32 +28,32 @@ impl Transport for mio::net::TcpStream {
 
     #[cfg(target_os = "linux")]
     fn cork(&mut self, on: bool) {
-        // The option only saves packets, so an error can be ignored. If setting it fails, the socket is broken and the
-        // next send returns the error.
+        // An error can be ignored, because the option only saves packets. If the socket is broken, the next send
+        // returns an error.
         let _ = rustix::net::sockopt::set_tcp_cork(&*self, on);
     }
 
     fn end(&mut self) -> io::Result<()> {
-        // Only the sending side is shut down, because the session still reads and discards input.
+        // Only the sending side is shut down, because the session continues to read and discard input.
         self.shutdown(Shutdown::Write)
     }
 
     fn short_read_is_all(&self) -> bool {
-        // kqueue and Windows do not document this guarantee of epoll.
+        // Only epoll documents this guarantee. kqueue and Windows do not.
         cfg!(target_os = "linux")
     }
 
     #[cfg(all(feature = "harness", target_os = "linux"))]
     fn unacknowledged(&self) -> Option<u64> {
-        // The write queue holds bytes until they are acknowledged. The reported memory is larger than the number of
-        // bytes, but is 0 if the queue is empty.
+        // The write queue holds bytes until they are acknowledged. Its memory is larger than the number of bytes, but
+        // is 0 if the queue is empty.
         let memory = nix::sys::socket::getsockopt(self, option::SocketMemory).ok()?;
         Some(u64::from(memory[option::WRITE_QUEUE]))
     }
 
     #[cfg(feature = "harness")]
     fn reset_on_drop(&mut self) {
-        // An error is ignored. Its only effect is that the connection ends with a FIN.
+        // An error is ignored, because its only effect is that the connection ends with a FIN.
         _ = socket2::SockRef::from(&*self).set_linger(Some(std::time::Duration::ZERO));
     }
 
@@ -66,11 +66,12 @@ impl Transport for mio::net::TcpStream {
 mod option {
     use nix::{getsockopt_impl, libc, sockopt_impl};
 
-    /// The index of the write queue's memory in the array: `SK_MEMINFO_WMEM_QUEUED` in `linux/sock_diag.h`.
+    /// The index in [`SocketMemory`] of the memory of the write queue: `SK_MEMINFO_WMEM_QUEUED` in `linux/sock_diag.h`.
     pub(super) const WRITE_QUEUE: usize = 5;
 
     sockopt_impl!(
-        /// The socket option that returns the memory that a socket uses: the first six numbers of `SO_MEMINFO`.
+        /// The socket option `SO_MEMINFO`, which returns the memory that a socket uses. Only its first six numbers are
+        /// read.
         SocketMemory,
         GetOnly,
         libc::SOL_SOCKET,
@@ -79,8 +80,8 @@ mod option {
     );
 }
 
-/// Sends bytes. To save a packet, the kernel may hold them back until the packet is full, or until the file or the
-/// close follows.
+/// Sends bytes that a file or the end of the connection will follow immediately. To save a packet, the kernel may hold
+/// back the last bytes until then.
 #[cfg(target_os = "linux")]
 fn send_more(stream: &mut mio::net::TcpStream, bytes: &[u8]) -> io::Result<usize> {
     use rustix::net::SendFlags;
@@ -96,7 +97,7 @@ fn send_more(stream: &mut mio::net::TcpStream, bytes: &[u8]) -> io::Result<usize
 #[cfg(target_os = "linux")]
 fn send_file(stream: &mio::net::TcpStream, file: &File, mut offset: u64, length: u64) -> io::Result<u64> {
     use rustix::io::Errno;
-    // If `usize` has 32 bits, later calls send the rest of a larger file.
+    // On a 32-bit system, later calls send the rest of a larger file.
     let length = usize::try_from(length).unwrap_or(usize::MAX);
     match rustix::fs::sendfile(stream, file, Some(&mut offset), length) {
         Ok(sent) => Ok(sent as u64),

@@ -1,4 +1,4 @@
-//! Unix stream sockets. They work like TCP streams but have no packets, so no bytes are held back.
+//! Unix stream sockets, which work like TCP streams. They send no packets, so no bytes are held back to fill one.
 
 use std::fs::File;
 use std::io::{self, IoSlice, Read, Write};
@@ -14,7 +14,7 @@ impl Transport for UnixStream {
     }
 
     fn send(&mut self, first: &[u8], second: &[u8], _: bool) -> io::Result<usize> {
-        // `more` is ignored. A Unix socket has no packets, so holding bytes back would save nothing.
+        // `more` is ignored, because holding bytes back would save nothing without packets.
         self.write_vectored(&[IoSlice::new(first), IoSlice::new(second)])
     }
 

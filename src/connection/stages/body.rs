@@ -1,4 +1,4 @@
-//! Request bodies that no service wants. They are read before the response, or discarded after it.
+//! Discards request bodies that no service wants, either before the response or after it.
 
 use crate::connection::core::{ConnectionCore, Progress};
 use crate::connection::stage::{Deferred, Stage};
@@ -7,7 +7,7 @@ use crate::observer::ConnectionObserver;
 use crate::session::{CloseReason, TurnClock};
 
 impl Deferred {
-    /// Discards more of the body, and responds at the end of the body.
+    /// Discards more of the body, and responds once the body has ended.
     pub(super) fn advance<T, O: ConnectionObserver>(
         mut self: Box<Self>,
         core: &mut ConnectionCore<'_, T, O>,
@@ -29,8 +29,8 @@ impl Deferred {
             }
             Err(violation) => (core.reject(&violation.into(), &self.request, clock), Progress::Moved),
             Ok(event) => {
-                // The length of a chunked body is known only at its end. This body has turned out to be too long to be
-                // read.
+                // The length of a chunked body is known only at its end. If data is left here, the body has turned out
+                // to be too long.
                 if matches!(event, RequestEvent::Data(_)) {
                     core.machine.refuse();
                 }
@@ -50,7 +50,7 @@ pub(super) fn drain<T, O: ConnectionObserver>(left: u64, core: &mut ConnectionCo
             Stage::Draining(left - length as u64)
         }
         Ok(RequestEvent::End) => core.after_response(),
-        // The body is truncated, malformed or too long, so no request can follow it.
+        // The body is truncated, malformed or too long, so no further request can follow.
         _ => {
             core.machine.refuse();
             Stage::Closing(CloseReason::Complete)

@@ -6,8 +6,8 @@ use crate::observer::ConnectionObserver;
 use crate::session::CloseReason;
 use crate::transport::Transport;
 
-/// Shuts down the sending side once the output has been sent, and then lingers until the client has closed its side. If
-/// a socket is closed while the peer still sends, the kernel resets the connection, and the reset can discard a
+/// Shuts down the sending side once the output has been sent, and then lingers until the client has closed its side.
+/// Closing a socket while the peer is still sending makes the kernel reset the connection, and the reset can discard a
 /// response in transit.
 pub(super) fn close<T: Transport, O: ConnectionObserver>(
     reason: CloseReason,

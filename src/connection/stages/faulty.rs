@@ -1,5 +1,6 @@
-//! Sending a response with a fault. The response is produced into a separate buffer, as if it had no fault. Its bytes
-//! are then passed to the output, changed, truncated or delayed. The fault itself is chosen in `faults/`.
+//! Sends a response with an injected fault. The response is first produced into a separate buffer, as if it had no
+//! fault. Its bytes are then changed, truncated or delayed on their way to the output. The code that chooses the fault
+//! is in `faults/`.
 
 use std::time::{Duration, Instant};
 
@@ -13,13 +14,14 @@ use crate::service::{CutEnd, CutPoint, Fault, Response, WireEffect};
 use crate::session::{CloseReason, Ready, StepContext, TurnClock};
 use crate::transport::{Memory, Transport};
 
-/// The time between two checks for bytes that the peer has not acknowledged.
+/// The time between two checks of whether all bytes have been acknowledged.
 const ACKNOWLEDGEMENT_INTERVAL: Duration = Duration::from_millis(2);
 
-/// The maximum time to wait for acknowledgements before a reset.
+/// The maximum time to wait for acknowledgements before the connection is reset.
 const ACKNOWLEDGEMENT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The wait before a reset if the number of acknowledged bytes is not known.
+/// The time to wait before the connection is reset if the transport does not know how many bytes have been
+/// acknowledged.
 const RESET_DELAY: Duration = Duration::from_millis(50);
 
 /// The last chunk of a chunked body, and its empty trailer section (RFC 9112 section 7.1).
@@ -28,16 +30,16 @@ const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 /// A chunk-size line that is not a number.
 const BAD_SIZE: &[u8] = b"zz\r\n";
 
-/// The stage that produces a response into its own buffer, and passes it on changed, truncated or delayed.
+/// A response with an injected fault, and the stage that produces it.
 pub(in crate::connection) struct FaultyResponse {
     /// The stage that the exchange would have without the fault.
     inner: Stage,
-    /// The bytes of the response that have not been passed to the output.
+    /// The bytes of the changed response that have not been passed to the output.
     wire: Buffer,
     head_length: u64,
-    /// The number of bytes that have been passed to the output.
+    /// The number of bytes of the response that have been passed to the output.
     passed: u64,
-    /// The number of bytes after which the response is truncated. `None` if it is sent in full.
+    /// The number of bytes after which the response is truncated, including its head. `None` if it is sent in full.
     cut: Option<u64>,
     pace: Option<FaultPace>,
     /// Bytes that follow the last byte of the response. If they are [`BAD_SIZE`], they replace the last chunk of a
@@ -75,10 +77,10 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
     ) -> Stage {
         self.server.count_fault(fault.kind);
         self.log_message(&format!("fault {}", fault.kind.name()), clock.wall);
-        // For these faults, the service itself has produced the wrong response or delayed it, so the response is sent
-        // like any other.
+        // If the fault has no effect on the connection, the service has already changed or delayed the response. It is
+        // then sent like any other.
         let Some(effect) = fault.effect else { return self.respond(response, request, upstream, clock) };
-        // Bytes of earlier responses, which have no fault, stay in the output.
+        // The output may contain earlier responses, to which the fault does not apply.
         let earlier = std::mem::take(&mut self.output);
         let inner = self.respond(response, request, upstream, clock);
         let wire = std::mem::replace(&mut self.output, earlier);
@@ -136,7 +138,7 @@ impl FaultyResponse {
         FaultyResponse { is_deaf: true, ..FaultyResponse::new(effect, inner, Buffer::default(), now) }
     }
 
-    /// Replaces the head of the response, which must still be in the buffer.
+    /// Replaces the head of the response with the result of `change`. All of the head must still be in `wire`.
     fn change_head(&mut self, change: impl FnOnce(&[u8]) -> Vec<u8>) {
         let (head, body) = self.wire.bytes().split_at(self.head_length as usize);
         let mut changed = Buffer::default();
@@ -147,24 +149,25 @@ impl FaultyResponse {
         self.wire = changed;
     }
 
-    /// The response without the fault, while its body is being produced.
+    /// The response whose body the inner stage is producing, if any.
     pub(in crate::connection) fn sending(&self) -> Option<&Sending> {
         self.inner.sending()
     }
 
-    /// True if the connection should be read from. `needs_input` is true if the response without the fault would need
-    /// input.
+    /// True if the connection should be read from. `needs_input` is true if the inner stage needs input.
     pub(in crate::connection) fn wants_input(&self, needs_input: bool) -> bool {
-        // A stalled connection keeps reading and discards the bytes, so that it detects when its client closes.
+        // If the response stalls, the connection continues to read and discard input, so that it detects when the
+        // client closes it.
         let is_stalled = self.over_since.is_some() && self.end == Some(CutEnd::Stall);
         !self.is_deaf && (is_stalled || needs_input)
     }
 
-    /// The time at which the session must run again, in addition to the deadlines of the response without the fault.
+    /// The time at which the fault requires the session to run again. The deadlines of the inner stage are not
+    /// included.
     pub(in crate::connection) fn deadline(&self) -> Option<Instant> {
         match (&self.pace, self.look_at) {
             (_, Some(look_at)) => Some(look_at),
-            // With nothing to send, there is no need to run the session when the pace allows more bytes.
+            // If there is nothing to send, the session need not run when the pace allows more bytes.
             (Some(pace), _) if !self.wire.is_empty() && pace.credit == 0 => Some(pace.next),
             _ => None,
         }
@@ -200,13 +203,13 @@ impl FaultyResponse {
             return Ok((self.inner, Progress::Moved));
         }
         self.log_end(core, clock);
-        // The rest of the response is not needed, so its upstream ends now.
+        // The rest of the response is not needed. Replacing the inner stage drops its upstream and its source.
         self.inner = Stage::Closing(CloseReason::Complete);
         self.over_since = Some(clock.now);
         Ok((Stage::Faulty(self), Progress::Moved))
     }
 
-    /// True if the stage without the fault has produced the whole response.
+    /// True if the inner stage has produced the whole response, and the trailer has been appended to it.
     fn is_produced(&self) -> bool {
         !matches!(self.inner, Stage::Sending(_)) && self.trailer.is_empty()
     }
@@ -214,7 +217,7 @@ impl FaultyResponse {
     /// Produces more of the response if its buffer contains few bytes.
     fn produce<T, O: ConnectionObserver>(&mut self, core: &mut ConnectionCore<'_, T, O>, clock: TurnClock) -> Progress {
         let is_cut_before = self.cut.is_some_and(|cut| cut <= self.passed + self.wire.len() as u64);
-        // Bytes beyond the cut are not produced, because the upstream could wait for a client that never reads them.
+        // Bytes beyond the cut are not produced, because the upstream could wait for a client that never receives them.
         if self.wire.len() >= GATHER || is_cut_before || self.is_produced() {
             return Progress::Still;
         }
@@ -242,7 +245,7 @@ impl FaultyResponse {
         progress
     }
 
-    /// Appends the trailer to a response that is complete.
+    /// Appends the trailer to the complete response. [`BAD_SIZE`] replaces the last chunk of a chunked body.
     fn append_trailer(&mut self) {
         let trailer = std::mem::take(&mut self.trailer);
         if trailer == BAD_SIZE && self.wire.bytes().ends_with(LAST_CHUNK) {
@@ -254,9 +257,9 @@ impl FaultyResponse {
         self.wire.extend(trailer);
     }
 
-    /// Passes as many bytes to the output as the fault allows now. Returns their number.
+    /// Passes as many bytes to the output as the fault allows now. Returns the number of bytes passed.
     fn pass<T, O: ConnectionObserver>(&mut self, core: &mut ConnectionCore<'_, T, O>, now: Instant) -> u64 {
-        // A bad chunk replaces the last chunk, so no byte may be passed on before the end of the response is known.
+        // A bad chunk replaces the last chunk, so no byte may be passed to the output before the response is complete.
         if self.trailer == BAD_SIZE {
             return 0;
         }
@@ -277,8 +280,9 @@ impl FaultyResponse {
         count
     }
 
-    /// Logs a truncated response with the number of bytes that were sent. Also logs a connection that is never read
-    /// from, because this could not be logged when it was accepted.
+    /// Logs a truncated response with the number of bytes of its body that were passed to the output. Also logs the
+    /// fault of a connection that is never read from, because there was no session to log it when the connection was
+    /// accepted.
     fn log_end<T, O: ConnectionObserver>(&self, core: &ConnectionCore<'_, T, O>, clock: TurnClock) {
         if self.is_deaf {
             core.log_message("fault deaf", clock.wall);
@@ -305,13 +309,13 @@ impl FaultyResponse {
                 // The client may send further requests, which get no response. Discarding them keeps the memory
                 // bounded.
                 core.input.consume(core.input.len());
-                // On a connection that is never read from, only events report that the client has closed it.
+                // If the connection is never read from, only an event shows that the client has closed it.
                 if core.at_end || (ready.read_closed && self.is_deaf) {
                     return Err(CloseReason::Complete);
                 }
             }
             Some(CutEnd::Reset) if has_left => {
-                // A reset discards what the peer's system has not received yet.
+                // A reset discards bytes that the peer has not received yet.
                 let waited = now.saturating_duration_since(self.over_since.unwrap_or(now));
                 let may_reset = match core.transport.unacknowledged() {
                     Some(count) => count == 0 || waited >= ACKNOWLEDGEMENT_TIMEOUT,
@@ -325,7 +329,7 @@ impl FaultyResponse {
                 self.look_at = Some(now + ACKNOWLEDGEMENT_INTERVAL);
             }
             Some(CutEnd::Reset) => {}
-            // The closing stage sends the rest of the output first.
+            // The closing stage sends the rest of the output before it closes the connection.
             Some(CutEnd::Close) | None => return Ok((Stage::Closing(CloseReason::Complete), Progress::Moved)),
         }
         Ok((Stage::Faulty(self), Progress::Still))
@@ -343,7 +347,7 @@ impl FaultPace {
     }
 }
 
-/// Copies a body that would otherwise be sent from its own memory, such as an error page, into the output.
+/// Copies into the output a body that would otherwise be sent from its own memory, such as an error page.
 fn copy_body<T, O: ConnectionObserver>(sending: &mut Sending, core: &mut ConnectionCore<'_, T, O>) {
     let mut copied = Memory::default();
     // This in-memory transport accepts all bytes in one call and never fails.

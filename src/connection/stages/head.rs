@@ -16,10 +16,10 @@ impl<T: Transport, O: ConnectionObserver> ConnectionCore<'_, T, O> {
     pub(in crate::connection) fn advance_head(&mut self, clock: TurnClock) -> (Stage, Progress) {
         let mut progress = Progress::Still;
         let mut stage = Stage::Head;
-        // All connections share a single `Request`, to reuse its memory. It is filled and used within this call; a
-        // stage that needs it for longer copies it.
+        // All connections share a single `Request`, so that its memory is reused. It is filled and used within this
+        // call. A stage that needs it for longer clones it.
         let mut request = self.server.borrow_request();
-        // This is set before the head is read, because an `https` target is valid only over TLS.
+        // `tls` is set before the head is read, because an `https` target is valid only over TLS.
         request.tls = self.transport.tls().cloned();
         while matches!(stage, Stage::Head) && self.output.len() < GATHER {
             // A connection adopts new limits or a new service only between two requests, so that each request sees a
@@ -39,8 +39,8 @@ impl<T: Transport, O: ConnectionObserver> ConnectionCore<'_, T, O> {
                     break;
                 }
                 Ok(RequestEvent::Head) => {
-                    // The state machine fills in everything that can be parsed from the input; the connection adds the
-                    // rest.
+                    // The state machine fills in the fields that can be parsed from the input. The connection adds the
+                    // others.
                     request.peer = self.peer;
                     request.local = self.server.local;
                     request.arrived = clock.now;
@@ -78,7 +78,8 @@ impl<T: Transport, O: ConnectionObserver> ConnectionCore<'_, T, O> {
                 Stage::Deferred(Box::new(Deferred { response, request, left }))
             }
             Reply::Now(ref mut response) => {
-                // The unwanted body is too long to be read, so the response closes the connection.
+                // The unwanted body is too long to be read, or the client waits for `100 Continue` before it sends the
+                // body. The connection is closed after the response.
                 if self.machine.in_body() {
                     self.machine.refuse();
                 }
@@ -93,7 +94,7 @@ impl<T: Transport, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         }
     }
 
-    /// Ends a connection whose client has closed its sending side. All earlier requests have their responses.
+    /// Ends a connection whose client has closed its sending side. All earlier requests have been answered.
     fn end_of_input(&mut self) -> Stage {
         let reason = if self.machine.is_idle() { CloseReason::ClientDone } else { CloseReason::InputCut };
         self.machine.end_of_input();

@@ -1,5 +1,5 @@
-//! The behaviour of a session in each stage of an exchange: each stage has an `advance` function, which returns the
-//! next stage. Reading and sending work the same way in all stages and are in `http_session.rs`.
+//! The behaviour of a session in each stage of an exchange. Advancing a stage returns the next stage. Reading and
+//! sending work in the same way in all stages and are in `http_session.rs`.
 
 mod body;
 mod closing;
@@ -21,16 +21,16 @@ use crate::transport::{Handshake, Transport};
 #[cfg(feature = "harness")]
 pub(super) use faulty::FaultyResponse;
 
-/// Once the output has this many bytes, no further response is added to it. Up to this size, pipelined responses are
-/// sent in one write. This also limits the output that the server produces for a client that does not read.
+/// Once the output contains this many bytes, no further response is added to it. Up to this size, pipelined responses
+/// are sent in one write. This also limits the output that the server produces for a client that does not read.
 pub(super) const GATHER: usize = 32 * 1024;
 
 impl Stage {
     /// Lets the protocol and the service process received bytes and produce output. Returns the next stage.
     ///
     /// # Errors
-    /// Returns the close reason if the connection can be closed now. A stage that fails while output is left returns
-    /// [`Stage::Closing`].
+    /// Returns the close reason if the connection can be closed now. If a stage fails before all output has been sent,
+    /// the next stage is [`Stage::Closing`].
     pub(super) fn advance<T: Transport, O: ConnectionObserver>(
         self,
         core: &mut ConnectionCore<'_, T, O>,
@@ -52,8 +52,8 @@ impl Stage {
     }
 }
 
-/// Continues the transport's handshake. If the handshake fails, the transport may have an alert to send, and the
-/// connection is closed only after the alert has been sent.
+/// Continues the transport's handshake. If the handshake fails and the transport has an alert to send, the connection
+/// is closed only after the alert has been sent.
 fn handshake<T: Transport, O: ConnectionObserver>(
     core: &mut ConnectionCore<'_, T, O>,
     ready: &mut Ready,
@@ -62,9 +62,10 @@ fn handshake<T: Transport, O: ConnectionObserver>(
     Ok(match core.transport.handshake(ready, &mut cx.handshakes_left) {
         Ok(Handshake::Complete) => (Stage::Head, Progress::Moved),
         Ok(Handshake::Waiting) => (Stage::Handshake, Progress::Still),
-        // The cryptography for many new clients must not take up a whole turn.
+        // The rest of the handshake is left for the next turn, because the cryptography for many new clients would
+        // delay all other sessions.
         Ok(Handshake::NextTurn) => (Stage::Handshake, Progress::NextTurn),
-        // The client has sent unencrypted HTTP. Its first request gets a 400 that explains this.
+        // The client has sent unencrypted HTTP. Its first request is answered by a 400 that explains the mistake.
         Ok(Handshake::Text) => {
             core.expect_text();
             (Stage::Head, Progress::Moved)

@@ -1,4 +1,4 @@
-//! Produces the body of a response while it is sent, and feeds the rest of the request to its upstream.
+//! Produces the body of a response while it is being sent, and passes the rest of the request's body to the upstream.
 
 use super::upstream::FeedError;
 use crate::connection::body_writer::Produced;
@@ -14,7 +14,8 @@ impl Sending {
         core: &mut ConnectionCore<'_, T, O>,
         clock: TurnClock,
     ) -> (Stage, Progress) {
-        // As on a raw connection, EOF on its input tells a handler that the server is stopping.
+        // EOF on its input tells the handler of an upgraded connection that the server is stopping, as it does on a raw
+        // connection.
         if clock.stopping.is_some()
             && let Some(pending) = self.upstream.as_mut().filter(|pending| pending.is_upgraded)
         {
@@ -26,7 +27,7 @@ impl Sending {
         if self.is_waiting {
             core.observer().upstream_resumed();
         }
-        // `wants_body` is compared before and after producing, because producing can free space in the upstream.
+        // `wants_body` is called before and after `produce`, because `produce` can free space in the upstream.
         let wanted = self.wants_body();
         let produced = match self.body.produce(&mut core.output) {
             Ok(produced) => produced,
@@ -37,7 +38,8 @@ impl Sending {
                 return (Stage::Closing(reason), Progress::Moved);
             }
         };
-        // If the upstream echoes its request, producing may have freed space in it.
+        // An upstream that echoes its request accepts more of the request once part of the response has been read from
+        // it.
         if !wanted && self.wants_body() {
             progress = Progress::Moved;
         }
@@ -57,8 +59,9 @@ impl Sending {
             Ok(progress) => progress,
             Err(error) => {
                 self.upstream = None;
-                // If the upstream has failed, the rest of the body is discarded, because the head has announced a
-                // persistent connection. If the end of the body is unknown, no request can follow.
+                // If only the upstream has failed, the rest of the body is discarded later, because the head has
+                // announced a persistent connection. If the end of the body cannot be found, no further request can be
+                // read.
                 if matches!(error, FeedError::Cut | FeedError::Violation(_)) {
                     core.machine.refuse();
                 }
@@ -69,8 +72,8 @@ impl Sending {
 
     /// Logs the response, whose last byte has been sent or is in the output.
     fn finish<T, O: ConnectionObserver>(&self, core: &mut ConnectionCore<'_, T, O>, clock: TurnClock) -> Stage {
-        // The client receives all announced bytes. The connection is closed all the same, because this service
-        // announces wrong lengths.
+        // The client receives all announced bytes. The connection is closed nevertheless, because the service has
+        // announced a wrong length.
         if self.body.overran() {
             core.machine.stop();
             core.log_message("response body longer than its Content-Length", clock.wall);

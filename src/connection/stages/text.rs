@@ -1,5 +1,5 @@
-//! Handles a client that sends unencrypted HTTP to a TLS port. It gets one unencrypted response, which names the URL to
-//! use. The transport distinguishes unencrypted HTTP from TLS.
+//! Responds to a client that sends unencrypted HTTP to a TLS port with a single unencrypted response, which names the
+//! URL to use. The transport distinguishes unencrypted HTTP from TLS.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +12,11 @@ use crate::observer::ConnectionObserver;
 use crate::service::{Body, Response};
 use crate::session::TurnClock;
 
-/// The length at which an incomplete head gets its response without waiting for the rest. The client may use a protocol
-/// other than HTTP.
+/// The length in bytes at which an incomplete head is answered. The server does not wait for the rest, because the
+/// client may not be using HTTP at all.
 pub(super) const MOST_TEXT: usize = 1024;
 
-/// The maximum time from the first unencrypted byte to the end of the head.
+/// The maximum time from the detection of unencrypted HTTP to the end of the head.
 const TEXT_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {

@@ -1,4 +1,4 @@
-//! The wait of a session in each stage, and the handling of a wait that times out.
+//! Determines the kind of wait of a session in each stage, and handles a wait that has timed out.
 
 use crate::connection::core::ConnectionCore;
 use crate::connection::stage::{PendingUpstream, Stage};
@@ -26,7 +26,7 @@ impl Stage {
             Stage::Deferred(_) | Stage::Draining(_) => Wait::Body,
             Stage::AwaitingUpstream(pending) if !pending.has_whole_body && core.needs_input => Wait::Body,
             Stage::AwaitingUpstream(_) => Wait::Upstream,
-            // The source may be waiting for the client's body, so the time limit of the body applies.
+            // The source may be waiting for the client's body, so the time limits for a body apply.
             Stage::Sending(sending) if sending.is_waiting && core.needs_input && sending.feeds_upstream() => Wait::Body,
             Stage::Sending(sending) if sending.is_waiting => Wait::Source,
             Stage::Sending(_) | Stage::Closing(_) => Wait::Write,
@@ -47,7 +47,7 @@ impl Stage {
     ) -> Result<Stage, CloseReason> {
         match (core.timers.wait(), self) {
             (Wait::Handshake | Wait::First | Wait::Idle, _) => Err(CloseReason::Idle),
-            // The log must show why the response was cut short, and not that the client kept sending.
+            // The log must show the original reason for closing, and not that the client kept sending.
             (Wait::Linger, Stage::Lingering(reason)) if reason != CloseReason::Complete => Err(reason),
             (Wait::Linger, _) => Err(CloseReason::LingerOver),
             (Wait::Upstream, Stage::AwaitingUpstream(pending)) => Ok(time_out_upstream(&pending, core, clock)),
@@ -80,7 +80,7 @@ fn time_out_upstream<T, O: ConnectionObserver>(
     core: &mut ConnectionCore<'_, T, O>,
     clock: TurnClock,
 ) -> Stage {
-    // No other code reads the rest of the body.
+    // Without the upstream, no code reads the rest of the body, so the connection ends with this response.
     if core.machine.in_body() {
         core.machine.refuse();
     }

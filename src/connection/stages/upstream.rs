@@ -1,4 +1,4 @@
-//! Handles a request to which an upstream responds: passes the body to the upstream and receives its response.
+//! Handles a request to which an upstream responds. Passes the body to the upstream and takes its response.
 
 use std::io;
 
@@ -28,7 +28,8 @@ impl From<io::Error> for FeedError {
 }
 
 impl PendingUpstream {
-    /// Passes the part of the body that has arrived to the upstream, and takes the upstream's response if there is one.
+    /// Passes to the upstream the part of the body that has arrived, and takes the upstream's response once there is
+    /// one.
     pub(super) fn advance<T, O: ConnectionObserver>(
         mut self: Box<Self>,
         core: &mut ConnectionCore<'_, T, O>,
@@ -41,13 +42,13 @@ impl PendingUpstream {
                 core.observer().upstream_resumed();
                 let response = self.upstream.poll(cx.registrar);
                 self.send_interim(core);
-                // If the upstream did not want the body before but does now, another round forwards the part that has
-                // already arrived.
+                // If polling has made the upstream want the body, another round passes it the part that has already
+                // arrived.
                 progress = if !wanted && self.wants_body() { Progress::Moved } else { fed };
                 response
             }
             Err(FeedError::Cut) => {
-                // The upstream is dropped first, so that its last lines appear in the log.
+                // The upstream is dropped first, because dropping it may produce log lines.
                 drop(self);
                 core.log_notes(cx.clock.wall);
                 return (Stage::Closing(CloseReason::InputCut), Progress::Moved);
@@ -57,7 +58,7 @@ impl PendingUpstream {
                 return (stage, Progress::Moved);
             }
             Err(FeedError::Upstream(error)) => {
-                // The upstream failed in the middle of the body, and no other code reads the rest.
+                // The upstream has failed in the middle of the body, and no other code reads the rest.
                 core.machine.refuse();
                 Err(error)
             }
@@ -65,8 +66,8 @@ impl PendingUpstream {
         let stage = match response {
             Ok(None) => return (Stage::AwaitingUpstream(self), progress),
             Ok(Some(mut response)) => {
-                // An upstream that responds early may still want the body, and the client may hold it back until it
-                // receives `100 Continue`.
+                // An upstream that responds early may still want the body. The client may not send the body before it
+                // has received `100 Continue`.
                 if self.wants_body() {
                     core.machine.send_continue(&mut core.output);
                 }
@@ -86,8 +87,8 @@ impl PendingUpstream {
         (stage, Progress::Moved)
     }
 
-    /// Appends the interim responses of the upstream to the output. They are left out if the client does not accept
-    /// output, because clients do not depend on them.
+    /// Appends the interim responses of the upstream to the output. They are discarded while the output is full,
+    /// because clients do not depend on them.
     fn send_interim<T, O: ConnectionObserver>(&mut self, core: &mut ConnectionCore<'_, T, O>) {
         while let Some((status, head)) = self.upstream.take_interim() {
             if core.output.len() < GATHER {
@@ -103,7 +104,7 @@ impl PendingUpstream {
     ) -> Result<Progress, FeedError> {
         let mut progress = Progress::Still;
         while self.wants_body() {
-            // EOF is passed on only after the last byte.
+            // The upstream is told about EOF only after it has accepted the last byte.
             if core.input.is_empty() && core.at_end {
                 self.end_input()?;
                 return Ok(Progress::Moved);
@@ -111,7 +112,7 @@ impl PendingUpstream {
             if core.input.is_empty() {
                 return Ok(progress.and(core.request_input()));
             }
-            // `min` guards against an upstream that claims more bytes than it was given.
+            // `min` guards against an upstream that claims to have accepted more bytes than it was given.
             let taken = self.upstream.feed(core.input.bytes())?.min(core.input.len());
             if taken == 0 {
                 break;
@@ -122,12 +123,13 @@ impl PendingUpstream {
         Ok(progress)
     }
 
-    /// Ends the input of an upstream on an upgraded connection, unless it has already ended.
+    /// Ends the input of an upstream on an upgraded connection, unless the input has already ended.
     pub(super) fn end_input(&mut self) -> io::Result<()> {
         if std::mem::replace(&mut self.has_whole_body, true) { Ok(()) } else { self.upstream.end() }
     }
 
-    /// Passes the bytes that have arrived to the upstream: a part of the body, or bytes of another protocol.
+    /// Passes the bytes that have arrived to the upstream. They belong to the body, or to another protocol after an
+    /// upgrade.
     pub(super) fn feed<T, O: ConnectionObserver>(
         &mut self,
         core: &mut ConnectionCore<'_, T, O>,
@@ -136,7 +138,7 @@ impl PendingUpstream {
             let progress = self.feed_upgraded(core)?;
             let was_full = !self.wants_body();
             self.upstream.step_upgraded()?;
-            // The upstream may have passed on bytes that it had accepted, so it may have space for more.
+            // `step_upgraded` may have passed on bytes that the upstream had accepted, which frees space for more.
             return Ok(if was_full && self.wants_body() { Progress::Moved } else { progress });
         }
         let mut progress = Progress::Still;
@@ -150,7 +152,7 @@ impl PendingUpstream {
             if !self.upstream.wants_body() {
                 break;
             }
-            // A client that waits for `100 Continue` gets it only once the upstream wants the body.
+            // `100 Continue` is sent only now, because the upstream did not want the body before.
             core.machine.send_continue(&mut core.output);
             match core.machine.receive_body(&mut core.input, &core.limits.message()) {
                 Ok(RequestEvent::Data(length)) => {
@@ -160,7 +162,7 @@ impl PendingUpstream {
                         progress = Progress::Moved;
                     }
                     // A short count means that the upstream accepts no more at the moment. The rest stays in the input,
-                    // and no more is read from the client.
+                    // and nothing more is read from the client.
                     if taken < length {
                         break;
                     }

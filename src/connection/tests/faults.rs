@@ -1,7 +1,7 @@
-//! Unit tests of responses with faults, one step at a time: the bytes that are sent at each time, and the end of the
-//! connection.
+//! Unit tests that send responses with injected faults one step at a time. They examine the bytes that have been sent
+//! at each point in time, and how the connection ends.
 //!
-//! The tests in `faults` cover the choice of the faults, and the bytes as a client receives them.
+//! The tests in `faults` cover the choice of a fault and the bytes that a client receives.
 
 use std::cell::Cell;
 use std::io::Read;
@@ -11,7 +11,7 @@ use super::*;
 use crate::service::{CutEnd, CutPoint, Fault, FaultKind, WireEffect};
 use crate::session::CloseReason;
 
-/// A service that sends every response with this fault.
+/// A service that injects this fault into every response. The function creates the body.
 struct Faulty(WireEffect, fn() -> Body);
 
 impl Service for Faulty {
@@ -47,7 +47,7 @@ thread_local! {
     static READS: Cell<usize> = const { Cell::new(0) };
 }
 
-/// A source of five bytes.
+/// A source of these bytes that counts its reads in [`READS`].
 struct Once(&'static [u8]);
 
 impl Source for Once {
@@ -69,7 +69,7 @@ fn waiting() -> Body {
     Body::Stream(Box::new(Endless(false)))
 }
 
-/// A session whose clock the test sets. Its client has sent a request.
+/// A session whose client has sent a request, and the time of the next step, which the test sets.
 struct Timed<'s> {
     session: HttpSession<'s, Connection, Recorder>,
     recorder: Recorder,

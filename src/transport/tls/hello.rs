@@ -1,28 +1,28 @@
-//! Inspects the first bytes from a client before rustls processes them. This determines whether they are TLS and
-//! whether the ClientHello is complete. It also extracts two values that rustls' unbuffered connection does not expose:
-//! the server name (RFC 6066 section 3) and the cipher suite that the client prefers.
+//! Inspects the first bytes from a client before rustls processes them, to find out if they are TLS and if the
+//! ClientHello is complete. Also extracts two values that the unbuffered connection of rustls does not expose: the
+//! server name (RFC 6066 section 3) and the cipher suite that the client prefers.
 //!
-//! The message is not validated here. Bytes that are not a valid ClientHello go to rustls, which responds with an
-//! alert.
+//! This file does not validate the message. Bytes that are not a valid ClientHello are passed to rustls, which responds
+//! with an alert.
 
 use std::borrow::Cow;
 
 /// The classification of a client's first bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum ClientOpening {
-    /// An incomplete ClientHello.
+    /// The beginning of a ClientHello.
     Incomplete,
     /// A complete ClientHello.
     Hello {
-        /// The server name, if the client sent one.
+        /// The server name that the client has requested, if any.
         server_name: Option<Box<str>>,
         /// True if the client's first cipher suite uses ChaCha20.
         prefers_chacha: bool,
     },
     /// A complete ClientHello whose newest version is older than TLS 1.2.
     TooOld,
-    /// Unencrypted HTTP: the bytes begin with a capital letter, as HTTP methods do. The client does not know that this
-    /// is a TLS port.
+    /// Unencrypted HTTP from a client that does not know that this is a TLS port. The bytes begin with a capital
+    /// letter, as HTTP methods do.
     Text,
     /// Bytes that are neither a ClientHello nor unencrypted HTTP.
     Other,
@@ -30,23 +30,24 @@ pub(super) enum ClientOpening {
 
 const RECORD_HEADER: usize = 5;
 const MESSAGE_HEADER: usize = 4;
-/// The content type of a record with handshake messages (RFC 8446 section 5.1).
+/// The content type of records that carry handshake messages (RFC 8446 section 5.1).
 const HANDSHAKE: u8 = 22;
 const CLIENT_HELLO: u8 = 1;
-/// The maximum size of a ClientHello. rustls rejects a larger one, so the server does not wait for the rest of it.
+/// The maximum size of a ClientHello in bytes. rustls rejects a larger one, so the server does not wait for the rest of
+/// it.
 const MOST_HELLO: usize = 0xffff;
 
-/// Determines from the bytes that have arrived so far whether the client uses TLS, and reads the ClientHello if it is
-/// complete.
+/// Classifies a client by the bytes that have arrived so far, and reads the ClientHello if it is complete.
 pub(super) fn look_at(input: &[u8]) -> ClientOpening {
     match input.first() {
         None => return ClientOpening::Incomplete,
-        // HTTP methods consist of capital letters, whereas TLS begins with a record type, which is below 0x20.
+        // HTTP methods consist of capital letters, whereas a TLS connection begins with a content type, which is below
+        // 0x20.
         Some(b'A'..=b'Z') => return ClientOpening::Text,
         Some(_) => {}
     }
     match whole_message(input) {
-        // A TLS 1.3 client puts version 1.2 here, and version 1.3 into an extension.
+        // A TLS 1.3 client announces version 1.2 in this field, and version 1.3 in an extension.
         Ok(Some(hello)) if matches!(hello[MESSAGE_HEADER..], [3, 0..=2, ..]) => ClientOpening::TooOld,
         Ok(Some(hello)) => {
             let mut fields = HelloFields::of(&hello[MESSAGE_HEADER..]).unwrap_or_default();
@@ -62,28 +63,28 @@ pub(super) fn look_at(input: &[u8]) -> ClientOpening {
 
 struct NotHello;
 
-/// The ClientHello with its header, joined if it spans several records. `None` if it is incomplete.
+/// The ClientHello and its message header, without the headers of the records that it spans. `None` if it is
+/// incomplete.
 fn whole_message(mut input: &[u8]) -> Result<Option<Cow<'_, [u8]>>, NotHello> {
     let mut message = Cow::Borrowed(&[][..]);
     loop {
-        // Every byte that has arrived is checked, so that other protocols are rejected without waiting for a complete
-        // header.
+        // Each byte of the header is checked as soon as it has arrived, so that other protocols are rejected early.
         match *input {
             [kind, ..] if kind != HANDSHAKE => return Err(NotHello),
             [_, major, ..] if major != 3 => return Err(NotHello),
-            // Empty records would let a client keep the server waiting forever.
+            // Empty records are rejected, because they would let a client keep the server waiting forever.
             [_, _, _, 0, 0, ..] => return Err(NotHello),
             _ => {}
         }
         let Some((header, rest)) = input.split_first_chunk::<RECORD_HEADER>() else { return Ok(None) };
         let length = usize::from(u16::from_be_bytes([header[3], header[4]]));
-        // A record that is too long is rejected without waiting for the rest of it, so that the client gets an alert
+        // A record that is too long is rejected before the rest of it arrives, so that the client gets an alert
         // immediately.
         if length > 16 * 1024 {
             return Err(NotHello);
         }
         let (payload, rest) = rest.split_at(length.min(rest.len()));
-        // Most ClientHellos fit into one record and need not be copied.
+        // A ClientHello that fits into one record, as most do, is not copied.
         if message.is_empty() {
             message = Cow::Borrowed(payload)
         } else {
@@ -94,15 +95,15 @@ fn whole_message(mut input: &[u8]) -> Result<Option<Cow<'_, [u8]>>, NotHello> {
         }
         if let Some(&[_, high, middle, low]) = message.first_chunk::<MESSAGE_HEADER>() {
             let whole = MESSAGE_HEADER + u32::from_be_bytes([0, high, middle, low]) as usize;
-            // The announced length is checked before the bytes arrive, so a client cannot make the server store more
-            // than this.
+            // The announced length is checked before the bytes arrive, so that a client cannot make the server store
+            // more than the maximum.
             match message.len() {
                 _ if whole > MOST_HELLO => return Err(NotHello),
                 length if length >= whole => return Ok(Some(message)),
                 _ => {}
             }
         }
-        // An incomplete record is always the last one in the input.
+        // No other record follows an incomplete one.
         if payload.len() < length {
             return Ok(None);
         }
@@ -125,7 +126,7 @@ impl<'h> HelloFields<'h> {
         let _session_id = take_short(&mut rest)?;
         let cipher_suites = take_long(&mut rest)?;
         let _compression_methods = take_short(&mut rest)?;
-        // A TLS 1.2 client may send no extensions at all.
+        // A TLS 1.2 client can leave out the extensions.
         Some(HelloFields { cipher_suites, extensions: take_long(&mut rest).unwrap_or_default() })
     }
 
@@ -139,7 +140,8 @@ impl<'h> HelloFields<'h> {
                 let names = take_long(&mut data)?;
                 let (&kind, mut rest) = names.split_first()?;
                 let name = take_long(&mut rest).filter(|_| kind == HOST_NAME)?;
-                // rustls rejects a name that is not a DNS name before the handshake can complete.
+                // A name need not be validated here, because rustls rejects one that is not a DNS name before the
+                // handshake is complete.
                 return std::str::from_utf8(name).ok();
             }
         }
@@ -147,9 +149,10 @@ impl<'h> HelloFields<'h> {
 
     fn prefers_chacha(&self) -> bool {
         let mut suites = self.cipher_suites.chunks_exact(2).map(|suite| [suite[0], suite[1]]);
-        // Browsers put a reserved value first, to check that servers skip unknown values (RFC 8701).
+        // Reserved values are skipped. Browsers put one first, to check that servers ignore unknown values (RFC 8701).
         let first = suites.find(|[high, low]| high != low || high & 0x0f != 0x0a);
-        // These are `TLS_CHACHA20_POLY1305_SHA256`, and the ECDHE suites with ChaCha20 for RSA and ECDSA keys.
+        // The values are those of `TLS_CHACHA20_POLY1305_SHA256` and of the ECDHE suites with ChaCha20 for RSA and
+        // ECDSA keys.
         matches!(first, Some([0x13, 0x03] | [0xcc, 0xa8 | 0xa9]))
     }
 }
@@ -160,14 +163,14 @@ fn take_number(rest: &mut &[u8]) -> Option<u16> {
     Some(u16::from_be_bytes(*number))
 }
 
-/// Removes a byte string from the front of `rest`. Its length precedes it in one byte.
+/// Removes a byte string with a length prefix of one byte from the front of `rest`, and returns it without the prefix.
 fn take_short<'b>(rest: &mut &'b [u8]) -> Option<&'b [u8]> {
     let (&length, after) = rest.split_first()?;
     *rest = after;
     take(rest, usize::from(length))
 }
 
-/// Removes a byte string from the front of `rest`. Its length precedes it in two bytes.
+/// Removes a byte string with a length prefix of two bytes from the front of `rest`, and returns it without the prefix.
 fn take_long<'b>(rest: &mut &'b [u8]) -> Option<&'b [u8]> {
     let length = take_number(rest)?;
     take(rest, usize::from(length))

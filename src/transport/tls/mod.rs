@@ -1,8 +1,8 @@
-//! TLS over another byte stream: rustls implements the protocol, and [`TlsStream`] moves the bytes. This module does
-//! not depend on HTTP or on the loop.
+//! TLS over another byte stream. rustls implements the protocol, and [`TlsStream`] transports the bytes. This module
+//! depends neither on HTTP nor on the loop.
 //!
 //! The streams use the *unbuffered* interface of rustls, in which rustls owns no buffers. Records are decrypted in
-//! place, in memory that all streams of a thread share ([`TlsScratch`]). A stream owns memory only while it holds a
+//! place in memory that all streams of a thread share ([`TlsScratch`]). A stream owns memory only while it holds a
 //! partial record, decrypted bytes that have not been read yet, or records that the socket has not accepted.
 
 mod hello;

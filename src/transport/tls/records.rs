@@ -1,6 +1,6 @@
-//! Passes records to rustls and handles the results: plaintext, records to send, or the permission to send.
+//! Passes records to rustls and handles its results: plaintext, records to send, or permission to send.
 //!
-//! The caller reads from and writes to the socket, and keeps the bytes that are left for the next call.
+//! The caller reads from the socket, writes to it, and keeps unprocessed bytes for the next call.
 
 use rustls::Error;
 use rustls::unbuffered::{ConnectionState, EncodeError, InsufficientSizeError, UnbufferedStatus, WriteTraffic};
@@ -8,10 +8,10 @@ use rustls::unbuffered::{ConnectionState, EncodeError, InsufficientSizeError, Un
 use super::side::TlsSide;
 use crate::buffer::Buffer;
 
-/// The destination of decrypted bytes: the reader's memory until it is full, and then a buffer.
+/// The destination of decrypted bytes: the memory of the reader until it is full, and then an overflow buffer.
 pub(super) struct PlaintextSink<'b> {
     room: &'b mut [u8],
-    /// The number of bytes written to `room` so far.
+    /// The number of bytes that have been written to `room`.
     pub(super) filled: usize,
     rest: &'b mut Buffer,
 }
@@ -40,20 +40,20 @@ impl<'b> PlaintextSink<'b> {
 pub(super) enum Stop {
     /// All complete records have been processed.
     Empty,
-    /// The sink is full. Complete records may be left in the input.
+    /// The reader's memory is full. Complete records may be left in the input.
     Full,
-    /// The peer has sent `close_notify`. Bytes after that are ignored (RFC 8446 section 6.1).
+    /// The peer has sent `close_notify`. Any bytes after it are ignored (RFC 8446 section 6.1).
     PeerEnded,
 }
 
-/// A function that [`process`] calls, at most once, when rustls permits sending.
+/// A function that [`process`] calls at most once, when rustls permits sending.
 pub(super) type Writing<'w, D> = &'w mut dyn FnMut(&mut WriteTraffic<'_, D>);
 
-/// Processes the records in `input`. Plaintext goes to `sink`, and records that rustls itself must send go to `output`.
-/// `write` is called once all records have been processed, if the handshake allows sending. Returns the number of bytes
-/// of `input` that were consumed.
+/// Processes the records in `input`. Plaintext is written to `sink`, and records that rustls itself must send are
+/// appended to `output`. Once all records have been processed, `write` is called if rustls permits sending. Returns the
+/// number of consumed bytes of `input`, and the reason for stopping or the error.
 ///
-/// After most errors, `output` contains an alert. After an error, the connection must not process anything more.
+/// After most errors, `output` contains an alert. After an error, the connection must not process any further input.
 pub(super) fn process<S: TlsSide>(
     side: &mut S,
     input: &mut [u8],
@@ -66,20 +66,20 @@ pub(super) fn process<S: TlsSide>(
         let UnbufferedStatus { mut discard, state } = side.process(&mut input[used..]);
         let stop = match state {
             Ok(ConnectionState::ReadTraffic(mut traffic)) => {
-                // rustls processes the next record only after the plaintext of this one has been taken.
+                // rustls does not process the next record before the plaintext of this one has been taken.
                 while let Some(Ok(record)) = traffic.next_record() {
                     discard += record.discard;
                     sink.take(record.payload);
                 }
-                // The loop stops here when the sink is full, so that the other records that have arrived are not
-                // decrypted into the overflow buffer.
+                // Processing stops when the reader's memory is full, so that the remaining records are not decrypted
+                // into the overflow buffer.
                 sink.is_full().then_some(Stop::Full)
             }
             Ok(ConnectionState::EncodeTlsData(mut data)) => {
                 encode(output, |memory| data.encode(memory));
                 None
             }
-            // The records are already in `output`, in the right order, so rustls is told that they have been sent.
+            // The records are already in `output` in the right order, so rustls may assume that they have been sent.
             Ok(ConnectionState::TransmitTlsData(data)) => {
                 data.done();
                 None
@@ -89,8 +89,8 @@ pub(super) fn process<S: TlsSide>(
                 Some(Stop::Empty)
             }
             Ok(ConnectionState::PeerClosed) => Some(Stop::PeerEnded),
-            // The remaining states require no work: early data is never accepted, and nothing follows after both sides
-            // have closed.
+            // All other states require no work, because early data is never accepted and no data follows after both
+            // sides have closed.
             Ok(_) => Some(Stop::Empty),
             Err(error) => {
                 take_alert(side, output);
@@ -104,18 +104,18 @@ pub(super) fn process<S: TlsSide>(
     }
 }
 
-/// After an error, moves the remaining records to `output`: the alert, and possibly a message that was queued before
-/// it.
+/// Called after an error. Moves the records that rustls still has to send to `output`: the alert, and any messages that
+/// were queued before it.
 fn take_alert<S: TlsSide>(side: &mut S, output: &mut Buffer) {
-    // rustls must not process the input again, because it would fail again.
+    // The input is not passed again, because rustls would fail again.
     while side.common().wants_write() {
         let Ok(ConnectionState::EncodeTlsData(mut data)) = side.process(&mut []).state else { return };
         encode(output, |memory| data.encode(memory));
     }
 }
 
-/// Appends a record whose length is not known in advance. `write` is called once to learn the length, and then again to
-/// write the record.
+/// Appends a record whose length is not known in advance. The first call to `write` returns the length, and the second
+/// one writes the record.
 fn encode(output: &mut Buffer, mut write: impl FnMut(&mut [u8]) -> Result<usize, EncodeError>) {
     // The error for an empty buffer contains the required length.
     let Err(EncodeError::InsufficientSize(InsufficientSizeError { required_size })) = write(&mut []) else { return };

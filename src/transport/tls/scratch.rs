@@ -1,4 +1,4 @@
-//! The memory that all TLS streams of a thread use for reading, decrypting and encrypting.
+//! `TlsScratch`, the memory in which all TLS streams of a thread read, decrypt and encrypt.
 
 use std::cell::{RefCell, RefMut};
 use std::fmt;
@@ -6,24 +6,26 @@ use std::fmt;
 /// The maximum number of bytes of plaintext that are encrypted at a time: four full records.
 pub(super) const MOST_PLAINTEXT: usize = 4 * FULL_RECORD;
 
-/// The length of the plaintext in a full record (RFC 8446 section 5.1).
+/// The maximum number of bytes of plaintext in one record (RFC 8446 section 5.1).
 pub(super) const FULL_RECORD: usize = 16 * 1024;
 
-/// The minimum size of a read from the socket. It is enough for a ClientHello or the records of a short request.
+/// The minimum size of a read from the socket, in bytes. It is large enough for a ClientHello or the records of a short
+/// request.
 pub(super) const LEAST_READ: usize = 4096;
 
 /// The maximum size of a read from the socket, in bytes.
 pub(super) const MOST_READ: usize = 64 * 1024;
 
-/// The maximum number of bytes that are kept from an unfinished record or handshake message. rustls accepts handshake
-/// messages up to this size.
+/// The maximum number of bytes of an unfinished record or handshake message that are kept. rustls accepts no handshake
+/// message that is longer.
 pub(super) const MOST_UNFINISHED: usize = 64 * 1024;
 
-/// The size of the output memory: enough for the records of [`MOST_PLAINTEXT`], after a few short handshake records.
+/// The initial size of the output memory in bytes. It is large enough for a few short handshake records, followed by
+/// the records of [`MOST_PLAINTEXT`] bytes of plaintext.
 const MOST_OUTPUT: usize = MOST_PLAINTEXT + 2048;
 
-/// Memory that all streams of a thread use, one after the other. No stream keeps bytes in it between two calls. The
-/// memory is allocated on first use, so a server without TLS has none.
+/// Memory that the streams of a thread use one after the other. No stream keeps bytes in it between two calls. It is
+/// allocated on first use, so a server without TLS has none.
 #[derive(Default)]
 pub struct TlsScratch {
     input: RefCell<Vec<u8>>,
@@ -45,7 +47,7 @@ impl TlsScratch {
 fn allocated(memory: &RefCell<Vec<u8>>, size: usize) -> RefMut<'_, Vec<u8>> {
     let mut memory = memory.borrow_mut();
     if memory.is_empty() {
-        // Pages that are never written to use no memory.
+        // Large allocations are zeroed lazily, so pages that are never written to use no memory.
         *memory = vec![0; size];
     }
     memory

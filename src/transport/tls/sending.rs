@@ -1,4 +1,4 @@
-//! The sending half of a TLS stream: plaintext is encrypted into records, and records are sent to the socket or become
+//! The sending half of a TLS stream. It encrypts plaintext into records, and sends records to the socket or keeps them
 //! pending. The reading half is in `stream.rs`.
 
 use std::io;
@@ -16,7 +16,8 @@ use crate::transport::Transport;
 type SealFn<'w, D> = dyn FnMut(&mut WriteTraffic<'_, D>, &mut [u8]) -> Result<usize, EncryptError> + 'w;
 
 impl<T: Transport, S: TlsSide> TlsStream<T, S> {
-    /// Calls `write` to write records to `memory[at..]`, which grows if they do not fit. Returns their length.
+    /// Calls `write` to write records to `memory[at..]`. `memory` grows if they do not fit. Returns the length of the
+    /// records in bytes.
     pub(super) fn seal(
         &mut self,
         memory: &mut Vec<u8>,
@@ -28,15 +29,14 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         let mut seal = |traffic: &mut WriteTraffic<'_, S::Data>| {
             let mut result = write(traffic, &mut memory[at..]);
             if let Err(EncryptError::InsufficientSize(InsufficientSizeError { required_size })) = result {
-                // rustls checks the size before it encrypts, so the failed call has not used up a record sequence
-                // number.
+                // The call can be repeated, because rustls checks the size before it uses up a record sequence number.
                 memory.resize(at + required_size, 0);
                 result = write(traffic, &mut memory[at..]);
             }
             sealed = Some(result);
         };
-        // Received records that have not been processed yet must be processed first, because rustls processes
-        // everything in order.
+        // Records that are left in `received` must be processed first, because rustls permits sending only once it has
+        // processed all input.
         let mut is_blocked = false;
         while !is_blocked {
             let mut sink = PlaintextSink::new(&mut [], &mut self.plaintext);
@@ -44,8 +44,8 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
             let (used, stop) = process(&mut self.side, received, &mut sink, &mut self.pending, &mut seal);
             self.received.consume(used);
             match stop {
-                // This sink has only the overflow buffer, so it is full after each record. The loop continues with the
-                // next record.
+                // This sink consists only of the overflow buffer, so it counts as full after each record. The loop
+                // continues with the next record.
                 Ok(Stop::Full) => {}
                 Ok(Stop::PeerEnded) => {
                     self.at_end = true;
@@ -57,8 +57,7 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         }
         match sealed {
             Some(Ok(length)) => Ok(length),
-            // The keys have reached their usage limit (RFC 8446 section 5.5). This happens only after hundreds of
-            // gigabytes.
+            // The keys have reached their usage limit (RFC 8446 section 5.5), which takes hundreds of gigabytes.
             Some(Err(error)) => Err(io::Error::other(error)),
             // rustls did not permit sending, because the handshake is not complete or this side has already sent
             // `close_notify`.
@@ -66,24 +65,25 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         }
     }
 
-    /// Encrypts plaintext into `memory[at..]`. Returns the length of the records.
+    /// Encrypts plaintext into `memory[at..]`. Returns the length of the records in bytes.
     pub(super) fn encrypt(&mut self, plaintext: &[u8], memory: &mut Vec<u8>, at: usize) -> io::Result<usize> {
         self.seal(memory, at, &mut |traffic, memory| traffic.encrypt(plaintext, memory))
     }
 
-    /// Encrypts some of both parts. Returns the number of encrypted bytes and the length of the records.
+    /// Encrypts some of the bytes of `first`, followed by those of `second`. Returns the number of bytes encrypted and
+    /// the length of the records.
     pub(super) fn encrypt_parts(
         &mut self,
         first: &[u8],
         second: &[u8],
         memory: &mut Vec<u8>,
     ) -> io::Result<(usize, usize)> {
-        // `first` fills a whole record, so joining it with the body would not save a record.
+        // There is no body, or `first` fills a record of its own, so joining the two would not save a record.
         if second.is_empty() || first.len() >= FULL_RECORD {
             let part = &first[..first.len().min(MOST_PLAINTEXT)];
             return Ok((part.len(), self.encrypt(part, memory, 0)?));
         }
-        // A head shares a record with the beginning of its body. This costs a copy but saves a record.
+        // The head and the beginning of the body share a record. This costs a copy but saves a record.
         let scratch = Rc::clone(&self.scratch);
         let mut joined = scratch.input();
         let (start, rest) = second.split_at(second.len().min(FULL_RECORD - first.len()));
@@ -100,7 +100,7 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
 
     /// Sends records. Those that the socket does not accept become pending.
     pub(super) fn transmit(&mut self, records: &[u8], more: bool) -> io::Result<()> {
-        // Messages that rustls had queued must precede the records that were encrypted after them.
+        // Records that are already pending must precede those that were encrypted after them.
         if !self.pending.is_empty() {
             self.pending.extend(records);
             return unless_later(self.flush_pending());
@@ -108,7 +108,8 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         let sent = match self.socket.send(records, &[], more) {
             Ok(sent) => sent,
             Err(error) => {
-                // `WouldBlock` is treated as 0 bytes sent, because the records are already encrypted and must be kept.
+                // If the socket would block, all records become pending, because they are already encrypted and must
+                // not be lost.
                 unless_later(Err(error))?;
                 0
             }

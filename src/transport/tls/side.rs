@@ -1,5 +1,5 @@
-//! The client side and the server side of a TLS connection, as [`TlsStream`](super::TlsStream) sees them. The bytes are
-//! moved in `stream.rs`.
+//! The interface of [`TlsStream`](super::TlsStream) to the client side or the server side of a TLS connection, and the
+//! server side. Bytes are read and written in `stream.rs`.
 
 use std::sync::Arc;
 
@@ -10,9 +10,9 @@ use rustls::{CipherSuite, CommonState, HandshakeKind, ProtocolVersion, ServerCon
 use super::hello::{ClientOpening, look_at};
 use crate::tls_info::TlsInfo;
 
-/// One side of a TLS connection: a rustls connection that owns no buffers.
+/// One side of a TLS connection: a wrapper around an unbuffered rustls connection.
 pub trait TlsSide {
-    /// The type that rustls uses as the type parameter of this side's connection, such as `ServerConnectionData`.
+    /// The type parameter of the rustls types for this side, such as `ServerConnectionData`.
     type Data;
 
     /// Processes the records in `input` until rustls reaches its next state.
@@ -21,7 +21,8 @@ pub trait TlsSide {
     /// The state that both sides have in common.
     fn common(&self) -> &CommonState;
 
-    /// The server name that the client has requested.
+    /// The server name that the client has requested. `None` if it has not requested one, or if its ClientHello has not
+    /// been processed.
     fn server_name(&self) -> Option<&str>;
 
     /// True on a server until the client's first message has been processed. The response to that message is expensive.
@@ -29,7 +30,7 @@ pub trait TlsSide {
         false
     }
 
-    /// Inspects the peer's first bytes before rustls processes them.
+    /// Inspects received bytes before rustls processes them. The default implementation leaves all of them to rustls.
     fn look_at(&mut self, input: &[u8]) -> FirstLook {
         _ = input;
         FirstLook::Process
@@ -49,7 +50,7 @@ pub enum FirstLook {
     TooOld,
 }
 
-/// The server side of a TLS connection. It inspects the ClientHello before rustls does.
+/// The server side of a TLS connection. It inspects the ClientHello before rustls processes it.
 pub struct ServerSide {
     connection: UnbufferedServerConnection,
     server_name: Option<Box<str>>,
@@ -60,8 +61,8 @@ pub struct ServerSide {
 impl ServerSide {
     /// Creates the server side of a new connection.
     ///
-    /// If the client puts ChaCha20 first, its order of cipher suites is kept, even if the configuration ignores that
-    /// order. Such a client has no CPU instructions for AES, so AES would be slow for it.
+    /// If the client puts ChaCha20 first, its order of cipher suites is respected even if the configuration ignores
+    /// that order. Such a client has no CPU instructions for AES, so AES would be slow for it.
     ///
     /// # Errors
     /// Returns an error if the configuration is invalid, for example because `max_fragment_size` is out of range.
@@ -70,14 +71,14 @@ impl ServerSide {
         Ok(ServerSide { connection, server_name: None, before_hello: Some(config) })
     }
 
-    /// Starts again with a configuration that keeps the client's order of cipher suites. Must be called before anything
-    /// has been processed.
+    /// Starts again with a configuration that respects the client's order of cipher suites. Must be called before
+    /// rustls has processed any bytes.
     #[cold]
     fn keep_order_of_client(&mut self, config: &ServerConfig) {
         let mut config = config.clone();
         config.ignore_client_order = false;
-        // This should not fail, because a connection has already been created with the same configuration. If it fails
-        // all the same, the server's order is kept.
+        // No error is expected, because a connection has already been created with otherwise the same configuration.
+        // After an error, the server's order remains in effect.
         if let Ok(connection) = UnbufferedServerConnection::new(config.into()) {
             self.connection = connection;
         }
@@ -121,8 +122,8 @@ impl TlsSide for ServerSide {
             // rustls rejects these bytes with the appropriate alert.
             ClientOpening::Other => {}
         }
-        // This is cleared after the first message, so that a second ClientHello, after a HelloRetryRequest, goes to
-        // rustls like any other record.
+        // `before_hello` is cleared after the first message, so that a second ClientHello, after a HelloRetryRequest,
+        // is passed to rustls like any other record.
         self.before_hello = None;
         FirstLook::Process
     }
@@ -131,7 +132,7 @@ impl TlsSide for ServerSide {
 /// Collects the results of a completed handshake.
 pub(super) fn info(side: &impl TlsSide) -> TlsInfo {
     let common = side.common();
-    // Because the handshake is complete, the verifier has accepted these certificates.
+    // The verifier has accepted these certificates, because the handshake is complete.
     let certificates = common.peer_certificates().unwrap_or_default();
     TlsInfo {
         version: common.protocol_version().map_or("", protocol_name),
@@ -154,7 +155,7 @@ fn protocol_name(version: ProtocolVersion) -> &'static str {
 /// The OpenSSL name of a rustls cipher suite.
 fn cipher_name(suite: CipherSuite) -> &'static str {
     match suite {
-        // These are the cipher suites of rustls' ring provider. For TLS 1.3, OpenSSL uses the names from the RFC.
+        // These are the cipher suites of the ring provider of rustls. For TLS 1.3, OpenSSL uses the names from the RFC.
         CipherSuite::TLS13_AES_128_GCM_SHA256 => "TLS_AES_128_GCM_SHA256",
         CipherSuite::TLS13_AES_256_GCM_SHA384 => "TLS_AES_256_GCM_SHA384",
         CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => "TLS_CHACHA20_POLY1305_SHA256",

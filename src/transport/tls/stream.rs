@@ -1,5 +1,5 @@
-//! `TlsStream`: a transport that adds TLS to another one. It stores the unprocessed and the unsent bytes itself,
-//! because rustls owns no buffers.
+//! `TlsStream`, a transport that adds TLS to another transport. It stores unprocessed and unsent bytes itself, because
+//! rustls owns no buffers.
 
 use std::fmt;
 use std::io;
@@ -16,7 +16,7 @@ use crate::session::Ready;
 use crate::tls_info::TlsInfo;
 use crate::transport::{Handshake, Transport};
 
-/// An unencrypted record with the fatal alert protocol_version (RFC 5246 section 7.2).
+/// An unencrypted record that contains the fatal alert protocol_version (RFC 5246 section 7.2).
 const PROTOCOL_VERSION_ALERT: [u8; 7] = [21, 3, 1, 0, 2, 2, 70];
 
 /// A TLS connection over another byte stream.
@@ -26,8 +26,8 @@ pub struct TlsStream<T, S> {
     pub(super) socket: T,
     pub(super) side: S,
     pub(super) scratch: Rc<TlsScratch>,
-    /// Received bytes that rustls has not consumed: an unfinished record or message, or the records that were left when
-    /// the reader's memory was full.
+    /// Received bytes that rustls has not consumed: an unfinished record or message, or the records that were left over
+    /// when the reader's memory was full.
     pub(super) received: Buffer,
     /// Decrypted bytes that did not fit into the reader's memory.
     pub(super) plaintext: Buffer,
@@ -39,7 +39,7 @@ pub struct TlsStream<T, S> {
     pub(super) is_text: bool,
     /// True if `received` may contain complete records.
     pub(super) has_whole_records: bool,
-    /// True if the last read emptied the socket and all of its bytes were decrypted and returned.
+    /// True if the last read emptied the socket, and no plaintext and no complete record is left over from it.
     pub(super) is_drained: bool,
     /// True once the peer has sent `close_notify` or closed its sending side.
     pub(super) at_end: bool,
@@ -81,25 +81,24 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         &mut self.socket
     }
 
-    /// Reads once from the socket, unless unprocessed records remain, and processes the records. Returns the number of
-    /// plaintext bytes in `buf`, which can be 0.
+    /// Reads once from the socket, unless complete records are left over from an earlier read, and processes the
+    /// records. Returns the number of bytes of plaintext written to `buf`, which can be 0.
     pub(super) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         self.check()?;
         self.is_drained = false;
         let scratch = Rc::clone(&self.scratch);
         let mut input = scratch.input();
-        // The unfinished record precedes the bytes that complete it.
+        // The bytes that are left over from earlier reads precede the new ones.
         let kept = self.received.len();
         input[..kept].copy_from_slice(self.received.bytes());
         let mut end = kept;
         let mut is_short = false;
         if !self.has_whole_records {
-            // rustls accepts no record or handshake message of this length, and reading more would fill up the server's
-            // memory.
+            // rustls accepts no record or handshake message that is longer, and storing more would only use up memory.
             if kept >= MOST_UNFINISHED {
                 return Err(self.fail(rustls::Error::PeerSentOversizedRecord));
             }
-            // Plaintext is shorter than its records. A read of at most the size of `buf` therefore rarely yields more
+            // Plaintext is shorter than its records, so reading no more bytes than `buf` can hold rarely yields more
             // plaintext than fits.
             let room = buf.len().clamp(LEAST_READ, MOST_READ);
             let count = self.socket.recv(&mut input[kept..kept + room])?;
@@ -112,10 +111,10 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
                 return Ok(0);
             }
             end += count;
-            // A short read has emptied the socket. `short_read_is_all` reports this if no plaintext is left over.
+            // A short read has emptied the socket if the inner transport guarantees this.
             is_short = count < room && self.socket.short_read_is_all();
-            // The response to a ClientHello costs a signature. A client that has already closed its side gets no
-            // response, which keeps a flood of such clients cheap.
+            // Responding to a ClientHello costs a signature. The second read finds out if the client has already closed
+            // its side. Such a client gets no response, so that a flood of them costs little.
             if self.side.awaits_hello() {
                 match self.socket.recv(&mut input[end..end + LEAST_READ]) {
                     Ok(0) => return Ok(self.leave(&input[..end])),
@@ -127,8 +126,8 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         self.process(&mut input[..end], buf, is_short)
     }
 
-    /// Handles a client that has closed its sending side before the handshake. Returns the number of plaintext bytes,
-    /// which is 0.
+    /// Handles a client that has closed its sending side before the handshake. Returns the number of bytes of
+    /// plaintext, which is always 0.
     fn leave(&mut self, input: &[u8]) -> usize {
         self.at_end = true;
         // A client that has sent unencrypted HTTP still gets a response, because it may have closed its sending side
@@ -154,7 +153,8 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
                 return Ok(0);
             }
             FirstLook::TooOld => {
-                // This is checked here, because rustls would first report a missing extension, with the wrong alert.
+                // The version is checked before rustls does so, because rustls would first notice a missing extension
+                // and send the wrong alert.
                 self.pending.extend(&PROTOCOL_VERSION_ALERT);
                 return Err(self.fail(PeerIncompatible::Tls12NotOffered.into()));
             }
@@ -164,11 +164,11 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         let filled = sink.filled;
         self.has_whole_records = false;
         match stop {
-            // This is the only case in which the socket and all buffers are known to be empty. The session can then
-            // wait for the poll without another read.
+            // Only in this case is it known that neither the socket nor this stream has anything to read. The session
+            // can then wait for the poll without another read.
             Ok(Stop::Empty) => self.is_drained = is_short && self.plaintext.is_empty(),
-            // These records are no longer in the socket, so no event will report them. The next read processes them
-            // first.
+            // The remaining records are no longer in the socket, so no event will report them. The next read processes
+            // them before it reads more.
             Ok(Stop::Full) => self.has_whole_records = used < input.len(),
             Ok(Stop::PeerEnded) => self.at_end = true,
             Err(error) => {
@@ -181,10 +181,10 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         Ok(filled)
     }
 
-    /// Stores these bytes for the next read, replacing the bytes that were stored before.
+    /// Replaces the bytes that are stored for the next read with `rest`.
     pub(super) fn keep(&mut self, rest: &[u8]) {
-        // `rest` is in shared memory, so it is copied. It is the unprocessed end of the old and the new bytes together,
-        // so it replaces the old ones.
+        // `rest` replaces the stored bytes, because it contains those of them that are still unprocessed, followed by
+        // new bytes. It is copied, because it is in shared memory.
         self.received.consume(self.received.len());
         if rest.is_empty() {
             self.received = Buffer::default();
@@ -193,10 +193,10 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         }
     }
 
-    /// Stores the error and tries to send its alert. rustls processes nothing more after this.
+    /// Stores the error and tries to send the alert for it. rustls processes nothing more after this.
     pub(super) fn fail(&mut self, error: rustls::Error) -> io::Error {
         self.keep(&[]);
-        // The alert stays pending if it cannot be sent now.
+        // An error is ignored. If the alert cannot be sent now, it stays pending.
         _ = self.flush_pending();
         self.failure = Some(Box::new(error.clone()));
         io::Error::new(io::ErrorKind::InvalidData, error)
@@ -209,11 +209,12 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         }
     }
 
-    /// Continues the handshake until it needs bytes that have not arrived, or cannot send.
+    /// Continues the handshake until it needs bytes that have not arrived, or has bytes that the socket does not
+    /// accept.
     pub(super) fn shake(&mut self, ready: &mut Ready, left: &mut usize) -> io::Result<Handshake> {
         loop {
             if !self.pending.is_empty() {
-                // The peer continues only after it has received rustls' response, so the response is sent before more
+                // The peer does not continue before it has received the pending records, so they are sent before more
                 // is read.
                 if !ready.write {
                     return Ok(Handshake::Waiting);
@@ -230,7 +231,7 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
             if !ready.read {
                 return Ok(Handshake::Waiting);
             }
-            // The handshake must not continue in this turn, so further bytes are left in the socket.
+            // No further flight may be computed in this turn, so further bytes are left in the socket.
             if *left == 0 {
                 return Ok(Handshake::NextTurn);
             }
@@ -238,19 +239,19 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
             if self.at_end && !self.is_text {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            // If EOF has been reported but not read yet, an empty socket stays marked as readable, because EOF is not
-            // reported twice.
+            // If EOF has been reported but not read yet, the socket stays marked as readable even if it is empty,
+            // because EOF is not reported twice.
             ready.read &= ready.read_closed || !self.is_drained;
             if !self.pending.is_empty() {
-                // If rustls has produced a flight, it has performed cryptography, such as a signature. A read without a
-                // flight costs almost nothing and is not counted.
+                // A flight from rustls has required cryptography, such as a signature. A read that produces no flight
+                // is cheap and is not counted.
                 *left -= 1;
             }
         }
     }
 }
 
-/// Converts an error after which the call can be repeated later to a success.
+/// Converts `WouldBlock` and `Interrupted` to `Ok`, because the call can be repeated later.
 pub(super) fn unless_later(result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(()),

@@ -1,4 +1,4 @@
-//! Tests with rustls at both ends. The client is rustls' buffered one, on an in-memory connection.
+//! Tests with rustls at both ends of an in-memory connection. The client is a buffered connection of rustls.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -27,7 +27,7 @@ fn server_config() -> ServerConfig {
     builder.unwrap().with_no_client_auth().with_single_cert(vec![certificate], key).unwrap()
 }
 
-/// A server's stream, and the client at its other end.
+/// The stream of a server, and the client at the other end.
 struct Ends {
     server: TlsStream<Memory, ServerSide>,
     client: ClientConnection,
@@ -39,7 +39,7 @@ impl Ends {
         Ends::with_provider(config, version, default_provider())
     }
 
-    /// Creates both ends, with a client that uses this cryptography provider.
+    /// Creates both ends. The client uses `provider` for its cryptography.
     fn with_provider(
         config: ServerConfig,
         version: &'static SupportedProtocolVersion,
@@ -64,12 +64,12 @@ impl Ends {
         ends
     }
 
-    /// Sends bytes as the client.
+    /// Sends `bytes` from the client to the server.
     fn send(&mut self, bytes: &[u8]) {
         self.server.socket().incoming.extend_from_slice(bytes);
     }
 
-    /// Takes the bytes that the server has sent so far.
+    /// Takes the bytes that the server has sent since the last call.
     fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.server.socket().sent)
     }
@@ -83,7 +83,7 @@ impl Ends {
         records
     }
 
-    /// Moves records in both directions until the handshake is complete or stops.
+    /// Transfers records in both directions until the handshake is complete or cannot continue.
     fn shake(&mut self, left: &mut usize) -> io::Result<Handshake> {
         loop {
             let records = self.records();
@@ -96,7 +96,7 @@ impl Ends {
         }
     }
 
-    /// Passes the bytes that the server has sent to the client.
+    /// Lets the client process all bytes from the server. Returns their plaintext.
     fn receive(&mut self) -> Result<Vec<u8>, Error> {
         let mut plaintext = Vec::new();
         let sent = self.take();
@@ -112,14 +112,14 @@ impl Ends {
         Ok(plaintext)
     }
 
-    /// Encrypts bytes as the client, without sending them.
+    /// Encrypts `plaintext` as the client would send it. Returns the records without sending them.
     fn encrypt(&mut self, plaintext: &[u8]) -> Vec<u8> {
         self.client.set_buffer_limit(None);
         self.client.writer().write_all(plaintext).unwrap();
         self.records()
     }
 
-    /// Reads all bytes that the server can read, in pieces of `size` bytes.
+    /// Reads all plaintext that the server can read, at most `size` bytes at a time.
     fn read(&mut self, size: usize) -> Vec<u8> {
         let (mut all, mut part) = (Vec::new(), vec![0; size]);
         loop {
@@ -138,7 +138,7 @@ fn pattern(length: usize) -> Vec<u8> {
     (0..length).map(|at| (at * 7 + at / 251) as u8).collect()
 }
 
-/// The lengths of the records in bytes that were sent.
+/// The length of each record in `wire`, without its header.
 fn lengths(mut wire: &[u8]) -> Vec<usize> {
     let mut lengths = Vec::new();
     while let [_, _, _, high, low, rest @ ..] = wire {
@@ -211,7 +211,7 @@ fn a_short_head_and_body_share_one_record() {
     assert_eq!(ends.server.send(&head, &body[..50], false).unwrap(), 250);
     let wire = ends.take();
     assert_eq!(lengths(&wire), [250 + 17]);
-    // A longer body fills up the record of the head, and then further records.
+    // A longer body fills the rest of the head's record, and then further records.
     let count = ends.server.send(&head, &body, false).unwrap();
     assert_eq!(count, MOST_PLAINTEXT);
     assert_eq!(lengths(&ends.take()), [16_384 + 17; 4]);
@@ -227,7 +227,8 @@ fn plaintext_that_does_not_fit_is_returned_by_the_next_reads_although_the_socket
     for expected in sent.chunks(2000) {
         let count = ends.server.recv(&mut part).unwrap();
         assert_eq!(&part[..count], expected);
-        // Otherwise the session would wait for an event that never comes.
+        // While plaintext is left, a short read must not count as having emptied the socket. Otherwise the session
+        // would wait for an event that never comes.
         assert!(count < part.len() || !ends.server.short_read_is_all());
     }
     assert_eq!(ends.server.recv(&mut part).unwrap_err().kind(), io::ErrorKind::WouldBlock);
@@ -272,7 +273,7 @@ fn an_orderly_end_is_announced_once_and_nothing_follows_it() {
         ends.server.announce_end().unwrap();
         ends.receive().unwrap();
         assert!(ends.client.process_new_packets().unwrap().peer_has_closed());
-        // The server would respond to a request for new keys with a message of its own.
+        // Without the announced end, the server would respond to this request for new keys with a message of its own.
         if version == VERSIONS[1] {
             ends.client.refresh_traffic_keys().unwrap();
         }
@@ -329,7 +330,7 @@ fn a_changed_record_is_answered_by_an_alert_after_the_plaintext_before_it() {
 
 #[test]
 fn the_order_of_the_server_yields_to_a_client_that_puts_chacha_first() {
-    // The server prefers AES-256 here.
+    // The server prefers AES-256, which is the first of its cipher suites.
     let [aes_256, aes_128, chacha] = default_provider().cipher_suites[..3] else { unreachable!() };
     for (offered, ignore_client_order, wanted) in [
         ([aes_128, aes_256, chacha], true, aes_256),
@@ -361,7 +362,7 @@ fn garbage_instead_of_a_hello_gets_an_alert() {
 fn records_without_end_before_a_hello_are_refused_and_cost_no_memory() {
     for (name, record, alert) in [
         ("a handshake without content", &[22, 3, 1, 0, 0][..], &[21, 3, 3, 0, 2][..]),
-        // An alert does not cause another alert.
+        // The server does not respond to an alert with another alert.
         ("a warning", &[21, 3, 1, 0, 2, 1, 90], &[]),
         ("a change of the cipher", &[20, 3, 3, 0, 1, 1], &[21, 3, 3, 0, 2]),
         ("data", &[23, 3, 3, 0, 1, 0], &[21, 3, 3, 0, 2]),
@@ -398,8 +399,8 @@ fn records_without_end_after_a_hello_are_refused() {
 fn a_hello_of_an_old_version_gets_the_alert_for_its_version() {
     for minor in 0..=2 {
         let mut ends = Ends::new(server_config(), VERSIONS[0]);
-        // The ClientHello has no session id, two cipher suites, no compression, and no extensions, which clients of
-        // these versions need not send.
+        // The ClientHello has no session id, two cipher suites and no compression. It has no extensions, because
+        // clients of these versions need not send any.
         let body = [&[3, minor][..], &[7; 32], &[0, 0, 4, 0xc0, 0x09, 0xc0, 0x13, 1, 0]].concat();
         let length = u8::try_from(body.len()).unwrap();
         ends.send(&[&[22, 3, 1, 0, length + 4, 1, 0, 0, length], &body[..]].concat());
@@ -472,7 +473,8 @@ fn a_half_hello_waits_and_costs_its_own_size() {
 #[test]
 fn a_message_that_never_ends_is_refused_at_64_kib() {
     let mut ends = Ends::new(server_config(), VERSIONS[1]);
-    // A ClientHello of nearly 64 KiB is sent in records with one byte each, so it takes up six times as many bytes.
+    // A ClientHello of nearly 64 KiB is sent in records of one byte each, so that it takes up six times as many bytes
+    // on the wire.
     ends.send(&[22, 3, 1, 0, 4, 1, 0, 0xff, 0xf0]);
     let mut records = 0;
     while records < 70_000 {

@@ -1,4 +1,4 @@
-//! The `Transport` methods of a TLS stream. The code that they share is in `stream.rs` and `sending.rs`.
+//! Implements `Transport` for TLS streams. The code that several methods share is in `stream.rs` and `sending.rs`.
 
 use std::fs::File;
 use std::io;
@@ -13,7 +13,7 @@ use crate::session::Ready;
 use crate::tls_info::TlsInfo;
 use crate::transport::{Handshake, Transport, read_at};
 
-/// The maximum number of reads in one call that yield no plaintext. After that, other sessions run.
+/// The maximum number of reads in one call that yield no plaintext. After that, other sessions run first.
 const MOST_READS: usize = 8;
 
 impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
@@ -24,16 +24,17 @@ impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
             buf[..count].copy_from_slice(&waiting.bytes()[..count]);
             waiting.consume(count);
             if waiting.is_empty() {
-                // The memory is freed, so that an idle connection owns no buffer.
+                // The buffer is freed, so that an idle connection owns no memory.
                 *waiting = Buffer::default();
             }
             return Ok(count);
         }
         if self.is_text {
-            // The first bytes were read before they were recognised as unencrypted HTTP. They have been returned above.
+            // The bytes that were read before they were recognised as unencrypted HTTP have already been returned
+            // above.
             return self.socket.recv(buf);
         }
-        // A read may find only part of a record, or a TLS message such as a ticket, and then yields no plaintext.
+        // A read yields no plaintext if it finds only part of a record, or a message of TLS itself, such as a ticket.
         for _ in 0..MOST_READS {
             if self.at_end {
                 return Ok(0);
@@ -53,15 +54,16 @@ impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
             return self.socket.send(first, second, more);
         }
         if self.has_pending() {
-            // Records must be sent in the order of their sequence numbers, so pending records are sent before anything
-            // is encrypted. This also limits the size of the pending records, because one call encrypts at most 64 KiB.
+            // Records must be sent in the order of their sequence numbers, so the pending ones are sent before more
+            // bytes are encrypted. Because one call encrypts at most 64 KiB, this also limits the size of the pending
+            // records.
             self.flush_pending()?;
         }
         let scratch = Rc::clone(&self.scratch);
         let mut memory = scratch.output();
         let (count, length) = self.encrypt_parts(first, second, &mut memory)?;
-        // Bytes count as sent once they are encrypted, because a record cannot be taken back. Records that the socket
-        // does not accept become pending.
+        // Bytes count as sent once they have been encrypted, because a record cannot be taken back. Records that the
+        // socket does not accept become pending.
         self.transmit(&memory[..length], more)?;
         Ok(count)
     }
@@ -76,17 +78,18 @@ impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
         let scratch = Rc::clone(&self.scratch);
         let (mut memory, mut plaintext) = (scratch.output(), scratch.input());
         let mut sent = 0;
-        // The loop ends as soon as the socket is full, because the next record would only wait in memory.
+        // The loop ends as soon as the socket is full, because further records would only wait in memory.
         while sent < length && !self.has_pending() {
             let most = usize::try_from(length - sent).unwrap_or(usize::MAX).min(MOST_PLAINTEXT);
             let count = match read_at(file, &mut plaintext[..most], offset + sent) {
                 Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                // A read error is treated like an early end of the file, because in both cases only a cut connection
-                // can inform the client.
+                // A read error is treated like an early end of the file. In both cases, only closing the connection
+                // tells the client that bytes are missing.
                 Err(_) => 0,
             };
-            // The file has been truncated. The caller detects this from the byte count and aborts the connection.
+            // The file has been truncated. The caller recognises this by the number of bytes sent and closes the
+            // connection.
             if count == 0 {
                 break;
             }
@@ -102,7 +105,7 @@ impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
     }
 
     fn end(&mut self) -> io::Result<()> {
-        // After the FIN, rustls must not produce anything more, not even a response to later input.
+        // After the FIN, rustls must not produce any more records, not even in response to later input.
         self.has_announced_end = true;
         self.socket.end()
     }
@@ -121,8 +124,8 @@ impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
 
     fn handshake(&mut self, ready: &mut Ready, left: &mut usize) -> io::Result<Handshake> {
         match self.shake(ready, left) {
-            // `shake` has cleared the flag for the direction that blocked, so the next event in that direction runs the
-            // session again.
+            // `shake` has cleared `ready.read` or `ready.write`, so the session runs again when the socket is readable
+            // or writable.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Handshake::Waiting),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Handshake::NextTurn),
             other => other,
@@ -142,14 +145,14 @@ impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
             let count = self.socket.send(self.pending.bytes(), &[], false)?;
             self.pending.consume(count);
         }
-        // An idle connection owns no buffer.
+        // The buffer is freed, so that an idle connection owns no memory.
         self.pending = Buffer::default();
         Ok(())
     }
 
     fn announce_end(&mut self) -> io::Result<()> {
-        // Before the handshake is complete there is no `close_notify` to send, and after an error the alert was the
-        // last record.
+        // `close_notify` cannot be sent before the handshake is complete, and after an error the alert was the last
+        // record.
         if self.info.is_none() || self.failure.is_some() {
             return Ok(());
         }
@@ -159,7 +162,7 @@ impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
             let length = self.seal(&mut memory, 0, &mut |traffic, memory| traffic.queue_close_notify(memory))?;
             self.has_announced_end = true;
             self.has_whole_records = false;
-            // Received bytes are discarded from now on, including those that have already been read from the socket.
+            // From now on, received bytes are discarded, including those that have already been read from the socket.
             self.keep(&[]);
             return self.transmit(&memory[..length], false);
         }
