@@ -2,7 +2,7 @@
 //! `Set-Cookie` fields.
 //!
 //! [`SimpleCookie`] is a table of [`Morsel`]s. A morsel has a name, a value and attributes. [`pairs`] parses a `Cookie`
-//! field by the rules of RFC 6265, which skip a malformed pair and keep the others. All text is Latin-1, in which the
+//! field as RFC 6265 does: a malformed pair is skipped, and the others are kept. All text is Latin-1, in which the
 //! character U+00E9 represents the byte 0xE9, as in every field value. The client side of cookies is in `cookiejar`
 //! (feature `client`).
 //!

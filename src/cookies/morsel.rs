@@ -1,4 +1,5 @@
-//! One cookie on the server side: a name, a value and attributes. `pairs` and `parse` parse header fields.
+//! One cookie on the server side: a name, a value and attributes. The parsers of header fields are in `pairs` and
+//! `parse`.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -7,31 +8,32 @@ use std::fmt;
 use super::quote::{is_legal, quote};
 use crate::http::HttpDate;
 
-/// The attributes that a [`Morsel`] can have, in the spelling of Python's output and in the order of their lower-case
-/// names.
+/// The names of the attributes that a [`Morsel`] can have, spelled as in Python's output, and sorted by their
+/// lower-case form.
 const RESERVED: [&str; 10] =
     ["Comment", "Domain", "expires", "HttpOnly", "Max-Age", "Partitioned", "Path", "SameSite", "Secure", "Version"];
 
-/// The attributes that have no value.
+/// The attributes without a value.
 const FLAGS: [&str; 3] = ["HttpOnly", "Partitioned", "Secure"];
 
-/// The attribute with this name (case is ignored), spelled as in the output.
+/// The spelling in the output of the attribute with this name, whose case is ignored; `None` if there is no such
+/// attribute.
 pub(super) fn reserved(name: &str) -> Option<&'static str> {
     RESERVED.into_iter().find(|reserved| reserved.eq_ignore_ascii_case(name))
 }
 
-/// True for an attribute without a value. `spelling` must be the one used in the output.
+/// True for an attribute without a value, given its spelling in the output.
 pub(super) fn is_flag(spelling: &str) -> bool {
     FLAGS.contains(&spelling)
 }
 
-/// The error for a name, an attribute or a value that a cookie cannot have, named after Python's exception.
+/// The error for an invalid name, value or attribute of a cookie, named after Python's exception.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CookieError {
-    /// The name is empty or has characters other than letters, digits and `` !#$%&'*+-.^_`|~: ``.
+    /// The name is empty, or contains a character other than letters, digits and `` !#$%&'*+-.^_`|~: ``.
     IllegalKey(String),
-    /// The name is that of an attribute, such as `path`.
+    /// The name is reserved, because it is the name of an attribute, such as `path`.
     ReservedKey(String),
     /// There is no attribute with this name.
     InvalidAttribute(String),
@@ -64,12 +66,12 @@ impl From<CookieError> for std::io::Error {
     }
 }
 
-/// The value of an attribute. Strings, `bool`, `i64` and [`HttpDate`] convert to it.
+/// The value of an attribute. Implements `From` for strings, `bool`, `i64` and [`HttpDate`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AttributeValue {
-    /// An attribute such as `Path=/`. If the text is empty, the attribute is left out.
+    /// The value of an attribute such as `Path=/`. An attribute whose text is empty is not sent.
     Text(String),
-    /// An attribute such as `Secure`. If this is `false`, the attribute is left out.
+    /// True if an attribute such as `Secure` is sent.
     Flag(bool),
 }
 
@@ -114,8 +116,7 @@ impl From<HttpDate> for AttributeValue {
     }
 }
 
-/// One cookie: a key, a value, the encoded value that is sent, and attributes. It corresponds to Python's class of the
-/// same name.
+/// One cookie, like Python's `Morsel`: a key, a value, the encoded value that is sent, and attributes.
 ///
 /// ```
 /// use serve_forever::cookies::Morsel;
@@ -130,7 +131,7 @@ pub struct Morsel {
     key: String,
     value: String,
     coded_value: String,
-    /// The attributes by lower-case name. The output has them in this order.
+    /// The attributes by lower-case name, which is also their order in the output.
     attributes: BTreeMap<String, AttributeValue>,
 }
 
@@ -146,8 +147,9 @@ impl Morsel {
     /// Creates a cookie for which `coded_value` is sent unchanged, like Python's `Morsel.set`.
     ///
     /// # Errors
-    /// Returns the same errors as [`new`](Morsel::new). A control character in `coded_value`, or a semicolon outside
-    /// quotes, is also an error, [`CookieError::ControlInValue`], because it would terminate the value.
+    /// Returns the same errors as [`new`](Morsel::new). Also returns [`CookieError::ControlInValue`] if `coded_value`
+    /// contains a control character, or contains a semicolon and is not enclosed in quotes, because the semicolon would
+    /// terminate the value.
     pub fn with_coded(key: &str, value: &str, coded_value: &str) -> Result<Morsel, CookieError> {
         if reserved(key).is_some() {
             return Err(CookieError::ReservedKey(key.to_owned()));
@@ -160,8 +162,8 @@ impl Morsel {
         morsel.ok_or_else(|| CookieError::ControlInValue(key.to_owned()))
     }
 
-    /// Creates a cookie that a server has read from a `Cookie` field. Any name is accepted. `None` if there is a
-    /// control character.
+    /// Creates a cookie that was received in a `Cookie` field. Any name is accepted. Returns `None` if a part contains
+    /// a control character.
     pub(super) fn received(key: &str, value: &str, coded_value: &str) -> Option<Morsel> {
         if [key, value, coded_value].iter().any(|part| part.contains(is_control)) {
             return None;
@@ -170,7 +172,7 @@ impl Morsel {
         Some(Morsel { key, value, coded_value, attributes: BTreeMap::new() })
     }
 
-    /// Takes the value of `other` and keeps the attributes of `self`, like an assignment to an entry of Python's
+    /// Replaces the value with that of `other`, and keeps the attributes, like an assignment to an entry of Python's
     /// `SimpleCookie`.
     pub(super) fn take_value_of(&mut self, other: Morsel) {
         (self.value, self.coded_value) = (other.value, other.coded_value);
@@ -181,12 +183,12 @@ impl Morsel {
         &self.key
     }
 
-    /// The value, without quotes and escapes.
+    /// The decoded value, without quotes and escapes.
     pub fn value(&self) -> &str {
         &self.value
     }
 
-    /// The value in its encoded form, as it is sent or was received.
+    /// The encoded value, as it is sent or was received.
     pub fn coded_value(&self) -> &str {
         &self.coded_value
     }
@@ -195,8 +197,8 @@ impl Morsel {
     /// `samesite` or `partitioned` (case is ignored). This corresponds to Python's `morsel["path"] = "/"`.
     ///
     /// # Errors
-    /// Returns an error if there is no such attribute, or the value contains a control character, or a semicolon in an
-    /// attribute other than `comment`.
+    /// Returns an error if there is no such attribute, or if the value contains a control character or, unless the
+    /// attribute is `comment`, a semicolon.
     pub fn set(&mut self, name: &str, value: impl Into<AttributeValue>) -> Result<&mut Morsel, CookieError> {
         let spelling = reserved(name).ok_or_else(|| CookieError::InvalidAttribute(name.to_ascii_lowercase()))?;
         let value = value.into();
@@ -211,18 +213,18 @@ impl Morsel {
         Ok(self)
     }
 
-    /// The value of the attribute with this name; case is ignored.
+    /// The value of the attribute with this name, if it is set. Case is ignored.
     pub fn get(&self, name: &str) -> Option<&AttributeValue> {
         self.attributes.get(&name.to_ascii_lowercase()).filter(|value| value.is_set())
     }
 
-    /// The lower-case name and the value of each attribute that is set, in name order.
+    /// The lower-case names and the values of the attributes that are set, in name order.
     pub fn attributes(&self) -> impl Iterator<Item = (&str, &AttributeValue)> {
         self.attributes.iter().filter(|(_, value)| value.is_set()).map(|(name, value)| (name.as_str(), value))
     }
 
-    /// The value of a `Set-Cookie` field with only the attributes whose names are in `attributes`, like Python's
-    /// `OutputString(attrs)`.
+    /// The value of a `Set-Cookie` field with only the attributes whose lower-case names are in `attributes`, like
+    /// Python's `OutputString(attrs)`.
     pub fn output_with(&self, attributes: &[&str]) -> String {
         self.write(|name| attributes.contains(&name))
     }
@@ -247,7 +249,7 @@ impl Morsel {
 }
 
 impl fmt::Display for Morsel {
-    /// The value of a `Set-Cookie` field with all attributes that are set, like Python's `OutputString()`.
+    /// Writes the value of a `Set-Cookie` field with all attributes that are set, like Python's `OutputString()`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.write(|_| true))
     }

@@ -1,10 +1,10 @@
-//! Parses a `Cookie` field in the way a server should (RFC 6265 section 5.4). This field contains no attributes.
+//! Parses a `Cookie` field as a server should (RFC 6265 section 5.4). The field contains no attributes.
 
-/// The name and value of each pair in a `Cookie` field, in order. A part without `=` or without a name is skipped, and
-/// the other pairs are kept. White space around names and values is removed; quotes are part of a value.
+/// The name and value of each pair in a `Cookie` field, in order. A part without `=` or without a name is skipped.
+/// White space around names and values is removed; quotes are part of a value.
 ///
-/// If a name appears several times, the first pair is the most specific, because a client sends the cookies with longer
-/// paths first.
+/// If a name is repeated, its first pair is the most specific one, because a client sends the cookies with longer paths
+/// first.
 ///
 /// ```
 /// use serve_forever::cookies::pairs;

@@ -1,15 +1,15 @@
-//! The parser of [`SimpleCookie::load`](super::SimpleCookie::load): CPython's regular expression, written as a scanner
-//! that reads the text once. The caller decides whether an item is a cookie or an attribute.
+//! The parser of [`SimpleCookie::load`](super::SimpleCookie::load): CPython's regular expression, implemented as a
+//! scanner that reads the text once. The caller distinguishes cookies from attributes.
 
-/// One match: a key, and the value after the `=` if there is one.
+/// One match of the regular expression: a key, and the value after the `=`. The value is `None` if there is no `=`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Item<'t> {
     pub(super) key: &'t str,
     pub(super) value: Option<&'t str>,
 }
 
-/// An iterator over the items of a text. It ends at the first position without an item, where CPython stops without an
-/// error.
+/// An iterator over the items of a text. It ends at the first text that is not an item, where CPython also stops
+/// without an error.
 #[derive(Debug, Clone)]
 pub(super) struct Items<'t> {
     rest: &'t str,
@@ -26,14 +26,14 @@ impl<'t> Iterator for Items<'t> {
 
     fn next(&mut self) -> Option<Item<'t>> {
         let text = skip_blanks(self.rest);
-        // The regular expression matches the shortest key, which ends before the first `=` or blank after its first
-        // character.
+        // The regular expression matches the shortest key: it ends before the first `=` after its first character, or
+        // before the first character that cannot be part of a key.
         let first = text.chars().next().filter(|first| is_key(*first))?;
         let more = text[first.len_utf8()..].find(|c| !is_key(c) || c == '=');
         let end = more.map_or(text.len(), |at| at + first.len_utf8());
         let (key, after) = text.split_at(end);
         let with_value = skip_blanks(after).strip_prefix('=').and_then(|value| {
-            // White space that is not followed by a value ends the item.
+            // If only white space follows the `=`, the value is empty, and the white space ends the item.
             split_value(skip_blanks(value)).or_else(|| Some(("", end_of_item(value)?)))
         });
         let (value, rest) = match with_value {
@@ -45,8 +45,8 @@ impl<'t> Iterator for Items<'t> {
     }
 }
 
-/// The value at the beginning of the text, and the text after the item. The value is a quoted string, a date or a word:
-/// the first of these that is followed by the end of the item.
+/// Parses the value at the beginning of the text. Returns the value and the text after the item. The value is the first
+/// of a quoted string, a date and a word that is followed by the end of the item.
 fn split_value(text: &str) -> Option<(&str, &str)> {
     let word = text.find(|c| !is_value(c)).unwrap_or(text.len());
     let lengths = [quoted(text), date(text), Some(word)];
@@ -56,7 +56,8 @@ fn split_value(text: &str) -> Option<(&str, &str)> {
     })
 }
 
-/// The text that follows an item. An item ends at a semicolon, white space or the end of the text.
+/// Skips the end of an item: a semicolon, white space or the end of the text. Returns the text after it; `None` if the
+/// item does not end here.
 fn end_of_item(text: &str) -> Option<&str> {
     let rest = skip_blanks(text);
     match rest.strip_prefix(';') {
@@ -66,7 +67,8 @@ fn end_of_item(text: &str) -> Option<&str> {
     }
 }
 
-/// The length of the quoted string at the beginning of the text. A backslash in it escapes the next character.
+/// The length of the quoted string at the beginning of the text, including its quotes. A backslash escapes the next
+/// character.
 fn quoted(text: &str) -> Option<usize> {
     let mut escaped = false;
     let inner = text.strip_prefix('"')?;
@@ -79,8 +81,8 @@ fn quoted(text: &str) -> Option<usize> {
 }
 
 /// The length of the date at the beginning of the text, such as `Wed, 01 Jan 2098 00:00:00 GMT`. A date is the only
-/// value that contains blanks without quotes. The day of the week is written in full or has three letters, and the
-/// parts of the date are separated by hyphens or blanks.
+/// unquoted value that can contain white space. The day of the week has three letters or is written in full, and the
+/// parts of the date are separated by hyphens or white space.
 fn date(text: &str) -> Option<usize> {
     let weekday = text.find(',')?;
     let is_weekday = weekday == 3 || (text[..weekday].ends_with("day") && (6..=9).contains(&weekday));
@@ -104,12 +106,13 @@ fn skip_blanks(text: &str) -> &str {
     text.trim_start_matches([' ', '\t', '\n', '\r', '\x0b', '\x0c'])
 }
 
-/// True for the characters that CPython parses as part of a key. Most of them are rejected later.
+/// True for the characters that CPython parses as part of a key. Many of them are not allowed in a name, and are
+/// rejected later.
 fn is_key(character: char) -> bool {
     character.is_ascii_alphanumeric() || "_!#%&'~`><@,:/$*+-.^|)(?}{=".contains(character)
 }
 
-/// True for the characters of an unquoted value, including a quote inside it (CPython 3.15).
+/// True for the characters that can occur in an unquoted value. As in CPython 3.15, these include the quote.
 fn is_value(character: char) -> bool {
     is_key(character) || "[]\"".contains(character)
 }

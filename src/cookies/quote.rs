@@ -1,23 +1,23 @@
-//! Python's quoting of cookie values (RFC 2109, with `,` and `;` escaped too). These functions do not check values:
-//! [`Morsel`](super::Morsel) rejects control characters, quoted or not.
+//! Python's quoting of cookie values (RFC 2109, with `,` and `;` escaped too). These functions accept any value.
+//! [`Morsel`](super::Morsel) rejects control characters, even in quotes.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// True for the characters that are allowed in a name and in a value without quotes: letters, digits and ``
-/// !#$%&'*+-.^_`|~: ``.
+/// True for the characters that are allowed in a name and in an unquoted value: letters, digits and `` !#$%&'*+-.^_`|~:
+/// ``.
 pub(super) fn is_legal(character: char) -> bool {
     character.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~:".contains(character)
 }
 
-/// True for the characters that need no escape between quotes.
+/// True for the characters that need no escape in a quoted value.
 fn is_unescaped(character: char) -> bool {
     is_legal(character) || " ()/<=>?@[]{}".contains(character)
 }
 
-/// Encodes a value for sending. A value with characters other than letters, digits and `` !#$%&'*+-.^_`|~: `` is put in
-/// quotes. Between the quotes, `"` and `\` get a backslash, and control characters, `,`, `;` and the characters from
-/// U+007F to U+00FF become a backslash and three octal digits.
+/// Encodes a value for sending. A value is quoted if it is empty, or contains a character other than letters, digits
+/// and `` !#$%&'*+-.^_`|~: ``. In a quoted value, `"` and `\` are preceded by a backslash, and control characters, `,`,
+/// `;` and the characters from U+007F to U+00FF are written as a backslash and three octal digits.
 ///
 /// ```
 /// use serve_forever::cookies::quote;
@@ -25,7 +25,7 @@ fn is_unescaped(character: char) -> bool {
 /// assert_eq!(quote("a,b \"c\""), r#""a\054b \"c\"""#);
 /// ```
 pub fn quote(value: &str) -> Cow<'_, str> {
-    // Python's pattern requires at least one character, so an empty value gets quotes.
+    // An empty value is quoted, because Python's pattern for unquoted values requires at least one character.
     if !value.is_empty() && value.chars().all(is_legal) {
         return Cow::Borrowed(value);
     }
@@ -34,7 +34,7 @@ pub fn quote(value: &str) -> Cow<'_, str> {
     for character in value.chars() {
         match character {
             '"' | '\\' => quoted.extend(['\\', character]),
-            // A character outside Latin-1 is rejected later, when the header field is created, as in Python.
+            // As in Python, a character outside Latin-1 is rejected later, when the header field is created.
             _ if is_unescaped(character) || character > '\u{ff}' => quoted.push(character),
             _ => _ = write!(quoted, "\\{:03o}", u32::from(character)),
         }
@@ -45,8 +45,8 @@ pub fn quote(value: &str) -> Cow<'_, str> {
 
 /// Reverses [`quote`]. Text that does not begin and end with a quote is returned unchanged.
 ///
-/// A backslash before three octal digits up to 377 represents the character with that number; before any other
-/// character it represents that character. Decoding takes linear time (CVE-2024-7592).
+/// A backslash and three octal digits, up to 377, are decoded to the character with that number. Before any other
+/// character, a backslash is removed and the character is kept. Decoding takes linear time (CVE-2024-7592).
 ///
 /// ```
 /// use serve_forever::cookies::unquote;
@@ -80,7 +80,8 @@ fn unescape(inner: &str) -> String {
     value + rest
 }
 
-/// Decodes the escapes in the bytes of a quoted value, without the surrounding quotes, like [`unquote`].
+/// Decodes the escapes in a quoted value, like [`unquote`], but on bytes. `inner` is the value without its surrounding
+/// quotes.
 #[cfg(any(feature = "cookie", test))]
 pub(crate) fn unquote_escapes(inner: &[u8]) -> Vec<u8> {
     let (mut bytes, mut rest) = (Vec::with_capacity(inner.len()), inner);
@@ -99,7 +100,8 @@ pub(crate) fn unquote_escapes(inner: &[u8]) -> Vec<u8> {
     }
 }
 
-/// The value of the three octal digits, 000 to 377, at the beginning of `digits`.
+/// The number given by three octal digits at the beginning of `digits`, from 000 to 377; `None` if there is no such
+/// number.
 fn octal(digits: &[u8]) -> Option<u8> {
     match digits {
         [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', ..] => Some((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0')),

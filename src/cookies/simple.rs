@@ -1,4 +1,4 @@
-//! [`SimpleCookie`]: the cookies of one message by name.
+//! [`SimpleCookie`]: the cookies of one request or response, by name.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,7 +7,7 @@ use super::morsel::{is_flag, reserved};
 use super::parse::Items;
 use super::{AttributeValue, CookieError, Morsel, pairs, unquote};
 
-/// A table of cookies by name, like Python's class of the same name.
+/// A table of cookies by name, like Python's `SimpleCookie`.
 ///
 /// ```
 /// use serve_forever::cookies::SimpleCookie;
@@ -29,11 +29,11 @@ pub struct SimpleCookie {
 /// The options of [`SimpleCookie::output_with`], which correspond to the arguments of Python's `output`.
 #[derive(Debug, Clone, Copy)]
 pub struct Output<'o> {
-    /// The lower-case names of the attributes that are written; `None` means all.
+    /// The lower-case names of the attributes to write; `None` means all attributes.
     pub attributes: Option<&'o [&'o str]>,
     /// The prefix of each line.
     pub header: &'o str,
-    /// The text between two lines.
+    /// The text between the lines.
     pub separator: &'o str,
 }
 
@@ -50,9 +50,9 @@ impl SimpleCookie {
         SimpleCookie::default()
     }
 
-    /// Parses a `Cookie` field in the way a server should. Each well-formed pair becomes a cookie; if a name appears
-    /// twice, the first pair counts (RFC 6265 section 5.4). Names can contain any character, unlike in
-    /// [`set`](SimpleCookie::set), and a quoted value is [unquoted](super::unquote). A pair with a control character is
+    /// Parses a `Cookie` field as a server should (RFC 6265 section 5.4). Each well-formed pair becomes a cookie; if a
+    /// name is repeated, the first pair is used. Unlike in [`set`](SimpleCookie::set), a name can contain any character
+    /// except control characters. A quoted value is [unquoted](super::unquote). A pair with a control character is
     /// skipped.
     ///
     /// ```
@@ -71,8 +71,8 @@ impl SimpleCookie {
         cookies
     }
 
-    /// Parses a text in the way Python does, as pairs that are each followed by attributes, and adds the cookies. A
-    /// pair with an existing name replaces the value of that cookie.
+    /// Parses a text as Python does, and adds its cookies. The text consists of pairs, and each pair can be followed by
+    /// attributes. A pair with an existing name replaces the value of that cookie.
     ///
     /// As in Python, parsing stops without an error at the first text that is neither a pair nor an attribute. Nothing
     /// is added if an attribute precedes the first pair, if a word that is not an attribute has no value, or if an
@@ -80,7 +80,7 @@ impl SimpleCookie {
     /// [`from_cookie_field`](SimpleCookie::from_cookie_field).
     ///
     /// # Errors
-    /// Returns an error if a name, an attribute or a value is not allowed. Nothing is then added.
+    /// Returns an error if a name, an attribute or a value is not allowed. In that case, nothing is added.
     pub fn load(&mut self, text: &str) -> Result<(), CookieError> {
         let Some(steps) = steps(text) else { return Ok(()) };
         let mut loaded = self.clone();
@@ -100,8 +100,8 @@ impl SimpleCookie {
         Ok(())
     }
 
-    /// Sets the value of a cookie and returns the cookie, so that attributes can be set. As with Python's
-    /// `cookies["fig"] = "newton"`, an existing cookie keeps its attributes.
+    /// Sets the value of a cookie, and returns the cookie for setting attributes. As with Python's `cookies["fig"] =
+    /// "newton"`, an existing cookie keeps its attributes.
     ///
     /// # Errors
     /// Returns the same errors as [`Morsel::new`].
@@ -126,7 +126,7 @@ impl SimpleCookie {
         self.morsels.get(key)
     }
 
-    /// Mutable access to the cookie with this name, so that attributes can be set.
+    /// Mutable access to the cookie with this name, for setting attributes.
     pub fn get_mut(&mut self, key: &str) -> Option<&mut Morsel> {
         self.morsels.get_mut(key)
     }
@@ -151,12 +151,12 @@ impl SimpleCookie {
         self.morsels.is_empty()
     }
 
-    /// A `Set-Cookie` line for each cookie, in name order, with CR LF between the lines.
+    /// Formats a `Set-Cookie` line for each cookie, in name order, with CR LF between the lines.
     pub fn output(&self) -> String {
         self.output_with(&Output::default())
     }
 
-    /// Like [`output`](SimpleCookie::output), with another header, another separator, or fewer attributes.
+    /// Like [`output`](SimpleCookie::output), with the given attributes, line prefix and separator.
     ///
     /// ```
     /// use serve_forever::cookies::{Output, SimpleCookie};
@@ -188,25 +188,25 @@ enum Step<'t> {
     Attribute(&'t str, AttributeValue),
 }
 
-/// The pairs and attributes of a text; `None` if Python rejects the text as a whole. Names are checked later, because
-/// Python parses the whole text first.
+/// Parses a text into pairs and attributes. Returns `None` if Python ignores the whole text. Names are checked later,
+/// because Python parses the whole text first.
 fn steps(text: &str) -> Option<Vec<Step<'_>>> {
     let mut steps = Vec::new();
     for item in Items::new(text) {
         let dollar = item.key.strip_prefix('$');
         let is_attribute = dollar.is_some() || reserved(item.key).is_some();
         match item.value {
-            // `$Version` before the first pair applies to the whole field (RFC 2965).
+            // `$Version` before the first pair applies to the whole field (RFC 2965), and is ignored.
             _ if steps.is_empty() && dollar.is_some() => {}
             _ if steps.is_empty() && is_attribute => return None,
-            // Python unquotes attribute values, but not those of attributes that begin with `$`.
+            // Python unquotes the value of an attribute, unless its name begins with `$`.
             Some(value) if is_attribute => {
                 let decoded = if dollar.is_some() { value.into() } else { AttributeValue::from(&*unquote(value)) };
                 steps.push(Step::Attribute(dollar.unwrap_or(item.key), decoded));
             }
             Some(value) => steps.push(Step::Pair(item.key, value)),
             None => match (dollar, reserved(item.key)) {
-                // An empty value sets nothing, but `Morsel::set` checks the name.
+                // `false` does not set the attribute, but lets `Morsel::set` reject an unknown name.
                 (Some(name), _) => steps.push(Step::Attribute(name, false.into())),
                 (None, Some(flag)) if is_flag(flag) => steps.push(Step::Attribute(flag, true.into())),
                 _ => return None,

@@ -1,5 +1,5 @@
-//! Converts response bodies of any kind to sources, so that the bytes of a truncated response are counted where they
-//! are produced.
+//! Converts response bodies of any kind to sources, so that the bytes of a response with a fault can be counted as they
+//! are read.
 
 use std::borrow::Cow;
 use std::io;
@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use crate::service::{Body, FileSlice, Response, Source};
 
-/// Converts a response body to a source and sets its length as a header field.
+/// Converts a response body to a source. Adds a `Content-Length` if the length is known.
 pub(super) fn stream(response: &mut Response) {
     let length = response.body.length();
     response.body = match std::mem::take(&mut response.body) {
         Body::Empty => return,
         Body::Stream(source) => Body::Stream(source),
-        // This is already a source, and the response has no length.
+        // The body is already a source, and has no length.
         Body::Upgrade(source) => Body::Upgrade(source),
         Body::Bytes(bytes) => memory(bytes),
         Body::Shared(bytes) => memory(SharedBytes(bytes)),
@@ -24,9 +24,10 @@ pub(super) fn stream(response: &mut Response) {
     }
 }
 
-/// Truncates the body of a response to its first bytes, which are sent in one chunk and without a length.
+/// Truncates the body of a response to at most `most` bytes, which are returned by one read and therefore sent in one
+/// chunk, and removes the `Content-Length`.
 pub(super) fn shorten(response: &mut Response, most: u64) {
-    // The bytes of another protocol have no HTTP framing that could be malformed.
+    // After a switch to another protocol, there are no chunks that could be malformed.
     if matches!(response.body, Body::Upgrade(_)) {
         return;
     }
@@ -36,7 +37,7 @@ pub(super) fn shorten(response: &mut Response, most: u64) {
     }
     let source: Box<dyn Source> = match std::mem::take(&mut response.body) {
         Body::Stream(source) => source,
-        // An empty body has no data chunk, but its end is malformed too.
+        // An empty body has no data chunk. The malformed chunk is sent in place of the terminating one.
         _ => Box::new(MemoryBytes { bytes: Cow::Borrowed(&b""[..]), at: 0 }),
     };
     response.body =
@@ -47,7 +48,7 @@ fn memory(bytes: impl AsRef<[u8]> + 'static) -> Body {
     Body::Stream(Box::new(MemoryBytes { bytes, at: 0 }))
 }
 
-/// Bytes that several responses share.
+/// The bytes of an in-memory body that several responses share.
 struct SharedBytes(Arc<[u8]>);
 
 impl AsRef<[u8]> for SharedBytes {
@@ -72,7 +73,7 @@ impl<B: AsRef<[u8]>> Source for MemoryBytes<B> {
     }
 }
 
-/// The bytes of a section of a file.
+/// The bytes of a slice of a file.
 struct FileBytes(FileSlice);
 
 impl Source for FileBytes {
@@ -86,7 +87,8 @@ impl Source for FileBytes {
     }
 }
 
-/// The first `most` bytes of a source, collected and returned by a single `read`.
+/// The first `most` bytes of a source, or fewer if the buffer is smaller, collected so that a single `read` returns
+/// them all.
 struct ShortenedBody {
     source: Box<dyn Source>,
     read: Vec<u8>,
@@ -101,7 +103,7 @@ impl Source for ShortenedBody {
             let room = most - self.read.len();
             let count = self.source.read(&mut buf[..room])?;
             self.read.extend_from_slice(&buf[..count]);
-            // The source may have fewer bytes than the caller requested.
+            // The source may end before `most` bytes.
             self.is_read = count == 0;
         }
         self.is_read = true;

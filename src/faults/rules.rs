@@ -1,4 +1,4 @@
-//! The rules of `--fault`: faults with their rates, and the random draws that decide which requests get a fault.
+//! The rules of `--fault`: faults with their rates, and the random selection of the requests that get a fault.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use super::spec::{FaultAction, FaultSpec};
 use crate::endpoints::decimal;
 use crate::endpoints::generator::{draw, output};
 
-/// The reason why a text is not a valid fault rule.
+/// The error for a text that is not a valid fault rule. Its message is the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidFault(String);
 
@@ -24,7 +24,7 @@ pub(crate) fn check_rule(text: &str) -> Result<(), InvalidFault> {
     FaultRules::default().add(text)
 }
 
-/// Faults with their rates, in the order of their definition.
+/// Faults with their rates, in the order in which they were added.
 #[derive(Debug, Clone, Default)]
 pub(super) struct FaultRules {
     rules: Vec<(FaultSpec, f64)>,
@@ -47,26 +47,29 @@ impl FaultRules {
         Ok(())
     }
 
-    /// The fault for the request with this 0-based index, from the first rule whose draw is below its rate.
+    /// The fault for the request with this 0-based index: that of the first rule whose random number for the request is
+    /// below the rate.
     pub(super) fn of_request(&self, request: u64) -> Option<&FaultSpec> {
         self.first(request, |action| *action != FaultAction::Deaf)
     }
 
-    /// The fault for the connection with this 0-based index.
+    /// The fault for the connection with this 0-based index. The only fault of a whole connection is
+    /// [`FaultAction::Deaf`].
     pub(super) fn of_connection(&self, connection: u64) -> Option<&FaultSpec> {
         self.first(connection, |action| *action == FaultAction::Deaf)
     }
 
-    /// The fraction of the jitter that applies to the request with this index.
+    /// The fraction of the jitter, from 0 to 1, by which the request with this 0-based index is delayed.
     pub(super) fn jitter(&self, request: u64) -> f64 {
-        // No rule has this index, so the jitter is independent of the rules' random numbers.
+        // The random numbers of the rules are drawn with the indices of the rules. No rule has the index `u64::MAX`, so
+        // the jitter is independent of them.
         draw(output(self.seed, request), u64::MAX)
     }
 
     fn first(&self, number: u64, is_meant: impl Fn(&FaultAction) -> bool) -> Option<&FaultSpec> {
         let seed = output(self.seed, number);
-        // The index of a rule counts rules of all kinds, so that a rule keeps its draws if the kind of another rule
-        // changes.
+        // The random number depends on the index of the rule among all rules, so that changing the kind of another rule
+        // does not change it.
         let fires = |(place, (spec, rate)): &(usize, &(FaultSpec, f64))| {
             is_meant(&spec.action) && draw(seed, *place as u64) < *rate
         };

@@ -1,5 +1,5 @@
-//! The service that injects faults into the responses of another service. A fault is selected by the path, or at random
-//! by rules with rates.
+//! The service that injects faults into the responses of another service. A fault is selected by the path of the
+//! request, or at random by rules with rates.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::endpoints::{EndpointError, Params};
 use crate::http::{Request, Status};
 use crate::service::{FaultKind, LogCallback, Reply, Response, Service};
 
-/// Injects faults into the responses of another service, the inner service. A response with a fault violates HTTP or is
+/// Injects faults into the responses of an inner service. A response with a fault violates HTTP, for example, or is
 /// delayed.
 ///
 /// ```
@@ -27,9 +27,9 @@ use crate::service::{FaultKind, LogCallback, Reply, Response, Service};
 /// assert!(bytes.ends_with(b"\r\n\r\nhe"));
 /// ```
 ///
-/// `docs/harness.md` lists the kinds and their keys. Each fault is logged, and is named by an `X-Fault` field in the
-/// response. Faults are meant for clients on the same machine, so a server that is bound to another address injects
-/// none unless [`anywhere`](FaultService::anywhere) allows them.
+/// `docs/harness.md` lists the kinds and their keys. Each fault is logged, and is named in the `X-Fault` field of the
+/// response. Faults are intended for clients on the same machine, so they are injected only at loopback addresses,
+/// unless [`anywhere`](FaultService::anywhere) allows other addresses.
 pub struct FaultService<S> {
     settings: Arc<FaultSettings>,
     inner: S,
@@ -39,7 +39,7 @@ pub struct FaultService<S> {
 #[derive(Debug, Default)]
 struct FaultSettings {
     rules: FaultRules,
-    /// The prefix of paths that select a fault, with a trailing slash. `None` if paths cannot select faults.
+    /// The prefix of the paths that select a fault, with a trailing slash; `None` if paths do not select faults.
     path: Option<String>,
     anywhere: bool,
     requests: AtomicU64,
@@ -47,13 +47,14 @@ struct FaultSettings {
 }
 
 impl<S: Service> FaultService<S> {
-    /// Creates a service that injects no faults yet.
+    /// Creates a service that injects no faults until they are configured.
     pub fn new(inner: S) -> FaultService<S> {
         FaultService { settings: Arc::default(), inner }
     }
 
-    /// Adds a rule: `KIND:RATE`, or with keys `KIND:RATE:KEY=VALUE,KEY=VALUE`. The first rule whose random draw selects
-    /// the request applies.
+    /// Adds a rule: `KIND:RATE`, or with keys `KIND:RATE:KEY=VALUE,KEY=VALUE`. `RATE` is the fraction of requests, or
+    /// of connections for the kind `deaf`, that the rule selects at random, from 0 to 1. If several rules select a
+    /// request, the first one applies.
     ///
     /// # Errors
     /// Returns an error if the text has another form, the kind or a key is unknown, or a value is out of range.
@@ -62,14 +63,14 @@ impl<S: Service> FaultService<S> {
         Ok(self)
     }
 
-    /// Sets the seed for the random choice of requests that get a fault. Default: 0.
+    /// Sets the seed for the random selection of requests. Default: 0.
     pub fn seed(mut self, seed: u64) -> FaultService<S> {
         self.change(|settings| settings.rules.seed = seed);
         self
     }
 
-    /// Lets paths select a fault: the response to `PREFIX/fault/KIND?KEY=VALUE&path=TARGET` is the response to TARGET
-    /// with this fault.
+    /// Lets paths select a fault: a request for `PREFIX/fault/KIND?KEY=VALUE&path=TARGET` gets the response to
+    /// `TARGET`, with this fault.
     pub fn paths(mut self, prefix: &str) -> FaultService<S> {
         let path = format!("{}/fault/", prefix.trim_end_matches('/'));
         self.change(|settings| settings.path = Some(path));
@@ -82,7 +83,8 @@ impl<S: Service> FaultService<S> {
         self
     }
 
-    /// Changes the settings. Must be called before a connection shares them.
+    /// Changes the settings. Must be called before a connection shares them; after that, the earlier settings would be
+    /// lost.
     fn change<R>(&mut self, change: impl FnOnce(&mut FaultSettings) -> R) -> R {
         let mut settings = FaultSettings::default();
         if let Some(own) = Arc::get_mut(&mut self.settings) {
@@ -95,7 +97,7 @@ impl<S: Service> FaultService<S> {
 }
 
 impl FaultSettings {
-    /// Calls the inner service, and adds a fault to the reply if the request was selected for one.
+    /// Calls the inner service. If the path or a rule selects a fault for the request, adds it to the reply.
     fn reply(&self, request: &Request, inner: &dyn Service) -> Reply {
         let number = self.requests.fetch_add(1, Ordering::Relaxed);
         let is_allowed = self.anywhere || request.server_address().ip().is_loopback();
@@ -143,7 +145,7 @@ impl FaultSettings {
         Ok(self.apply(spec, number, &request.retargeted(target.as_bytes()), inner))
     }
 
-    /// The reply to a request that was selected for a fault.
+    /// The reply to a request that gets this fault.
     fn apply(&self, spec: FaultSpec, number: u64, request: &Request, inner: &dyn Service) -> Reply {
         match spec.action {
             FaultAction::Latency { least, jitter } => {
@@ -161,7 +163,8 @@ impl FaultSettings {
         }
     }
 
-    /// True if the server must never read from the next connection, because a rule has selected it.
+    /// True if a rule selects the next connection for [`FaultAction::Deaf`], so that the server must never read from
+    /// it.
     fn next_is_deaf(&self, is_loopback: bool) -> bool {
         let number = self.connections.fetch_add(1, Ordering::Relaxed);
         (self.anywhere || is_loopback) && self.rules.of_connection(number).is_some()
@@ -205,7 +208,7 @@ impl<S> fmt::Debug for FaultService<S> {
     }
 }
 
-/// The faults of one connection, in front of the service that the inner service has created for this connection.
+/// The service for one connection: adds faults to the replies of the service that the inner service created for it.
 struct ConnectedFaults {
     settings: Arc<FaultSettings>,
     inner: Box<dyn Service>,

@@ -1,4 +1,4 @@
-//! The description of a fault: its kind and its keys, from an option or from a query.
+//! Parses the description of a fault: its kind and its keys, given in an option or a query.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use crate::endpoints::{EndpointError, final_status, generator, number};
 use crate::http::Status;
 use crate::service::{CutEnd, CutPoint, Fault, FaultKind, WireEffect};
 
-/// The maximum duration that a fault can have, in milliseconds.
+/// The maximum value of a key that is a duration, in milliseconds.
 const MOST_MILLIS: u64 = 60_000;
 
-/// The maximum number of bytes for the `garbage` fault: 1 MiB.
+/// The maximum number of bytes that the `garbage` fault sends: 1 MiB.
 const MOST_GARBAGE: u64 = 1 << 20;
 
-/// The maximum size of the valid chunk before a malformed one. A connection never writes a larger chunk.
+/// The maximum size in bytes of the valid chunk before a malformed one. No chunk that a connection writes is larger.
 const MOST_CHUNK: u64 = 32 * 1024;
 
 /// The parsed description of a fault.
@@ -22,7 +22,7 @@ pub(super) struct FaultSpec {
     pub(super) action: FaultAction,
 }
 
-/// The effect of a fault.
+/// The effect of a fault, with the values of its keys.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum FaultAction {
     /// The bytes of the response are corrupted, cut or delayed while the connection sends them.
@@ -40,7 +40,7 @@ pub(super) enum FaultAction {
 }
 
 impl FaultSpec {
-    /// Parses the keys of a fault. `None` if there is no such kind.
+    /// Parses the kind and the keys of a fault. Returns `None` if there is no such kind.
     pub(super) fn parse(kind: &str, keys: &[(String, String)]) -> Option<Result<FaultSpec, EndpointError>> {
         let kind = FaultKind::ALL.into_iter().find(|known| known.name() == kind)?;
         let action = Keys(keys).action(kind);
@@ -58,7 +58,7 @@ impl FaultSpec {
     }
 }
 
-/// The keys of a fault and their values.
+/// The keys of a fault, with their values.
 struct Keys<'k>(&'k [(String, String)]);
 
 impl Keys<'_> {
@@ -119,7 +119,8 @@ impl Keys<'_> {
         self.0.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 
-    /// Parses a number. If `default` is `None`, the key is required.
+    /// The number given by the key `name`, which must be from `least` to `most`. If the key is missing, returns
+    /// `default`, or an error if that is `None`.
     fn number(&self, name: &str, default: Option<u64>, least: u64, most: u64) -> Result<u64, EndpointError> {
         match self.get(name) {
             Some(text) => number(name, text, least..=most),
@@ -149,7 +150,7 @@ impl Keys<'_> {
         }
     }
 
-    /// Refuses keys that are not in `allowed`, and repeated keys.
+    /// Returns an error if a key is not in `allowed`, or is repeated.
     fn allow(&self, allowed: &[&str]) -> Result<(), EndpointError> {
         for (at, (name, _)) in self.0.iter().enumerate() {
             if !allowed.contains(&name.as_str()) {
@@ -163,8 +164,8 @@ impl Keys<'_> {
     }
 }
 
-/// Converts a rate in bytes per second to a piece size and the interval between pieces: a hundred pieces per second, or
-/// one byte at a time if the rate is lower than that.
+/// Converts a rate in bytes per second to the size of the pieces and the interval between them. There are about a
+/// hundred pieces per second, or fewer pieces of one byte each if the rate is below 100.
 fn pace(per_second: u64) -> WireEffect {
     let bytes = (per_second / 100).max(1);
     let nanos = u128::from(bytes) * 1_000_000_000 / u128::from(per_second);

@@ -11,25 +11,25 @@ use crate::log::AccessLog;
 use crate::service::{Body, FileSlice, Reply, Response, Service};
 use crate::testing::{Bench, answer};
 
-/// A service whose paths can select faults, in front of the endpoints.
+/// The endpoints, with faults that are selected by the path.
 fn paths() -> FaultService<impl Service + Send> {
     FaultService::new(EndpointService::new(|_: &Request| Response::error(Status::NOT_FOUND))).paths("")
 }
 
-/// The bytes that a client receives if it requests this target and then closes its sending side.
+/// The bytes that a client receives if it requests `target` and then closes its sending side.
 fn get(service: impl Service + Send + 'static, target: &str) -> String {
     let bytes = answer(service, format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes());
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// The head and the remaining bytes of the response to `/fault/...`.
+/// The head of the response to `/fault/` followed by `target`, and the bytes after the head.
 fn fault(target: &str) -> (String, String) {
     let text = get(paths(), &format!("/fault/{target}"));
     let (head, rest) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no whole head: {text:?}"));
     (head.to_owned(), rest.to_owned())
 }
 
-/// The response to `/hello` under this fault rule.
+/// The response to `/hello` if the service has this rule.
 fn rule(rule: &str) -> String {
     let hello = |_: &Request| Response::text("hello");
     get(FaultService::new(hello).fault(rule).unwrap(), "/hello")
@@ -127,7 +127,7 @@ fn an_error_instead_of_the_response_and_a_connection_that_goes_on() {
     {
         client.send(format!("GET /fault/{target}path=/plaintext HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes());
         let mut text = String::new();
-        // Each body ends in one of these two characters.
+        // The body of `/plaintext` ends in `!`, and that of an error in `}`.
         while !text.ends_with(['!', '}']) {
             text += &String::from_utf8(client.take()).unwrap();
             assert!(text.ends_with(['!', '}']) || client.wait(), "{text}");

@@ -1,4 +1,4 @@
-//! The upstream of a request that has a fault: it delays or replaces the response, and passes the fault to the
+//! The upstream of a request that gets a fault. It delays the response or changes its body, and passes the fault to the
 //! connection.
 
 use std::io;
@@ -9,16 +9,16 @@ use super::spec::{FaultAction, FaultSpec};
 use crate::http::{FieldBlock, Status};
 use crate::service::{Fault, Registrar, Reply, Response, Upstream};
 
-/// The upstream of a reply with a fault.
+/// An upstream that adds a fault to the reply of the inner service.
 pub(super) struct FaultyUpstream {
     spec: FaultSpec,
-    /// The reply that the inner service returned. `None` once its response has been returned.
+    /// The reply of the inner service; `None` once the response of a [`Reply::Now`] has been returned.
     reply: Option<Reply>,
-    /// The time before which the response is not sent. `None` once it has passed.
+    /// The time before which the response is not returned; `None` once that time has passed.
     not_before: Option<Instant>,
-    /// True if there is an interim response that the connection has not taken yet.
+    /// True until the connection has taken the 103 response of the `early-hints` fault.
     hints: bool,
-    /// True if the response has been returned, but the connection has not taken its fault yet.
+    /// True after the response has been returned, until the connection has called [`take_fault`](Upstream::take_fault).
     is_due: bool,
 }
 
@@ -28,12 +28,13 @@ impl FaultyUpstream {
         FaultyUpstream { spec, reply: Some(reply), not_before, hints, is_due: false }
     }
 
-    /// Applies the part of the fault that a service can apply to the response.
+    /// Prepares the response for its fault, so that the connection can count and change the bytes of the body, and adds
+    /// the `X-Fault` field.
     fn change(&self, mut response: Response) -> Response {
         match self.spec.action {
             FaultAction::Wire(_) => body::stream(&mut response),
             FaultAction::BadChunk(most) => {
-                // An error page would get a `Content-Length`, which a chunked body must not have.
+                // The connection would send an error page with a `Content-Length`, which a chunked body must not have.
                 response.error = None;
                 body::shorten(&mut response, most);
             }
@@ -81,7 +82,7 @@ impl Upstream for FaultyUpstream {
         }
         self.not_before = None;
         let response = match &mut self.reply {
-            // The inner upstream is kept, because it may have to wake the source of its response.
+            // The inner upstream is kept, because it may still have to wake the source of its response.
             Some(Reply::Later(upstream)) => upstream.poll(registrar)?,
             Some(Reply::Now(_)) => match self.reply.take() {
                 Some(Reply::Now(response)) => Some(response),
@@ -103,8 +104,8 @@ impl Upstream for FaultyUpstream {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        // The inner upstream is not polled before `not_before`. Before that time, its deadline may already have passed,
-        // and returning that deadline would keep the loop awake.
+        // Before `not_before`, the inner upstream is not polled and its deadline is ignored. A deadline that has
+        // already passed would otherwise keep the loop awake.
         self.not_before.or_else(|| self.upstream()?.deadline())
     }
 

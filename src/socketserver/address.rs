@@ -1,4 +1,4 @@
-//! The address of a raw server's client, which is a network address or the path of a Unix socket.
+//! The address of a client of a raw server: a network address or the path of a Unix socket.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -12,13 +12,13 @@ use crate::listen::unmapped;
 pub enum Address {
     /// A network address.
     Net(SocketAddr),
-    /// The path of a Unix socket. `None` if the socket is not bound to a path, as with most clients.
+    /// The path of a Unix socket; `None` if the socket is not bound to a path. The sockets of most clients are not.
     Unix(Option<PathBuf>),
 }
 
 impl Address {
-    /// The address in the form that users see. If a dual-stack socket has reported an IPv4 address as IPv6, it is
-    /// converted back.
+    /// The address in the form that is shown to users. An IPv4 address that a dual-stack socket has reported as an IPv6
+    /// address is converted back.
     pub(super) fn unmapped(&self) -> Address {
         match self {
             Address::Net(address) => Address::Net(unmapped(*address)),
@@ -26,7 +26,7 @@ impl Address {
         }
     }
 
-    /// The network address, or `None` for a Unix socket.
+    /// The network address; `None` for a Unix socket.
     pub fn net(&self) -> Option<SocketAddr> {
         match self {
             Address::Net(address) => Some(*address),
@@ -36,7 +36,7 @@ impl Address {
 }
 
 impl Address {
-    /// The path of a Unix socket; `None` if the socket is not bound to a path, or for a network address.
+    /// The path of a Unix socket; `None` for a network address, or if the socket is not bound to a path.
     pub fn path(&self) -> Option<&Path> {
         match self {
             Address::Unix(path) => path.as_deref(),

@@ -1,4 +1,4 @@
-//! Datagram servers over UDP and Unix sockets, and the interface of their handlers.
+//! Datagram servers on UDP and Unix sockets, and the interface for their handlers.
 //!
 //! The session of a datagram is in `datagram_session.rs`.
 
@@ -30,11 +30,11 @@ use crate::session::Session;
 
 /// A handler that serves one datagram, like Python's `DatagramRequestHandler`.
 ///
-/// `E` is the error type of `handle`. It is [`io::Error`] unless the implementation names another type; see
-/// [`IntoError`].
+/// `E` is the error type of `handle`. The default is [`io::Error`]; see [`IntoError`] for the other types that are
+/// allowed.
 pub trait DatagramRequestHandler<E = io::Error> {
-    /// Handles a datagram. When this method returns, the bytes that it has written are sent as one datagram, the reply.
-    /// If it has written nothing, no reply is sent.
+    /// Handles a datagram. When this method returns, the bytes that it has written are sent to the client as one
+    /// datagram, the reply. If it has written nothing, no reply is sent.
     ///
     /// # Errors
     /// Any error is written to the log, and no reply is sent.
@@ -47,7 +47,7 @@ impl<H: DatagramRequestHandler<E>, E: IntoError<M>, M> DatagramRequestHandler<Bo
     }
 }
 
-/// One datagram, as a handler sees it.
+/// The datagram that a handler serves, and the operations that a handler can wait for.
 pub struct DatagramRequest<'y> {
     packet: Vec<u8>,
     truncated: bool,
@@ -61,7 +61,8 @@ impl DatagramRequest<'_> {
         &self.packet
     }
 
-    /// True if the datagram was longer than that. The rest of it is lost. Python does not report this.
+    /// True if the datagram was longer than [`max_packet_size`](DatagramServer::max_packet_size). The rest of the
+    /// datagram is lost. Python does not report this.
     pub fn is_truncated(&self) -> bool {
         self.truncated
     }
@@ -76,12 +77,12 @@ impl DatagramRequest<'_> {
         &self.packet
     }
 
-    /// A writer for the reply.
+    /// A writer for the bytes of the reply.
     pub fn wfile(&self) -> DatagramWriter<'_> {
         DatagramWriter { io: &self.io }
     }
 
-    /// Suspends the handler for the duration `time`, during which other clients are served.
+    /// Suspends the handler for the duration `time`. Meanwhile, other clients are served.
     ///
     /// # Errors
     /// Returns an error of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the server stops first.
@@ -89,8 +90,8 @@ impl DatagramRequest<'_> {
         self.io.sleep(time)
     }
 
-    /// Runs blocking code or a long computation on a worker thread, and suspends the handler until it returns. A server
-    /// has at most 8 worker threads, and `work` waits until one of them is free.
+    /// Runs `work`, which can block or compute for a long time, on a worker thread, and suspends the handler until
+    /// `work` returns. A server has at most 8 worker threads. If none of them is free, `work` starts later.
     ///
     /// # Errors
     /// Returns an error with the panic message if `work` panics. Returns an error of kind
@@ -99,20 +100,21 @@ impl DatagramRequest<'_> {
         self.io.offload(work)
     }
 
-    /// Suspends the handler until `look` returns `Some` for the value of `shared`, and returns that result, or `None`
-    /// when `timeout` has passed. `look` is called immediately, and again after each [`Shared::with`] on any thread. No
-    /// change is missed, and waiting costs nothing while the value does not change. The `look` functions of waiting
-    /// handlers are called in the order in which the handlers began to wait.
+    /// Suspends the handler until `look` returns `Some` for the value of `shared`, and returns the content of that
+    /// `Some`. Returns `None` if `timeout` passes first. `look` is called immediately, and again after each
+    /// [`Shared::with`] on any thread. No change is missed, and waiting uses no processor time while the value does not
+    /// change. The `look` functions of waiting handlers are called in the order in which the handlers began to wait.
     ///
     /// A wait that is in progress when the server begins to stop also ends with `None`, so that a handler that waits
     /// repeatedly can check [`is_stopping`](Self::is_stopping) between two waits.
     ///
     /// `look` may change the value when it returns `Some`, for example by taking an element from a queue. The other
-    /// handlers that wait for `shared` then check it again. When `look` returns `None`, it should not change the value.
+    /// handlers that wait for `shared` then check the value again. A `look` that returns `None` should not change the
+    /// value.
     ///
     /// # Errors
     /// Returns an error of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the server stops first, and
-    /// of kind [`Deadlock`](io::ErrorKind::Deadlock) inside [`Shared::with`].
+    /// of kind [`Deadlock`](io::ErrorKind::Deadlock) if called inside [`Shared::with`].
     pub fn wait_until<T, R>(
         &self,
         shared: &Shared<T>,
@@ -136,16 +138,16 @@ impl DatagramRequest<'_> {
         self.io.wait_for_stop(timeout)
     }
 
-    /// Connects to `HOST:PORT`. The returned connection is blocking, but it suspends only this handler. A host name is
-    /// resolved on a worker thread, and its addresses are tried in turn. `timeout` bounds the whole connect, and then
-    /// each later wait on the connection ([`OutgoingStream::set_timeout`]). `None` means no limit.
+    /// Connects to `HOST:PORT`. The calls of the returned connection block, but suspend only this handler. A host name
+    /// is resolved on a worker thread, and its addresses are tried in turn. `timeout` limits the time for connecting,
+    /// and then each wait on the connection ([`OutgoingStream::set_timeout`]). `None` means no limit.
     ///
-    /// At most 1024 such connections can be open across a server's handlers.
+    /// All handlers of a server together can have at most 1024 such connections open.
     ///
     /// # Errors
     /// Returns an error of kind [`TimedOut`](io::ErrorKind::TimedOut) after `timeout`, of kind
     /// [`QuotaExceeded`](io::ErrorKind::QuotaExceeded) at the limit on connections, or of kind
-    /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the server stops first. Also returns the errors of
+    /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the server stops first. Also returns any error from
     /// the operating system.
     pub fn connect_tcp(&self, address: impl fmt::Display, timeout: Option<Duration>) -> io::Result<OutgoingStream<'_>> {
         self.io.connect_tcp(&address, timeout)
@@ -168,7 +170,7 @@ pub struct DatagramWriter<'l> {
     io: &'l HandlerIo<'l>,
 }
 
-/// The maximum size of a datagram in bytes. It follows from the 16-bit length field of UDP.
+/// The maximum size of a reply in bytes, given by the 16-bit length field of UDP.
 const MAX_REPLY: usize = 65_535;
 
 impl Write for DatagramWriter<'_> {
@@ -179,8 +181,7 @@ impl Write for DatagramWriter<'_> {
         if output.len() + bytes.len() > MAX_REPLY {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a reply longer than any datagram"));
         }
-        // The reply is not limited by the channel's capacity, because a reply is sent as a whole and the writer never
-        // waits.
+        // The capacity of the channel does not apply, because a reply is sent as a whole and the writer never waits.
         output.extend_from_slice(bytes);
         Ok(bytes.len())
     }
@@ -196,7 +197,7 @@ impl fmt::Debug for DatagramWriter<'_> {
     }
 }
 
-/// A server for datagrams. Each datagram has its own handler.
+/// A server for datagrams. A new handler serves each datagram.
 #[must_use = "a server serves nothing until it runs"]
 pub struct DatagramServer<S> {
     /// This field is declared first, so that it is dropped first. The path is then unlinked before the socket is
@@ -218,12 +219,12 @@ type DatagramHandlerFactory = Box<dyn Fn() -> Box<dyn DatagramRequestHandler<Box
 /// See the example `udp_upper`.
 pub type UdpServer = DatagramServer<UdpSocket>;
 
-/// A server for datagrams on a Unix socket, like Python's `UnixDatagramServer`. The socket's file is removed when the
-/// server is dropped. A client whose socket has no path gets no reply.
+/// A server for datagrams on a Unix socket, like Python's `UnixDatagramServer`. Dropping the server removes the
+/// socket's file. A client whose socket is not bound to a path gets no reply.
 pub type UnixDatagramServer = DatagramServer<UnixDatagram>;
 
 impl UdpServer {
-    /// Binds the first address that can be bound.
+    /// Creates a server on the first of `addresses` that can be bound.
     ///
     /// # Errors
     /// Returns an error if no address can be bound.
@@ -234,7 +235,7 @@ impl UdpServer {
         DatagramServer::new(socket, address)
     }
 
-    /// The address of the socket, with the actual port number.
+    /// The address of the socket. If the server was bound to port 0, the port is the one that the system chose.
     pub fn server_address(&self) -> SocketAddr {
         // NOTE(unwrap): only `bind` creates UDP servers, and it sets a network address.
         self.address.net().expect("a UDP server has a network address")
@@ -242,10 +243,10 @@ impl UdpServer {
 }
 
 impl UnixDatagramServer {
-    /// Binds a path, which must not exist yet.
+    /// Creates a server on the socket file `path`, which must not exist yet.
     ///
     /// # Errors
-    /// Returns an error if the path exists or cannot be created.
+    /// Returns an error if the file exists or cannot be created.
     pub fn bind(path: impl AsRef<Path>) -> io::Result<UnixDatagramServer> {
         let socket = UnixDatagram::bind(path.as_ref())?;
         socket.set_nonblocking(true)?;
@@ -285,7 +286,7 @@ impl<S: DatagramSocket> DatagramServer<S> {
         self
     }
 
-    /// Makes SIGINT and SIGTERM end [`serve_forever`](DatagramServer::serve_forever).
+    /// Makes [`serve_forever`](DatagramServer::serve_forever) return on SIGINT and SIGTERM.
     ///
     /// # Errors
     /// Returns an error if a signal handler cannot be installed.
@@ -294,7 +295,7 @@ impl<S: DatagramSocket> DatagramServer<S> {
         Ok(self)
     }
 
-    /// A handle through which another thread or a handler can stop this server.
+    /// Returns a handle with which another thread or a handler can stop this server.
     pub fn stopper(&self) -> Stopper {
         self.core.stopper()
     }
@@ -308,7 +309,7 @@ impl<S: DatagramSocket> DatagramServer<S> {
         self.core.serve_forever(vec![registration])
     }
 
-    /// Waits for one datagram, for at most `timeout`, and serves it.
+    /// Waits for one datagram, for at most `timeout`, and serves it. `None` means no limit.
     ///
     /// # Errors
     /// Returns the same errors as [`serve_forever`](DatagramServer::serve_forever).
@@ -346,15 +347,15 @@ fn register<'s, S: DatagramSocket>(
     settings: &CoroutineSettings,
     log: &'s RefCell<AccessLog>,
 ) -> Registration<'s> {
-    // The system truncates a datagram to the buffer without reporting it. One additional byte in the buffer shows
-    // whether the datagram was longer.
+    // The system silently truncates a datagram to the size of the buffer. If the additional byte is filled, the
+    // datagram was too long.
     let memory = vec![0; max_packet_size + 1];
     let resources = HandlerResources::new(settings);
     let acceptor = Acceptor::new(DatagramAccept { socket, factory, memory, resources, log });
     Registration::new(vec![acceptor], LogHooks(log))
 }
 
-/// Creates a session for each datagram that a socket receives.
+/// The acceptor of a datagram server. Creates a session for each datagram.
 struct DatagramAccept<'s, S> {
     socket: &'s S,
     factory: &'s Option<DatagramHandlerFactory>,
@@ -375,7 +376,7 @@ impl<'s, S: DatagramSocket> Accept<'s> for DatagramAccept<'s, S> {
     fn accept(&mut self, _: Instant) -> io::Result<Option<Box<dyn Session + 's>>> {
         let (count, peer) = self.socket.receive(&mut self.memory)?;
         let Some(factory) = self.factory else { return Ok(None) };
-        // A panic in the factory affects only this client.
+        // If the factory panics, only this datagram is discarded.
         let Ok(mut handler) = catch_unwind(AssertUnwindSafe(factory)) else { return Ok(None) };
         let kept = count.min(self.memory.len() - 1);
         let packet = self.memory[..kept].to_vec();

@@ -1,4 +1,4 @@
-//! The session of one datagram, from its arrival to the reply, and the interface of datagram sockets.
+//! The session of one datagram, from its arrival to the reply, and the operations of datagram sockets that it needs.
 
 use std::io;
 use std::net::UdpSocket;
@@ -11,13 +11,13 @@ use super::raw_handler::RawHandler;
 use crate::session::{CloseReason, Next, Ready, Session, StepContext};
 use crate::transport::NoSource;
 
-/// A socket that receives and sends datagrams.
+/// A UDP socket or a Unix datagram socket.
 pub trait DatagramSocket: AsRawFd + Send {
     /// Receives a datagram into `buf`, truncated to the length of `buf`. Returns the number of bytes and the sender.
     #[doc(hidden)]
     fn receive(&self, buf: &mut [u8]) -> io::Result<(usize, Address)>;
 
-    /// Sends a datagram. If the client's socket has no address, nothing is sent.
+    /// Sends a datagram. Returns 0 without sending it if the client's socket has no address.
     #[doc(hidden)]
     fn send(&self, bytes: &[u8], to: &Address) -> io::Result<usize>;
 }
@@ -50,13 +50,13 @@ impl DatagramSocket for UnixDatagram {
 pub(super) struct DatagramSession<'s, S> {
     socket: &'s S,
     handler: RawHandler<'s>,
-    /// The sender's address as the socket has reported it. A dual-stack socket accepts an IPv4 destination only in this
+    /// The address of the sender as reported by the socket. A dual-stack socket accepts an IPv4 address only in this
     /// form.
     peer: Address,
     no_source: NoSource,
 }
 
-/// The time after which a session retries a reply that did not fit into the socket's buffer.
+/// The time after which a session tries again to send a reply for which the socket's buffer had no space.
 const RETRY: Duration = Duration::from_millis(10);
 
 impl<'s, S> DatagramSession<'s, S> {
@@ -80,13 +80,13 @@ impl<S: DatagramSocket> Session for DatagramSession<'_, S> {
         // If the handler has written nothing, no datagram is sent, not even an empty one.
         match if reply.is_empty() { Ok(0) } else { self.socket.send(reply, &self.peer) } {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Next::Wait(cx.clock.now.checked_add(RETRY)),
-            // After any other error the reply is lost, as any datagram can be lost in the network.
+            // After any other error the reply is dropped, because any datagram can also be lost in the network.
             _ => Next::Close(CloseReason::Complete),
         }
     }
 
-    /// Returns a source that never has events. All datagrams share the server's socket, so a session has no socket to
-    /// register.
+    /// Returns a source without events. A session has no socket of its own to register, because all datagrams use that
+    /// of the server.
     fn source(&mut self) -> &mut dyn mio::event::Source {
         &mut self.no_source
     }

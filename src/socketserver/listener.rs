@@ -1,4 +1,4 @@
-//! Listeners for raw stream servers: TCP and Unix sockets.
+//! The listeners of raw stream servers: TCP and Unix sockets.
 
 use std::io;
 
@@ -10,7 +10,7 @@ use crate::transport::Transport;
 
 /// A TCP or Unix listener that a stream server can serve.
 pub trait StreamListener: Send {
-    /// The type of an accepted connection.
+    /// The stream of an accepted connection.
     #[doc(hidden)]
     type Stream: Transport + 'static;
 

@@ -1,13 +1,13 @@
 //! Python's `socketserver`, the layer below HTTP: TCP, UDP and Unix sockets with handlers on the same loop.
 //!
 //! A [`TcpServer`] or [`UnixStreamServer`] creates a [`StreamRequestHandler`] for each connection, and a [`UdpServer`]
-//! or [`UnixDatagramServer`] creates a [`DatagramRequestHandler`] for each datagram. Their `handle` is ordinary code
-//! that reads and writes; while it is suspended, other clients are served. Several servers share one thread in an
-//! [`EventLoop`](crate::EventLoop).
+//! or [`UnixDatagramServer`] creates a [`DatagramRequestHandler`] for each datagram. The method `handle` is ordinary
+//! code that reads and writes. While a handler is suspended, other clients are served. Several servers share one thread
+//! in an [`EventLoop`](crate::EventLoop).
 //!
-//! Python's mix-ins have no counterpart. `ThreadingTCPServer` serves many clients at the same time, and [`TcpServer`]
-//! does so without threads; a handler passes blocking code and long computations to [`StreamRequest::offload`].
-//! `ForkingTCPServer` uses all processors; for the same effect, start the program several times with
+//! Python's mix-ins have no counterpart. Like `ThreadingTCPServer`, [`TcpServer`] serves many clients at the same time,
+//! but without threads; a handler passes blocking code and long computations to [`StreamRequest::offload`]. To use all
+//! processors, as `ForkingTCPServer` does, start the program several times with
 //! [`ListenOptions::reuse_port`](crate::ListenOptions::reuse_port).
 //!
 //! ```
@@ -30,8 +30,8 @@
 //! # Ok::<(), io::Error>(())
 //! ```
 //!
-//! A raw handler runs on a coroutine and writes to the same kind of log as an HTTP handler. This module implements no
-//! protocol: requests are not parsed, and responses are not framed.
+//! Like an HTTP handler, a raw handler runs on a coroutine and can write to a log. This module implements no protocol:
+//! it neither parses requests nor frames responses.
 //!
 //! Invariant: a handler that fails, panics or never returns affects only its own client.
 

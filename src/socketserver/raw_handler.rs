@@ -1,6 +1,6 @@
-//! A running handler of a raw connection or datagram, with its log.
+//! The handler of a raw connection or datagram while it runs, and its log.
 //!
-//! This file does not use sockets. The sessions move the bytes between a socket and the channel.
+//! No code here uses a socket. The sessions move bytes between a socket and the channel of the handler.
 
 use std::cell::{Cell, Ref, RefCell, RefMut};
 use std::error::Error;
@@ -23,7 +23,8 @@ pub(super) struct RawHandler<'s> {
 }
 
 impl<'s> RawHandler<'s> {
-    /// Creates a handler that starts when it is first run. `peer` is the client's address in the form that users see.
+    /// Creates a handler, which the first [`run`](Self::run) starts. `peer` is the client's address in the form that is
+    /// shown to users.
     pub(super) fn new<F>(
         resources: &HandlerResources,
         peer: Address,
@@ -42,7 +43,7 @@ impl<'s> RawHandler<'s> {
         RawHandler { runner, peer: net_peer, log }
     }
 
-    /// Runs the handler until it suspends or ends, and writes its lines to the log.
+    /// Runs the handler until it suspends or ends, and then writes its messages to the log.
     ///
     /// # Errors
     /// Returns an error if there is no memory for the handler's stack.
@@ -64,7 +65,8 @@ impl<'s> RawHandler<'s> {
         self.runner.channel().state_mut()
     }
 
-    /// Logs the failure or panic of the handler. Returns true if it failed or panicked.
+    /// Logs the error or panic with which the handler ended. Returns false if there was none, or if it has already been
+    /// logged.
     pub(super) fn log_failure(&self, wall: SystemTime) -> bool {
         let outcome = self.state_mut().outcome.take();
         let failure = outcome.as_ref().and_then(TaskOutcome::failure);
@@ -84,13 +86,13 @@ impl<'s> RawHandler<'s> {
 
 impl Drop for RawHandler<'_> {
     fn drop(&mut self) {
-        // While the handler is being cancelled, it can still write lines to the log.
+        // The handler can still log messages while it is being cancelled, so the log is written afterwards.
         self.runner.cancel();
         self.write_log(SystemTime::now());
     }
 }
 
-/// Wraps a handler and boxes its errors, so that a server does not depend on their type.
+/// A handler whose errors are boxed, so that a server does not depend on the type of the errors.
 pub(super) struct BoxedErrors<H, E, M>(pub(super) H, PhantomData<fn() -> (E, M)>);
 
 impl<H, E, M> BoxedErrors<H, E, M> {

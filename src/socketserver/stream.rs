@@ -1,4 +1,4 @@
-//! Servers for raw connections over TCP and Unix sockets, and the interface of their handlers.
+//! Servers for raw connections on TCP and Unix sockets, and the interface for their handlers.
 //!
 //! The session of a connection is in `stream_session.rs`.
 
@@ -36,8 +36,8 @@ use crate::{ListenOptions, Stopper};
 
 /// A handler that serves one connection, like Python's `StreamRequestHandler`.
 ///
-/// `E` is the error type of `handle`. It is [`io::Error`] unless the implementation names another type, such as
-/// `anyhow::Error` or `Box<dyn Error>`; see [`IntoError`].
+/// `E` is the error type of `handle`. The default is [`io::Error`]; other types, such as `anyhow::Error` or `Box<dyn
+/// Error>`, are also allowed. See [`IntoError`].
 ///
 /// ```
 /// use std::error::Error;
@@ -57,12 +57,11 @@ use crate::{ListenOptions, Stopper};
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub trait StreamRequestHandler<E = io::Error> {
-    /// Handles a connection by reading from the client and writing to it. When this returns, the written bytes are sent
-    /// and the connection is closed.
+    /// Handles a connection by reading from the client and writing to it. When this method returns, the bytes that it
+    /// has written are sent, and the connection is closed.
     ///
     /// # Errors
-    /// Any error closes the connection and is written to the log. The error for a client that has disconnected is not
-    /// logged.
+    /// Any error closes the connection and is written to the log, unless it reports that the client has disconnected.
     fn handle(&mut self, x: &mut StreamRequest<'_>) -> Result<(), E>;
 }
 
@@ -72,7 +71,7 @@ impl<H: StreamRequestHandler<E>, E: IntoError<M>, M> StreamRequestHandler<Box<dy
     }
 }
 
-/// One connection, as a handler sees it.
+/// The connection that a handler serves, and the operations that a handler can wait for.
 pub struct StreamRequest<'y> {
     peer: Address,
     tls: Option<Arc<TlsInfo>>,
@@ -85,23 +84,23 @@ impl StreamRequest<'_> {
         &self.peer
     }
 
-    /// The result of the TLS handshake. `None` if the connection is not encrypted.
+    /// The result of the TLS handshake; `None` if the connection is not encrypted.
     pub fn tls(&self) -> Option<&TlsInfo> {
         self.tls.as_deref()
     }
 
-    /// A reader for the bytes from the client. It returns EOF when the client has closed its sending side, or when the
+    /// A reader for the bytes from the client. Returns EOF after the client has closed its sending side, or when the
     /// server stops.
     pub fn rfile(&self) -> Rfile<'_> {
         self.io.rfile()
     }
 
-    /// A writer for the bytes to the client. Small writes are collected until the handler suspends or returns.
+    /// A writer for the bytes sent to the client. Small writes are collected until the handler suspends or returns.
     pub fn wfile(&self) -> Wfile<'_> {
         self.io.wfile()
     }
 
-    /// Suspends the handler for the duration `time`, during which other clients are served.
+    /// Suspends the handler for the duration `time`. Meanwhile, other clients are served.
     ///
     /// # Errors
     /// Returns an error of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects
@@ -110,8 +109,8 @@ impl StreamRequest<'_> {
         self.io.sleep(time)
     }
 
-    /// Runs blocking code or a long computation on a worker thread, and suspends the handler until it returns. A server
-    /// has at most 8 worker threads, and `work` waits until one of them is free.
+    /// Runs `work`, which can block or compute for a long time, on a worker thread, and suspends the handler until
+    /// `work` returns. A server has at most 8 worker threads. If none of them is free, `work` starts later.
     ///
     /// # Errors
     /// Returns an error with the panic message if `work` panics. Returns an error of kind
@@ -121,20 +120,21 @@ impl StreamRequest<'_> {
         self.io.offload(work)
     }
 
-    /// Suspends the handler until `look` returns `Some` for the value of `shared`, and returns that result, or `None`
-    /// when `timeout` has passed. `look` is called immediately, and again after each [`Shared::with`] on any thread. No
-    /// change is missed, and waiting costs nothing while the value does not change. The `look` functions of waiting
-    /// handlers are called in the order in which the handlers began to wait.
+    /// Suspends the handler until `look` returns `Some` for the value of `shared`, and returns the content of that
+    /// `Some`. Returns `None` if `timeout` passes first. `look` is called immediately, and again after each
+    /// [`Shared::with`] on any thread. No change is missed, and waiting uses no processor time while the value does not
+    /// change. The `look` functions of waiting handlers are called in the order in which the handlers began to wait.
     ///
     /// A wait that is in progress when the server begins to stop also ends with `None`, so that a handler that waits
     /// repeatedly can check [`is_stopping`](Self::is_stopping) between two waits.
     ///
     /// `look` may change the value when it returns `Some`, for example by taking an element from a queue. The other
-    /// handlers that wait for `shared` then check it again. When `look` returns `None`, it should not change the value.
+    /// handlers that wait for `shared` then check the value again. A `look` that returns `None` should not change the
+    /// value.
     ///
     /// # Errors
     /// Returns an error of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects
-    /// first, and of kind [`Deadlock`](io::ErrorKind::Deadlock) inside [`Shared::with`].
+    /// first, and of kind [`Deadlock`](io::ErrorKind::Deadlock) if called inside [`Shared::with`].
     pub fn wait_until<T, R>(
         &self,
         shared: &Shared<T>,
@@ -144,8 +144,8 @@ impl StreamRequest<'_> {
         self.io.wait_until(shared, timeout, false, look)
     }
 
-    /// True if the server is stopping. Every handler then reads EOF, and has 5 seconds to return. This is also true if
-    /// the client has disconnected.
+    /// True if the server is stopping. Every handler then reads EOF, and has 5 seconds to return. Also true if the
+    /// client has disconnected.
     pub fn is_stopping(&self) -> bool {
         self.io.is_stopping()
     }
@@ -160,23 +160,23 @@ impl StreamRequest<'_> {
         self.io.wait_for_stop(timeout)
     }
 
-    /// Connects to `HOST:PORT`. The returned connection is blocking, but it suspends only this handler. A host name is
-    /// resolved on a worker thread, and its addresses are tried in turn. `timeout` bounds the whole connect, and then
-    /// each later wait on the connection ([`OutgoingStream::set_timeout`]). `None` means no limit.
+    /// Connects to `HOST:PORT`. The calls of the returned connection block, but suspend only this handler. A host name
+    /// is resolved on a worker thread, and its addresses are tried in turn. `timeout` limits the time for connecting,
+    /// and then each wait on the connection ([`OutgoingStream::set_timeout`]). `None` means no limit.
     ///
-    /// At most 1024 such connections can be open across a server's handlers.
+    /// All handlers of a server together can have at most 1024 such connections open.
     ///
     /// # Errors
     /// Returns an error of kind [`TimedOut`](io::ErrorKind::TimedOut) after `timeout`, of kind
     /// [`QuotaExceeded`](io::ErrorKind::QuotaExceeded) at the limit on connections, or of kind
-    /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects first. Also returns the errors
-    /// of the operating system.
+    /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if the client disconnects first. Also returns any error
+    /// from the operating system.
     pub fn connect_tcp(&self, address: impl fmt::Display, timeout: Option<Duration>) -> io::Result<OutgoingStream<'_>> {
         self.io.connect_tcp(&address, timeout)
     }
 
-    /// A connector for this handler, for connections that [`connect_tcp`](Self::connect_tcp) cannot open. With the
-    /// `client` feature, an `HttpConnection` can use it.
+    /// Returns a connector whose connections suspend only this handler. Use it for a connection that
+    /// [`connect_tcp`](Self::connect_tcp) cannot open, such as an `HttpConnection` with the `client` feature.
     pub fn connector(&self) -> OutgoingConnector<'_> {
         self.io.connector()
     }
@@ -193,7 +193,7 @@ impl fmt::Debug for StreamRequest<'_> {
     }
 }
 
-/// A server for connections of any protocol. Each connection has its own handler.
+/// A server for connections of any protocol. A new handler serves each connection.
 #[must_use = "a server serves nothing until it runs"]
 pub struct StreamServer<L> {
     /// This field is declared first, so that it is dropped first. The path is then unlinked before the socket is
@@ -201,7 +201,7 @@ pub struct StreamServer<L> {
     _file: Option<SocketFile>,
     listener: L,
     address: Address,
-    /// The function that creates the handler for a connection; `None` if connections are closed immediately.
+    /// The function that creates the handler for a connection. If it is `None`, connections are closed immediately.
     factory: Option<StreamHandlerFactory>,
     settings: CoroutineSettings,
     timeout: Duration,
@@ -213,20 +213,19 @@ pub struct StreamServer<L> {
 
 type StreamHandlerFactory = Box<dyn Fn() -> Box<dyn StreamRequestHandler<Box<dyn Error>>> + Send>;
 
-/// A TCP server, like Python's `TCPServer`, or its `ThreadingTCPServer` without the threads.
+/// A TCP server, like Python's `TCPServer`, or like its `ThreadingTCPServer` without threads.
 ///
 /// See the example `line_echo`.
 pub type TcpServer = StreamServer<mio::net::TcpListener>;
 
-/// A server on a Unix socket, like Python's `UnixStreamServer`. The socket's file is removed when the server is
-/// dropped.
+/// A server on a Unix socket, like Python's `UnixStreamServer`. Dropping the server removes the socket's file.
 pub type UnixStreamServer = StreamServer<mio::net::UnixListener>;
 
 impl TcpServer {
-    /// Binds the first address that can be bound, with the default [`ListenOptions`].
+    /// Creates a server on the first of `addresses` that can be bound, with the default [`ListenOptions`].
     ///
     /// # Errors
-    /// Returns an error if no address can be bound. The error names the last address and the reason.
+    /// Returns an error if no address can be bound. The error contains the last address and the reason.
     pub fn bind(addresses: impl ToSocketAddrs) -> io::Result<TcpServer> {
         TcpServer::from_listener(ListenOptions::default().bind(addresses)?)
     }
@@ -241,15 +240,15 @@ impl TcpServer {
         StreamServer::new(mio::net::TcpListener::from_std(listener), address)
     }
 
-    /// Encrypts all connections with TLS. `config` is a rustls configuration, or any type that can be converted to one.
-    /// A client has 10 seconds for the handshake. The handler starts after the handshake.
+    /// Encrypts all connections with TLS. `config` is a rustls configuration, or a value that can be converted to one.
+    /// A client has 10 seconds for the handshake, after which the handler starts.
     #[cfg(feature = "tls")]
     pub fn tls(mut self, config: impl Into<Arc<rustls::ServerConfig>>) -> TcpServer {
         self.tls = Some(config.into());
         self
     }
 
-    /// The address of the listener, with the actual port number.
+    /// The address of the listener. If the server was bound to port 0, the port is the one that the system chose.
     pub fn server_address(&self) -> SocketAddr {
         // NOTE(unwrap): only `from_listener` creates TCP servers, and it sets a network address.
         self.address.net().expect("a TCP server has a network address")
@@ -257,10 +256,10 @@ impl TcpServer {
 }
 
 impl UnixStreamServer {
-    /// Binds a path, which must not exist yet.
+    /// Creates a server on the socket file `path`, which must not exist yet.
     ///
     /// # Errors
-    /// Returns an error if the path exists or cannot be created.
+    /// Returns an error if the file exists or cannot be created.
     pub fn bind(path: impl AsRef<Path>) -> io::Result<UnixStreamServer> {
         let path = path.as_ref();
         let listener = mio::net::UnixListener::bind(path)
@@ -299,15 +298,15 @@ impl<L: StreamListener> StreamServer<L> {
         self
     }
 
-    /// Sets the maximum number of handlers that are running or suspended at the same time. Default: 1024. Further
-    /// connections wait until a handler ends.
+    /// Sets the maximum number of handlers that run or are suspended at the same time. Further connections wait until a
+    /// handler ends. Default: 1024.
     pub fn most(mut self, most: usize) -> Self {
         self.settings.max_handlers = most;
         self
     }
 
-    /// Sets the maximum time that a handler waits for a client that neither sends nor reads. The connection is then
-    /// closed. Default: 5 minutes. This corresponds to Python's `timeout`, which is unlimited by default.
+    /// Sets the maximum time for which a handler waits for a client that neither sends nor reads. After that time, the
+    /// connection is closed. Default: 5 minutes. Corresponds to Python's `timeout`, which is unlimited by default.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -319,7 +318,7 @@ impl<L: StreamListener> StreamServer<L> {
         self
     }
 
-    /// Makes SIGINT and SIGTERM end [`serve_forever`](StreamServer::serve_forever).
+    /// Makes [`serve_forever`](StreamServer::serve_forever) return on SIGINT and SIGTERM.
     ///
     /// # Errors
     /// Returns an error if a signal handler cannot be installed.
@@ -328,7 +327,7 @@ impl<L: StreamListener> StreamServer<L> {
         Ok(self)
     }
 
-    /// A handle through which another thread or a handler can stop this server.
+    /// Returns a handle with which another thread or a handler can stop this server.
     pub fn stopper(&self) -> Stopper {
         self.core.stopper()
     }
@@ -343,7 +342,7 @@ impl<L: StreamListener> StreamServer<L> {
         core.serve_forever(vec![registration])
     }
 
-    /// Waits for one connection, for at most `timeout`, and serves it until it ends.
+    /// Waits for one connection, for at most `timeout`, and serves it until it ends. `None` means no limit.
     ///
     /// # Errors
     /// Returns the same errors as [`serve_forever`](StreamServer::serve_forever).
@@ -387,7 +386,7 @@ impl<L> fmt::Debug for StreamServer<L> {
     }
 }
 
-/// Creates a session for each connection that a listener accepts.
+/// The acceptor of a stream server. Creates a session for each connection.
 struct StreamAccept<'s, L> {
     listener: &'s mut L,
     factory: &'s Option<StreamHandlerFactory>,
@@ -410,7 +409,7 @@ impl<'s, L: StreamListener> Accept<'s> for StreamAccept<'s, L> {
     fn accept(&mut self, now: Instant) -> io::Result<Option<Box<dyn Session + 's>>> {
         let (stream, peer) = self.listener.accept()?;
         let Some(factory) = self.factory else { return Ok(None) };
-        // A panic in the factory affects only this client.
+        // If the factory panics, only this connection is closed.
         let Ok(mut handler) = catch_unwind(AssertUnwindSafe(factory)) else { return Ok(None) };
         let (client, tls) = (peer.clone(), TlsCell::default());
         let agreed = Rc::clone(&tls);

@@ -1,6 +1,6 @@
-//! The session of one raw connection: moves bytes between a stream and a handler, and closes the stream gracefully.
+//! The session of one raw connection. It moves bytes between a stream and a handler, and closes the stream gracefully.
 //!
-//! The meaning of the bytes does not matter here.
+//! No code here interprets the bytes.
 
 use std::cell::OnceCell;
 use std::io;
@@ -19,27 +19,27 @@ pub(super) struct StreamSession<'s, T> {
     /// The handler is declared before the transport, so that a cancelled handler ends before the transport is closed.
     handler: RawHandler<'s>,
     transport: T,
-    /// The maximum time without progress by the client while the handler waits for it.
+    /// The maximum time for which the handler waits for a client that neither sends nor reads.
     timeout: Duration,
-    /// The time at which the client last sent or received a byte. While lingering, the time at which the lingering
-    /// began.
+    /// The time at which bytes were last read from or written to the stream. While lingering, the time at which
+    /// lingering began.
     since: Instant,
     phase: StreamPhase,
     tls: TlsCell,
 }
 
-/// A cell for the result of the TLS handshake. The session sets it before it first runs the handler. If the connection
-/// is not encrypted, the cell stays empty.
+/// A cell for the result of the TLS handshake. The session sets the cell before it starts the handler. If the
+/// connection is not encrypted, the cell stays empty.
 pub(super) type TlsCell = Rc<OnceCell<Arc<TlsInfo>>>;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum StreamPhase {
-    /// The transport performs its handshake. No byte has been exchanged with the handler yet.
+    /// The handshake of the transport is in progress. The handler has not been started.
     Handshake,
     /// The handler has not ended yet, or some of its output has not been sent yet.
     Serving,
-    /// The sending side has been shut down, and input is discarded until the client closes. Closing with unread input
-    /// would reset the connection, and the client could lose output that it has not read.
+    /// The sending side has been shut down, and input is discarded until the client closes the connection. Closing it
+    /// with unread input would send a reset, which could make the client lose output that it has not read yet.
     Lingering,
 }
 
@@ -49,7 +49,7 @@ const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 /// The maximum time from accepting a connection to the end of the transport's handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The maximum number of rounds in one step, after which other sessions run. Each round reads, runs the handler and
+/// The maximum number of rounds in one step, after which other sessions are served. A round reads, runs the handler and
 /// writes.
 const MAX_ROUNDS: usize = 8;
 
@@ -64,7 +64,7 @@ impl<T: Transport> Session for StreamSession<'_, T> {
     fn step(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Next {
         let next = self.run(ready, cx);
         if let Next::Close(CloseReason::Idle) = next {
-            // An error is ignored, because the connection is closed even if `close_notify` cannot be sent.
+            // An error is ignored, because the connection is closed in any case.
             _ = self.transport.announce_end();
         }
         next
@@ -86,7 +86,7 @@ impl<T: Transport> StreamSession<'_, T> {
             return next;
         }
         if cx.clock.stopping.is_some() {
-            // The client may never send anything again. EOF allows a handler that is reading to finish.
+            // EOF allows a handler that is reading to finish, even if the client never sends anything again.
             self.handler.state_mut().input_ended = true;
         }
         for _ in 0..MAX_ROUNDS {
@@ -99,14 +99,14 @@ impl<T: Transport> StreamSession<'_, T> {
                 Ok(false) => return self.wait(cx.clock.now),
             }
         }
-        // A client that sends faster than this step reads must not bypass the lingering deadline.
+        // The lingering deadline also applies to a client that sends faster than this step reads.
         match self.wait(cx.clock.now) {
             Next::Close(reason) if self.phase == StreamPhase::Lingering => Next::Close(reason),
             _ => Next::Again,
         }
     }
 
-    /// Continues the transport's handshake. Returns `None` once it is complete.
+    /// Continues the handshake of the transport. Returns `None` when the handshake is complete.
     fn shake(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Option<Next> {
         if cx.clock.stopping.is_some() {
             return Some(Next::Close(CloseReason::Stopped));
@@ -120,7 +120,7 @@ impl<T: Transport> StreamSession<'_, T> {
                 None
             }
             Ok(Handshake::Waiting) => Some(self.wait(cx.clock.now)),
-            // The deadline also applies to a handshake that waits for the next turn.
+            // The deadline also applies to a handshake that must continue in the next turn.
             Ok(Handshake::NextTurn) => match self.wait(cx.clock.now) {
                 Next::Wait(_) => Some(Next::Again),
                 over => Some(over),
@@ -146,10 +146,10 @@ impl<T: Transport> StreamSession<'_, T> {
         // Without `close_notify`, a TLS client would consider the output truncated.
         self.transport.announce_end().map_err(|_| CloseReason::Complete)?;
         if self.transport.has_pending() {
-            // The next round sends the `close_notify`, or finds that the client must first accept other output.
+            // The next round sends the `close_notify`, or waits until the client accepts more output.
             return Ok(true);
         }
-        // After EOF from the client, no bytes can arrive that would cause a reset, so lingering is unnecessary.
+        // Lingering is unnecessary after EOF from the client, because no unread input can then cause a reset.
         if self.handler.state().input_ended || self.transport.end().is_err() {
             return Err(CloseReason::Complete);
         }
@@ -157,7 +157,8 @@ impl<T: Transport> StreamSession<'_, T> {
         Ok(true)
     }
 
-    /// Reads once, if the channel has space and there may be input. Returns true if bytes or EOF were read.
+    /// Reads once, if the channel has space and there may be input. Returns true if bytes or EOF were read, or if the
+    /// read was interrupted.
     fn fill(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Result<bool, CloseReason> {
         let mut state = self.handler.state_mut();
         let space = match self.phase {
@@ -188,7 +189,7 @@ impl<T: Transport> StreamSession<'_, T> {
         Ok(true)
     }
 
-    /// Writes once, if there is output and the client may accept it. Returns true if another write can be tried
+    /// Writes once, if there is output and the stream may accept it. Returns true if another write can be tried
     /// immediately.
     fn flush(&mut self, ready: &mut Ready) -> Result<bool, CloseReason> {
         let mut state = self.handler.state_mut();
@@ -196,9 +197,9 @@ impl<T: Transport> StreamSession<'_, T> {
         if !ready.write || !(has_output || has_pending) {
             return Ok(false);
         }
-        // Bytes that are still buffered in the transport must be sent before new ones.
+        // Bytes in the buffer of the transport must be sent before new ones.
         let flushed = if has_pending { self.transport.flush_pending() } else { Ok(()) };
-        // The transport may have been unable to read until it could send, and no event reports that it can read again.
+        // The transport may have been unable to read before it could send. No event reports that it can now read again.
         ready.read |= has_pending && flushed.is_ok();
         let sent =
             flushed.and_then(|()| if has_output { self.transport.send(&state.output, &[], false) } else { Ok(0) });
@@ -216,8 +217,8 @@ impl<T: Transport> StreamSession<'_, T> {
         }
     }
 
-    /// Returns the next wait of the session, which ends at the deadline of the handler's wait or at that of the client.
-    /// If the client's deadline has passed, returns the end of the session instead.
+    /// Returns [`Next::Wait`] with the earlier of two deadlines: that of the handler's wait, and that for progress by
+    /// the client. If the client's deadline has already passed, returns [`Next::Close`] instead.
     fn wait(&self, now: Instant) -> Next {
         let state = self.handler.state();
         let has_output = !state.output.is_empty() || self.transport.has_pending();
@@ -225,8 +226,7 @@ impl<T: Transport> StreamSession<'_, T> {
             (StreamPhase::Handshake, _) => (HANDSHAKE_TIMEOUT.min(self.timeout), CloseReason::Idle),
             (StreamPhase::Lingering, _) => (LINGER_TIMEOUT, CloseReason::LingerOver),
             (StreamPhase::Serving, WaitReason::Input) => (self.timeout, CloseReason::Idle),
-            // The time limit applies only while the handler waits for its client, and not while it waits for anything
-            // else.
+            // The time limit for the client applies only while the handler waits for the client.
             (StreamPhase::Serving, wait) if !has_output => return Next::Wait(wait.deadline()),
             (StreamPhase::Serving, _) => (self.timeout, CloseReason::Stalled),
         };

@@ -41,7 +41,7 @@ impl DatagramRequestHandler for Upper {
     }
 }
 
-/// Runs the server on another thread while `with` runs on this one.
+/// Runs `serve` on another thread while `with` runs on this one, and then stops the server.
 fn while_serving<S: Send + 'static>(
     mut server: S,
     stopper: Stopper,
@@ -129,7 +129,7 @@ fn a_udp_server_replies_to_datagrams() {
             let client = UdpSocket::bind("127.0.0.1:0").unwrap();
             client.connect(address).unwrap();
             let mut buf = [0; 100];
-            // The empty datagram gets no reply, so the next reply is for the following datagram.
+            // The empty datagram gets no reply, so the next datagram that arrives is the reply to the one after it.
             for (packet, reply) in
                 [("abc", "ABC"), ("", ""), ("exactly 10", "EXACTLY 10"), ("more than 10", "too long")]
             {
@@ -143,7 +143,7 @@ fn a_udp_server_replies_to_datagrams() {
     );
 }
 
-/// A handler that sends back the client's address that it sees.
+/// A handler that sends the address of the client back to it.
 struct Mirror;
 
 impl DatagramRequestHandler for Mirror {
@@ -239,7 +239,7 @@ fn a_handler_that_reads_gets_the_end_of_input_when_the_server_stops() {
     assert_eq!(rest, "bye\n");
 }
 
-/// A handler that fails with one of three types of errors, depending on the line that it reads.
+/// A handler that fails with an error of type `E` if the line that it reads is not a number.
 struct Fails<E>(PhantomData<E>);
 
 impl<E: From<io::Error> + From<ParseIntError>> StreamRequestHandler<E> for Fails<E> {

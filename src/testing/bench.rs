@@ -1,5 +1,5 @@
-//! A server without sockets, for in-memory clients. It does not run the loop, and has no time limits that could make a
-//! slow test fail.
+//! An HTTP server without sockets and without the event loop, for in-memory clients. The only time limit of its own is
+//! long enough for a slow machine.
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -17,7 +17,7 @@ use crate::transport::Memory;
 use super::registrar::MemoryRegistrar;
 use super::response::TestResponse;
 
-/// A server without sockets, for in-memory clients.
+/// An HTTP server without sockets, for in-memory clients.
 ///
 /// ```
 /// use serve_forever::{http::Request, service::Response, testing::Bench};
@@ -30,7 +30,7 @@ use super::response::TestResponse;
 /// assert!(client.take().starts_with(b"HTTP/1.1 200 OK\r\n"));
 /// ```
 ///
-/// A handler that waits for a shared value runs while its client waits for the response:
+/// While a client waits for its response, a handler can wait for a shared value:
 ///
 /// ```
 /// use serve_forever::handler::{Exchange, Handlers, RequestHandler, Shared};
@@ -56,8 +56,8 @@ use super::response::TestResponse;
 /// assert_eq!(client.response_to("GET").text(), "5");
 /// ```
 ///
-/// A bench cannot be stopped, and uses the system's clock, so a handler that waits for 30 seconds really takes that
-/// long. A test should set shorter times, and test the shutdown of a server with a [`TestServer`](super::TestServer).
+/// A bench uses the real clock, so a handler that sleeps for 30 seconds takes 30 seconds; a test should configure
+/// shorter times. A bench cannot be shut down; to test a shutdown, use a [`TestServer`](super::TestServer).
 #[must_use = "a bench serves only its clients"]
 pub struct Bench {
     site: ServerState,
@@ -71,19 +71,19 @@ impl Bench {
         Bench { site }
     }
 
-    /// Sets the limits of the server under test.
+    /// Sets the limits of the server.
     pub fn limits(self, limits: Limits) -> Bench {
         self.site.set_limits(limits);
         self
     }
 
-    /// Sets the page that is used as the body of error responses.
+    /// Sets the error page, which formats the bodies of error responses.
     pub fn error_page(mut self, page: impl ErrorPage + 'static) -> Bench {
         self.site.error_page = Box::new(page);
         self
     }
 
-    /// Sets the log. Its lines are written after each step of a client.
+    /// Sets the log. Lines are written each time that a client has run the server.
     pub fn log(mut self, log: AccessLog) -> Bench {
         self.site.log = log.into();
         self
@@ -116,12 +116,13 @@ impl fmt::Debug for Bench {
 /// The maximum time that a client waits for an event.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// An in-memory client. Dropping it drops the session, as if the connection had broken.
+/// An in-memory client. Dropping it drops the session, as if the connection had been lost.
 pub struct Client<'b> {
     site: &'b ServerState,
     /// The session; `None` once the server has closed the connection.
     session: Option<HttpSession<'b, Memory>>,
-    /// The bytes that the server had sent by the time it closed the connection.
+    /// Received bytes that have not been taken: those that arrived before the connection was closed, and those that
+    /// [`response_to`](Self::response_to) has put back.
     sent: Vec<u8>,
     scratch: Scratch,
     waker: Waker,
@@ -168,7 +169,8 @@ impl Client<'_> {
     /// ```
     ///
     /// # Panics
-    /// Panics if the server does not send a complete response within a minute, or sends bytes that are not a response.
+    /// Panics if the server sends nothing for a minute before its response is complete, closes the connection before
+    /// that, or sends bytes that are not a response.
     pub fn request(&mut self, method: &str, target: &str, fields: &[(&str, &str)], body: &[u8]) -> TestResponse {
         self.send(&request_bytes(method, target, fields, body));
         self.response_to(method)
@@ -188,7 +190,7 @@ impl Client<'_> {
             }
             assert!(!has_ended, "no whole response: {:?}", String::from_utf8_lossy(&bytes));
             self.sent = bytes;
-            // If `wait` returns false, no event occurred within a minute or none is possible, so the server does not
+            // If `wait` returns false on an open connection, nothing has happened for a minute, so the server will not
             // respond.
             let waits = self.wait();
             assert!(waits || self.session.is_none(), "no response: {:?}", String::from_utf8_lossy(&self.sent));
@@ -203,8 +205,8 @@ impl Client<'_> {
         self.run();
     }
 
-    /// Takes the bytes that the server has sent since the last call. Does not run the server: after a change that another
-    /// thread or a [`Shared`](crate::handler::Shared) makes, call [`wait`](Client::wait) first.
+    /// Takes the bytes that the server has sent since the last call. Does not run the server: after a change by another
+    /// thread or to a [`Shared`](crate::handler::Shared), call [`wait`](Client::wait) first.
     pub fn take(&mut self) -> Vec<u8> {
         let mut taken = std::mem::take(&mut self.sent);
         if let Some(session) = &mut self.session {
@@ -224,7 +226,7 @@ impl Client<'_> {
 
     /// Waits until a deadline of the connection has passed or another thread has woken the connection, and then runs
     /// the server. Returns false if the connection is closed, or if neither happens within a minute. A test of a server
-    /// that never responds therefore fails instead of hanging.
+    /// that never responds can therefore fail instead of hanging.
     pub fn wait(&mut self) -> bool {
         if self.session.is_none() {
             return false;
@@ -236,7 +238,7 @@ impl Client<'_> {
         woken || until_deadline == Some(time)
     }
 
-    /// Waits until the server has closed the connection, or nothing has happened for a minute.
+    /// Runs the server until it has closed the connection, or nothing has happened for a minute.
     pub fn run_to_end(&mut self) {
         while self.wait() {}
     }
@@ -260,7 +262,7 @@ impl Client<'_> {
             };
             let mut ready = Ready::FRESH;
             let next = session.step(&mut ready, &mut cx);
-            // Like most clients, this client closes its sending side when it reads EOF.
+            // Like most clients, this one closes its sending side when it reads EOF.
             session.transport().at_end |= session.transport().ended;
             match next {
                 Next::Again => {}

@@ -1,9 +1,9 @@
-//! Helpers for tests of programs that use this library. They run a service or a handler on bytes without a socket, or
-//! run a server on its own port until the test ends.
+//! Helpers for testing programs that use this library. They run a service or a handler in memory, without a socket, or
+//! run a server on a port until the test ends.
 //!
-//! [`get`] is the simplest way to send a request, and [`answer`] works on bytes. A [`Bench`] has clients that send and
-//! receive piece by piece. A [`TestServer`] runs a server on a socket. Their own time limits are a minute long, so that
-//! a test does not fail on a slow machine.
+//! [`get`] is the simplest way to send a request, and [`answer`] sends and returns bytes. The clients of a [`Bench`]
+//! can send and receive piece by piece. A [`TestServer`] runs a server on a socket. The time limits of these helpers
+//! are a minute, so that a test does not fail on a slow machine.
 
 mod bench;
 mod registrar;
@@ -35,12 +35,12 @@ use crate::service::IntoService;
 /// ```
 ///
 /// # Panics
-/// Panics if the service does not respond within a minute.
+/// Panics in the same cases as [`Client::request`].
 pub fn get<M>(service: impl IntoService<M, Service: Send + 'static>, target: &str) -> TestResponse {
     Bench::new(service).connect().get(target)
 }
 
-/// Sends `bytes` to a service, closes the client's sending side, and returns all bytes that the service sends.
+/// Sends `bytes` to a service, closes the client's sending side, and returns all bytes that the server sends.
 ///
 /// ```
 /// use serve_forever::{http::Request, service::Response, testing::answer};

@@ -1,4 +1,4 @@
-//! A registrar for sessions that run without a poll. It returns an error for every source.
+//! A registrar for sessions that run without a poll, such as those of in-memory connections.
 
 use std::fmt;
 use std::io;
@@ -6,21 +6,21 @@ use std::time::Instant;
 
 use crate::session::{Registrar, Waker};
 
-/// A registrar without a poll. It returns an error for every source. Its wakers are clones of one waker, and its owner
-/// sets the time that it reports.
+/// A registrar without a poll, which returns an error for every source. All of its wakers are clones of one waker. The
+/// time that it reports is the value of `now`.
 pub struct MemoryRegistrar {
     waker: Waker,
-    /// The time of the current turn.
+    /// The time that the registrar reports as that of the current turn.
     pub now: Instant,
 }
 
 impl MemoryRegistrar {
-    /// Creates a registrar whose wakers are clones of `waker`, at the time `now`.
+    /// Creates a registrar that returns clones of `waker` and reports the time `now`.
     pub fn new(waker: Waker, now: Instant) -> MemoryRegistrar {
         MemoryRegistrar { waker, now }
     }
 
-    /// Creates a registrar for sessions that no other thread wakes.
+    /// Creates a registrar whose wakers do nothing, for sessions that no other thread wakes.
     pub fn without_wakers(now: Instant) -> MemoryRegistrar {
         MemoryRegistrar::new(Waker::new(|| {}), now)
     }

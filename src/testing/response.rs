@@ -1,4 +1,4 @@
-//! A response that a client has received. The connections are in `bench` and `server`.
+//! A response that a client of this module has received. The clients are in `bench` and `server`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,9 +13,9 @@ pub struct TestResponse {
 }
 
 impl TestResponse {
-    /// Parses the response to a request with this method from the front of `bytes`. Returns the response, and the
-    /// number of bytes that it occupies together with preceding interim responses. Returns `None` if the response is
-    /// incomplete. `has_ended` must be true if no bytes follow.
+    /// Parses the response to a request with this method at the beginning of `bytes`. Returns the response, and the
+    /// number of bytes up to its end, including any interim responses before it. Returns `None` if the response is
+    /// incomplete. `has_ended` must be true if the server has closed the connection after `bytes`.
     ///
     /// # Panics
     /// Panics if the bytes are not a response.
@@ -44,17 +44,17 @@ impl TestResponse {
         }
     }
 
-    /// The status, which can be compared with a number.
+    /// The status of the response. It can be compared with a number.
     pub fn status(&self) -> Status {
         self.head.status()
     }
 
-    /// The reason phrase of the response, as text.
+    /// The reason phrase, which may be empty.
     pub fn reason(&self) -> Cow<'_, str> {
         self.head.reason()
     }
 
-    /// The value of the first field with this name; case is ignored.
+    /// The value of the first field with this name; the case of the name is ignored. Invalid UTF-8 is replaced.
     pub fn header(&self, name: &str) -> Option<Cow<'_, str>> {
         self.head.headers().get(name).map(String::from_utf8_lossy)
     }
@@ -81,7 +81,7 @@ impl TestResponse {
     }
 }
 
-/// Formats the status and the body, for failed assertions.
+/// Formats the status and the body, for the messages of failed assertions.
 impl fmt::Debug for TestResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (status, reason, body) = (self.status(), self.reason(), String::from_utf8_lossy(&self.body));

@@ -1,5 +1,4 @@
-//! A server on its own port, which is stopped when the test ends. Its client methods send a single request on a new
-//! connection.
+//! A server on a socket, which is stopped when the test ends. Each of its request methods uses a new connection.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -12,8 +11,8 @@ use super::response::TestResponse;
 use crate::event_loop::LoopMember;
 use crate::{EventLoop, HttpServer, Stopped, Stopper};
 
-/// A server on its own thread. Dropping this value stops the server. If the program has not set a log for the server,
-/// logging is off.
+/// A server that runs on its own thread. Dropping this value stops the server. Nothing is logged unless the program has
+/// set a log for the server.
 ///
 /// ```
 /// use serve_forever::{HttpServer, service::Response, testing::TestServer};
@@ -53,9 +52,9 @@ pub struct TestServer {
     thread: Option<JoinHandle<io::Result<Stopped>>>,
 }
 
-/// A server that a [`TestServer`] runs: every server of this crate, and an [`EventLoop`].
+/// A server that a [`TestServer`] can run. Implemented by every server of this crate, and by [`EventLoop`].
 pub trait TestableServer: Send + 'static {
-    /// The address that clients connect to; `None` if the server has no network address.
+    /// The address to which clients connect; `None` if the server has no single network address.
     #[doc(hidden)]
     fn test_address(&self) -> Option<SocketAddr>;
 
@@ -116,11 +115,11 @@ testable!(crate::socketserver::UnixStreamServer, |_| None);
 #[cfg(unix)]
 testable!(crate::socketserver::UnixDatagramServer, |_| None);
 
-/// The maximum time that a request waits for its response.
+/// The maximum time for which a request waits for more bytes of its response.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 impl TestServer {
-    /// Starts the server. It is already bound, so clients can connect immediately.
+    /// Starts the server. Clients can connect immediately, because the server is already bound.
     pub fn start(mut server: impl TestableServer) -> TestServer {
         let (address, stopper) = (server.test_address(), server.test_stopper());
         let is_encrypted = server.test_is_encrypted();
@@ -141,7 +140,7 @@ impl TestServer {
     /// Sends a GET on a new connection and returns the response.
     ///
     /// # Errors
-    /// Returns the errors of the connection, including a timeout after a minute without bytes.
+    /// Returns any error of the connection, including a timeout after a minute without bytes.
     ///
     /// # Panics
     /// Panics in the same cases as [`request`](TestServer::request).
@@ -154,10 +153,10 @@ impl TestServer {
     /// example for `Tls::self_signed`.
     ///
     /// # Errors
-    /// Returns the errors of the connection, including a timeout after a minute without bytes.
+    /// Returns any error of the connection, including a timeout after a minute without bytes.
     ///
     /// # Panics
-    /// Panics if the server sends bytes that are not a response, and in the same cases as
+    /// Panics if the server uses TLS or sends bytes that are not a response, and in the same cases as
     /// [`address`](TestServer::address).
     pub fn request(
         &self,
@@ -182,15 +181,15 @@ impl TestServer {
         }
     }
 
-    /// Stops the server, lets responses in flight finish, and returns the reason why the server stopped. If threads of
-    /// the test still borrow the `TestServer`, stop the server with an [`HttpServer::stopper`] that was created before
-    /// the start.
+    /// Stops the server after the responses in progress have been sent, and returns the reason why it stopped. While
+    /// threads of the test borrow the `TestServer`, stop the server with an [`HttpServer::stopper`] that was created
+    /// before the start.
     ///
     /// # Errors
     /// Returns the errors of [`HttpServer::serve_forever`].
     ///
     /// # Panics
-    /// Panics if the server's thread has panicked.
+    /// Panics if the thread of the server has panicked.
     pub fn stop(mut self) -> io::Result<Stopped> {
         self.stopper.stop();
         let thread = self.thread.take();
