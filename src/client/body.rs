@@ -17,11 +17,11 @@ pub enum RequestBody<'a> {
     /// No body. A POST, PUT or PATCH request is then sent with `Content-Length: 0`.
     #[default]
     Empty,
-    /// Bytes, sent with a `Content-Length`, even if there are none.
+    /// Bytes, sent with a `Content-Length`, even if the slice is empty.
     Bytes(&'a [u8]),
     /// A reader whose length is unknown. Its bytes are sent in chunks.
     Reader(&'a mut dyn Read),
-    /// A reader and the number of bytes that it returns, which is sent as the `Content-Length`.
+    /// A reader and the exact number of bytes that it returns, which is sent as the `Content-Length`.
     Sized(u64, &'a mut dyn Read),
     /// An iterator over pieces. Each piece is sent as one chunk; empty pieces are skipped.
     Pieces(&'a mut dyn Iterator<Item = Vec<u8>>),
@@ -173,7 +173,7 @@ impl<S: ClientStream> Link<S> {
         self.send_body(&mut out, RequestBody::Empty, 0, waits, true)
     }
 
-    /// Sends bytes that are not part of a request.
+    /// Sends bytes that are not part of a request. No request can be sent after them.
     pub(super) fn send_raw(&mut self, bytes: &[u8], waits: WaitLimits) -> Result<(), Error> {
         self.machine.abandon_body();
         self.send(bytes, waits, false).map(drop)
@@ -235,7 +235,7 @@ impl<S: ClientStream> BodySender<'_, S> {
         self.finish()
     }
 
-    /// Sends the pieces that `next` writes to the empty buffer it is given, until `next` returns false.
+    /// Calls `next` with an empty buffer and sends the piece that `next` has written to it, until `next` returns false.
     fn pieces(&mut self, mut next: impl FnMut(&mut Vec<u8>) -> Result<bool, Error>) -> Result<SendResult, Error> {
         let mut piece = Vec::new();
         while next(&mut piece)? {

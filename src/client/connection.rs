@@ -171,7 +171,7 @@ impl<C: Connector> HttpConnection<C> {
     }
 
     /// Closes the connection. The unread rest of a response is lost. The exception is a response after which the server
-    /// closes the connection: it owns the stream and can still be read.
+    /// closes the connection: such a response owns the stream and can still be read.
     pub fn close(&mut self) {
         self.state = RequestState::Idle;
         if let Some(shared) = self.shared.take()
@@ -231,7 +231,7 @@ impl<C: Connector> HttpConnection<C> {
     ///
     /// # Errors
     /// Returns [`Error::CannotSendRequest`] if the previous request is not finished; [`Error::InvalidMethod`] or
-    /// [`Error::InvalidUrl`] if the method or the target is invalid. In either case, no request is begun.
+    /// [`Error::InvalidUrl`] if the method or the target is invalid. In each of these cases, no request is begun.
     pub fn putrequest(&mut self, method: &str, target: &str) -> Result<(), Error> {
         self.putrequest_with(method, target, SkipFields::default())
     }
@@ -272,7 +272,7 @@ impl<C: Connector> HttpConnection<C> {
     ///
     /// # Errors
     /// Returns [`Error::CannotSendHeader`] if there is no request in progress; [`Error::InvalidHeader`] if the field is
-    /// invalid. In either case, the request is unchanged.
+    /// invalid. In both cases, the request is unchanged.
     pub fn putheader(&mut self, name: &str, value: impl FieldValue) -> Result<(), Error> {
         if self.state != RequestState::Started {
             return Err(Error::CannotSendHeader);
@@ -281,8 +281,9 @@ impl<C: Connector> HttpConnection<C> {
     }
 
     /// Sends the current request and its body. The fields must already frame the body, because no field is added. With
-    /// `Expect: 100-continue`, the body is sent only when the server asks for it. If the response arrives before the
-    /// whole body has been sent, the rest of the body is not sent.
+    /// `Expect: 100-continue`, the body is sent when the server asks for it, or after
+    /// [`ClientSettings::continue_timeout`]. If the response arrives before the whole body has been sent, the rest of
+    /// the body is not sent.
     ///
     /// # Errors
     /// Returns [`Error::CannotSendHeader`] if there is no request in progress; [`Error::NotConnected`] if the
@@ -345,7 +346,8 @@ impl<C: Connector> HttpConnection<C> {
         match response {
             Ok(response) => {
                 self.state = RequestState::Idle;
-                // No request can follow such a response, so the response takes over the link.
+                // No request can follow a response after which the connection is closed, so the response takes over the
+                // link.
                 if response.will_close() {
                     self.shared = None;
                 }

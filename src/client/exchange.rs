@@ -71,8 +71,8 @@ impl<C: Connector> HttpConnection<C> {
                 return Ok(());
             }
             drop(state);
-            // This does not close the connection of a response that is still being read, because the response shares
-            // the link.
+            // This does not close a link that a response is still being read from, because the response shares the
+            // link.
             self.shared = None;
         }
         if self.settings.auto_open { self.open() } else { Err(Error::NotConnected) }

@@ -64,8 +64,8 @@ pub(super) enum SendResult {
 /// The maximum number of bytes per read.
 const READ: usize = 16 * 1024;
 
-/// The maximum number of unread body bytes that are discarded so that a connection can be reused. With more, it is
-/// closed.
+/// The maximum number of unread body bytes that are discarded so that a connection can be reused. If there are more,
+/// the connection is closed.
 const MOST_DRAINED: usize = 64 * 1024;
 
 impl<S: ClientStream> Link<S> {
@@ -160,8 +160,8 @@ impl<S: ClientStream> Link<S> {
                     // arrived.
                     Err(_) => return Ok(!self.input.is_empty()),
                 },
-                // The final head was read by an earlier call, or the connection has ended without one. More sending is
-                // useless.
+                // The final head was read by an earlier call, or the connection has ended without one. In both cases,
+                // sending more is useless.
                 _ => return Ok(true),
             }
         }

@@ -68,8 +68,8 @@ impl<P: ClientStream> HostPlaces<P> {
 }
 
 impl<P: ClientStream, Q: PoolQueue> Places<P, Q> {
-    /// Takes a place for a connection to this server, of which there are `most`. If none is free, waits in the queue,
-    /// in the way that `connector` provides.
+    /// Takes one of the `most` places for connections to this server. If all of them are taken, waits in the queue with
+    /// [`PoolConnector::wait_for_change`].
     pub(super) fn enter(
         &self,
         connector: &impl PoolConnector<Queue = Q>,

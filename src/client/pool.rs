@@ -1,4 +1,5 @@
-//! `Pool`: connections to several servers, kept open between requests. A connection that is in use is in `pooled.rs`.
+//! `Pool`: connections to several servers, kept open between requests. The type of a connection in use is in
+//! `pooled.rs`.
 
 use std::fmt;
 use std::io;
@@ -107,11 +108,11 @@ pub trait PoolQueue: Default {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PoolSettings {
-    /// The maximum number of idle connections to all servers together. Beyond it, the connection that has been idle
-    /// longest is closed. 0 means that no idle connection is kept. Default: 100.
+    /// The maximum number of idle connections to all servers together. Beyond this number, the connection that has been
+    /// idle longest is closed. 0 means that no idle connection is kept. Default: 100.
     pub max_idle: usize,
-    /// The maximum number of connections to one server that are in use at the same time. Further requests wait, at most
-    /// for the time limit for opening a connection. Default: 16.
+    /// The maximum number of connections to one server that are in use at the same time. Further requests wait, but not
+    /// longer than the time limit for opening a connection. Default: 16.
     pub max_per_host: usize,
     /// The time after which an idle connection is no longer used. Default: 30 seconds, because many servers close idle
     /// connections after a minute.

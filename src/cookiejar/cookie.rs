@@ -86,7 +86,8 @@ impl Cookie {
         self.expires.is_some_and(|expires| expires <= now)
     }
 
-    /// True if the cookie has the `HttpOnly` attribute, which hides the cookie from scripts in a page. Case is ignored.
+    /// True if the cookie has the `HttpOnly` attribute, which hides the cookie from scripts in a page. The case of the
+    /// attribute's name is ignored.
     pub fn is_http_only(&self) -> bool {
         self.attribute("HttpOnly").is_some()
     }

@@ -104,7 +104,7 @@ pub(super) fn looks_like_country_suffix(domain: &str) -> bool {
     parts.is_some_and(|(second, top)| top.len() == 2 && !top.contains('.') && SECOND_LEVEL.contains(&second))
 }
 
-/// The host and all of its parent domains, without leading dots. Those of `a.b.c` are `a.b.c`, `b.c` and `c`.
+/// The host and all of its parent domains, without leading dots. For `a.b.c`, these are `a.b.c`, `b.c` and `c`.
 pub(super) fn parents(host: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(host), |name| name.split_once('.').map(|(_, above)| above))
 }

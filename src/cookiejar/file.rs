@@ -196,8 +196,8 @@ impl Format {
         Ok(saved)
     }
 
-    /// Adds the cookies in a file that `options` select to the jar, or none if there is an error. If `replace` is true,
-    /// the previous cookies of the jar are removed first.
+    /// Reads a file and adds the cookies that `options` select to the jar, or none if there is an error. If `replace`
+    /// is true, the previous cookies of the jar are removed first.
     fn load<P: CookiePolicy>(
         &self,
         path: &Path,

@@ -46,8 +46,8 @@ pub struct Policy {
     /// A function that returns true for a name that must not be the domain of a cookie. The argument is in lower case,
     /// without a leading dot. The default is [`is_public_suffix`]. Used only with [`Standard::Rfc6265`].
     pub is_public_suffix: fn(&str) -> bool,
-    /// The maximum number of cookies per domain. Beyond it, cookies are removed: those without `Secure` first, and
-    /// among those, the least recently used first. Default: 180 for [`Standard::Rfc6265`] (section 6.1 requires at
+    /// The maximum number of cookies per domain. Beyond this number, cookies are removed: those without `Secure` first,
+    /// and among those, the least recently used first. Default: 180 for [`Standard::Rfc6265`] (section 6.1 requires at
     /// least 50), and no limit for Python.
     pub max_per_domain: usize,
     /// The maximum number of cookies in the whole jar. Default: 3000 for [`Standard::Rfc6265`] (the minimum in section

@@ -9,8 +9,8 @@ use super::Cookie;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Store {
     domains: HashMap<String, Domain>,
-    /// A counter that is incremented for every added cookie and every request. It orders uses more precisely than the
-    /// times of the jar, which are whole seconds.
+    /// A counter that is incremented for every added cookie and every request. It orders additions and uses of cookies
+    /// more precisely than the times of the jar, which are whole seconds.
     ticks: u64,
     /// The number of cookies in all domains.
     len: usize,
@@ -51,7 +51,7 @@ impl Store {
         cookies.insert(place, Stored { cookie, created: now, used: now });
     }
 
-    /// All cookies, in the order of their domains.
+    /// All cookies, in the order that [`Store`] defines.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Stored> {
         let mut domains: Vec<&Domain> = self.domains.values().collect();
         domains.sort_unstable_by_key(|domain| domain.first_seen);

@@ -16,8 +16,8 @@ const RESERVED: [&str; 10] =
 /// The attributes without a value.
 const FLAGS: [&str; 3] = ["HttpOnly", "Partitioned", "Secure"];
 
-/// The spelling in the output of the attribute with this name, whose case is ignored; `None` if there is no such
-/// attribute.
+/// The name of an attribute, spelled as in the output; `None` if there is no such attribute. The case of `name` is
+/// ignored.
 pub(super) fn reserved(name: &str) -> Option<&'static str> {
     RESERVED.into_iter().find(|reserved| reserved.eq_ignore_ascii_case(name))
 }
@@ -213,7 +213,7 @@ impl Morsel {
         Ok(self)
     }
 
-    /// The value of the attribute with this name, if it is set. Case is ignored.
+    /// The value of the attribute with this name, if it is set. The case of the name is ignored.
     pub fn get(&self, name: &str) -> Option<&AttributeValue> {
         self.attributes.get(&name.to_ascii_lowercase()).filter(|value| value.is_set())
     }

@@ -59,17 +59,18 @@ impl FaultRules {
         self.first(connection, |action| *action == FaultAction::Deaf)
     }
 
-    /// The fraction of the jitter, from 0 to 1, by which the request with this 0-based index is delayed.
+    /// The fraction of the jitter, from 0 to 1, by which the response to the request with this 0-based index is
+    /// delayed.
     pub(super) fn jitter(&self, request: u64) -> f64 {
-        // The random numbers of the rules are drawn with the indices of the rules. No rule has the index `u64::MAX`, so
-        // the jitter is independent of them.
+        // The random number of a rule depends on the index of the rule. No rule has the index `u64::MAX`, so the jitter
+        // is independent of the rules.
         draw(output(self.seed, request), u64::MAX)
     }
 
     fn first(&self, number: u64, is_meant: impl Fn(&FaultAction) -> bool) -> Option<&FaultSpec> {
         let seed = output(self.seed, number);
-        // The random number depends on the index of the rule among all rules, so that changing the kind of another rule
-        // does not change it.
+        // The index counts rules of all kinds, so that a rule selects the same requests if the kind of another rule is
+        // changed.
         let fires = |(place, (spec, rate)): &(usize, &(FaultSpec, f64))| {
             is_meant(&spec.action) && draw(seed, *place as u64) < *rate
         };

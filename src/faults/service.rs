@@ -13,7 +13,7 @@ use crate::endpoints::{EndpointError, Params};
 use crate::http::{Request, Status};
 use crate::service::{FaultKind, LogCallback, Reply, Response, Service};
 
-/// Injects faults into the responses of an inner service. A response with a fault violates HTTP, for example, or is
+/// Injects faults into the responses of an inner service. For example, a response with a fault violates HTTP or is
 /// delayed.
 ///
 /// ```
@@ -97,7 +97,7 @@ impl<S: Service> FaultService<S> {
 }
 
 impl FaultSettings {
-    /// Calls the inner service. If the path or a rule selects a fault for the request, adds it to the reply.
+    /// Calls the inner service. If the path or a rule selects a fault for the request, adds the fault to the reply.
     fn reply(&self, request: &Request, inner: &dyn Service) -> Reply {
         let number = self.requests.fetch_add(1, Ordering::Relaxed);
         let is_allowed = self.anywhere || request.server_address().ip().is_loopback();

@@ -47,7 +47,7 @@ impl<H: DatagramRequestHandler<E>, E: IntoError<M>, M> DatagramRequestHandler<Bo
     }
 }
 
-/// The datagram that a handler serves, and the operations that a handler can wait for.
+/// A datagram that a handler serves, with methods for replying, waiting and logging.
 pub struct DatagramRequest<'y> {
     packet: Vec<u8>,
     truncated: bool,
@@ -175,7 +175,7 @@ const MAX_REPLY: usize = 65_535;
 
 impl Write for DatagramWriter<'_> {
     /// # Errors
-    /// Returns an error if the reply would exceed the size of a datagram.
+    /// Returns an error if the reply would exceed the maximum size of a datagram.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let output = &mut self.io.channel().state_mut().output;
         if output.len() + bytes.len() > MAX_REPLY {
@@ -200,8 +200,7 @@ impl fmt::Debug for DatagramWriter<'_> {
 /// A server for datagrams. A new handler serves each datagram.
 #[must_use = "a server serves nothing until it runs"]
 pub struct DatagramServer<S> {
-    /// This field is declared first, so that it is dropped first. The path is then unlinked before the socket is
-    /// closed.
+    /// Declared first, so that it is dropped first: the path is unlinked before the socket is closed.
     _file: Option<SocketFile>,
     socket: S,
     address: Address,

@@ -13,7 +13,8 @@ use crate::transport::NoSource;
 
 /// A UDP socket or a Unix datagram socket.
 pub trait DatagramSocket: AsRawFd + Send {
-    /// Receives a datagram into `buf`, truncated to the length of `buf`. Returns the number of bytes and the sender.
+    /// Receives a datagram into `buf`, truncated to the length of `buf`. Returns the number of bytes and the address of
+    /// the sender.
     #[doc(hidden)]
     fn receive(&self, buf: &mut [u8]) -> io::Result<(usize, Address)>;
 

@@ -71,7 +71,7 @@ impl<H: StreamRequestHandler<E>, E: IntoError<M>, M> StreamRequestHandler<Box<dy
     }
 }
 
-/// The connection that a handler serves, and the operations that a handler can wait for.
+/// A connection that a handler serves, with methods for reading, writing, waiting and logging.
 pub struct StreamRequest<'y> {
     peer: Address,
     tls: Option<Arc<TlsInfo>>,
@@ -196,8 +196,7 @@ impl fmt::Debug for StreamRequest<'_> {
 /// A server for connections of any protocol. A new handler serves each connection.
 #[must_use = "a server serves nothing until it runs"]
 pub struct StreamServer<L> {
-    /// This field is declared first, so that it is dropped first. The path is then unlinked before the socket is
-    /// closed.
+    /// Declared first, so that it is dropped first: the path is unlinked before the socket is closed.
     _file: Option<SocketFile>,
     listener: L,
     address: Address,

@@ -1,5 +1,5 @@
-//! An HTTP server without sockets and without the event loop, for in-memory clients. The only time limit of its own is
-//! long enough for a slow machine.
+//! An HTTP server without sockets and without the event loop, for in-memory clients. Its own time limit, for a wait of
+//! a client, is long enough for a slow machine.
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};

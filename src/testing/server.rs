@@ -23,7 +23,7 @@ use crate::{EventLoop, HttpServer, Stopped, Stopper};
 /// # Ok(()) }
 /// ```
 ///
-/// It can also run a raw server or an [`EventLoop`]:
+/// A `TestServer` can also run a raw server or an [`EventLoop`]:
 ///
 /// ```
 /// use std::io::{self, Read, Write};

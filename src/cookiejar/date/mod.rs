@@ -15,7 +15,7 @@ const DAY: i64 = 86_400;
 /// The first three letters of each month's name, in lower case.
 const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 
-/// The number of a month, from 1 to 12. `name` is the first three letters of the month, in any case.
+/// The number of a month, from 1 to 12. `name` is the first three letters of the month, in upper or lower case.
 fn month(name: &str) -> Option<i64> {
     let position = MONTHS.iter().position(|month| month.eq_ignore_ascii_case(name))?;
     i64::try_from(position + 1).ok()

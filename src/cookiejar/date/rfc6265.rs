@@ -39,7 +39,7 @@ pub(in crate::cookiejar) fn parse_cookie_date(text: &str) -> Option<i64> {
     exists.then_some(seconds)
 }
 
-/// Sets a missing date part to `found`. Returns true if `found` is a value.
+/// Sets a missing date part to `found`. Returns true if `found` is `Some`.
 fn set<T>(place: &mut Option<T>, found: Option<T>) -> bool {
     *place = found;
     place.is_some()
