@@ -37,8 +37,8 @@ pub trait Session {
         None
     }
 
-    /// The stage of its exchange that the session is in. The loop calls this to find out if a run is inactive and may
-    /// end, and at the end of a run to count the responses that are cut short.
+    /// The stage of the session's exchange. The loop calls this to find out if a run is inactive and may end, and at
+    /// the end of a run to count the responses that are cut short.
     fn activity(&self) -> Activity {
         Activity::Receiving
     }
@@ -56,7 +56,7 @@ pub trait Session {
     }
 }
 
-/// The stage of its exchange that a session is in, in as much detail as the loop needs.
+/// The stage of a session's exchange, in as much detail as the loop needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activity {
     /// No request is in progress: the last response has been sent, and no byte of another request has arrived. Contains
@@ -132,8 +132,8 @@ pub trait Registrar {
     }
 }
 
-/// Access of a session to the loop at any time, even outside its step. A session must drop its handles when it ends,
-/// because its key may then be reused by another session.
+/// A session's access to the loop, which it can use at any time, even outside its step. A session must drop its handles
+/// when it ends, because its key may then be reused by another session.
 pub trait SessionHandle {
     /// Registers a source (edge-triggered). Its events run this session until another session [adopts](Self::adopt) the
     /// source.
@@ -297,7 +297,7 @@ pub enum CloseReason {
     /// The session could not produce the output that it had announced, because a file has become shorter or a source
     /// has failed.
     OutputCut,
-    /// The session needed more memory than the limit for all connections together left.
+    /// The session needed more memory, but all connections together would have exceeded their limit.
     Memory,
     /// The server is stopping.
     Stopped,

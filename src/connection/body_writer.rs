@@ -1,5 +1,5 @@
-//! Writes the body of a response: from memory, from a file or from a source, framed by its encoder. This file does not
-//! write the head or the log, and does not choose the next stage.
+//! Writes the body of a response, which comes from memory, from a file or from a source and is framed by its encoder.
+//! This file writes neither the head nor the log, and does not choose the next stage.
 
 use std::borrow::Cow;
 use std::io;
@@ -97,7 +97,7 @@ impl BodyWriter {
         self.sent
     }
 
-    /// True if the source produced more than the announced length. The surplus is not sent.
+    /// True if the source produced more bytes than were announced. The surplus is not sent.
     pub(super) fn overran(&self) -> bool {
         self.overran
     }
@@ -198,7 +198,7 @@ impl BodyWriter {
         }
         let wanted = usize::try_from(slice.length).unwrap_or(usize::MAX).min(COPY_SLICE);
         match output.fill(wanted, |room| read_at(&slice.file, &mut room[..wanted], slice.offset)) {
-            // Announced bytes are missing. Closing the connection is the only way to tell the client.
+            // Announced bytes are missing. Closing the connection is the only way to inform the client.
             Ok(0) => Err(CloseReason::OutputCut),
             Ok(count) => {
                 self.advance(count as u64);

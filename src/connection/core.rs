@@ -30,7 +30,7 @@ pub(super) enum Progress {
 }
 
 impl Progress {
-    /// Combines the results of two operations into the first one that is not `Still`.
+    /// Returns the first of two results that is not `Still`, or `Still` if there is no such result.
     pub(super) fn and(self, other: Progress) -> Progress {
         if self == Progress::Still { other } else { self }
     }
@@ -97,7 +97,7 @@ impl<'s, T, O: ConnectionObserver> ConnectionCore<'s, T, O> {
     #[cold]
     pub(super) fn adopt_changes(&mut self) {
         self.limits = self.server.limits();
-        // The connection's own service was created by the service that has been replaced.
+        // The connection's own service is dropped, because the service that created it may have been replaced.
         (self.own_service, self.has_connected) = (None, false);
     }
 
@@ -132,7 +132,7 @@ impl<'s, T, O: ConnectionObserver> ConnectionCore<'s, T, O> {
         }
     }
 
-    /// Writes a message about this client to the log.
+    /// Writes a message to the log, together with the address of this client.
     pub(super) fn log_message(&self, message: &str, wall: SystemTime) {
         self.server.log.borrow_mut().message(Some(self.peer), message, wall);
     }
@@ -151,7 +151,7 @@ impl<'s, T, O: ConnectionObserver> ConnectionCore<'s, T, O> {
         stopping?.checked_add(self.limits.last_call)
     }
 
-    /// Subtracts this session's memory from the total of all sessions.
+    /// Subtracts this session's memory from the total of all sessions when the session is dropped.
     pub(super) fn close_account(&self) {
         self.server.buffered.set(self.server.buffered.get() - self.accounted);
     }

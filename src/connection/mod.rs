@@ -8,7 +8,7 @@
 //! No code here polls, sleeps or accesses the table of sessions. Time is an argument of each step. The clock is read in
 //! one place only: if a session is dropped in the middle of an exchange, its log line needs the time.
 //!
-//! Invariant: an error of one client never leaves its session. It becomes a
+//! Invariant: an error that concerns one client never leaves its session. It becomes a
 //! [`CloseReason`](crate::session::CloseReason).
 
 mod body_writer;

@@ -231,7 +231,7 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
     }
 }
 
-/// The bytes of a body that is short enough to be sent with its head.
+/// The bytes of a body that is short enough to be sent with its head. `None` for all other bodies.
 fn short(body: &Body) -> Option<&[u8]> {
     let bytes: &[u8] = match body {
         Body::Empty => &[],

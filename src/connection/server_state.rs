@@ -32,17 +32,17 @@ pub(crate) const SERVER_NAME: &str = concat!("serve-forever/", env!("CARGO_PKG_V
 /// or the limits moves the limits to a new allocation. A connection that still holds the old allocation adopts the new
 /// service and limits with its next request.
 pub struct ServerState {
-    /// The service that responds to requests.
+    /// The service that responds to requests. It is borrowed while it handles a call.
     pub(super) service: RefCell<Box<dyn Service + Send>>,
     /// The limits that apply to clients. Replacing the service also moves them to a new allocation.
     limits: RefCell<Arc<Limits>>,
-    /// The version in status lines. With 1.0, the connection closes after each response.
+    /// The protocol version in status lines. With HTTP/1.0, the connection closes after each response.
     protocol: Cell<Version>,
-    /// The `Server` field line including its CRLF, or empty.
+    /// The `Server` field line including its CRLF. Empty if the field is omitted.
     server: RefCell<Vec<u8>>,
-    /// The field lines that are common to all responses.
+    /// The field lines that the program has added to all responses.
     common: RefCell<FieldBlock>,
-    /// The `Strict-Transport-Security` field line including its CRLF, or empty.
+    /// The `Strict-Transport-Security` field line including its CRLF. Empty if the field is omitted.
     hsts: RefCell<Vec<u8>>,
     /// Renders the bodies of error responses.
     pub error_page: Box<dyn ErrorPage>,
@@ -119,7 +119,7 @@ impl ServerState {
         }
     }
 
-    /// Adds one to the number of injected faults of this kind.
+    /// Counts one more injected fault of this kind.
     #[cfg(feature = "harness")]
     pub(super) fn count_fault(&self, kind: FaultKind) {
         let counter = &self.faults[kind as usize];

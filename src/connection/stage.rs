@@ -127,7 +127,7 @@ pub(super) struct ExchangeRecord {
     pub(super) is_logged: Cell<bool>,
 }
 
-/// The outcome of an exchange, for its log line.
+/// The outcome of an exchange, as its log line reports it.
 pub(super) struct Outcome {
     pub(super) status: Status,
     /// The user whose credentials the service has verified.

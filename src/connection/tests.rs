@@ -129,7 +129,7 @@ fn an_observer_learns_whether_a_read_has_emptied_the_socket() {
     }
 }
 
-/// Responds immediately and reads none of the request's body.
+/// A service whose upstream responds immediately and reads none of the request's body.
 struct Early;
 
 impl Service for Early {
@@ -142,7 +142,8 @@ struct EarlyUpstream(Option<Response>);
 
 impl Upstream for EarlyUpstream {
     fn wants_body(&self) -> bool {
-        // The bytes of another protocol are not a body.
+        // The upstream wants no body before its response, but after an upgrade it wants the bytes of the other
+        // protocol.
         self.0.is_none()
     }
 

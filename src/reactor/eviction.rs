@@ -17,7 +17,7 @@ const STALLED_BATCH: usize = 8;
 /// query every session in each turn.
 const SEARCH_PAUSE: Duration = Duration::from_secs(1);
 
-/// The reasons for closing stalled sessions that have arisen in one turn.
+/// Records the reasons for closing stalled sessions at the end of a turn, and the time of the next search for them.
 #[derive(Default)]
 pub(super) struct Eviction {
     /// True if a connection was accepted in this turn.

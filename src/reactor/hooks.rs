@@ -1,4 +1,4 @@
-//! The callbacks of a program that the loop calls between two turns, and the limits of a run.
+//! The callbacks that the loop calls between two turns, and the limits of a run.
 
 use std::time::Duration;
 
@@ -20,8 +20,8 @@ pub trait TurnHooks {
     /// Called for a signal with [`SignalAction::Reload`](super::SignalAction::Reload).
     fn reload(&mut self) {}
 
-    /// Called once, as soon as it is decided that the run will end: when the [`Lifetime::lame_duck`](super::Lifetime)
-    /// time begins, when a drain begins, or before the run ends immediately.
+    /// Called once, as soon as it is decided that the run will end: when the lame-duck time
+    /// ([`Lifetime::lame_duck`](super::Lifetime)) begins, when a drain begins, or before the run ends immediately.
     fn stopping(&mut self) {}
 
     /// Called once after the run, after all of its sessions have been dropped.

@@ -49,7 +49,7 @@ impl InputEnd {
         self.ready && !self.has_ended
     }
 
-    /// True if the input has ended or failed. Also discards the bytes that have arrived.
+    /// Discards the bytes that have arrived. Returns true if the input has ended or failed.
     pub(super) fn has_ended(&mut self) -> bool {
         if !self.is_ready() {
             return self.has_ended;

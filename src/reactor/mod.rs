@@ -177,7 +177,8 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
         self.sessions.responding()
     }
 
-    /// Runs turns until the mode, the [`StopFlag`] or a signal ends the run.
+    /// Runs turns until the mode, the lifetime, the watched input, the [`StopFlag`] or a signal ends the run. Returns
+    /// the reason.
     ///
     /// # Errors
     /// Returns an error if the selector fails. Clients cannot cause this error.
@@ -218,8 +219,8 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
         longest
     }
 
-    /// The maximum time to sleep: until the next deadline, but at most `longest`; zero if a session is runnable. `None`
-    /// means no limit.
+    /// The maximum time to sleep. This is the time until the next deadline, but at most `longest`, and zero if there is
+    /// already something to do. `None` means no limit.
     fn sleep_time(&mut self, longest: Option<Duration>) -> Option<Duration> {
         // Ready acceptors are ignored while no connection may be accepted. Otherwise the loop would spin on a pending
         // connection.
@@ -513,7 +514,8 @@ fn woken_by(token: Token, acceptors: usize) -> WokenBy {
 }
 
 impl<S: Selector, O: LoopObserver> Drop for Reactor<'_, S, O> {
-    /// Deregisters the acceptors and the signals, so that the next run can register them with the same selector.
+    /// Deregisters the acceptors, the signals and the watched input, so that the next run can register them with the
+    /// same selector.
     fn drop(&mut self) {
         self.observer.run_ends();
         for acceptor in &mut self.acceptors {

@@ -30,14 +30,15 @@ pub enum RunEnd {
     TimedOut,
 }
 
-/// How long a run lasts before it drains by itself, and how long it continues after a signal. A run for one request
-/// ignores these settings.
+/// How long a run lasts before it drains by itself, and how long it continues after a signal. A run in the mode
+/// [`RunMode::OneSession`] ignores these settings.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Lifetime {
-    /// The time from the beginning of the run to the drain.
+    /// The time from the beginning of the run to the drain. `None` means no limit.
     pub duration: Option<Duration>,
     /// The time without activity after which the run drains. Activity is a request in progress, or a connection that is
-    /// accepted or closed. An open connection without a request in progress does not count as activity.
+    /// accepted or closed. An open connection without a request in progress does not count as activity. `None` means no
+    /// limit.
     pub idle: Option<Duration>,
     /// The time from the first signal with [`SignalAction::Drain`](super::SignalAction::Drain) or
     /// [`SignalAction::Stop`](super::SignalAction::Stop) to the drain. Until then the run continues as before, so that

@@ -75,8 +75,8 @@ impl Signals {
     /// own sources are at the other end of the range.
     pub const TOKEN: Token = Token(usize::MAX - 2);
 
-    /// Installs handlers for these signals. If the loop is stuck and a second stop signal arrives before the first has
-    /// been read, the second signal terminates the process as if there were no handler.
+    /// Installs handlers for the signals in `actions`. If the loop is stuck and a second stop signal arrives before the
+    /// first has been read, the second signal terminates the process as if there were no handler.
     ///
     /// # Errors
     /// Returns an error if a handler for one of the signals cannot be installed.

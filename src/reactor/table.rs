@@ -68,8 +68,8 @@ impl<'s> SessionTable<'s> {
         self.entries.len()
     }
 
-    /// The numbers that an observer receives: the number of sessions, of those that will run in the next turn, and of
-    /// entries in the heap of deadlines.
+    /// The counts that an observer receives: all sessions, the sessions that will run in the next turn, and the entries
+    /// in the heap of deadlines.
     pub(super) fn state(&self) -> LoopState {
         LoopState { sessions: self.len(), runnable: self.runnable.len(), deadlines: self.deadlines.entries() }
     }

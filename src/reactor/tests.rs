@@ -1,4 +1,4 @@
-//! Unit tests of the description of a sleep that an observer receives.
+//! Unit tests of `awakening` and `woken_by`, which describe the end of a sleep to an observer.
 
 use super::selector::awakening;
 use super::*;

@@ -136,7 +136,7 @@ pub trait Transport {
         None
     }
 
-    /// Requests that dropping the transport resets the connection, if the protocol supports a reset.
+    /// Arranges for the connection to be reset when the transport is dropped, if the protocol supports a reset.
     #[cfg(feature = "harness")]
     fn reset_on_drop(&mut self) {}
 

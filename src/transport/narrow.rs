@@ -95,7 +95,7 @@ struct Direction {
 }
 
 impl Direction {
-    /// Begins a turn. Opens the direction unless its pause continues.
+    /// Begins a turn. Opens the direction unless it is still paused.
     fn begin_turn(&self, now: Instant) {
         self.is_withheld.set(false);
         if self.opens_at.get().is_none_or(|end| end <= now) {
@@ -115,7 +115,8 @@ impl Direction {
         self.is_withheld.get().then(|| self.opens_at.get().unwrap_or(now))
     }
 
-    /// Calls `call`, which moves at most `limit` bytes. Returns `WouldBlock` instead if the direction is closed.
+    /// Calls `call`, which reads or writes at most `limit` bytes. Returns `WouldBlock` instead if the direction is
+    /// closed.
     fn attempt(&self, limit: usize, call: impl FnOnce() -> io::Result<usize>) -> io::Result<usize> {
         if self.is_closed.get() {
             // To the session this looks like an ordinary `WouldBlock`. However, the poll does not report the end of a

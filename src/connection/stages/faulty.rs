@@ -51,7 +51,7 @@ pub(in crate::connection) struct FaultyResponse {
     is_deaf: bool,
     /// The time at which the last byte was passed to the output. After that, the connection only has to be closed.
     over_since: Option<Instant>,
-    /// The time of the next check for acknowledgements.
+    /// The time of the next check for acknowledgements. `None` unless the connection is waiting for them.
     look_at: Option<Instant>,
 }
 
@@ -61,7 +61,7 @@ struct FaultPace {
     every: Duration,
     /// The number of bytes that may be passed to the output now.
     credit: u64,
-    /// The time at which the next `bytes` may be passed.
+    /// The beginning of the next interval.
     next: Instant,
 }
 
@@ -214,7 +214,7 @@ impl FaultyResponse {
         !matches!(self.inner, Stage::Sending(_)) && self.trailer.is_empty()
     }
 
-    /// Produces more of the response if its buffer contains few bytes.
+    /// Produces more of the response, unless its buffer is full or the fault needs no more of it.
     fn produce<T, O: ConnectionObserver>(&mut self, core: &mut ConnectionCore<'_, T, O>, clock: TurnClock) -> Progress {
         let is_cut_before = self.cut.is_some_and(|cut| cut <= self.passed + self.wire.len() as u64);
         // Bytes beyond the cut are not produced, because the upstream could wait for a client that never receives them.
@@ -337,7 +337,7 @@ impl FaultyResponse {
 }
 
 impl FaultPace {
-    /// The number of bytes that may be passed to the output now.
+    /// Begins the next interval if it is due. Returns the number of bytes that may be passed to the output now.
     fn credit(&mut self, now: Instant) -> u64 {
         if self.credit == 0 && self.next <= now {
             self.credit = self.bytes;

@@ -1,4 +1,4 @@
-//! Reads a head and chooses the stage that follows.
+//! Reads the head of a request, passes it to the service, and chooses the next stage.
 
 use super::GATHER;
 use super::text::MOST_TEXT;

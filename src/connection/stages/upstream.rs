@@ -11,7 +11,7 @@ use crate::observer::ConnectionObserver;
 use crate::service::Response;
 use crate::session::{CloseReason, StepContext};
 
-/// Why a body could not be passed to an upstream.
+/// The reason why a body could not be passed to an upstream.
 pub(super) enum FeedError {
     /// The client closed its sending side in the middle of the body.
     Cut,
