@@ -235,6 +235,35 @@ fn a_response_that_comes_before_the_body_is_complete_is_passed_on() {
 }
 
 #[test]
+fn a_response_is_passed_on_to_a_client_that_sends_no_more_of_its_body() {
+    let origin = origin(|head, mut stream| {
+        // `/after` responds to the first bytes of the body, `/before` to the head alone.
+        if head.starts_with("POST /after ") {
+            stream.read_exact(&mut [0; 3]).unwrap();
+        }
+        stream.write_all(b"HTTP/1.1 413 Too Large\r\nContent-Length: 4\r\n\r\nmuch").unwrap();
+        _ = io::copy(&mut stream, &mut io::sink());
+    });
+    let proxy = proxy(origin);
+    for (path, framing, part) in [
+        ("/before", "Content-Length: 10000000000", ""),
+        ("/after", "Content-Length: 10000000000", "abc"),
+        ("/before", "Transfer-Encoding: chunked", ""),
+        ("/after", "Transfer-Encoding: chunked", "3\r\nabc\r\n"),
+    ] {
+        let mut client = proxy.client();
+        client.say(&format!("POST {path} HTTP/1.1\r\nHost: h\r\n{framing}\r\n\r\n{part}"));
+        let answer = client.answer();
+        assert_eq!((answer.status(), answer.field("Connection"), &answer.body[..]), (413, Some("close"), &b"much"[..]));
+    }
+    // The rest of a short body is read after the response, and the connection persists.
+    let mut client = proxy.client();
+    assert_eq!(client.say("POST /after HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nabc").answer().status(), 413);
+    client.say("de");
+    assert_eq!(client.get("/before").status(), 413);
+}
+
+#[test]
 fn a_slow_client_holds_back_the_server_and_costs_the_proxy_no_memory() {
     const SIZE: usize = 64 << 20;
     let origin = origin(|_, mut stream| {

@@ -132,23 +132,11 @@ impl<S: ClientStream> Link<S> {
         listens: bool,
     ) -> Result<(), Error> {
         let mut sender = BodySender { link: self, out: head, waits, listens };
-        let mut block =
-            vec![0; if matches!(body, RequestBody::Reader(_) | RequestBody::Sized(..)) { block_size } else { 0 }];
         let sent = match body {
             RequestBody::Empty => sender.flush()?,
             RequestBody::Bytes(bytes) => sender.bytes(bytes)?,
-            RequestBody::Reader(reader) | RequestBody::Sized(_, reader) => sender.pieces(|out| {
-                let count = read_block(reader, &mut block)?;
-                out.extend_from_slice(&block[..count]);
-                Ok(count > 0)
-            })?,
-            RequestBody::Pieces(pieces) => sender.pieces(|out| match pieces.next() {
-                Some(piece) => {
-                    *out = piece;
-                    Ok(true)
-                }
-                None => Ok(false),
-            })?,
+            RequestBody::Reader(reader) | RequestBody::Sized(_, reader) => sender.blocks(reader, block_size)?,
+            RequestBody::Pieces(pieces) => sender.pieces(pieces)?,
         };
         match sent {
             SendResult::Complete => Ok(()),
@@ -194,17 +182,6 @@ impl<S: ClientStream> Link<S> {
     }
 }
 
-/// Reads at most one block with a single successful `read`, and returns the number of bytes read. An interrupted read
-/// is repeated.
-fn read_block(reader: &mut dyn Read, block: &mut [u8]) -> Result<usize, Error> {
-    loop {
-        match reader.read(block) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result.map_err(Error::from),
-        }
-    }
-}
-
 /// The maximum size in bytes of a body that is copied to the buffer of the head, so that both can be sent in one
 /// packet. A larger body is sent from the caller's memory.
 const COPIED: usize = 16 * 1024;
@@ -235,18 +212,57 @@ impl<S: ClientStream> BodySender<'_, S> {
         self.finish()
     }
 
-    /// Calls `next` with an empty buffer and sends the piece that `next` has written to it, until `next` returns false.
-    fn pieces(&mut self, mut next: impl FnMut(&mut Vec<u8>) -> Result<bool, Error>) -> Result<SendResult, Error> {
-        let mut piece = Vec::new();
-        while next(&mut piece)? {
-            self.frame(&piece)?;
-            piece.clear();
-            // After the server has responded, the rest of the body is not sent (RFC 9112 section 9.5).
-            if self.flush()? == SendResult::Stopped || (self.listens && self.link.has_stopped()?) {
+    /// Sends the pieces until there are no more.
+    fn pieces(&mut self, pieces: &mut dyn Iterator<Item = Vec<u8>>) -> Result<SendResult, Error> {
+        for piece in pieces {
+            if self.piece(&piece)? == SendResult::Stopped {
                 return Ok(SendResult::Stopped);
             }
         }
         self.finish()
+    }
+
+    /// Sends what `reader` returns, in blocks, until its end.
+    fn blocks(&mut self, reader: &mut dyn Read, block_size: usize) -> Result<SendResult, Error> {
+        let mut block = vec![0; block_size];
+        loop {
+            self.link.interrupt_reads(self.listens);
+            let read = self.read_block(reader, &mut block);
+            self.link.interrupt_reads(false);
+            let Some(count) = read? else { return Ok(SendResult::Stopped) };
+            if count == 0 {
+                return self.finish();
+            }
+            if self.piece(&block[..count])? == SendResult::Stopped {
+                return Ok(SendResult::Stopped);
+            }
+        }
+    }
+
+    /// Reads a block with one successful call of `read`, which can return fewer bytes. Returns `None` if the server
+    /// responds before there are any.
+    fn read_block(&mut self, reader: &mut dyn Read, block: &mut [u8]) -> Result<Option<usize>, Error> {
+        loop {
+            match reader.read(block) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                    // The server can respond only if it has the head and the bytes so far.
+                    if self.flush()? == SendResult::Stopped || (self.listens && self.link.has_stopped()?) {
+                        return Ok(None);
+                    }
+                }
+                result => return Ok(Some(result?)),
+            }
+        }
+    }
+
+    /// Frames and sends a piece of the body.
+    fn piece(&mut self, piece: &[u8]) -> Result<SendResult, Error> {
+        self.frame(piece)?;
+        // After the server has responded, the rest of the body is not sent (RFC 9112 section 9.5).
+        if self.flush()? == SendResult::Stopped || (self.listens && self.link.has_stopped()?) {
+            return Ok(SendResult::Stopped);
+        }
+        Ok(SendResult::Complete)
     }
 
     /// Appends a framed piece of the body to `out`. Fails if the body becomes longer than announced.

@@ -62,6 +62,14 @@ impl<S: ClientStream> ClientStream for ClientChannel<S> {
         }
     }
 
+    fn interrupt_reads(&mut self, on: bool) {
+        match self {
+            ClientChannel::Plain(stream) => stream.interrupt_reads(on),
+            #[cfg(feature = "client-tls")]
+            ClientChannel::Tls(stream) => stream.interrupt_reads(on),
+        }
+    }
+
     fn end_output(&mut self) -> io::Result<()> {
         match self {
             ClientChannel::Plain(stream) => stream.end_output(),

@@ -108,6 +108,11 @@ impl<S: ClientStream> Link<S> {
         would_block(self.stream.try_read(&mut [0]))
     }
 
+    /// Sets that reads of the handler's own request can be interrupted; see [`ClientStream::interrupt_reads`].
+    pub(super) fn interrupt_reads(&mut self, on: bool) {
+        self.stream.interrupt_reads(on);
+    }
+
     /// Appends the head of a request to `out`, and stores the encoder for its body.
     pub(super) fn begin_request(&mut self, head: &RequestHead<'_>, out: &mut Buffer) -> Result<(), Error> {
         self.encoder = self.machine.request(head, out)?;

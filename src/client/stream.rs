@@ -38,6 +38,14 @@ pub trait ClientStream {
     /// default.
     fn expect_input(&mut self) {}
 
+    /// If `on` is true, reads from the body of the handler's own request fail with an error of kind
+    /// [`Interrupted`](io::ErrorKind::Interrupted) in two cases: the first time that a read would wait, and later when
+    /// there may be an event on a stream of the handler. The client can then act on a response that arrives while the
+    /// body does not. Only a stream of a handler implements this; the reads of a thread are not interrupted.
+    fn interrupt_reads(&mut self, on: bool) {
+        _ = on;
+    }
+
     /// Shuts down the sending side, so that the peer reads EOF after the last byte. Bytes from the peer can still be
     /// read. Never waits.
     ///

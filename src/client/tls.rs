@@ -285,6 +285,10 @@ impl<S: ClientStream> ClientStream for TlsRecords<S> {
         self.stream.expect_input();
     }
 
+    fn interrupt_reads(&mut self, on: bool) {
+        self.stream.interrupt_reads(on);
+    }
+
     /// Sends `close_notify` after the pending records. The sending side of the underlying stream is not shut down,
     /// because rustls may still have to send alerts and key updates.
     fn end_output(&mut self) -> io::Result<()> {
@@ -312,6 +316,10 @@ impl<S: ClientStream> ClientStream for ClientTlsStream<S> {
 
     fn expect_input(&mut self) {
         self.records().expect_input();
+    }
+
+    fn interrupt_reads(&mut self, on: bool) {
+        self.records().interrupt_reads(on);
     }
 
     fn end_output(&mut self) -> io::Result<()> {

@@ -35,6 +35,9 @@ pub(crate) struct HandlerIo<'y> {
     /// The maximum duration of a wait for input; `None` means no limit. A wait that times out fails with an error of
     /// kind `WouldBlock`.
     read_timeout: Cell<Option<Duration>>,
+    /// How a wait for input without a time limit is interrupted.
+    #[cfg(feature = "client")]
+    interrupt: Cell<InputInterrupt>,
     /// The number of operations that have failed because the client has disconnected.
     gone_errors: Cell<u32>,
     /// The number of bytes that the handler may still read from and write to its outgoing connections in this turn.
@@ -44,6 +47,19 @@ pub(crate) struct HandlerIo<'y> {
 /// The number of operations that may fail because the client has disconnected. If the handler ignores all of these
 /// errors, its next operation unwinds it.
 const MAX_GONE_ERRORS: u32 = 100;
+
+/// How a wait for input is interrupted. The read then fails with an error of kind `Interrupted`, and can be repeated.
+#[cfg(feature = "client")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum InputInterrupt {
+    /// The wait lasts until there is input.
+    #[default]
+    Never,
+    /// The next wait does not begin. After that, `OnEvent` applies.
+    BeforeWait,
+    /// The wait also ends when there may be an event of one of the handler's own connections.
+    OnEvent,
+}
 
 /// The maximum number of bytes that a handler may read from and write to its outgoing connections in one turn.
 const TURN_BUDGET: usize = 256 * 1024;
@@ -64,6 +80,8 @@ impl<'y> HandlerIo<'y> {
             input_limit: Cell::new(u64::MAX),
             limit_error: Cell::new(|| io::ErrorKind::InvalidData.into()),
             read_timeout: Cell::new(None),
+            #[cfg(feature = "client")]
+            interrupt: Cell::default(),
             gone_errors: Cell::new(0),
             budget: Cell::new(TURN_BUDGET),
         }
@@ -94,6 +112,14 @@ impl<'y> HandlerIo<'y> {
     /// Sets the maximum duration of every wait for input; `None` means no limit.
     pub(crate) fn set_read_timeout(&self, timeout: Option<Duration>) {
         self.read_timeout.set(timeout);
+    }
+
+    /// If `on` is true, the next read that would wait for input without a time limit fails with an error of kind
+    /// `Interrupted` instead. Later reads wait, but fail in the same way when there may be an event of one of the
+    /// handler's own connections. If `on` is false, reads wait for input only.
+    #[cfg(feature = "client")]
+    pub(crate) fn interrupt_reads(&self, on: bool) {
+        self.interrupt.set(if on { InputInterrupt::BeforeWait } else { InputInterrupt::Never });
     }
 
     /// Suspends the handler once, so that its connection can run.
@@ -337,15 +363,32 @@ impl<'y> HandlerIo<'y> {
     /// Suspends the handler until there is input, or the input has ended.
     ///
     /// # Errors
-    /// Returns an error of kind `WouldBlock` if the wait times out. Also returns any error from `suspend`.
+    /// Returns an error of kind `WouldBlock` if the wait times out, and one of kind `Interrupted` if it is interrupted.
+    /// Also returns any error from `suspend`.
     fn wait_for_input(&self) -> io::Result<()> {
-        let Some(timeout) = self.read_timeout.get() else { return self.suspend(WaitReason::Input) };
+        let Some(timeout) = self.read_timeout.get() else {
+            #[cfg(feature = "client")]
+            if self.interrupt.get() != InputInterrupt::Never {
+                return self.wait_for_input_or_source();
+            }
+            return self.suspend(WaitReason::Input);
+        };
         let deadline = now().checked_add(timeout);
         // With a timeout of zero, the handler is not suspended, and receives only input that has already arrived.
         if !timeout.is_zero() {
             self.suspend(WaitReason::Notice { deadline, or_stop: false, or_input: true })?;
         }
         if self.channel.state().has_input() { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
+    }
+
+    #[cfg(feature = "client")]
+    fn wait_for_input_or_source(&self) -> io::Result<()> {
+        // Only the first read fails immediately. A reader of std repeats an interrupted read, and would otherwise do so
+        // forever without suspending the handler.
+        if self.interrupt.replace(InputInterrupt::OnEvent) == InputInterrupt::OnEvent {
+            self.suspend(WaitReason::Source(None))?;
+        }
+        if self.channel.state().has_input() { Ok(()) } else { Err(io::ErrorKind::Interrupted.into()) }
     }
 
     /// Writes as many of the bytes as currently fit. `bytes` must not be empty.

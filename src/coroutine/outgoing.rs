@@ -162,6 +162,12 @@ impl<'h> OutgoingConnector<'h> {
         self.io.wait_until(shared, timeout, false, look)
     }
 
+    /// Sets that reads of the handler's input can be interrupted; see [`HandlerIo::interrupt_reads`].
+    #[cfg(feature = "client")]
+    pub(crate) fn interrupt_reads(self, on: bool) {
+        self.io.interrupt_reads(on);
+    }
+
     /// The current time, for deadlines.
     #[cfg(feature = "client")]
     pub(crate) fn now(self) -> Instant {

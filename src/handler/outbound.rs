@@ -203,6 +203,10 @@ impl ClientStream for OutgoingStream<'_> {
         OutgoingStream::expect_input(self);
     }
 
+    fn interrupt_reads(&mut self, on: bool) {
+        self.connector().interrupt_reads(on);
+    }
+
     fn end_output(&mut self) -> io::Result<()> {
         self.shutdown(Shutdown::Write)
     }
