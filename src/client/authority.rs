@@ -1,4 +1,4 @@
-//! Parses and formats hosts and ports: those of connections, of absolute targets and of the `Host` field.
+//! Parses and formats the hosts and ports of connections, of absolute targets and of the `Host` field.
 
 use std::borrow::Cow;
 
@@ -44,7 +44,7 @@ pub(super) fn split(host: &str, port: Option<u16>) -> Result<(String, Option<u16
     Ok((name.to_owned(), port))
 }
 
-/// True for a character that may occur in a host. Any other character would end the host in a URL or a request.
+/// True for a character that may occur in a host. Any other character would end the host in a URL or break the request.
 fn is_host_char(character: char) -> bool {
     !character.is_ascii_control() && !matches!(character, ' ' | '/' | '?' | '#' | '@' | '\\' | '[' | ']')
 }
@@ -71,7 +71,7 @@ pub(super) fn bracketed(host: &str) -> Result<String, Error> {
     ascii(host).map(Cow::into_owned)
 }
 
-/// The value of the `Host` field: the host, followed by the port unless that is `default_port`.
+/// The value of the `Host` field: the host, followed by the port unless the port is `default_port`.
 pub(super) fn host_field(host: &str, port: u16, default_port: u16) -> Result<String, Error> {
     let host = bracketed(host)?;
     Ok(if port == default_port { host } else { format!("{host}:{port}") })

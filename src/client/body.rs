@@ -14,16 +14,16 @@ use crate::http1::{Buffer, Encoder};
 /// caller; Python encodes it as Latin-1.
 #[derive(Default)]
 pub enum RequestBody<'a> {
-    /// No body. A POST, PUT or PATCH request is then sent with `Content-Length: 0`.
+    /// No body. A POST, PUT or PATCH request without a body is sent with `Content-Length: 0`.
     #[default]
     Empty,
     /// Bytes, sent with a `Content-Length`, even if the slice is empty.
     Bytes(&'a [u8]),
     /// A reader whose length is unknown. Its bytes are sent in chunks.
     Reader(&'a mut dyn Read),
-    /// A reader and the exact number of bytes that it returns, which is sent as the `Content-Length`.
+    /// A reader and the exact length of its data in bytes. The length is sent as the `Content-Length`.
     Sized(u64, &'a mut dyn Read),
-    /// An iterator over pieces. Each piece is sent as one chunk; empty pieces are skipped.
+    /// An iterator over the pieces of the body. Each piece is sent as one chunk. Empty pieces are skipped.
     Pieces(&'a mut dyn Iterator<Item = Vec<u8>>),
 }
 
@@ -64,7 +64,8 @@ impl<'a> From<&'a Vec<u8>> for RequestBody<'a> {
 }
 
 /// Returns the header field to add for the framing of the body, and a flag that is true if the body must be sent in
-/// chunks. The field is `None` if `given` already frames the body, or if there is no body to announce.
+/// chunks. The field is `None` if one of the caller's fields in `given` already frames the body, or if the request
+/// needs no framing because it has no body.
 pub(super) fn framing(
     method: &str,
     body: &RequestBody<'_>,
@@ -174,7 +175,7 @@ impl<S: ClientStream> Link<S> {
     pub(super) fn end_body(&mut self) -> Result<(), Error> {
         match self.encoder.take() {
             Some(Encoder::Counted(1..)) => return Err(WRONG_LENGTH),
-            // The body has already been terminated, by the encoder or, if there is no encoder, by the caller.
+            // Only a body of known length can be checked for completeness.
             Some(Encoder::Counted(0) | Encoder::Chunked | Encoder::UntilClose) | None => {}
         }
         self.machine.body_sent();
@@ -212,7 +213,7 @@ impl<S: ClientStream> BodySender<'_, S> {
         self.finish()
     }
 
-    /// Sends the pieces until there are no more.
+    /// Sends all pieces of the body, and terminates it.
     fn pieces(&mut self, pieces: &mut dyn Iterator<Item = Vec<u8>>) -> Result<SendResult, Error> {
         for piece in pieces {
             if self.piece(&piece)? == SendResult::Stopped {
@@ -222,7 +223,7 @@ impl<S: ClientStream> BodySender<'_, S> {
         self.finish()
     }
 
-    /// Sends what `reader` returns, in blocks, until its end.
+    /// Sends the bytes from `reader` in blocks, until EOF.
     fn blocks(&mut self, reader: &mut dyn Read, block_size: usize) -> Result<SendResult, Error> {
         let mut block = vec![0; block_size];
         loop {
@@ -239,13 +240,13 @@ impl<S: ClientStream> BodySender<'_, S> {
         }
     }
 
-    /// Reads a block with one successful call of `read`, which can return fewer bytes. Returns `None` if the server
-    /// responds before there are any.
+    /// Reads up to `block.len()` bytes with one successful `read`, and returns their number. Returns `None` if the
+    /// server responds before `reader` has returned any bytes.
     fn read_block(&mut self, reader: &mut dyn Read, block: &mut [u8]) -> Result<Option<usize>, Error> {
         loop {
             match reader.read(block) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-                    // The server can respond only if it has the head and the bytes so far.
+                    // Sends the head and the bytes that have been read so far, so that the server can respond to them.
                     if self.flush()? == SendResult::Stopped || (self.listens && self.link.has_stopped()?) {
                         return Ok(None);
                     }

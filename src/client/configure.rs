@@ -26,7 +26,7 @@ impl<C: Connector> HttpConnection<C> {
         self
     }
 
-    /// Sets [`ClientSettings::tls`], which makes this an `https` connection, like Python's `HTTPSConnection`.
+    /// Sets [`ClientSettings::tls`]. The connection then uses `https`, like Python's `HTTPSConnection`.
     #[cfg(feature = "client-tls")]
     pub fn tls(mut self, tls: ClientTls) -> Self {
         self.settings.tls = Some(tls);

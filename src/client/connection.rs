@@ -11,7 +11,7 @@ use crate::http1::RequestHead;
 /// A connection to one server, like Python's `HTTPConnection` and, with the feature `client-tls`, its
 /// `HTTPSConnection`.
 ///
-/// It is opened when the first request is sent, and reopened when a request is sent after it was closed. A request is
+/// It is opened when the first request is sent. If it has been closed, the next request opens it again. A request is
 /// sent with [`request`](HttpConnection::request), or with [`putrequest`](HttpConnection::putrequest),
 /// [`putheader`](HttpConnection::putheader) and [`endheaders`](HttpConnection::endheaders). Then
 /// [`getresponse`](HttpConnection::getresponse) waits for the response. The next request can be sent immediately, but
@@ -47,7 +47,7 @@ pub struct HttpConnection<C: Connector = ThreadConnector> {
     pub(super) waits: WaitLimits,
     /// True if the last request failed because the connection ended before the first byte of the response.
     pub(super) failed_unanswered: bool,
-    /// True while the connection uses a link from a pool, over which earlier requests were sent.
+    /// True while the connection uses a link that came from a pool and has carried earlier requests.
     pub(super) has_used_link: bool,
 }
 
@@ -138,9 +138,9 @@ impl<C: Connector> HttpConnection<C> {
         self.shared.as_ref().is_some_and(|shared| borrow(shared).map_or(true, |state| state.link.is_some()))
     }
 
-    /// Sends all requests to `host`, through a tunnel that a proxy opens. The proxy is the server for which this
-    /// connection was created. The request for the tunnel contains `headers`, and also `Host` unless `headers` contains
-    /// it.
+    /// Sends all requests to `host` through a tunnel. The server for which this connection was created is the proxy
+    /// that opens the tunnel. The `CONNECT` request to the proxy contains `headers`, and also `Host` unless `headers`
+    /// contains it.
     ///
     /// # Errors
     /// Returns [`Error::TunnelAfterConnect`] if the connection is open; [`Error::InvalidUrl`] or
@@ -153,8 +153,8 @@ impl<C: Connector> HttpConnection<C> {
         Ok(())
     }
 
-    /// The header fields of the proxy's response to the last request for a tunnel that succeeded; `None` before the
-    /// first one.
+    /// The header fields of the proxy's response to the last successful `CONNECT` request; `None` if there was no such
+    /// request.
     pub fn proxy_headers(&self) -> Option<&HeaderList> {
         self.proxy_headers.as_ref()
     }
@@ -170,8 +170,8 @@ impl<C: Connector> HttpConnection<C> {
         if self.is_open() { Ok(()) } else { self.open() }
     }
 
-    /// Closes the connection. The unread rest of a response is lost. The exception is a response after which the server
-    /// closes the connection: such a response owns the stream and can still be read.
+    /// Closes the connection. The unread rest of a response is lost, unless the response is one after which the server
+    /// closes the connection. Such a response owns the stream and can still be read.
     pub fn close(&mut self) {
         self.state = RequestState::Idle;
         if let Some(shared) = self.shared.take()

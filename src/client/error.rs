@@ -64,8 +64,8 @@ pub enum Error {
     PoolFull,
     /// A wait timed out. The variant contains the phase of the exchange.
     Timeout(WaitPhase),
-    /// TLS failed, for example because the server has no trusted certificate for its name, or because it violates the
-    /// protocol. The variant contains the reason.
+    /// TLS failed, for example because the server has no trusted certificate for its name, or because the server
+    /// violates the protocol. The variant contains the reason.
     Tls(String),
     /// The host name could not be resolved.
     Resolve(io::Error),
@@ -90,8 +90,8 @@ pub enum WaitPhase {
 }
 
 impl Error {
-    /// A short name for the error, such as `IncompleteRead`, `Timeout` or `ConnectionReset`. It is the name of Python's
-    /// exception where there is one; for a system error, without the suffix `Error`.
+    /// A short name for the error, such as `IncompleteRead`, `Timeout` or `ConnectionReset`. If Python has an exception
+    /// for the error, this is the name of that exception. The name of a system error lacks Python's suffix `Error`.
     pub fn name(&self) -> &'static str {
         match self {
             Error::CannotSendRequest => "CannotSendRequest",
@@ -152,7 +152,7 @@ impl Error {
         }
     }
 
-    /// Converts an I/O error. A timeout becomes [`Error::Timeout`] with this phase.
+    /// Converts an I/O error. A timeout becomes [`Error::Timeout`] with `phase`.
     pub(super) fn in_phase(error: io::Error, phase: WaitPhase) -> Error {
         match Error::from(error) {
             Error::Io(error) if error.kind() == io::ErrorKind::TimedOut => Error::Timeout(phase),
@@ -161,7 +161,9 @@ impl Error {
     }
 }
 
-/// The name of a system error: that of Python's exception without the suffix `Error`, or `OSError`.
+/// A name for a system error, derived from Python's exceptions, such as `ConnectionRefused` for
+/// `ConnectionRefusedError`. An aborted connection and a broken pipe also count as `ConnectionReset`. Every other error
+/// is an `OSError`.
 fn io_name(kind: io::ErrorKind) -> &'static str {
     match kind {
         io::ErrorKind::ConnectionRefused => "ConnectionRefused",

@@ -19,8 +19,8 @@ impl<C: Connector> HttpConnection<C> {
         self.waits = WaitLimits { each: self.settings.timeout, total };
     }
 
-    /// Closes the connection after an error. Otherwise, a late response could be read as the response to the next
-    /// request.
+    /// Closes the connection after an error. On an open connection, a late response could be read as the response to
+    /// the next request.
     pub(super) fn close_after(&mut self, error: &Error) {
         let has_ended = matches!(error.name(), "RemoteDisconnected" | "ConnectionReset");
         let has_begun = self.with_link(|link| Ok(link.machine.has_begun() || !link.input.is_empty()));
@@ -33,14 +33,14 @@ impl<C: Connector> HttpConnection<C> {
         self.failed_unanswered
     }
 
-    /// Sets the link of the connection to one that is already open. If `link` is `None`, the connection stays closed.
+    /// Makes the connection use `link`, which is already open. If `link` is `None`, the connection stays closed.
     pub(super) fn with_open_link(mut self, link: Option<Link<C::Stream>>) -> Self {
         self.has_used_link = link.is_some();
         self.shared = link.map(share);
         self
     }
 
-    /// Takes the link out of the connection, if the link is open and idle and does not go through a tunnel.
+    /// Takes the link out of the connection. Returns `None` if the link is closed, is in use, or goes through a tunnel.
     pub(super) fn take_idle_link(&mut self) -> Option<Link<C::Stream>> {
         if self.tunnel.is_some() {
             return None;
@@ -71,8 +71,7 @@ impl<C: Connector> HttpConnection<C> {
                 return Ok(());
             }
             drop(state);
-            // This does not close a link that a response is still being read from, because the response shares the
-            // link.
+            // A link from which a response is still being read stays open, because the response shares the link.
             self.shared = None;
         }
         if self.settings.auto_open { self.open() } else { Err(Error::NotConnected) }
@@ -118,7 +117,7 @@ impl<C: Connector> HttpConnection<C> {
         }
     }
 
-    /// Sends a head and a body over the open connection.
+    /// Sends a request head and its body over the open connection.
     pub(super) fn send_request(&mut self, head: &RequestHead<'_>, body: RequestBody<'_>) -> Result<(), Error> {
         let (waits, settings) = (self.waits, &self.settings);
         let shared = self.shared.as_ref().ok_or(Error::NotConnected)?;

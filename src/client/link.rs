@@ -9,7 +9,7 @@ use super::{ClientChannel, ClientLimits, ClientStream, Error, Readiness, WaitPha
 use crate::http::Status;
 use crate::http1::{Buffer, ClientMachine, Encoder, MessageLimits, ReceivedHead, RequestHead, ResponseEvent};
 
-/// An open connection: the stream, the protocol state machine, and the bytes that were read ahead.
+/// An open connection: the stream, the protocol state machine, and the bytes that have been read but not parsed yet.
 #[derive(Debug)]
 pub(super) struct Link<S: ClientStream> {
     stream: ClientChannel<S>,
@@ -18,7 +18,7 @@ pub(super) struct Link<S: ClientStream> {
     limits: MessageLimits,
     /// The encoder that frames the rest of the request body; `None` if no body is being sent.
     pub(super) encoder: Option<Encoder>,
-    /// The head that was read last, of an interim or a final response.
+    /// The head of the response read last, whether interim or final.
     head: ReceivedHead,
     /// True if a final response arrived while its request was still being sent. `head` then contains the head of that
     /// response.
@@ -39,9 +39,9 @@ pub(super) struct LinkState<S: ClientStream> {
 /// A link, shared between a connection and its current response.
 pub(super) type SharedLink<S> = Arc<Mutex<LinkState<S>>>;
 
-/// Borrows a link. Returns [`Error::InUse`] instead of waiting if the link is already borrowed: a borrow lasts while
-/// its holder waits for the server, and on the event loop the holder can be another handler on the same thread, so
-/// waiting could deadlock.
+/// Borrows a link. Returns [`Error::InUse`] if the link is already borrowed. Waiting for it could deadlock: a link
+/// stays borrowed while the borrower waits for the server, and on the event loop, the borrower can be another handler
+/// on the same thread.
 pub(super) fn borrow<S: ClientStream>(shared: &SharedLink<S>) -> Result<MutexGuard<'_, LinkState<S>>, Error> {
     match shared.try_lock() {
         Ok(guard) => Ok(guard),
@@ -51,13 +51,13 @@ pub(super) fn borrow<S: ClientStream>(shared: &SharedLink<S>) -> Result<MutexGua
     }
 }
 
-/// The result of sending bytes without an error.
+/// The result of a send that did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub(super) enum SendResult {
     /// All bytes were accepted.
     Complete,
-    /// The server responded or closed the connection before it had accepted all bytes.
+    /// The server responded or closed the connection before all bytes had been sent.
     Stopped,
 }
 
@@ -108,7 +108,7 @@ impl<S: ClientStream> Link<S> {
         would_block(self.stream.try_read(&mut [0]))
     }
 
-    /// Sets that reads of the handler's own request can be interrupted; see [`ClientStream::interrupt_reads`].
+    /// Turns the interruption of reads from the handler's own request on or off; see [`ClientStream::interrupt_reads`].
     pub(super) fn interrupt_reads(&mut self, on: bool) {
         self.stream.interrupt_reads(on);
     }
@@ -173,8 +173,8 @@ impl<S: ClientStream> Link<S> {
     }
 
     /// Waits for the 100 response to a request with `Expect: 100-continue`. Also returns [`SendResult::Complete`] when
-    /// a limit in `waits` has expired (`ClientSettings::continue_timeout`), because some servers never send one (RFC
-    /// 9110 section 10.1.1).
+    /// a time limit in `waits` has expired, usually `ClientSettings::continue_timeout`, because some servers never send
+    /// a 100 response (RFC 9110 section 10.1.1).
     pub(super) fn await_continue(&mut self, waits: WaitLimits) -> Result<SendResult, Error> {
         // The deadline is computed once, so that other interim responses do not extend it.
         let until = waits.until(self.stream.now());
@@ -193,8 +193,7 @@ impl<S: ClientStream> Link<S> {
         }
     }
 
-    /// Reads the head of the final response. Returns the head, and the statuses of the interim responses that preceded
-    /// it.
+    /// Reads the head of the final response. Returns the head and the statuses of the preceding interim responses.
     pub(super) fn read_head(&mut self, waits: WaitLimits) -> Result<(ReceivedHead, Vec<Status>), Error> {
         while !std::mem::take(&mut self.has_early_head) {
             match self.event(waits, WaitPhase::Head)? {
@@ -209,7 +208,7 @@ impl<S: ClientStream> Link<S> {
         Ok((std::mem::take(&mut self.head), std::mem::take(&mut self.interim)))
     }
 
-    /// Returns the next event of the response, and waits for more input as long as the state machine needs it.
+    /// Returns the next event of the response. Waits for input if the state machine needs more.
     pub(super) fn event(&mut self, waits: WaitLimits, phase: WaitPhase) -> Result<ResponseEvent, Error> {
         loop {
             let event = self.machine.receive(&mut self.input, &self.limits, &mut self.head)?;
@@ -232,8 +231,8 @@ impl<S: ClientStream> Link<S> {
         event == Ok(ResponseEvent::End)
     }
 
-    /// Reads and discards the part of the response that has already arrived. Returns true if this completes the
-    /// response.
+    /// Reads and discards the part of the response that has already arrived. Returns true if the end of the response
+    /// was among it.
     pub(super) fn drain(&mut self) -> bool {
         let mut drained = 0;
         while drained < MOST_DRAINED {
@@ -250,8 +249,8 @@ impl<S: ClientStream> Link<S> {
         false
     }
 
-    /// Performs one successful read from the stream into `input`, without waiting. Returns 0 at EOF, after telling the
-    /// state machine.
+    /// Reads once from the stream into `input`, without waiting, and returns the number of bytes. At EOF, informs the
+    /// state machine and returns 0. An interrupted read is repeated.
     fn read(&mut self) -> io::Result<usize> {
         let stream = &mut self.stream;
         loop {
@@ -259,7 +258,7 @@ impl<S: ClientStream> Link<S> {
                 Ok(0) => self.machine.end_of_input(&self.input),
                 Ok(count) => return Ok(count),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                // With TLS, this means EOF without `close_notify`.
+                // A TLS stream returns `UnexpectedEof` at EOF without `close_notify`.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => self.machine.cut_input(),
                 Err(error) => return Err(error),
             }

@@ -10,7 +10,7 @@ use super::link::Link;
 use super::settings::ConnectionRoute;
 use super::{ClientStream, Error, PoolConnector, PoolQueue};
 
-/// Identifies the connections that can replace each other: same scheme, host, port and route.
+/// Identifies a group of interchangeable connections, which have the same scheme, host, port and route.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct PoolKey {
     pub(super) is_secure: bool,
@@ -79,8 +79,8 @@ impl<P: ClientStream, Q: PoolQueue> Places<P, Q> {
     ) -> Result<(), Error> {
         let mut ticket = None;
         loop {
-            // The counter is read before `try_enter`, so that a place that becomes free afterwards changes the counter
-            // and ends the wait.
+            // The counter is read before the call to `try_enter`. If a place becomes free after that call, the counter
+            // changes, which ends the wait.
             let seen = self.queue.number();
             if self.try_enter(key, most, &mut ticket) {
                 return Ok(());
@@ -95,7 +95,7 @@ impl<P: ClientStream, Q: PoolQueue> Places<P, Q> {
     }
 
     /// Takes a place if one is free and no earlier request is waiting. Otherwise, adds this request to the queue and
-    /// sets `ticket`, unless that was done by an earlier call.
+    /// sets `ticket`, unless an earlier call has done so.
     fn try_enter(&self, key: &PoolKey, most: usize, ticket: &mut Option<u64>) -> bool {
         let mut hosts = self.lock();
         let host = hosts.entry(key.clone()).or_default();
@@ -151,13 +151,13 @@ impl<P: ClientStream, Q: PoolQueue> Places<P, Q> {
         }
     }
 
-    /// Adds an idle connection. If that makes more than `most` idle connections to all servers, closes the one that has
-    /// been idle longest.
+    /// Adds an idle connection. If the pool then has more than `most` idle connections in total, closes the one that
+    /// has been idle longest.
     pub(super) fn keep(&self, key: &PoolKey, link: Link<P>, now: Instant, most: usize) {
         let mut hosts = self.lock();
         hosts.entry(key.clone()).or_default().idle.push(IdleLink { link, since: now });
         if hosts.values().map(|host| host.idle.len()).sum::<usize>() > most {
-            // Only the first connection of each server is compared, because it has been idle longest.
+            // Only the first idle connection to each server is compared, because it has been idle longest.
             let oldest = hosts.values_mut().filter(|host| !host.idle.is_empty()).min_by_key(|host| host.idle[0].since);
             let closed = oldest.map(|host| host.idle.remove(0));
             drop(hosts);
@@ -183,7 +183,7 @@ impl<P: ClientStream, Q: PoolQueue> Places<P, Q> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Hosts<P>> {
-        // No code of a caller runs while the lock is held, so the data of a poisoned mutex is still valid.
+        // None of the caller's code runs while the lock is held, so the data of a poisoned mutex is still valid.
         self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

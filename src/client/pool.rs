@@ -67,13 +67,12 @@ impl<C: PoolConnector> fmt::Debug for Pool<C> {
     }
 }
 
-/// A [`Connector`] for a pool, which can pass its connections from one user to another. A user is a thread or a
-/// handler.
+/// A [`Connector`] whose idle connections a pool can pass from one user to another. A user is a thread or a handler.
 pub trait PoolConnector: Connector {
     /// The type of an idle connection, which belongs to no user.
     type Parked: ClientStream;
 
-    /// Detaches an idle connection from its user.
+    /// Detaches an idle connection from its user, so that the pool can keep it.
     ///
     /// # Errors
     /// Returns an error if the connection cannot be kept. The connection is then closed.
@@ -85,7 +84,7 @@ pub trait PoolConnector: Connector {
     /// Returns an error if the user cannot use a connection now. The connection is then closed.
     fn unpark(&self, parked: Self::Parked) -> io::Result<Self::Stream>;
 
-    /// The counter whose changes wake the users that wait for a connection.
+    /// The type of the counter that wakes the users waiting for a connection.
     type Queue: PoolQueue;
 
     /// Waits until the counter of `queue` differs from `seen`.
@@ -95,7 +94,8 @@ pub trait PoolConnector: Connector {
     fn wait_for_change(&self, queue: &Self::Queue, seen: u64, until: Option<Instant>) -> io::Result<()>;
 }
 
-/// A counter that all users of a pool share. A user waits for a connection by waiting until the counter changes.
+/// A counter that all users of a pool share. A user that needs a connection waits until the counter changes, and then
+/// tries again.
 pub trait PoolQueue: Default {
     /// The current value of the counter.
     fn number(&self) -> u64;
@@ -133,7 +133,7 @@ impl Default for PoolSettings {
 }
 
 impl Pool {
-    /// Creates a connection pool with the default settings. Its methods block the calling thread.
+    /// Creates a connection pool with the default settings. The methods of the pool block the calling thread.
     pub fn new() -> Pool {
         Pool::with_connector(ThreadConnector, PoolSettings::default())
     }
@@ -176,10 +176,9 @@ impl<C: PoolConnector> Pool<C> {
     /// Sends a request to the server of an absolute URL, and waits for the response. The arguments are those of
     /// [`HttpConnection::request`].
     ///
-    /// A server can close an idle connection at the moment at which the next request is sent over it. A request is
-    /// therefore repeated once, over a new connection, if all of the following hold: a previously used connection ended
-    /// before the first byte of the response; the method is idempotent; and the body can be sent again (RFC 9112
-    /// section 9.3.1).
+    /// A server can close an idle connection just as the next request is sent. A request is therefore repeated once,
+    /// over a new connection, if all of the following hold: a previously used connection ended before the first byte of
+    /// the response; the method is idempotent; and the body can be sent again (RFC 9112 section 9.3.1).
     ///
     /// # Errors
     /// Returns [`Error::InvalidUrl`] if the URL is not absolute; [`Error::PoolFull`] if no connection became free in
@@ -213,9 +212,9 @@ impl<C: PoolConnector> Pool<C> {
         self.take(key, false)?.fetch_with(method, target, body, headers)
     }
 
-    /// Takes a connection to the server of an absolute URL from the pool, or opens one with the first request. The path
-    /// of the URL is ignored. Dropping the connection returns it to the pool, which reuses it only if the last response
-    /// was read completely.
+    /// Returns a connection to the server of an absolute URL: an idle one from the pool or, if there is none, a new one
+    /// that is opened by the first request. The path of the URL is ignored. Dropping the connection returns it to the
+    /// pool, which reuses it only if the last response was read completely.
     ///
     /// # Errors
     /// Returns [`Error::InvalidUrl`] or [`Error::PoolFull`], in the same cases as for [`Pool::fetch`].
@@ -223,14 +222,14 @@ impl<C: PoolConnector> Pool<C> {
         self.take(authority::split_url(url)?.0, false)
     }
 
-    /// Closes the connections that have been idle for [`PoolSettings::idle_timeout`]. Otherwise, such a connection is
-    /// closed only when a connection to the same server is next needed.
+    /// Closes the connections that have been idle for [`PoolSettings::idle_timeout`]. Without a call to this method,
+    /// such a connection is closed only when the pool next needs a connection to the same server.
     pub fn close_idle(&self) {
         _ = self.places.close_idle(self.connector.now(), self.settings.idle_timeout);
     }
 
-    /// Takes a place, waiting for it if necessary, and an idle connection. If `fresh` is true or no connection is idle,
-    /// the connection is a new one.
+    /// Waits for a place if necessary, takes it, and returns an idle connection. If `fresh` is true or no connection is
+    /// idle, returns a new one.
     pub(super) fn take(&self, mut key: PoolKey, fresh: bool) -> Result<PooledConnection<C>, Error> {
         let settings = connection_settings(&self.settings.connection, key.is_secure)?;
         key.route = settings.route();

@@ -28,8 +28,8 @@ impl<C: PoolConnector> PooledConnection<C> {
         PooledConnection { connection, key, pool }
     }
 
-    /// True if the connection was idle in the pool, so that earlier requests were sent over it. Becomes false when a
-    /// request finds it closed and opens it again.
+    /// True if the connection came from the pool's idle connections and has therefore carried earlier requests. Becomes
+    /// false when a request finds the connection closed and opens it again.
     pub fn was_used(&self) -> bool {
         self.connection.has_used_link
     }
@@ -51,8 +51,8 @@ impl<C: PoolConnector> PooledConnection<C> {
         let may_be_stale = self.was_used() && self.connection.failed_unanswered();
         if let (Err(_), true, Some(body)) = (&result, may_be_stale, again) {
             let (pool, key) = (self.pool.clone(), self.key.clone());
-            // The place is returned before `take`, which needs one and would otherwise wait for this one if the server
-            // has no other.
+            // Dropping the connection frees its place. Otherwise, `take` would wait for that place if all others are
+            // taken.
             drop(self);
             let mut connection = pool.take(key, true)?;
             let response = connection.exchange(method, target, body, headers)?;
@@ -122,7 +122,7 @@ impl<C: PoolConnector> PooledResponse<C> {
         PooledResponse { response, connection: Some(connection), was_reused }
     }
 
-    /// True if the connection of this response had carried an earlier request.
+    /// True if the connection of this response had already carried another request.
     pub fn was_reused(&self) -> bool {
         self.was_reused
     }
@@ -131,7 +131,7 @@ impl<C: PoolConnector> PooledResponse<C> {
     /// exceeds neither `most` bytes nor 1 GiB. Returns true in that case. Later reads return the body from memory.
     ///
     /// A proxy calls this before it responds, so that the connection can serve other requests while the proxy's client
-    /// slowly accepts the response.
+    /// slowly reads the response.
     ///
     /// # Errors
     /// Returns the same errors as [`HttpResponse::read_all`].

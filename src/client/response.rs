@@ -24,7 +24,8 @@ pub struct HttpResponse<S: ClientStream = ThreadStream> {
     waits: WaitLimits,
     will_close: bool,
     is_chunked: bool,
-    /// The number of bytes of the body that have not been returned yet; `None` if the length is not known in advance.
+    /// The number of bytes of the body that have not been returned to the caller yet; `None` if the length is not known
+    /// in advance.
     length: Option<u64>,
     /// Bytes that were read from the connection for [`BufRead`] and have not been consumed.
     piece: Buffer,
@@ -39,7 +40,7 @@ pub struct HttpResponse<S: ClientStream = ThreadStream> {
 const PIECE: usize = 8 * 1024;
 
 impl<S: ClientStream> HttpResponse<S> {
-    /// Reads the head of the response on `shared`, which must be open. Must not be called while another response is
+    /// Reads the head of the response from `shared`, which must be open. Must not be called while another response is
     /// being read.
     pub(super) fn read_from(shared: &SharedLink<S>, waits: WaitLimits) -> Result<HttpResponse<S>, Error> {
         let mut state = borrow(shared)?;
@@ -172,7 +173,7 @@ impl<S: ClientStream> HttpResponse<S> {
         Ok(bytes)
     }
 
-    /// Reads the rest of the body into memory, from which later reads return it.
+    /// Reads the rest of the body into memory. Later reads return it from there.
     pub(super) fn read_ahead(&mut self) -> Result<(), Error> {
         let (body, length) = (self.read_all()?, self.length);
         self.piece.extend(&body);
@@ -254,8 +255,8 @@ impl<S: ClientStream> HttpResponse<S> {
     }
 
     /// Returns the stream and the bytes that arrived after the head, if this response switched the connection to
-    /// another protocol. It is then a 101 response to a request with an `Upgrade` field, or a successful response to
-    /// CONNECT. Returns `None` for any other response.
+    /// another protocol. Only a 101 response to a request with an `Upgrade` field, or a successful response to CONNECT,
+    /// does so. Returns `None` for any other response.
     pub fn into_upgraded(mut self) -> Option<(ClientChannel<S>, Vec<u8>)> {
         self.upgraded.take().map(|(stream, input)| (stream, input.bytes().to_vec()))
     }

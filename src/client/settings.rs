@@ -15,8 +15,8 @@ pub struct ClientSettings {
     /// The maximum duration of a single wait: for the connection, for the server to accept more of the request, or for
     /// more bytes of the response. A slow response can take longer in total. No limit by default.
     pub timeout: Option<Duration>,
-    /// The maximum time for resolving the name and connecting, and for each wait of the tunnel request and the TLS
-    /// handshake that follow. The default is `timeout`.
+    /// The maximum time for resolving the name and connecting. It also limits each wait during the `CONNECT` request to
+    /// a proxy and during the TLS handshake. The default is `timeout`.
     pub connect_timeout: Option<Duration>,
     /// The maximum time from the beginning of a request to the last byte of its response. No limit by default.
     pub total_timeout: Option<Duration>,
@@ -30,8 +30,8 @@ pub struct ClientSettings {
     pub auto_open: bool,
     /// The local address to bind the connection to.
     pub source: Option<SocketAddr>,
-    /// The host and port to connect to instead of those of the connection. The `Host` field and the TLS handshake still
-    /// use the host of the connection.
+    /// The host and port to connect to, if they differ from those of the connection. The `Host` field and the TLS
+    /// handshake still use the host of the connection.
     pub connect_to: Option<(String, u16)>,
     /// The TLS configuration. If it is set, the connection uses `https`, and the default port is 443.
     #[cfg(feature = "client-tls")]
@@ -83,7 +83,7 @@ impl ClientSettings {
 }
 
 /// The settings that determine which server a connection reaches and which certificates it trusts. An idle connection
-/// is reused only under the settings with which it was opened.
+/// is reused only if it was opened with the same values of these settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct ConnectionRoute {
     source: Option<SocketAddr>,
@@ -115,7 +115,7 @@ impl Default for ClientLimits {
 }
 
 impl ClientLimits {
-    /// The limits in the form that [`ClientMachine`](crate::http1::ClientMachine) checks.
+    /// Converts the limits to the type that [`ClientMachine`](crate::http1::ClientMachine) uses.
     pub(super) fn message(self) -> MessageLimits {
         MessageLimits {
             start_line: self.line,

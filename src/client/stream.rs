@@ -33,15 +33,15 @@ pub trait ClientStream {
     /// possible, for example because the handler's client has disconnected.
     fn wait(&mut self, what: Readiness, until: Option<Instant>) -> io::Result<()>;
 
-    /// Ensures that the next [`try_read`](Self::try_read) makes a system call. Must be implemented by a stream whose
-    /// `try_read` otherwise returns `WouldBlock` without a system call until an event reports input. Does nothing by
-    /// default.
+    /// Ensures that the next [`try_read`](Self::try_read) makes a system call. A stream must implement this method if
+    /// its `try_read` returns `WouldBlock` without a system call until an event reports input. Does nothing by default.
     fn expect_input(&mut self) {}
 
-    /// If `on` is true, reads from the body of the handler's own request fail with an error of kind
-    /// [`Interrupted`](io::ErrorKind::Interrupted) in two cases: the first time that a read would wait, and later when
-    /// there may be an event on a stream of the handler. The client can then act on a response that arrives while the
-    /// body does not. Only a stream of a handler implements this; the reads of a thread are not interrupted.
+    /// Turns the interruption of reads from the body of the handler's own request on or off. While it is on, such a
+    /// read fails with an error of kind [`Interrupted`](io::ErrorKind::Interrupted) in two cases: the first time that
+    /// it would wait after this call, and later whenever there may be an event on one of the handler's outgoing
+    /// streams. The client can then process a response that arrives while the read waits for more of the body. Only the
+    /// streams of handlers implement this method; reads on a thread are not interrupted.
     fn interrupt_reads(&mut self, on: bool) {
         _ = on;
     }

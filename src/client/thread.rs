@@ -39,7 +39,7 @@ impl Connector for ThreadConnector {
     }
 }
 
-/// A counter with a condition variable, which wakes the threads that wait for a connection of a pool.
+/// A counter and a condition variable that wakes the threads waiting for a connection of a pool.
 #[derive(Debug, Default)]
 pub struct ThreadQueue {
     number: Mutex<u64>,
@@ -82,7 +82,7 @@ impl PoolConnector for ThreadConnector {
     }
 }
 
-/// Connects to one address, for at most the time `share`; `None` means no limit.
+/// Connects to one address. Fails with `TimedOut` after the time `share`; `None` means no limit.
 fn connect_to(address: SocketAddr, source: Option<SocketAddr>, share: Option<Duration>) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if let Some(source) = source {

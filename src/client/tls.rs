@@ -91,7 +91,7 @@ impl ClientTls {
         ClientTls::with_roots(webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect())
     }
 
-    /// Uses a rustls configuration unchanged, except that ALPN is set to HTTP/1.1.
+    /// Uses a rustls configuration. It is unchanged except for ALPN, which is set to HTTP/1.1.
     pub fn from_config(config: Arc<ClientConfig>) -> ClientTls {
         let mut config = Arc::unwrap_or_clone(config);
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -115,7 +115,7 @@ impl ClientTls {
     }
 }
 
-/// The reason that [`Error::Tls`] contains if a PEM file or text has no usable certificate.
+/// The reason in the [`Error::Tls`] for PEM data without a usable certificate.
 const NO_CERTIFICATE: &str = "no certificate that can be used (a block -----BEGIN CERTIFICATE-----)";
 
 /// Converts an error that rustls returned for a connection. The message explains the most common mistake with
@@ -186,7 +186,7 @@ impl<S: ClientStream> ClientTlsStream<S> {
         let in_phase = |error| Error::in_phase(error, WaitPhase::Tls);
         while this.tls.is_handshaking() {
             let received = this.receive();
-            // This also runs after a failed handshake, to send the alert with the reason if the stream accepts it.
+            // Also called if the handshake has failed, to send the alert with the reason if the stream accepts it.
             let sent = this.send();
             match received {
                 Ok(0) => return Err(Error::Io(io::ErrorKind::ConnectionReset.into())),
@@ -243,17 +243,17 @@ impl<S: ClientStream> TlsRecords<S> {
 }
 
 impl<S: ClientStream> ClientStream for TlsRecords<S> {
-    /// Implements [`ClientStream::try_read`]. EOF without `close_notify` is `UnexpectedEof`, because an attacker on the
-    /// network could have cut the connection.
+    /// Implements [`ClientStream::try_read`]. Returns `UnexpectedEof` at EOF without `close_notify`, because an
+    /// attacker on the network could have cut the connection.
     fn try_read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         loop {
             let read = self.tls.reader().read(into);
             if !is_would_block(&read) {
                 return read;
             }
-            // At EOF of the underlying stream, the reader then returns 0 or `UnexpectedEof`, which ends the loop.
+            // If the underlying stream is at EOF, the next read returns 0 or `UnexpectedEof`, which ends the loop.
             self.receive()?;
-            // rustls responds to some records, such as a request for new keys.
+            // Some records, such as a request for new keys, make rustls queue records in response.
             self.send()?;
         }
     }

@@ -37,8 +37,8 @@ impl Tunnel {
         Ok(Tunnel { host, port, target, fields })
     }
 
-    /// Requests the tunnel from the proxy. Returns the stream, which is then connected to the server, and the fields of
-    /// the proxy's response.
+    /// Requests the tunnel from the proxy. Returns the stream, which the proxy has connected to the server, and the
+    /// fields of the proxy's response.
     pub(super) fn open<S: ClientStream>(
         &self,
         stream: ClientChannel<S>,
@@ -52,7 +52,7 @@ impl Tunnel {
             Error::Timeout(_) => Error::Timeout(WaitPhase::Connect),
             error => error,
         };
-        // The request has no body that could remain unsent, so both results are the same.
+        // `send` returns `Stopped` only if it listens for a response, which it does not do here.
         let (SendResult::Complete | SendResult::Stopped) = link.send(out.bytes(), waits, false).map_err(in_connect)?;
         let (head, _) = link.read_head(waits).map_err(in_connect)?;
         if head.status().class() != StatusClass::Success {
