@@ -112,7 +112,7 @@ pub enum WokenBy {
     Acceptor,
     /// A source of a session has an event.
     Event,
-    /// The timeout of the sleep has passed.
+    /// The timeout of the sleep has expired.
     Deadline,
     /// No other reason applies: the timeout was zero, or the system call was interrupted.
     Nothing,
@@ -171,14 +171,15 @@ pub trait ConnectionObserver: TransitionObserver {
     fn flushed(&mut self, result: &io::Result<()>) {}
 
     /// The system has accepted all output so far. If `is_in_exchange` is true, more of the response follows, or a
-    /// request has no response yet. This may be called repeatedly even if nothing has been sent in the meantime.
+    /// request has no response yet. This event may be reported repeatedly even if nothing has been sent in the
+    /// meantime.
     fn all_sent(&mut self, is_in_exchange: bool) {}
 
     /// The sending side of the socket has been shut down.
     fn shut_down(&mut self) {}
 
-    /// The session will continue in the next turn, because it has used up its budget of rounds (fill, advance and
-    /// flush) or of bytes sent in one step.
+    /// The session will continue in the next turn, because it has used up its budget for one step: of rounds, each of
+    /// which fills, advances and flushes, or of bytes sent.
     fn budget_used_up(&mut self, rounds: usize, sent: u64) {}
 
     /// A handler or a script begins to work on the response.

@@ -16,8 +16,8 @@ const SHA256: &str = "sha256:";
 /// The prefixes of bcrypt hashes. All three denote the same algorithm.
 const BCRYPT: [&str; 3] = ["$2y$", "$2a$", "$2b$"];
 
-/// The costs that `htpasswd` accepts. Verifying a hash takes about ten seconds with cost 17, and about two days with
-/// cost 31.
+/// The bcrypt costs that `htpasswd` accepts. Verifying a hash takes about ten seconds with cost 17, and about two days
+/// with cost 31.
 const COSTS: std::ops::RangeInclusive<u32> = 4..=17;
 
 /// The prefixes of hashes in unsupported schemes.
@@ -80,7 +80,7 @@ pub struct Account {
 /// The hash of a password. A plain password is hashed with SHA-256 when the account is created.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Secret {
-    /// The SHA-256 of the password.
+    /// The SHA-256 digest of the password.
     Sha256([u8; 32]),
     /// A well-formed bcrypt hash.
     Bcrypt(Box<str>),
@@ -155,8 +155,8 @@ impl FromStr for Account {
     }
 }
 
-/// True if the password begins with the prefix of this scheme. Prefixes in braces are case-insensitive. All others are
-/// case-sensitive, because `$P$` and `$p$` are different schemes.
+/// True if the password begins with `scheme`, a prefix from [`REFUSED`]. A prefix in braces is case-insensitive. All
+/// others are case-sensitive, because `$P$` and `$p$` are different schemes.
 fn begins_with(password: &str, scheme: &str) -> bool {
     let start = password.as_bytes().get(..scheme.len()).unwrap_or_default();
     if scheme.starts_with('{') { start.eq_ignore_ascii_case(scheme.as_bytes()) } else { start == scheme.as_bytes() }
@@ -177,7 +177,7 @@ impl fmt::Debug for Account {
 fn unhex(text: &str) -> Option<[u8; 32]> {
     let digits: Vec<u8> = text.chars().map(|c| c.to_digit(16).map(|digit| digit as u8)).collect::<Option<_>>()?;
     let bytes: Vec<u8> = digits.chunks_exact(2).map(|pair| (pair[0] << 4) | pair[1]).collect();
-    // The length is checked as well, because `chunks_exact` ignores an odd last digit.
+    // The number of digits must be checked too, because `chunks_exact` ignores an odd digit at the end.
     if digits.len() == 64 { bytes.try_into().ok() } else { None }
 }
 

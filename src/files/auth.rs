@@ -20,9 +20,9 @@ pub(crate) struct Gate {
     /// The random key of the digests. Clients cannot predict a digest without the key, so the time taken by a
     /// comparison reveals nothing about the credentials of an account.
     key: [u8; 32],
-    /// For each account without a bcrypt hash, the keyed digest of its credentials and the user name.
+    /// The accounts without a bcrypt hash: the keyed digest of the credentials, and the user name.
     fast: Vec<(CredentialDigest, Arc<str>)>,
-    /// For each account with a bcrypt hash, the user name and the hash.
+    /// The accounts with a bcrypt hash: the user name, and the hash.
     slow: Vec<(Arc<str>, Box<str>)>,
     /// The results for credentials that were recently compared with a bcrypt hash.
     cache: Mutex<CredentialCache>,
@@ -114,8 +114,8 @@ impl Gate {
         Some(Credentials { user, password, digest })
     }
 
-    /// Checks the credentials without computing a bcrypt hash. The result has the same form as that of
-    /// [`CredentialCache::get`]; `None` means that the check requires a bcrypt hash.
+    /// Checks the credentials without computing a bcrypt hash. Returns the same values as [`CredentialCache::get`];
+    /// `None` means that the check requires a bcrypt hash.
     fn known(&self, credentials: &Credentials) -> Option<Option<Arc<str>>> {
         let mut found = None;
         // The loop does not stop at the matching account, so that its duration does not reveal the position of that
@@ -205,7 +205,7 @@ mod tests {
                 assert!(!admits(&gate, &basic(text)), "{text}");
             }
         }
-        // bcrypt uses the first 72 bytes only.
+        // bcrypt uses only the first 72 bytes of a password.
         let long = "ann:$2y$04$abcdefghijklmnopqrstuuAg/vhymG.zjfOvPuw7BgQPjbFV1.SQW".parse().unwrap();
         let gate = Gate::new("site", &[long]);
         assert!(admits(&gate, &basic(&format!("ann:{}", "ä".repeat(40)))));

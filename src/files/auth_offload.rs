@@ -1,7 +1,7 @@
 //! Verifies slow password hashes on worker threads, so that they do not block the loop. A request is passed to the
 //! service once the result for its credentials is in the gate's cache.
 //!
-//! The credentials are compared in `auth`. Without this wrapper, the gate verifies them on the loop's thread.
+//! The credentials are compared in `auth`. Without [`AuthOffload`], the gate verifies them on the loop's thread.
 
 use std::fmt;
 use std::io;
@@ -85,8 +85,8 @@ impl Service for AuthOffload {
     }
 
     fn call_watched(&self, request: &Request, _: Option<&Watchdog>) -> Reply {
-        // The service does not need the watchdog: it serves files or starts scripts, and neither blocks the loop for
-        // long.
+        // The watchdog, which reports calls that block the loop, is not passed on. The service only serves files or
+        // starts scripts, and neither blocks the loop for long.
         self.call(request)
     }
 
@@ -113,8 +113,8 @@ struct Verification {
     stage: VerificationStage,
     /// True once the request body is complete.
     ended: bool,
-    /// This `Arc` is dropped together with the upstream when the client disconnects. The job detects this through a
-    /// weak reference.
+    /// The job has a weak reference to this `Arc`. When the client disconnects, this `Arc` is dropped together with the
+    /// upstream, and the job then skips the verification.
     _client: Arc<()>,
     /// A clone of `AuthOffload::waiting`. While it exists, this request counts as waiting.
     _place: Arc<()>,
@@ -138,8 +138,8 @@ impl Verification {
                 Ok(Some(response))
             }
             Reply::Later(mut upstream) => {
-                // If the request body ended before the service's upstream was created, that upstream has not been told
-                // yet.
+                // If the request body was complete before the service's upstream was created, that upstream has not
+                // been notified yet.
                 if self.ended {
                     upstream.end()?;
                 }

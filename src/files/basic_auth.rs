@@ -94,11 +94,11 @@ mod tests {
 
     #[test]
     fn only_the_right_password_names_a_user_at_once_and_on_a_worker() {
-        // The password is hashed with the lowest cost.
+        // 4 is the lowest cost of bcrypt.
         let hash = bcrypt::hash("secret", 4).unwrap();
         for account in [Account::new("ann", "secret"), format!("ann:{hash}").parse().unwrap()] {
             let auth = BasicAuth::new("A \"b\"", [account]);
-            // These are ann:secret, ann:wrong, bob:secret, and no credentials at all.
+            // In decoded form: ann:secret, ann:wrong, bob:secret, and a scheme other than Basic.
             for (authorization, user) in [
                 ("Basic YW5uOnNlY3JldA==", Some("ann")),
                 ("Basic YW5uOndyb25n", None),

@@ -104,8 +104,8 @@ impl FileServiceBuilder {
     }
 
     /// Sets the content type of files with this extension, like an entry in Python's `extensions_map`. The extension is
-    /// given without its dot. This takes precedence over the built-in types. If it is called more than once for an
-    /// extension, the last call applies.
+    /// given without its dot. Types that are set here take precedence over the built-in types. If this method is called
+    /// more than once for an extension, the last call applies.
     ///
     /// A file's extension is looked up as it is spelled, and then in lower case. A `text/` type without parameters gets
     /// the parameter that [`charset`](Self::charset) sets.
@@ -121,14 +121,15 @@ impl FileServiceBuilder {
         self
     }
 
-    /// Sets the `Content-Encoding` of files with this extension, which are already compressed. The extension is given
-    /// without its dot. The coding is `br`, `compress`, `deflate`, `gzip` or `zstd` (RFC 9110 section 8.4.1), or
-    /// `identity`, with which no field is sent. The content type is determined by the name without the extension, so
-    /// `x.wasm.br` is `application/wasm`. A client that does not accept the coding still gets the file, because it
-    /// requested the file by name.
+    /// Sets the `Content-Encoding` of already compressed files with this extension. The extension is given without its
+    /// dot. The coding is `br`, `compress`, `deflate`, `gzip` or `zstd` (RFC 9110 section 8.4.1), or `identity` to send
+    /// no field. The content type is determined by the name without the extension, so `x.wasm.br` is
+    /// `application/wasm`. A client that does not accept the coding still gets the file, because it requested the file
+    /// by name.
     ///
-    /// A file's extension is looked up as it is spelled, and then in lower case. If this is called more than once for
-    /// an extension, the last call applies. By default, only `svgz` has a coding, which is `gzip`.
+    /// A file's extension is looked up as it is spelled, and then in lower case. If this method is called more than
+    /// once for an extension, the last call applies. By default, the only extension with a coding is `svgz`, whose
+    /// coding is `gzip`.
     ///
     /// ```
     /// use serve_forever::files::FileService;
@@ -202,8 +203,9 @@ impl FileServiceBuilder {
     /// `Content-Location`, `Expires` and `Vary` are also added to a 304 (RFC 9110 section 15.4.5).
     ///
     /// [`build`](FileServiceBuilder::build) returns an error for a field that the server generates, such as
-    /// `Content-Type` or `Date`. For `Server` see [`HttpServer::server_name`](crate::HttpServer::server_name). Text is
-    /// sent as Latin-1, and `build` returns an error for a character above U+00FF; see [`FieldValue`].
+    /// `Content-Type` or `Date`. To set `Server`, use [`HttpServer::server_name`](crate::HttpServer::server_name). A
+    /// text value is sent as Latin-1, and `build` returns an error if the text contains a character above U+00FF; see
+    /// [`FieldValue`].
     pub fn extra_header(mut self, name: impl Into<String>, value: impl FieldValue) -> FileServiceBuilder {
         let mut bytes = Vec::new();
         let value = value.append_to(&mut bytes).map(|()| bytes);
@@ -232,7 +234,7 @@ impl FileServiceBuilder {
     }
 
     /// Sets the path under which the directory is served, such as `/docs`. Default: `/`. The response for every path
-    /// outside it is 404, even with [`spa`](Self::spa).
+    /// outside this base path is 404, even with [`spa`](Self::spa).
     pub fn base_path(mut self, path: impl Into<String>) -> FileServiceBuilder {
         self.base = path.into();
         self
@@ -248,8 +250,8 @@ impl FileServiceBuilder {
 
     /// Serves `app.js.br`, `app.js.zst` or `app.js.gz` instead of `app.js` to clients that accept the coding (RFC 9110
     /// section 12.5.3), unless the compressed file is empty or older than `app.js`. Off by default, because
-    /// `dump.sql.gz` is not necessarily the compressed form of `dump.sql`. If this is off, the server does not look for
-    /// such files.
+    /// `dump.sql.gz` is not necessarily the compressed form of `dump.sql`. While this setting is off, the server does
+    /// not look for compressed files.
     ///
     /// ```
     /// use serve_forever::files::FileService;
@@ -296,7 +298,7 @@ impl FileServiceBuilder {
         self
     }
 
-    /// Isolates pages from other origins, so that they can use `SharedArrayBuffer` and precise clocks. Adds
+    /// Isolates pages from other origins, so that scripts can use `SharedArrayBuffer` and high-resolution timers. Adds
     /// `Cross-Origin-Opener-Policy: same-origin` and `Cross-Origin-Embedder-Policy: require-corp`. Off by default.
     pub fn coop_coep(mut self, isolated: bool) -> FileServiceBuilder {
         self.isolated = isolated;
@@ -419,7 +421,7 @@ impl FileServiceBuilder {
 
     fn cache_rules(&self) -> io::Result<Vec<(Pattern, String)>> {
         let rule = |(pattern, value): &(String, String)| {
-            // Adding the value to a block checks it. Only the check is needed, so the block is discarded.
+            // `add` checks the value. Only the check is needed, so the block is discarded.
             FieldBlock::new().add("Cache-Control", value)?;
             Ok((Pattern::new(pattern).map_err(|error| bad(format!("{pattern}: {error}")))?, value.clone()))
         };

@@ -1,7 +1,7 @@
 //! The cache of responses to requests for files, by request path and accepted codings.
 //!
-//! `dependency` checks the file system, and `content` opens files. The cache knows nothing about index files and
-//! siblings; it only checks the facts that an entry depends on.
+//! `dependency` checks the file system, and `content` opens files. The cache has no special case for index files and
+//! siblings; they are among the dependencies that `loader` collects.
 //!
 //! Invariant: an entry is used only in a turn in which all of its dependencies have been checked and hold; `bytes` is
 //! the total memory use of the slots.
@@ -59,7 +59,7 @@ struct Slot {
     entry: CacheEntry,
     /// The start of the last turn in which the entry's dependencies were checked.
     checked: Instant,
-    /// True if the entry has been used since the clock hand last passed it.
+    /// True if the entry has been used since the hand of the clock algorithm last passed it.
     used: bool,
 }
 
@@ -70,7 +70,7 @@ pub(crate) struct CacheEntry {
     pub(crate) dependencies: Vec<CacheDependency>,
     /// The header fields that describe the content.
     pub(crate) representation: Arc<Representation>,
-    /// The content, which becomes the body of a response.
+    /// The content from which the bodies of responses are made.
     pub(crate) content: CachedContent,
 }
 
@@ -212,7 +212,7 @@ mod tests {
             CacheFixture { dir, tree, cache: Cache::new(limits), turn: Instant::now() }
         }
 
-        /// Writes a file and caches it, with a second dependency: no regular file at `first`.
+        /// Writes a file and caches it. The entry also depends on the absence of a file named `first`.
         fn put(&mut self, name: &str, size: usize) {
             let path = self.dir.path().join(name);
             std::fs::write(&path, vec![b'x'; size]).unwrap();
@@ -273,7 +273,7 @@ mod tests {
 
     #[test]
     fn memory_counts_body_key_paths_and_fields() {
-        // The representation is left out, because its length depends on the inode number.
+        // The representation is not counted, because the length of its `ETag` field depends on the inode number.
         let memory = |name: &str, size: usize| {
             let mut fixture = CacheFixture::new(CacheLimits::default());
             fixture.put(name, size);

@@ -1,5 +1,5 @@
-//! The content codings that a client accepts (`Accept-Encoding`, RFC 9110 section 12.5.3). The files in these codings
-//! are found by `siblings`.
+//! The content codings that a client accepts (`Accept-Encoding`, RFC 9110 section 12.5.3). `siblings` looks for files
+//! in these codings.
 
 use std::cmp::Reverse;
 

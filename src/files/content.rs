@@ -15,8 +15,8 @@ use crate::service::{Body, FileSlice};
 /// `sendfile` costs less than copying.
 pub(crate) const SMALL: u64 = 32 * 1024;
 
-/// Two changes to a file within this time can produce the same timestamp, because kernels with coarse timestamps
-/// advance them in ticks of up to 10 ms.
+/// The period after a change to a file in which another change can leave the file's timestamps the same. Kernels with
+/// coarse timestamps advance them in ticks of up to 10 ms.
 const TICK: Duration = Duration::from_millis(20);
 
 /// The content of a file, shared by all responses that send it.
@@ -36,8 +36,8 @@ pub(crate) enum Content {
 pub(crate) enum CachedContent {
     /// The bytes of a small file, in memory.
     Memory(Arc<[u8]>),
-    /// A weak reference to the open file, and the path and identity with which to open it again once it has been
-    /// closed.
+    /// A weak reference to the open file, with its path and identity. After the file has been closed, it is opened
+    /// again if the file at the path still has this identity.
     File(Weak<File>, PathBuf, Identity),
 }
 
@@ -164,8 +164,8 @@ pub(crate) fn load_found(
 /// The result of one attempt to load a file.
 struct LoadAttempt {
     loaded: Result<LoadedFile, ContentError>,
-    /// The identity of the open file after it was read. If it equals the identity that was found before, the open file
-    /// is the one that was found, and it has not changed since.
+    /// The identity of the open file after reading. If it equals the identity from the lookup, the file was neither
+    /// replaced nor changed between the lookup and the end of reading.
     after: Identity,
 }
 
@@ -185,7 +185,7 @@ fn load_once(tree: &Tree, path: &Path, found: &Identity, now: SystemTime) -> Res
     Ok(LoadAttempt { loaded, after })
 }
 
-/// Creates the result for a small file from its bytes and its identity before and after it was read.
+/// Creates the result for a small file from its bytes, its identity before reading and its identity after reading.
 fn in_memory(bytes: Vec<u8>, before: Identity, after: Identity, now: SystemTime) -> LoadedFile {
     let consistent = before == after && bytes.len() as u64 == before.size;
     let cacheable = consistent && !is_recent(before, now);
@@ -223,12 +223,12 @@ fn read(file: &File, size: usize) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The maximum number of bytes that are read from a file that is longer than its reported size. The kernel generates
+/// The maximum number of bytes read from a file whose content is longer than its reported size. The kernel generates
 /// the content of such a file during the read, which must not block the loop for long.
 const MAX_UNREPORTED: usize = 1024 * 1024;
 
-/// The initial buffer size for a file that is longer than its reported size. procfs returns up to this number of bytes
-/// in one call.
+/// The initial buffer size for a file whose content is longer than its reported size. procfs returns up to this number
+/// of bytes in one call.
 const FIRST_UNREPORTED: usize = 4096;
 
 /// True if the file changed so recently that another change might not change its timestamps.

@@ -22,7 +22,7 @@ pub(crate) fn fields(origin: &str) -> Result<FieldBlock, InvalidHeader> {
 }
 
 /// Returns the fields that are added to every response to isolate pages from other origins. Isolated pages can use
-/// shared memory and precise clocks.
+/// shared memory and high-resolution timers.
 pub(crate) fn isolation() -> FieldBlock {
     let mut head = FieldBlock::new();
     head.put("Cross-Origin-Opener-Policy", "same-origin");

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-/// The maximum number of correct credentials in the cache, and separately of wrong credentials.
+/// The maximum number of correct credentials in the cache. The same limit applies separately to wrong credentials.
 const MAX_CREDENTIALS: usize = 1024;
 
 /// A keyed hash of credentials. Equal credentials have equal hashes. Without the key, a hash reveals nothing.

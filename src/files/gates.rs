@@ -77,7 +77,7 @@ mod tests {
     use super::*;
     use crate::files::Account;
 
-    /// Returns the realm of the gate for a target, or an empty string if the target needs no credentials.
+    /// Returns the challenge for a request target, or an empty string if the target needs no credentials.
     fn realm(gates: &Gates, target: &str) -> String {
         gates.of(&Request::builder("GET", target).build()).map(|gate| gate.challenge()).unwrap_or_default()
     }

@@ -20,22 +20,23 @@ pub(crate) enum Resource {
     /// A directory without an index file.
     Directory(PathBuf),
     /// The resource has a canonical URL that differs from the requested one, for example with a trailing slash for a
-    /// directory or without `.html` for a page. The text is that URL.
+    /// directory or without `.html` for a page. The field is that URL.
     Redirect(String),
 }
 
-/// A regular file, and the paths that would take precedence over it.
+/// A regular file, and the absent files that would take precedence over it if they were created.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ResolvedFile {
     pub(crate) path: PathBuf,
     /// The identity of the file; `None` if the file has not been looked up in this turn.
     pub(crate) identity: Option<Identity>,
-    /// Paths at which a regular file, if created, would take precedence over this file.
+    /// Dependencies on the absence of the files that would take precedence over this file if they were created.
     pub(crate) outranked_by: Vec<CacheDependency>,
 }
 
 impl ResolvedFile {
-    /// Creates the result for a file at its own path, over which no other path takes precedence.
+    /// Creates the result for a file that was found neither as an index file nor through a clean URL, so that no other
+    /// file can take precedence over it.
     pub(crate) fn at(path: PathBuf) -> ResolvedFile {
         ResolvedFile { path, identity: None, outranked_by: Vec::new() }
     }

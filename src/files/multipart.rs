@@ -18,10 +18,10 @@ pub(crate) struct Multipart {
 
 #[derive(Debug)]
 enum MultipartPiece {
-    /// A boundary and the header fields of a part in their wire form, and the number of bytes of this text that have
+    /// A boundary line and the header fields of a part, as sent on the wire, and the number of these bytes that have
     /// already been sent.
     Text(Vec<u8>, usize),
-    /// The positions of the bytes of a range that have not been sent yet.
+    /// The positions of the bytes of a part that have not been sent yet.
     Bytes(Range<u64>),
 }
 

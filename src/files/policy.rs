@@ -43,7 +43,7 @@ pub(crate) struct FilePolicy {
     pub(crate) extra: FieldBlock,
     /// Fields that are added to every response, including errors.
     pub(crate) everywhere: FieldBlock,
-    /// The clock for `Date` and `Last-Modified`. Tests replace it.
+    /// The clock for `Date` and `Last-Modified`. Tests replace this function.
     pub(crate) clock: fn() -> SystemTime,
 }
 
@@ -84,10 +84,10 @@ impl FilePolicy {
         })
     }
 
-    /// Returns the `Cache-Control` value for a file, which is that of the last matching pattern. A pattern without a
-    /// slash is matched against the name, and a pattern with a slash against the path below the root.
+    /// Returns the `Cache-Control` value of the last pattern that matches a file. A pattern without a slash is matched
+    /// against the name, and a pattern with a slash against the path below the root.
     pub(crate) fn cache_control(&self, root: &Path, path: &Path) -> Option<&str> {
-        // By default there are no patterns. In that case the path need not be split.
+        // By default there are no patterns. In that case, the file name need not be extracted from the path.
         if self.cache_control.is_empty() {
             return None;
         }
@@ -116,7 +116,7 @@ impl FilePolicy {
     }
 }
 
-/// The rules for matching paths: `**` matches slashes, and `*` does not.
+/// The rules for matching paths: `**` also matches slashes, and `*` does not.
 const PATHS: MatchOptions =
     MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: false };
 

@@ -64,9 +64,9 @@ fn if_unmodified_since(headers: RequestFields<'_>, validators: Validators<'_>) -
 }
 
 /// Evaluates `If-Range` (section 13.1.5). True if a range may be served, because the part that the client already has
-/// comes from this representation. A tag must match by strong comparison. A date must equal `Last-Modified`, and the
-/// second that it denotes must be over, because the file could change again within that second (section 8.8.2.2). `now`
-/// returns the `Date` of the response. A date never matches a representation without `Last-Modified`.
+/// comes from this representation. A tag must match by strong comparison. A date must equal `Last-Modified`, and must
+/// be earlier than `Date`, because the file could change again within the same second (section 8.8.2.2). `now` returns
+/// the `Date` of the response. A date never matches a representation without `Last-Modified`.
 pub(crate) fn if_range(headers: RequestFields<'_>, validators: Validators<'_>, now: impl FnOnce() -> HttpDate) -> bool {
     let mut values = headers.get_all("If-Range");
     match (values.next(), values.next()) {

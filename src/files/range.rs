@@ -34,8 +34,8 @@ pub(crate) fn select(headers: RequestFields<'_>, length: u64) -> Selection {
     let Some(specs) = parse(field) else { return Selection::Whole };
     let mut parts: Vec<Range<u64>> = specs.iter().filter_map(|spec| spec.within(length)).collect();
     match parts.len() {
-        // This is checked before 416, because the ranges beyond the limit were not parsed, and one of them may be
-        // satisfiable.
+        // The limit is checked before the field is declared unsatisfiable (416), because ranges beyond the limit were
+        // not parsed, and one of them may be satisfiable.
         _ if specs.len() > MAX_RANGES => Selection::Whole,
         0 => Selection::Unsatisfiable,
         // Only a part of an empty representation can be empty, and `Content-Range` cannot describe an empty part.
@@ -51,7 +51,7 @@ pub(crate) fn select(headers: RequestFields<'_>, length: u64) -> Selection {
 enum RangeSpec {
     /// The first and last position, both inclusive. If the range has no last position, the second number is `u64::MAX`.
     From(u64, u64),
-    /// This number of bytes at the end of the representation.
+    /// A suffix range: at most this number of bytes at the end of the representation.
     Suffix(u64),
 }
 

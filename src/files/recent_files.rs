@@ -29,7 +29,7 @@ const MAX_FILES: usize = 8;
 const GENERATION: Duration = Duration::from_secs(1);
 
 impl RecentFiles {
-    /// Holds a file that was just opened, unless the generation is full.
+    /// Keeps a newly opened file open, unless the current generation already has [`MAX_FILES`] files.
     pub(crate) fn hold(&mut self, file: &Arc<File>) {
         if self.enabled && self.young.len() < MAX_FILES {
             self.young.push(Arc::clone(file));

@@ -13,8 +13,8 @@ use super::stat::Identity;
 use crate::http::{FieldBlock, HttpDate, Method, Request, Status};
 use crate::service::{Body, Response};
 
-/// The metadata of a representation of a file in one of its states (RFC 9110 section 3.2). The content is not included,
-/// but passed to each method that needs it.
+/// The metadata of a representation (RFC 9110 section 3.2), which describes one state of a file. The content is not
+/// included, and is passed to each method that needs it.
 ///
 /// The heads of the most frequent responses, 200 and 304, are built once and shared.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub(crate) struct Representation {
 /// The part of a representation's metadata that does not depend on the state of the file.
 #[derive(Debug)]
 pub(crate) struct RepresentationMetadata {
-    /// The value of the `Content-Type` field. It must be valid.
+    /// The value of the `Content-Type` field. It must be a valid field value.
     pub(crate) content_type: String,
     /// The value of the `Content-Encoding` field; `None` if the content is not encoded.
     pub(crate) coding: Option<&'static str>,
@@ -124,7 +124,8 @@ impl Representation {
         }
     }
 
-    /// Creates an error response with the given status and header fields, whose error page is the whole content.
+    /// Creates an error response whose body is the content of an error page. `head` contains the other header fields of
+    /// the response.
     pub(crate) fn as_page(&self, content: &Content, status: Status, mut head: FieldBlock) -> Response {
         // This cannot fail, because `FilePolicy::content_type` and `build` have checked the value.
         _ = head.add("Content-Type", &self.content_type);

@@ -365,8 +365,8 @@ fn redirect(mut location: String, query: Option<&[u8]>) -> Response {
     response
 }
 
-/// Returns the refusal for a directory that cannot be listed. If permission is missing, the response is 403 with
-/// Python's message for listings.
+/// Returns the refusal for a directory that cannot be listed. If the process lacks the permission, the response is 403
+/// with Python's message for listings.
 fn listing_refusal(error: io::Error) -> Refusal {
     match error.kind() {
         io::ErrorKind::PermissionDenied => Refusal::NoListing,

@@ -45,8 +45,8 @@ impl Siblings {
         self.candidates.iter().any(|(_, candidate)| candidate.file.is_some_and(|file| can_replace(&file, original)))
     }
 
-    /// Returns the results of the search, for existing as well as missing siblings, as dependencies of the cached
-    /// response.
+    /// Returns a dependency of the cached response for each possible sibling: on its identity if it exists, and
+    /// otherwise on its absence.
     pub(crate) fn dependencies(self) -> impl Iterator<Item = CacheDependency> {
         self.candidates.into_iter().map(|(_, candidate)| candidate)
     }

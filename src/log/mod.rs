@@ -89,9 +89,9 @@ struct OpenLog {
     sink: Sink,
     clock: Clock,
     format: LogFormat,
-    /// The name of the file, if the log was opened by name. [`AccessLog::reopen`] opens this file again.
+    /// The path of the file that [`AccessLog::reopen`] opens again; `None` if there is no such file.
     path: Option<PathBuf>,
-    /// The name that the file had before the process changed its root directory, if the file is outside the new root.
+    /// The path of the log file before the process changed its root directory, if the file is outside the new root.
     /// [`AccessLog::reopen`] then returns an error.
     left_behind: Option<PathBuf>,
 }
@@ -218,7 +218,8 @@ impl AccessLog {
     /// that was not opened by [`file`](AccessLog::file).
     ///
     /// # Errors
-    /// Returns an error if the file cannot be opened. Lines are then still written to the old file.
+    /// Returns an error if the file cannot be opened, or if it is outside the current root directory of the process.
+    /// Lines are then still written to the old file.
     pub fn reopen(&mut self) -> io::Result<()> {
         let Some(OpenLog { sink, path, left_behind, .. }) = &mut self.open else { return Ok(()) };
         if let Some(path) = left_behind {
@@ -280,7 +281,8 @@ impl AccessLog {
     }
 
     /// Appends the line for an error, like Python's `log_error`: `ADDR - - [DATE] code STATUS, message MESSAGE`. The
-    /// line for the request follows it. In the other formats, errors have no line of their own, so this does nothing.
+    /// line for the request follows it. Only Python's format has a line for errors; in the other formats, this method
+    /// does nothing.
     pub fn error(&mut self, peer: SocketAddr, status: Status, message: &str, now: SystemTime) {
         if self.open.as_ref().is_some_and(|open| open.format == LogFormat::Python) {
             self.line(Some(peer), now, |out| write_error(out, status, message));
@@ -487,7 +489,7 @@ mod tests {
         log.flush();
         assert!(std::fs::read_to_string(&old).unwrap().ends_with("] one\n"));
         assert!(std::fs::read_to_string(&path).unwrap().ends_with("] two\n"));
-        // If the file cannot be opened, the log keeps the old one.
+        // If the file cannot be opened again, lines are still written to the old file.
         std::fs::remove_file(&path).unwrap();
         std::fs::create_dir(&path).unwrap();
         assert!(log.reopen().is_err());

@@ -29,7 +29,7 @@ pub struct Record<'r> {
     pub is_counted: bool,
     /// The reason why the response was cut short; `None` if it is complete.
     pub cut: Option<&'r str>,
-    /// The time at which the response was complete.
+    /// The time at which the response ended, whether complete or cut short.
     pub at: SystemTime,
     /// The same time as `at`, but on the monotonic clock. The duration of the exchange is the difference between
     /// `ended` and `request.arrived`.

@@ -30,7 +30,7 @@ pub(super) struct Sink {
     written: usize,
     /// The number of lines that have been dropped since the last gap was reported.
     gap: u64,
-    /// Describes the buffered line that reports a gap; `None` if `lines` contains no such line.
+    /// The notice in `lines`, which is the line that reports a gap; `None` if `lines` contains no notice.
     notice: Option<Notice>,
     /// True if the last line that was written is incomplete, because the rest of it was dropped.
     torn: bool,
@@ -201,7 +201,7 @@ mod tests {
         bytes
     }
 
-    /// Fills a pipe that is not read and returns the number of bytes that it accepted.
+    /// Fills a pipe without reading from it. Returns the number of bytes that the pipe accepted.
     fn fill(writer: &PipeWriter) -> usize {
         let mut target = Target::new(writer.try_clone().unwrap().into());
         let mut taken = 0;
@@ -211,7 +211,7 @@ mod tests {
         taken
     }
 
-    /// Returns a full pipe, a sink on it, and the number of bytes that must be read before those of the sink.
+    /// Returns a full pipe, a sink that writes to it, and the number of bytes in the pipe.
     fn full_pipe(limit: usize) -> (PipeReader, PipeWriter, Sink, usize) {
         let (reader, writer) = pipe().unwrap();
         let taken = fill(&writer);
@@ -341,15 +341,15 @@ mod tests {
         put(&mut sink, "two");
         assert_eq!(sink.flush(), None);
         assert_eq!(sink.dropped(), 2);
-        // Writing is tried again with the next line. The report of the gap is lost with this line, but does not count
-        // as a line.
+        // The sink tries to write again when the next line is added. The report of the gap is lost together with that
+        // line, but does not count as a line.
         put(&mut sink, "three");
         assert_eq!(sink.flush(), None);
         assert_eq!((sink.dropped(), sink.gap), (3, 3));
     }
 
-    /// Returns the text that a reader receives if writing fails after four bytes of these lines, and one more line
-    /// follows.
+    /// Writes four bytes of these lines, simulates a failed write, and writes one more line. Returns the text that a
+    /// reader receives.
     fn after_an_error(lines: &[&str]) -> String {
         let (reader, writer) = pipe().unwrap();
         let mut sink = Sink::new(Target::new(writer.into()), 1000);

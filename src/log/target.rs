@@ -145,8 +145,8 @@ fn reopen(fd: &OwnedFd) -> Result<OwnedFd> {
     open(path, OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())
 }
 
-/// Returns as many whole lines as fit into one atomic write, or the beginning of the first line if that is longer.
-/// Output from other processes that write to the same pipe then appears between two lines and not within one.
+/// Returns as many whole lines as fit into one atomic write, or the beginning of the first line if that is longer. In
+/// this way, output from other processes that write to the same pipe appears between lines and never within a line.
 fn whole_lines(bytes: &[u8]) -> &[u8] {
     if bytes.len() <= PIPE_BUF {
         return bytes;
@@ -163,7 +163,7 @@ mod tests {
 
     use super::*;
 
-    /// A writer that fails with each of these errors in turn, and then accepts one byte at a time.
+    /// A writer that returns each of these errors once, and then accepts one byte per call.
     struct Fails(Vec<ErrorKind>);
 
     impl Write for Fails {
@@ -210,7 +210,7 @@ mod tests {
         let reader = open(&path, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty()).unwrap();
         let writer = open(&path, OFlags::WRONLY, Mode::empty()).unwrap();
         std::fs::remove_file(&path).unwrap();
-        // Without a reader, the kernel refuses to open the writing end of a FIFO.
+        // Without a reader, opening a FIFO for writing with `O_NONBLOCK` fails.
         drop(reader);
         assert_eq!(parts(&Target::new(writer)).1, WriteMethod::Polled);
     }

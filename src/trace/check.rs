@@ -53,9 +53,10 @@ struct Checker {
     marked: BTreeSet<u64>,
     /// The number of sessions that were runnable at the end of the last turn.
     runnable: f64,
-    /// True if anything has been read, written, accepted or closed since the end of the last turn.
+    /// True if there has been work since the end of the last turn: a connection was accepted, a connection without
+    /// tracks has run, or a connection has reported an event in its I/O track other than `deadline set` and `register`.
     has_worked: bool,
-    /// The number of consecutive turns without work. The first of them began at `idle_since`.
+    /// The number of consecutive turns without work. The first of these turns began at `idle_since`, in microseconds.
     idle_turns: u32,
     idle_since: f64,
 }

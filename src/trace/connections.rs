@@ -36,7 +36,7 @@ impl<'r> ConnectionRecorder<'r> {
         ConnectionRecorder { recorder, number }
     }
 
-    /// Writes an instant event of the connection and its sentence.
+    /// Writes an instant event of the connection and the sentence about the event.
     fn moment(&self, name: &str, sentence: &str, values: &[u64], args: &[(&str, Arg<'_>)]) {
         let values: Vec<String> = values.iter().map(u64::to_string).collect();
         self.recorder.borrow_mut().moment(self.number, name, sentence, &values, args);
@@ -57,7 +57,7 @@ impl<'r> ConnectionRecorder<'r> {
     }
 }
 
-/// `None` is the observer of a connection that is not recorded.
+/// The observer `None` records nothing. A connection has this observer if it is not recorded.
 impl TransitionObserver for Option<ConnectionRecorder<'_>> {
     fn request<'r>(&mut self, line: impl Fn() -> &'r [u8]) {
         let Some(ConnectionRecorder { recorder, number }) = self else { return };
@@ -174,7 +174,8 @@ impl Recorder {
         Some((number, self.connections.get_mut(&number)?))
     }
 
-    /// Records that the connection whose session was created last has been accepted, and that its session has this key.
+    /// Records that a connection has been accepted: the one whose session was created last. `key` is the key of that
+    /// session.
     pub(super) fn connection_accepted(&mut self, key: usize) {
         // Other servers on the same loop create sessions without an observer.
         let made = self.made.take().unwrap_or_else(|| MadeConnection::unknown(self.now()));
@@ -292,8 +293,8 @@ impl Recorder {
         self.moment(number, "deadline fired", "deadline fired", &[], &args);
     }
 
-    /// Returns true if this is the first call in the current step. The beginning and every resumption of an upstream
-    /// call this method, so that only one of them is recorded per step.
+    /// Returns true if this is the first call in the current step. It is called when an upstream begins and whenever it
+    /// is resumed, so that at most one of these events is recorded per step.
     fn first_resumption(&mut self, number: u32) -> bool {
         let connection = self.connections.get_mut(&number);
         connection.is_some_and(|connection| !std::mem::replace(&mut connection.has_resumed, true))

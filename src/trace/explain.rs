@@ -2,12 +2,13 @@
 
 use std::io::Write;
 
-/// The connections that are explained.
+/// Selects the connections about which sentences are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Explain {
-    /// The connection with this 1-based number, in the order of acceptance.
+    /// Sentences are written only about the connection with this number. Connections are numbered from 1 in the order
+    /// of acceptance.
     Connection(u32),
-    /// All connections.
+    /// Sentences are written about all connections.
     All,
 }
 

@@ -37,9 +37,9 @@ pub(super) enum EventPhase {
     Global(u64),
     /// The values of counters at this time. The viewer shows each counter in a track of its own.
     Counter(u64),
-    /// The beginning of a flow arrow: its time and its id.
+    /// The beginning of a flow arrow, with the time and the id of the arrow.
     ArrowBegin(u64, u64),
-    /// The end of a flow arrow: its time and its id.
+    /// The end of a flow arrow, with the time and the id of the arrow.
     ArrowEnd(u64, u64),
     /// Information about a track: its name, or its position in the viewer.
     Metadata,
@@ -49,7 +49,7 @@ pub(super) enum EventPhase {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Arg<'a> {
     Number(u64),
-    /// A number or `null`.
+    /// A number, or `null` for `None`.
     Maybe(Option<u64>),
     Flag(bool),
     Text(&'a str),

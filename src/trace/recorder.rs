@@ -36,7 +36,7 @@ const LIMIT: u64 = 64 << 20;
 pub struct Recorder {
     pub(super) out: Option<Box<dyn Write + Send>>,
     pub(super) limit: u64,
-    /// The number of connections that have their own tracks. These are the first connections that are accepted.
+    /// The number of connections that have their own tracks. The connections that are accepted first have tracks.
     pub(super) tracked: u32,
     pub(super) file: Option<TraceFile>,
     pub(super) explainer: Option<Explainer>,
@@ -53,7 +53,7 @@ pub struct Recorder {
     pub(super) connections: BTreeMap<u32, Connection>,
     pub(super) turns: u64,
     pub(super) turn: Option<Turn>,
-    /// The time at which the loop began to call the hooks between two turns, in nanoseconds since `start`.
+    /// The time at which the loop last began to call the hooks, in nanoseconds since `start`.
     pub(super) hooks: u64,
     /// The number of bytes of memory that all connections use for their buffers.
     pub(super) buffered: u64,
@@ -158,7 +158,7 @@ impl Recorder {
         self.out = Some(Box::new(out));
     }
 
-    /// Sets the number of connections that have their own tracks. These are the first connections that are accepted.
+    /// Sets the number of connections that have their own tracks. The connections that are accepted first have tracks.
     /// Default: 64.
     pub fn set_connections(&mut self, most: u32) {
         self.tracked = most;
@@ -237,7 +237,7 @@ impl Recorder {
         connection <= self.tracked
     }
 
-    /// Writes an instant event of a connection and its sentence. `values` are the values that are inserted into the
+    /// Writes an instant event of a connection and the sentence about the event. `values` are inserted into the
     /// sentence.
     pub(super) fn moment(
         &mut self,
@@ -266,7 +266,7 @@ impl Recorder {
         }
     }
 
-    /// Formats a time for use in sentences about a connection. `None` is the end of the run.
+    /// Formats a time for use in sentences about a connection. `None` is shown as "the end of the run".
     pub(super) fn shown(&self, connection: u32, time: Option<Instant>) -> String {
         let accepted_at = self.connections.get(&connection).map_or(0, |connection| connection.accepted_at);
         match time {

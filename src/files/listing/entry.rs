@@ -104,11 +104,11 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Looks up an entry with one system call. A broken link requires two calls, and so does a link in a directory that
-    /// does not report file types. CPython makes two calls for every entry.
+    /// Looks up an entry, in most cases with one system call. One more call is needed for a broken link, and one more
+    /// for a link in a directory that does not report file types. CPython makes two calls for every entry.
     ///
-    /// A symbolic link is followed or, if `check_link` is given, looked up by that function. Returns `None` if
-    /// `check_link` returns `None`.
+    /// If `check_link` is given, that function looks up the target of a symbolic link, and this method returns `None`
+    /// if the function does.
     pub(super) fn look_up(
         dir: BorrowedFd<'_>,
         name: &[u8],

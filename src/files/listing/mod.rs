@@ -147,8 +147,7 @@ pub fn respond_open(dir: OwnedFd, url: &UrlPath, request: &Request, options: &Li
     respond_with(dir, url, request, options, filter)
 }
 
-/// Like [`respond_open`], but lists only the entries that `filter` allows. It takes the place of
-/// [`ListingOptions::show_hidden`].
+/// Like [`respond_open`], but lists only the entries that `filter` allows. [`ListingOptions::show_hidden`] is ignored.
 pub(super) fn respond_with(
     dir: OwnedFd,
     url: &UrlPath,

@@ -13,7 +13,8 @@ use super::entry_filter::EntryFilter;
 use super::order::{Order, SortBy};
 use super::sort_key::push_sort_key;
 
-/// Reads the entries of a directory in slices, and then passes them on one by one, in order.
+/// Reads the entries of a directory in slices. When all names have been read, passes the entries to a function one by
+/// one, in order.
 pub(super) struct DirectoryReader {
     dir: Dir,
     order: Order,
@@ -34,7 +35,8 @@ impl DirectoryReader {
     pub(super) fn read_slice(&mut self, limit: usize) -> io::Result<bool> {
         let mut run = SortedRun::new(self.order);
         let mut at_end = false;
-        // Names that the filter leaves out count too, because the work done in one call must be bounded.
+        // Names that the filter leaves out also count towards `limit`, because the work done in one call must be
+        // bounded.
         for _ in 0..limit {
             match self.dir.read() {
                 Some(entry) => self.add(&mut run, &entry?)?,
@@ -56,8 +58,8 @@ impl DirectoryReader {
         if !self.filter.shows(name) {
             return Ok(());
         }
-        // To sort directories first, the types of entries and of the targets of links must be known. Some file systems
-        // do not report types.
+        // Listing directories first requires the types of all entries and of the targets of links. Some file systems do
+        // not report the type of an entry.
         let is_type_unknown = matches!(entry.file_type(), FileType::Symlink | FileType::Unknown);
         let facts = if self.order.needs_facts() || (self.order.folders_first && is_type_unknown) {
             match self.look_up(name, entry.file_type())? {

@@ -61,8 +61,7 @@ mod tests {
 
     #[test]
     fn keys_give_the_order_of_cpython() {
-        // This is the result of `sorted(names, key=str.lower)` in CPython 3.11 for names that were decoded with
-        // `surrogateescape`.
+        // The order of `sorted(names, key=str.lower)` in CPython 3.11, with names decoded with `surrogateescape`.
         let sorted: [&[u8]; 14] = [
             b" x",
             b".b",

@@ -53,8 +53,8 @@ fn bytes(body: Body) -> Vec<u8> {
     }
 }
 
-/// Reads a source to its end. Returns the bytes, the number of interruptions, and the maximum number of bytes that one
-/// call returned.
+/// Reads a source to its end. Returns the bytes, the number of calls that returned `Interrupted`, and the maximum
+/// number of bytes that one call returned.
 fn read_all(source: &mut dyn Source) -> (Vec<u8>, usize, usize) {
     let (mut all, mut interrupted, mut most) = (Vec::new(), 0, 0);
     let mut buf = vec![0; 65536];
@@ -446,7 +446,8 @@ fn a_template_replaces_the_page() {
 fn a_large_directory_is_listed_in_slices() {
     let count = 3 * AT_ONCE;
     let dir = dir_of_many(count);
-    // A call reads more names than it can look up, so orders that need facts take more turns.
+    // One call reads up to 1,024 names, but only 256 if the order requires looking up each entry, so such an order
+    // takes more turns.
     for (query, turns) in [("", 2), ("?order=desc", 2), ("?sort=date", 7), ("?sort=size", 7), ("?folders=first", 7)] {
         let response = get(&dir, &format!("/{query}"), "*/*");
         assert_eq!(response.body.length(), None, "the page is not generated yet");

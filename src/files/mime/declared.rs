@@ -63,7 +63,7 @@ fn by_meta(start: &[u8]) -> bool {
     false
 }
 
-/// Parses tags and their attributes in the rest of a page.
+/// Parses the tags of a page and their attributes. `rest` is the part of the page that has not been parsed yet.
 struct TagReader<'a> {
     rest: &'a [u8],
 }
@@ -84,7 +84,8 @@ impl<'a> TagReader<'a> {
         self.rest = end.map_or(&[], |end| &self.rest[end..]);
     }
 
-    /// Parses the attributes up to the end of the tag. Returns true if they would declare an encoding in a `meta` tag.
+    /// Parses the attributes up to the end of the tag. Returns true if these attributes declare an encoding, provided
+    /// that the tag is a `meta` tag.
     fn declares(&mut self) -> bool {
         let (mut charset, mut pragma, mut content) = (false, false, false);
         while let Some((name, value)) = self.attribute() {

@@ -89,13 +89,13 @@ const TYPES: &[(&str, &[&str])] = &[
     ("application/octet-stream", &["aab"]),
     // Old versions of Windows and Internet Explorer executed these files directly from a site.
     ("application/octet-stream", &["com", "hta", "lnk"]),
-    // Patches, logs, checksums and settings.
+    // Patches, logs, checksums and settings: plain text that browsers should display.
     (PLAIN, &["diff", "patch", "rej", "log", "lock", "sum", "md5", "sha1", "sha256", "sha512", "sfv", "nfo"]),
     (PLAIN, &["properties", "conf", "cfg", "cnf", "ini", "inf", "reg", "desktop", "service", "tf", "tfvars", "hcl"]),
     // Formats for structured data, notebooks, subtitles and song lyrics that have no registered type.
     (PLAIN, &["jsonl", "ndjson", "json5", "jsonc", "hjson", "ipynb", "srt", "ass", "ssa", "lrc", "cue"]),
-    // Prose. The registry assigns `.org` to Lotus Organizer, but today it is used by Org mode. The type of
-    // reStructuredText is registered only in the personal tree (`prs.`).
+    // Text documents and markup. The registry assigns `.org` to Lotus Organizer, but today it is used by Org mode. The
+    // type of reStructuredText is registered only in the personal tree (`prs.`).
     (PLAIN, &["text", "org", "rst", "adoc", "asciidoc", "tex", "latex", "ltx", "sty", "bib", "texi", "texinfo", "gmi"]),
     (PLAIN, &["gemini"]),
     // Source files in compiled languages. `.mod` and `.work` belong to Go.

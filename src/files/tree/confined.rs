@@ -33,7 +33,7 @@ mod linux {
 
     use super::*;
 
-    /// The maximum number of attempts to open a path while the tree keeps changing during the call.
+    /// The maximum number of attempts to open a path. An attempt fails if the tree changes during the call.
     const ATTEMPTS: usize = 4;
 
     /// Opens the file at a path below the root.
