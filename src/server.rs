@@ -179,7 +179,7 @@ impl HttpServer {
         Ok(self.split(once, true))
     }
 
-    /// True if new connections use TLS.
+    /// True if a TLS configuration is set, so that new connections use TLS.
     pub(crate) fn is_encrypted(&self) -> bool {
         #[cfg(feature = "tls")]
         return self.state.tls().is_some();
@@ -248,7 +248,7 @@ impl LoopMember for HttpServer {
     }
 }
 
-/// Creates an acceptor for each listener. The acceptors create HTTP sessions.
+/// Creates an acceptor for each listener. `sessions` creates the sessions of their connections.
 fn acceptors<'s>(
     listeners: &'s mut [Option<mio::net::TcpListener>],
     sessions: HttpSessions<'s>,
@@ -268,7 +268,7 @@ impl fmt::Debug for HttpServer {
     }
 }
 
-/// The response of Python's handler if it has no `do_` method for the request's method.
+/// Creates the response that Python's handler sends if it lacks a `do_` method for the method of the request.
 fn unsupported(request: &Request) -> Response {
     let method: String = request.method().as_str().chars().take(64).collect();
     Response::error(Status::NOT_IMPLEMENTED).message(format!("Unsupported method ('{method}')"))

@@ -250,9 +250,9 @@ pub trait Upstream {
     /// If this returns an error, the client receives a 502 response, and the text of the error is logged.
     fn poll(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>>;
 
-    /// Called in every step of a connection that has switched to another protocol ([`Body::Upgrade`]). The two
-    /// directions of that protocol are independent of each other, so this method is called even while the client
-    /// accepts no bytes and the source is not read.
+    /// Called whenever a connection that has switched to another protocol ([`Body::Upgrade`]) runs. The two directions
+    /// of that protocol are independent of each other, so this method is called even while the client accepts no bytes
+    /// and the source is not read.
     ///
     /// # Errors
     /// After an error, the upstream is dropped, so it receives no more bytes from the client.

@@ -21,7 +21,7 @@ pub(super) const STDERR_PER_TURN: usize = 64 * 1024;
 /// The size of the buffer for one read from standard error, in bytes.
 const STDERR_READ: usize = 8 * 1024;
 
-/// The time between the exit of a child after SIGTERM and the SIGKILL to the rest of its process group.
+/// The time from the exit of a child that was sent SIGTERM to the SIGKILL for the rest of its process group.
 const STRAGGLER_WAIT: Duration = Duration::from_millis(100);
 
 /// Lines for the log, each with the address of the client whose request started the child.
@@ -42,7 +42,7 @@ pub(super) struct ChildEntry {
     phase: ChildPhase,
 }
 
-/// The client and the script that a child was started for.
+/// The request for which a child was started: its client, its script and its connection.
 #[derive(Debug)]
 pub(super) struct ChildLabel {
     /// The client whose request started the child.
@@ -58,7 +58,7 @@ pub(super) struct ChildLabel {
 enum ChildPhase {
     /// The child is running. Contains the time at which it will be terminated, or `None` if there is no time limit.
     Running(Option<Instant>),
-    /// SIGTERM was sent. `kill_at` is the time at which SIGKILL is due. It is set at the end of the turn in which
+    /// SIGTERM was sent. `kill_at` is the time at which SIGKILL is due. `None` until the end of the turn in which
     /// SIGTERM was sent.
     Terminating { timed_out: bool, kill_at: Option<Instant>, leader_exited: bool },
     /// SIGKILL was sent, but the child's exit has not been reported yet.
@@ -74,7 +74,7 @@ pub(super) enum ChildState {
     Running,
     /// The child has exited, so all output that has not been read yet is in the pipe.
     Ended,
-    /// The child was terminated because it ran longer than [`CgiLimits::whole`](super::limits::CgiLimits::whole).
+    /// SIGTERM was sent because the child ran for longer than [`CgiLimits::whole`](super::limits::CgiLimits::whole).
     TimedOut,
 }
 
@@ -87,7 +87,8 @@ pub(super) enum Deadline {
 }
 
 impl ChildEntry {
-    /// Creates the entry for a child that has a handle. `until` is the time at which the child will be terminated.
+    /// Creates the entry for a running child to which a [`ChildHandle`](super::source::ChildHandle) refers. `until` is
+    /// the time at which the child will be terminated.
     pub(super) fn new(
         child: Child,
         pidfd: OwnedFd,
@@ -177,8 +178,8 @@ impl ChildEntry {
         }
     }
 
-    /// Reaps the child. Logs the rest of its standard error, and its exit status unless the server has terminated it.
-    /// Returns false if the child has not exited.
+    /// Reaps the child. Logs the rest of its standard error. Also logs its exit status, unless the server has
+    /// terminated the child. Returns false if the child has not exited.
     pub(super) fn reap(&mut self, log: &mut LogLines) -> bool {
         let Ok(Some(status)) = self.child.try_wait() else { return false };
         // One call reads as much as a pipe holds by default. Reading until EOF might never finish, because a process
@@ -229,8 +230,8 @@ impl ChildEntry {
     }
 }
 
-/// Sends a signal to a child's process group. An error is ignored: no process of the group is left, or the server is
-/// not permitted to signal any of them.
+/// Sends a signal to a child's process group. Errors are ignored. An error means that no process of the group is left,
+/// or that the server is not permitted to signal any of them.
 pub(super) fn send_signal(child: &Child, signal: Signal) {
     _ = kill_process_group(Pid::from_child(child), signal);
 }

@@ -24,7 +24,7 @@ pub(super) struct ServerVariables<'a> {
     pub(super) root: &'a Path,
     /// The server's name and version, as in the `Server` field.
     pub(super) software: &'a str,
-    /// True if scripts must always get `HTTPS=on`, because clients use TLS to a proxy.
+    /// True if scripts must always get `HTTPS=on`, because clients connect over TLS to a proxy.
     pub(super) https: bool,
     /// True if the service verifies the credentials of every request for a script. Each of these requests then has
     /// exactly one `Authorization` field, with Basic credentials.
@@ -33,7 +33,7 @@ pub(super) struct ServerVariables<'a> {
     pub(super) passed_on: &'a [OsString],
 }
 
-/// Environment variables: their values by name.
+/// Environment variables, as a map from names to values.
 pub(super) type Variables = BTreeMap<OsString, OsString>;
 
 /// Builds the complete environment of a script. From the server's environment, the script inherits only `PATH` and the
@@ -63,7 +63,7 @@ fn inherit(variables: &mut Variables, names: &[OsString]) {
 /// find their proxy. A name with characters other than letters, digits and hyphens is omitted, because `X_A` and `X-A`
 /// would share a variable.
 fn fields(variables: &mut Variables, request: &Request) {
-    // Python sets these three variables even if the request does not have the fields.
+    // As in Python, these three variables are set to an empty value if the request lacks the corresponding fields.
     for name in ["HTTP_COOKIE", "HTTP_REFERER", "HTTP_USER_AGENT"] {
         variables.insert(name.into(), OsString::new());
     }
@@ -86,7 +86,8 @@ fn fields(variables: &mut Variables, request: &Request) {
     }
 }
 
-/// Adds the variables of RFC 3875 section 4.1, and further variables that Python and Apache set and scripts use.
+/// Adds the variables of RFC 3875 section 4.1, as well as other variables that Python and Apache set and that scripts
+/// use.
 fn of_the_request(variables: &mut Variables, site: &ServerVariables<'_>, request: &Request, script: &Script) {
     let mut set = |name: &str, value: &[u8]| _ = variables.insert(name.into(), OsString::from_vec(value.to_vec()));
     let (client, server) = (request.client_address(), request.server_address());
@@ -116,7 +117,7 @@ fn of_the_request(variables: &mut Variables, site: &ServerVariables<'_>, request
     set("REMOTE_PORT", client.port().to_string().as_bytes());
     set("REMOTE_HOST", b"");
     if let Some((scheme, user)) = request.headers().get("Authorization").and_then(credentials) {
-        // If the credentials were not verified, the value is the scheme as the client wrote it, as in Python.
+        // For unverified credentials, `AUTH_TYPE` is the scheme as the client wrote it, as in Python.
         set("AUTH_TYPE", if site.authenticated { b"Basic" } else { scheme });
         if let Some(user) = user {
             set("REMOTE_USER", &user);
@@ -134,12 +135,12 @@ fn of_the_request(variables: &mut Variables, site: &ServerVariables<'_>, request
         let translated = site.root.join(OsStr::from_bytes(relative));
         set("PATH_TRANSLATED", translated.as_os_str().as_bytes());
     }
-    // PHP refuses to run without this variable, which proves that a web server has started it.
+    // PHP refuses to run without `REDIRECT_STATUS`, from which it infers that a web server has started it.
     set("REDIRECT_STATUS", b"200");
 
     set("CONTENT_TYPE", request.headers().get("Content-Type").unwrap_or(b"text/plain"));
-    // The length of a chunked body is not known, so the value is empty, and the script finds the end of the body by EOF
-    // on standard input.
+    // The length of a chunked body is not known in advance. `CONTENT_LENGTH` is then empty, and the script must read
+    // standard input until EOF.
     set(
         "CONTENT_LENGTH",
         &match request.body_length() {
@@ -175,7 +176,7 @@ fn credentials(value: &[u8]) -> Option<(&[u8], Option<Vec<u8>>)> {
     Some((scheme, user))
 }
 
-/// Checks that an environment variable can have this name.
+/// Checks that `name` is a valid name for an environment variable.
 ///
 /// # Errors
 /// Returns an error message that names the variable if the name is empty or contains `=` or NUL.

@@ -8,8 +8,8 @@ use mio::unix::pipe::Sender;
 
 use crate::http::BodyLength;
 
-/// The default capacity of a pipe on Linux in bytes. The rest of a body that is longer than this does not fit into the
-/// pipe.
+/// The default capacity of a pipe on Linux, in bytes. If more than this remains of a body, the remainder cannot fit
+/// into the pipe.
 const LONG: u64 = 64 * 1024;
 
 /// The server's end of the pipe to a script's standard input, which carries the request body.

@@ -4,20 +4,21 @@
 
 use std::time::{Duration, Instant};
 
-/// Limits on the number of concurrent scripts, their running times, and the size of their heads.
+/// Limits on the number of concurrent scripts, their running times, and the length of the head of their output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CgiLimits {
     /// The maximum number of scripts that run at the same time. Further requests wait in a queue. Default: 64, which
     /// even a small machine can handle.
     pub live: usize,
     /// The maximum time until the head of the output is complete. It is measured from the start of the script, and
-    /// starts again whenever part of the request body has been written to the script. When this time expires, the
-    /// response is 504, or 503 if the request is still in the queue. Zero means no limit. Default: 55 s, which is less
-    /// than the server's `answer_timeout`, so that the log names the script.
+    /// starts again whenever part of the request body has been written to the script. If it expires, the response is
+    /// 504, or 503 if the request is still in the queue. The same limit applies to output that is discarded after the
+    /// head, as for HEAD or a local redirect. Zero means no limit. Default: 55 s, which is less than the server's
+    /// `answer_timeout`, so that the log names the script.
     pub first_byte: Duration,
     /// The maximum running time of a script. When it expires, the script is terminated and an incomplete response is
-    /// truncated. With zero, the script may run until its client disconnects or the server stops. Default: 15 minutes,
-    /// which is enough for a long download.
+    /// truncated. Zero means that the script may run until its client disconnects or the server stops. Default: 15
+    /// minutes, which is enough for a long download.
     pub whole: Duration,
     /// The time between SIGTERM and SIGKILL. Default: 2 s, which lets a script remove temporary files.
     pub kill_after: Duration,
@@ -39,7 +40,7 @@ impl Default for CgiLimits {
 }
 
 impl CgiLimits {
-    /// The time at which a [`CgiLimits::first_byte`] period that begins at `begin` ends. `None` if there is no limit.
+    /// The [`CgiLimits::first_byte`] deadline, measured from `begin`. `None` if there is no limit.
     pub(super) fn first_byte_ends(&self, begin: Instant) -> Option<Instant> {
         end(begin, self.first_byte)
     }

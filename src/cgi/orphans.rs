@@ -52,7 +52,7 @@ impl OrphanReaper {
         Ok(OrphanReaper { signals: Signals::new([SIGCHLD])?, due, registration })
     }
 
-    /// Registers the descriptor that is readable after SIGCHLD.
+    /// Registers the descriptor that becomes readable after SIGCHLD.
     pub(super) fn register(&mut self, registry: &mio::Registry, token: mio::Token) -> io::Result<()> {
         registry.register(&mut self.signals, token, mio::Interest::READABLE)
     }

@@ -14,7 +14,7 @@ pub struct ScriptHead {
     pub status: Status,
     /// The reason phrase that follows the code, if there is one. Bytes that are not UTF-8 are replaced by U+FFFD.
     pub reason: Option<String>,
-    /// The fields for the client, including `Location` and `Content-Length`.
+    /// The fields that are sent to the client, including `Location` and `Content-Length`.
     pub fields: FieldBlock,
     /// The redirect that the `Location` field requests, if the head has such a field.
     pub destination: Option<Destination>,
@@ -82,8 +82,8 @@ impl From<InvalidHeader> for BadOutput {
 const OURS: [&str; 9] =
     ["Connection", "Date", "Keep-Alive", "Proxy-Connection", "Server", "TE", "Trailer", "Transfer-Encoding", "Upgrade"];
 
-/// The first line of the error page of Python's `cgitb`. If the script has already printed its head, the line begins an
-/// HTML comment that hides the head at the top of the page.
+/// The first line of the error page of Python's `cgitb`. If the script has already printed a head, this line opens an
+/// HTML comment, so that a browser does not show the second head, which `cgitb` prints next.
 const CGITB: &[u8] = b"<!--: spam";
 
 /// Parses the head at the beginning of a script's output. Lines end in LF or CRLF. `None` if the head is incomplete.
@@ -168,8 +168,8 @@ impl HeadReader {
         if self.status.is_none() && self.location.is_none() && !self.content_type {
             return Err(BadOutput::NoCgiField);
         }
-        // A local redirect would lose the status and all other fields. A head with any of them therefore redirects the
-        // client.
+        // A local redirect would lose the status and all other fields. A head that contains any of them therefore
+        // results in a client redirect.
         let destination = self.location.map(|location| match self.status {
             None if !self.more && is_local(&location) => Destination::Here(location),
             _ => Destination::Elsewhere,
@@ -200,8 +200,9 @@ fn final_status(value: &[u8]) -> Result<(Status, Option<String>), BadOutput> {
     Ok((status, (!reason.is_empty()).then(|| String::from_utf8_lossy(reason).into_owned())))
 }
 
-/// True for a path, with or without a query, that can be the target of a request. A location with a fragment is not
-/// local, because only the client can process the fragment. A location that begins with two slashes names another host.
+/// True if the location is a path, with or without a query, that can be the target of a request. A location with a
+/// fragment is not local, because only the client can process the fragment. A location that begins with two slashes
+/// names another host.
 fn is_local(location: &[u8]) -> bool {
     location.starts_with(b"/")
         && !location.starts_with(b"//")

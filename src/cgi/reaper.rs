@@ -49,7 +49,7 @@ pub(super) struct ChildReaper {
 struct ReaperState {
     limits: CgiLimits,
     poll: Poll,
-    /// True once this poll is registered with the loop's poll.
+    /// True once `poll` is registered with the loop's poll.
     registered: bool,
     children: Slab<ChildEntry>,
     /// The number of children that have not been reaped yet.
@@ -90,8 +90,8 @@ impl ChildReaper {
         state.wake_next();
     }
 
-    /// Makes the reaper also reap orphans. Before the first script is started, SIGCHLD does not wake the loop, so a
-    /// turn that runs for another reason reaps them.
+    /// Makes the reaper also reap orphans. Before the first script is started, SIGCHLD does not wake the loop, so
+    /// orphans are reaped only when something else does.
     ///
     /// # Errors
     /// Returns an error if SIGCHLD cannot be handled.
@@ -109,8 +109,9 @@ impl ChildReaper {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// True if another child may be started for the holder of this ticket. Otherwise the request joins the queue,
-    /// unless it is already in it. The request is woken once it is first in the queue and a child may be started.
+    /// Returns true if a child may be started for the request with this ticket. Otherwise appends the request to the
+    /// queue, unless it is already there. Its connection is woken once the request is first in the queue and a child
+    /// may be started.
     pub(super) fn may_start(&self, ticket: &mut Option<QueueTicket>, registrar: &dyn Registrar) -> bool {
         let mut state = self.lock();
         if state.live < state.limits.live && state.queue.is_next(*ticket) {
@@ -182,7 +183,7 @@ impl ChildReaper {
     pub(super) fn after_turn(&self, now: Instant, note: &mut LogCallback<'_>) -> Option<Duration> {
         let mut state = self.lock();
         let orphans_due = state.orphans.as_ref().is_some_and(OrphanReaper::is_due);
-        // If there is no child and no orphan can have exited, the turn makes no system call.
+        // Without children, and without a SIGCHLD that may stand for an orphan, the turn makes no system call.
         let next = if state.children.is_empty() && !orphans_due { None } else { state.handle_turn(now) };
         for (client, text) in state.log.drain(..) {
             note(Some(client), &text);
@@ -314,8 +315,8 @@ impl ReaperState {
         if entry.is_reaped() || !entry.reap(&mut self.log) {
             return;
         }
-        // The exit of a child ends its output, even if another process keeps the pipe open. Such a pipe reports no
-        // event, so the connection is woken here.
+        // The exit of a child ends its output, even if another process keeps the pipe open. There is then no EOF to
+        // wake the connection, so it is woken here.
         if entry.has_handle {
             entry.label.wake.wake();
         }

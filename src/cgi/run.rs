@@ -28,10 +28,11 @@ use crate::service::{Body, Registrar, Response};
 const STDIN: u8 = 1;
 const STDOUT: u8 = 2;
 
-/// The maximum number of bytes in one read of the head, or of output that is discarded. The body is read elsewhere.
+/// The maximum number of bytes per read of the head or of discarded output. `source` reads the body.
 const PIECE: usize = 8 * 1024;
 
-/// After this number of reads of discarded output, a turn of the loop reads only once more.
+/// The maximum number of reads of discarded output in one turn of the loop, apart from the read at which the turn
+/// stops.
 const PIECES: u32 = 32;
 
 /// The maximum number of bytes of rejected output that are logged.
@@ -80,7 +81,7 @@ pub(super) enum RunProgress {
     Redirect(Vec<u8>),
 }
 
-/// The result of a run, which its complete head determines: a response, or the target of a local redirect.
+/// The result of a run, as determined by the complete head: a response, or the target of a local redirect.
 enum ScriptOutcome {
     Respond(Response),
     Redirect(Vec<u8>),
@@ -192,15 +193,16 @@ impl ScriptRun {
             }
             _ => return None,
         }
-        // In the `Rest` stage, the head is complete and the missing output would not be sent, so the client still gets
-        // the response.
+        // In the `Rest` stage, the head is complete and the rest of the output would not be sent anyway, so the client
+        // still gets the response.
         match std::mem::replace(&mut self.stage, RunStage::Finished(None)) {
             RunStage::Rest { outcome: ScriptOutcome::Respond(response), .. } => Some(response),
             _ => Some(Response::error(Status::GATEWAY_TIMEOUT)),
         }
     }
 
-    /// Starts the script if another one may run. Returns an error response if it cannot be started.
+    /// Starts the script if the limit on running scripts allows it. Returns an error response if the system cannot
+    /// start it.
     fn start(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>> {
         let RunStage::Queued(ticket) = &mut self.stage else { return Ok(None) };
         if !self.context.reaper.may_start(ticket, registrar) {
@@ -257,8 +259,8 @@ impl ScriptRun {
                 Ok(0) if end.is_some() => break read_head(read),
                 Ok(0) => break Err(BadOutput::Cut(read.len())),
                 Ok(count) => {
-                    // The head may already be complete from an earlier read, because this loop reads beyond it while
-                    // `waits` is true.
+                    // `end` may already be set, because this loop reads beyond the end of the head while `waits` is
+                    // true.
                     *end = end.or_else(|| find_end(read, read.len() - count));
                     // Bytes after the head do not count towards the limit.
                     if end.unwrap_or(read.len()) > self.context.reaper.limits().head {
@@ -379,8 +381,7 @@ impl Drop for ScriptRun {
         {
             child.terminate("connection closed");
         }
-        // The run leaves the queue, because otherwise the requests after it would wait forever for a client that has
-        // disconnected.
+        // If the run stayed in the queue, no request after it could start, because only the first one is woken.
         self.leave_queue(RunStage::Finished(None));
     }
 }

@@ -24,7 +24,7 @@ pub(super) struct Script {
 }
 
 impl Script {
-    /// The name in quotes, for the log and for error pages.
+    /// The URL path of the script in quotes, for the log and for error pages.
     pub(super) fn shown(&self) -> String {
         quoted(&self.name)
     }
@@ -54,7 +54,8 @@ fn error(status: Status, text: &str, name: &[u8]) -> Response {
     Response::error(status).message(format!("{text} ({})", quoted(name)))
 }
 
-/// A name in single quotes. Control characters are escaped, so that they cannot affect a terminal.
+/// A name in single quotes. Quotes, backslashes and control characters in the name are escaped. Control characters
+/// could otherwise affect a terminal.
 pub(super) fn quoted(name: &[u8]) -> String {
     let mut text = String::from("'");
     for character in String::from_utf8_lossy(name).chars() {
@@ -91,8 +92,9 @@ impl Directories {
         self.split(path).is_some()
     }
 
-    /// The path without the base, and the number of its first segments that form a script directory. `None` if the path
-    /// is not below a script directory. The path of the directory itself, without a trailing slash, is not below it.
+    /// The path without the base, and the number of its leading segments that form a script directory: the longest one,
+    /// if there are several. `None` if the path is not below a script directory. The path of the directory itself,
+    /// without a trailing slash, is not below it.
     fn split<'p>(&self, path: &'p UrlPath) -> Option<(&'p Path, usize)> {
         let relative = path.relative().strip_prefix(&self.base).ok()?;
         let below = |directory: &&PathBuf| {

@@ -24,8 +24,8 @@ use crate::service::{LogCallback, Reply, Service};
 /// The first descriptor after standard input, standard output and standard error.
 const FIRST_NOT_STANDARD: i32 = 3;
 
-/// Runs the scripts in the script directories, and passes all other requests to another service, the fallback. This is
-/// Python's `CGIHTTPRequestHandler`, but the loop never waits for a script.
+/// Runs the scripts in the script directories, and passes all other requests to another service, the fallback. This
+/// corresponds to Python's `CGIHTTPRequestHandler`, but the loop never waits for a script.
 ///
 /// A script gets requests of every method except TRACE (405): a script that echoes a TRACE request would let a web page
 /// read fields that are hidden from it, such as cookies. A path below a script directory that names no script is never
@@ -46,10 +46,10 @@ const FIRST_NOT_STANDARD: i32 = 3;
 /// ```
 ///
 /// # Scripts
-/// A script is any executable file. Its environment describes the request (RFC 3875, and Python's variables). It reads
-/// the request body from standard input, receives no arguments, and runs in its own directory. From the server's
-/// environment it inherits only `PATH` and the variables that [`CgiBuilder::pass_env`] names. Its standard error, and a
-/// non-zero exit status, go to the server's log.
+/// A script is any executable file. Its environment describes the request, with the variables of RFC 3875 and of
+/// Python's handler. It reads the request body from standard input, receives no arguments, and runs in its own
+/// directory. From the server's environment it inherits only `PATH` and the variables that [`CgiBuilder::pass_env`]
+/// names. Its standard error, and a non-zero exit status, go to the server's log.
 ///
 /// With [`CgiBuilder::auth`], `AUTH_TYPE` is `Basic`, and `REMOTE_USER` is the user whose password was verified.
 /// Without it, both are unverified claims of the client, as with Python. Scripts never get the `Authorization` field.
@@ -259,8 +259,9 @@ impl CgiBuilder {
         self
     }
 
-    /// If true, scripts always get `HTTPS=on`. This is for a server whose clients use TLS to a proxy in front of it. By
-    /// default, scripts get it only for requests that this server receives over TLS.
+    /// If true, scripts always get `HTTPS=on`. This is for a server that receives plain HTTP from a proxy to which
+    /// clients connect over TLS. By default, scripts get `HTTPS=on` only for requests that this server receives over
+    /// TLS.
     pub fn https(mut self, https: bool) -> CgiBuilder {
         self.https = https;
         self

@@ -13,7 +13,7 @@ use super::child::ChildState;
 use super::reaper::ChildReaper;
 use crate::service::Source;
 
-/// Ties a child to its connection. Dropping the last reference terminates the child unless its output is complete.
+/// A connection's handle to its child. Dropping the last reference terminates the child unless its output is complete.
 pub(super) struct ChildHandle {
     reaper: Arc<ChildReaper>,
     key: usize,
@@ -73,8 +73,8 @@ impl ScriptOutput {
     /// Returns `WouldBlock` if no output is available yet, and `TimedOut` if the script was terminated because it ran
     /// for too long.
     pub(super) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        // The state is fetched before the read. If the script has already exited at this point, a pipe that the read
-        // finds empty stays empty.
+        // The state is fetched before the read. If the script has exited before the read and the read finds the pipe
+        // empty, no output of the script is left.
         let state = self.child.state();
         let read = loop {
             match self.pipe.read(buf) {

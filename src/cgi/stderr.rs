@@ -20,7 +20,8 @@ pub(super) struct StderrLines {
     line: Vec<u8>,
     /// The number of bytes charged against [`MOST`] so far.
     taken: usize,
-    /// True once a line has exceeded [`MOST`]. That line is replaced with a notice, and all further lines are dropped.
+    /// True once `taken` has exceeded [`MOST`]. The line that caused this is replaced with a notice, and all further
+    /// lines are dropped.
     silenced: bool,
 }
 

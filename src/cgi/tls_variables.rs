@@ -1,6 +1,6 @@
 //! The variables that describe TLS to a script, named as in Apache's `mod_ssl`.
 //!
-//! The variables of every request are in `environment`.
+//! All other variables are in `environment`.
 
 use crate::TlsInfo;
 use crate::tls_info::certificate_pem;

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crate::service::Waker;
 
-/// The pending alarms, each with a time and a waker. When they are dropped, the thread ends.
+/// The pending alarms, each with a time and a waker. Dropping `Alarms` ends the thread.
 #[derive(Default)]
 pub(super) struct Alarms(Arc<AlarmShared>);
 
@@ -57,7 +57,7 @@ impl AlarmShared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The code of the thread. Returns when no alarm is left.
+    /// Runs on the alarm thread. Wakes each session at its time, and returns when no alarm is left.
     fn run(&self) {
         let mut state = self.lock();
         while let Some(next) = state.alarms.first_entry() {

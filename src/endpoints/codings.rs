@@ -18,8 +18,8 @@ const MOST_STORED: usize = 0xffff;
 /// `/gzip`: responds with the request as JSON, like `/get`, with the content coding `gzip` (RFC 1952).
 pub(super) fn gzip(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     Ok(coded(call, "gzip", "gzipped", |data| {
-        // The header has no name and no time, so that the bytes depend only on the request. The last byte, 0xff, stands
-        // for an unknown operating system.
+        // The header omits the file name and the modification time, so that the bytes depend only on the request. The
+        // last byte, 0xff, stands for an unknown operating system.
         let mut out = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
         push_stored(data, &mut out);
         out.extend_from_slice(&crc32(data).to_le_bytes());

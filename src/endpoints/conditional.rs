@@ -18,8 +18,8 @@ const CACHE_MODIFIED: i64 = 1_000_000_000;
 /// Preconditions apply (RFC 9110 section 13).
 pub(super) fn etag(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     let tag = call.decoded(call.rest)?;
-    // These characters are `etagc` in RFC 9110 section 8.8.3, except the non-ASCII ones, which would change because
-    // text is sent as Latin-1.
+    // These are the ASCII characters of `etagc` (RFC 9110 section 8.8.3). Text is sent as Latin-1, so a non-ASCII
+    // character would not be sent as the bytes that the client wrote.
     if !tag.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"') {
         return Err(EndpointError::bad_request("an entity tag consists of visible ASCII characters without a quote"));
     }
@@ -34,7 +34,7 @@ pub(super) fn cache(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     if call.rest.is_empty() {
         return Ok(conditional(call, CACHE_ETAG, Some(HttpDate::from_unix(CACHE_MODIFIED))));
     }
-    // This is `/cache/{s}`.
+    // There is a segment after `/cache`, so this is `/cache/{s}`.
     let seconds = number("the number of seconds", &call.text(), 0..=u64::from(u32::MAX))?;
     let mut response = echo(call.request, None);
     response.head.put("Cache-Control", format_args!("public, max-age={seconds}"));

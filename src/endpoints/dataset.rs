@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-/// The reason why a text is not a valid dataset.
+/// The reason why a JSON file is not a valid dataset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidDataset(String);
 
@@ -48,7 +48,8 @@ pub(super) fn built_in() -> Vec<DatasetItem> {
     (1..=BUILT_IN).map(item).collect()
 }
 
-/// Parses an array of objects, each with the integers `price` and `quantity`, and without `total`.
+/// Parses a JSON array of at least one object. Each object must have the integers `price` and `quantity`, and must not
+/// have a member `total`.
 pub(super) fn parse(text: &str) -> Result<Vec<DatasetItem>, InvalidDataset> {
     let mut reader = JsonReader { text, at: 0 };
     let mut items = Vec::new();
@@ -66,7 +67,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<DatasetItem>, InvalidDataset> {
     Ok(items)
 }
 
-/// Checks that a text is valid JSON (RFC 8259).
+/// A parser that checks the syntax of JSON (RFC 8259).
 struct JsonReader<'t> {
     text: &'t str,
     at: usize,

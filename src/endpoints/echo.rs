@@ -59,7 +59,7 @@ pub(super) fn stream(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
 pub(super) fn echo(request: &Request, body: Option<&[u8]>) -> Response {
     object(|out| {
         text_member(out, "method", request.method().as_str());
-        // The lines of `/stream` contain the same members.
+        // These members also appear in the lines of `/stream`, unlike `method` and the body.
         push_request(request, out);
         if let Some(data) = body {
             push_body(request, data, out);

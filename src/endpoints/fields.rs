@@ -13,7 +13,8 @@ use super::status::CHALLENGE;
 use crate::http::{FieldBlock, Status, is_token};
 use crate::service::{Body, Reply, Source};
 
-/// Fields that the connection generates itself, or that affect the connection.
+/// Names that a parameter cannot have, because the connection generates these fields itself or because they affect the
+/// connection.
 const RESERVED: [&str; 10] = [
     "Content-Length",
     "Transfer-Encoding",

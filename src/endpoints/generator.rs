@@ -27,7 +27,7 @@ pub(crate) fn draw(seed: u64, index: u64) -> f64 {
 /// little-endian order.
 pub(crate) fn fill(seed: u64, offset: u64, bytes: &mut [u8]) {
     let (mut index, skip) = (offset / WORD, (offset % WORD) as usize);
-    // Only the end of the first output and the beginning of the last one may be needed.
+    // If `offset` is not a multiple of the output size, only the end of the first output is needed.
     let first = if skip > 0 { bytes.len().min(WORD as usize - skip) } else { 0 };
     let (cut, rest) = bytes.split_at_mut(first);
     if first > 0 {

@@ -67,7 +67,7 @@ impl Schedule {
     /// The time at which the piece with this index becomes due.
     fn time_of(&self, index: u64) -> Instant {
         let steps = u128::from(self.pieces.saturating_sub(1).max(1));
-        // The time is rounded up, so that the piece is certainly due then.
+        // The time is rounded up, so that `due_at` counts the piece as due at this time.
         let nanos = (self.duration.as_nanos() * u128::from(index)).div_ceil(steps);
         self.start + Duration::from_nanos(nanos as u64)
     }

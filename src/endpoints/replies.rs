@@ -6,7 +6,7 @@ use crate::files::listing::push_json;
 use crate::http::Status;
 use crate::service::{Body, Response};
 
-/// The refusal of a request by an endpoint: the status and the reason. The response is JSON.
+/// An error with which an endpoint refuses a request: the status and the reason. The response is JSON.
 #[derive(Debug)]
 pub(crate) struct EndpointError {
     status: Status,

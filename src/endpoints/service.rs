@@ -85,7 +85,7 @@ impl<S: Service> EndpointService<S> {
     /// Sets the items of `/json/{count}`: a JSON array of objects with the integers `price` and `quantity`.
     ///
     /// # Errors
-    /// Returns an error if the text is not such an array, or an item has a member `total`.
+    /// Returns an error if the text is not such an array, if the array is empty, or if an item has a member `total`.
     pub fn dataset(mut self, json: &str) -> Result<EndpointService<S>, InvalidDataset> {
         self.state = Arc::new(EndpointState::new(dataset::parse(json)?));
         Ok(self)
@@ -129,7 +129,8 @@ impl<S> fmt::Debug for EndpointService<S> {
     }
 }
 
-/// The endpoints in front of the service that the fallback has created for one connection.
+/// The service for one connection. All requests that are not for an endpoint go to `fallback`, the service that the
+/// original fallback has created for this connection.
 struct ConnectedEndpoints {
     prefix: String,
     state: Arc<EndpointState>,

@@ -1,4 +1,4 @@
-//! `/status` and `/unstable`: statuses that the request names or that are drawn at random.
+//! `/status` and `/unstable`: responses whose status is specified by the request or drawn at random.
 
 use std::collections::VecDeque;
 
@@ -55,7 +55,7 @@ pub(super) fn status(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     Ok(response.into())
 }
 
-/// `/unstable?failure_rate=&seed=&n=`: responds with 500 at this rate, and otherwise with 200.
+/// `/unstable?failure_rate=&seed=&n=`: responds with 500 with the probability `failure_rate`, and otherwise with 200.
 pub(super) fn unstable(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     let rate = call.params.rate("failure_rate", 0.5)?;
     let fails = next_draw(call, "unstable")? < rate;

@@ -19,7 +19,8 @@ const SHIFT_SECONDS: i64 = 5 * 146_097 * 86_400;
 
 /// A time in whole seconds from year 0 to year 9999, the range of an IMF-fixdate (RFC 9110 section 5.6.7).
 ///
-/// A time outside this range is clamped to it. Otherwise, a file with such a modification time could not be sent.
+/// A time outside this range is clamped to it, so that a file can be sent even if its modification time is out of
+/// range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HttpDate(i64);
 
@@ -42,7 +43,7 @@ impl From<SystemTime> for HttpDate {
         HttpDate::from_unix(match time.duration_since(UNIX_EPOCH) {
             Ok(since) => seconds(since),
             Err(before) => {
-                // Rounding down increases the distance of an earlier time from 1970.
+                // For a time before 1970, rounding down increases the number of seconds between that time and 1970.
                 let before = before.duration();
                 -seconds(before).saturating_add((before.subsec_nanos() > 0).into())
             }

@@ -209,7 +209,7 @@ impl FieldBlock {
         self.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// The name and value of every field, in order, without `Connection`.
+    /// The name and value of every field except `Connection`, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
         let lines = self.lines().split(|byte| *byte == b'\n').filter_map(|line| line.strip_suffix(b"\r"));
         lines.filter_map(|line| {

@@ -31,7 +31,8 @@ impl Fields {
         self.places.push(field);
     }
 
-    /// The fields to search for this name: all fields, or none if the filter shows that the name is absent.
+    /// The fields that must be searched for this name: no fields if the filter shows that the name is absent, and
+    /// otherwise all fields.
     #[inline]
     pub(super) fn candidates(&self, name: &str) -> &[Field] {
         if self.marks & mark(name.as_bytes()) == 0 { &[] } else { &self.places }

@@ -118,7 +118,7 @@ impl HeaderList {
         self.view().get_all(name)
     }
 
-    /// True if there is a field with this name.
+    /// True if a field with this name exists; case is ignored.
     pub fn contains(&self, name: &str) -> bool {
         self.view().contains(name)
     }
@@ -133,7 +133,7 @@ impl HeaderList {
         self.view().len()
     }
 
-    /// True if there are no fields.
+    /// True if the list contains no fields.
     pub fn is_empty(&self) -> bool {
         self.view().is_empty()
     }

@@ -30,9 +30,9 @@ pub struct HttpError {
     page: HttpErrorPage,
 }
 
-/// The parts of an [`HttpError`] that determine its response. This type is also the [source](Error::source) of the
-/// `HttpError`: a wrapper such as `anyhow::Error` can hide the type of the error that it wraps, but not the source of
-/// that error, so [`HttpError::find`] finds this type in it.
+/// The parts of an [`HttpError`] that determine its response. An `HttpError` returns its page as its
+/// [source](Error::source). [`HttpError::find`] can therefore find the page even if a wrapper such as `anyhow::Error`
+/// hides the type of the `HttpError`, because the wrapper still exposes the source of the `HttpError`.
 #[derive(Debug, Clone)]
 pub(crate) struct HttpErrorPage {
     pub(crate) status: Status,

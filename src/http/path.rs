@@ -27,8 +27,8 @@ pub struct UrlPath {
     /// The decoded segments, joined by single slashes, without leading and trailing slashes.
     joined: Vec<u8>,
     trailing_slash: bool,
-    /// The segments of [`UrlPath::route`], joined by NUL, because no path contains NUL. `None` if they are the same as
-    /// the segments of `joined`.
+    /// The segments of [`UrlPath::route`], joined by NUL, which no path contains. `None` if they are the same as the
+    /// segments of `joined`.
     route: Option<String>,
 }
 

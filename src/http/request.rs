@@ -247,9 +247,9 @@ impl Request {
         self.tls.as_deref()
     }
 
-    /// Creates the request after a local redirect (RFC 3875 section 6.2.2). It is a HEAD if this request is a HEAD, and
-    /// otherwise a GET. Its path and query are those of `target`. It has no body and no fields that describe a body. It
-    /// keeps the client's request line for the log.
+    /// Creates the request that follows a local redirect to `target`, a path and query (RFC 3875 section 6.2.2). The
+    /// new request is a HEAD if this request is a HEAD, and otherwise a GET. It has no body and no fields that describe
+    /// a body. It keeps the client's request line, for the log.
     #[cfg_attr(not(any(feature = "cgi", test)), expect(dead_code, reason = "only scripts redirect within the server"))]
     pub(crate) fn redirected(&self, target: &[u8]) -> Request {
         let mut request = self.retargeted(target);
@@ -264,7 +264,8 @@ impl Request {
         request
     }
 
-    /// Creates the same request for another path and query. It keeps the client's request line for the log.
+    /// Creates a copy of this request for `target`, another path and query. The copy keeps the client's request line,
+    /// for the log.
     pub(crate) fn retargeted(&self, target: &[u8]) -> Request {
         let mut request = self.clone();
         // The new target is appended to the head, so that the spans of the fields stay valid.
@@ -309,7 +310,8 @@ impl Request {
         self.tls.clone_from(tls);
     }
 
-    /// Clears the request, but keeps its capacity. The addresses are kept too, because they belong to the connection.
+    /// Clears the request, but keeps the capacity of its buffers. The addresses and the result of the TLS handshake are
+    /// kept too, because they belong to the connection.
     pub(crate) fn clear(&mut self) {
         self.method = Method::Get;
         self.version = Version::Http11;

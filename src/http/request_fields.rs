@@ -40,7 +40,7 @@ impl<'a> RequestFields<'a> {
             .map(move |field| field.value.slice(head))
     }
 
-    /// True if there is a field with this name.
+    /// True if a field with this name exists; case is ignored.
     #[inline]
     pub fn contains(&self, name: &str) -> bool {
         self.get_all(name).next().is_some()
@@ -60,7 +60,7 @@ impl<'a> RequestFields<'a> {
         self.fields.all().len()
     }
 
-    /// True if there are no fields.
+    /// True if the request has no header fields.
     pub fn is_empty(&self) -> bool {
         self.fields.all().is_empty()
     }

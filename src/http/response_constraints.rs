@@ -21,7 +21,8 @@ impl ResponseConstraints {
         self.persistence == Persistence::KeepAlive
     }
 
-    /// Ensures that the connection closes after the response, for a reason other than the client's `Connection: close`.
+    /// Makes the connection close after the response, unless it closes anyway. The reason is not a `Connection: close`
+    /// from the client, so the client may still send bytes.
     pub(crate) fn forbid_keep_alive(&mut self) {
         if self.keep_alive() {
             self.persistence = Persistence::Close;

@@ -114,9 +114,9 @@ impl HttpServer {
     }
 
     /// Sets how long a call to the service may run before the request line is written to standard error. Default: 5
-    /// seconds. No other client is served during a call. A separate thread checks this. It exists only while there are
-    /// requests. This setting does not apply to [`FileService`](crate::files::FileService); for handlers, use
-    /// [`Handlers::stuck_after`].
+    /// seconds. No other client is served during a call. The time is checked by a separate thread, which exists only
+    /// while there are requests. This setting does not apply to [`FileService`](crate::files::FileService); for
+    /// handlers, use [`Handlers::stuck_after`].
     pub fn stuck_after(mut self, time: Duration) -> HttpServer {
         self.state.watchdog = Some(Watchdog::new(time));
         self
@@ -186,8 +186,9 @@ impl HttpServer {
         self
     }
 
-    /// Sets a callback that is called as soon as the run is certain to end: when the server begins to drain, at the
-    /// beginning of [`Lifetime::lame_duck`], or before an immediate end. It is called once per run, between two turns.
+    /// Sets a callback that is called as soon as it is certain that the run will end: when the server begins to drain,
+    /// at the beginning of [`Lifetime::lame_duck`], or before an immediate end. It is called once per run, between two
+    /// turns.
     pub fn on_stopping(mut self, stopping: impl FnMut() + Send + 'static) -> HttpServer {
         self.on_stopping = Some(Box::new(stopping));
         self

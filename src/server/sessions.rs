@@ -116,7 +116,8 @@ impl<'s> HttpSessions<'s> {
         TlsStream::accept(socket, config, Rc::clone(&self.scratch)).ok()
     }
 
-    /// Creates a session that is recorded. Its transport is boxed, because recorded sessions need not be fast.
+    /// Creates a session that is recorded. Its transport is boxed, because the speed of a recorded session does not
+    /// matter.
     #[cold]
     fn make_recorded(&self, stream: TcpStream, peer: SocketAddr, now: Instant) -> Option<Box<dyn Session + 's>> {
         let limit = Some(self.state.limits().head_timeout).filter(|limit| !limit.is_zero());

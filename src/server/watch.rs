@@ -1,5 +1,5 @@
-//! The recorder of a server, and runs with and without one. Without the `trace` feature, this module contains empty
-//! types in place of recorders.
+//! The recorder of a server, and the code that starts a run, with a recorder if there is one. Without the `trace`
+//! feature, this module contains empty types in place of recorders.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ pub(super) use recorded::{Watch, WatchedServer};
 #[cfg(not(feature = "trace"))]
 pub(super) use unrecorded::{Watch, WatchedServer};
 
-/// The parts of a server that it lends to the loop for one run.
+/// The parts of a server that the loop borrows for one run.
 pub(super) struct PreparedRun<'s> {
     pub(super) core: &'s mut LoopCore,
     pub(super) registration: Registration<'s>,

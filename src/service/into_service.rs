@@ -38,12 +38,12 @@ pub trait IntoService<M> {
     fn into_service(self) -> Self::Service;
 }
 
-/// As the parameter `M` of [`IntoService`], selects the implementation for every [`Service`].
+/// A marker for the parameter `M` of [`IntoService`]. Selects the implementation for types that implement [`Service`].
 #[derive(Debug)]
 pub struct AsItIs;
 
-/// As a part of the parameter `M` of [`IntoService`], selects an implementation for closures that take the request by
-/// value.
+/// A marker that is part of the parameter `M` of [`IntoService`]. Selects an implementation for closures that take the
+/// request by value.
 #[derive(Debug)]
 pub struct ByValue;
 

@@ -162,8 +162,8 @@ impl Played {
     /// Ends the output and polls the run until it returns the response.
     fn end(&mut self) -> Response {
         self.output = None;
-        // There is no EOF yet while a process that another test is starting has a copy of the descriptor, which it
-        // closes in `exec`.
+        // Another test may be starting a process, which has a copy of the descriptor until it calls `exec`. There is no
+        // EOF before that.
         loop {
             if let Some(response) = self.poll() {
                 return response;
