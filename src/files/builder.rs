@@ -193,7 +193,7 @@ impl FileServiceBuilder {
         self
     }
 
-    /// Sets the options of listings.
+    /// Sets the options of directory listings, and turns listings on.
     pub fn listing_options(mut self, options: ListingOptions) -> FileServiceBuilder {
         self.policy.listing = Some(options);
         self
@@ -374,7 +374,7 @@ impl FileServiceBuilder {
         self
     }
 
-    /// Sets the limits on the cache.
+    /// Sets the limits on the number and the memory use of cached files.
     pub fn cache(mut self, limits: CacheLimits) -> FileServiceBuilder {
         self.cache = limits;
         self

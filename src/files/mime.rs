@@ -24,12 +24,12 @@ const SHORT: &[(&str, &str)] =
 /// The charset parameter for text types.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) enum Charset {
-    /// `utf-8`, unless the text declares its encoding itself.
+    /// The parameter is `utf-8`. A text that declares its own encoding gets no parameter.
     #[default]
     Undeclared,
-    /// No parameter.
+    /// Text types get no parameter.
     Absent,
-    /// This charset, even if the text declares another encoding.
+    /// The parameter is this charset, even if the text declares another encoding.
     Named(String),
 }
 
@@ -39,7 +39,7 @@ pub(crate) enum Charset {
 pub(crate) struct MimeSettings {
     /// Content types by extension, like Python's `extensions_map`.
     pub(crate) types: Vec<(String, String)>,
-    /// Content codings by extension.
+    /// Content codings by extension; `identity` means no coding.
     pub(crate) codings: Vec<(String, &'static str)>,
     /// The charset parameter for text types.
     pub(crate) charset: Charset,

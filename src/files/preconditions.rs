@@ -88,8 +88,8 @@ fn only_date(headers: RequestFields<'_>, name: &str) -> Option<HttpDate> {
     }
 }
 
-/// The comparison functions of section 8.8.3.2. The server's own tags are strong, so only a tag from the client can be
-/// weak.
+/// The comparison functions for entity tags (RFC 9110 section 8.8.3.2). The server's own tags are strong, so only a tag
+/// from the client can be weak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Comparison {
     Strong,

@@ -25,9 +25,9 @@ pub(crate) enum Selection {
 /// Returns the part or parts of a representation that the `Range` field of a GET request selects. The representation
 /// has `length` bytes.
 ///
-/// A field that is malformed, has another unit or occurs twice is ignored (section 14.2). If ranges overlap, or if
-/// there are more than [`MAX_RANGES`], the whole representation is selected, because sending it takes less work than
-/// sending the ranges.
+/// A `Range` field that is malformed, has a unit other than bytes or occurs twice is ignored (RFC 9110 section 14.2).
+/// If ranges overlap, or if there are more than [`MAX_RANGES`], the whole representation is selected, because sending
+/// it takes less work than sending the ranges.
 pub(crate) fn select(headers: RequestFields<'_>, length: u64) -> Selection {
     let mut fields = headers.get_all("Range");
     let (Some(field), None) = (fields.next(), fields.next()) else { return Selection::Whole };
@@ -75,7 +75,7 @@ fn parse(field: &[u8]) -> Option<Vec<RangeSpec>> {
     if !unit.eq_ignore_ascii_case(b"bytes") {
         return None;
     }
-    // One range more than the limit is enough to detect that there are too many.
+    // Parsing one range more than the limit is enough to detect that there are too many ranges.
     let specs: Option<Vec<RangeSpec>> = list_elements([set].into_iter()).take(MAX_RANGES + 1).map(parse_spec).collect();
     specs.filter(|specs| !specs.is_empty())
 }

@@ -93,15 +93,16 @@ impl Stat {
     }
 }
 
-/// A path in the format of the system call, for a file whose state is read repeatedly. On Unix it ends in a NUL byte. A
-/// `Path` does not, and each system call would have to copy it to append the NUL.
+/// A path in the format that system calls require, for a file whose state is read repeatedly. On Unix, it ends in a NUL
+/// byte. A `Path` does not, so each system call would have to copy it to append the NUL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SystemPath(#[cfg(unix)] CString, #[cfg(not(unix))] PathBuf);
 
 impl From<PathBuf> for SystemPath {
     #[cfg(unix)]
     fn from(path: PathBuf) -> SystemPath {
-        // File names cannot contain NUL. The empty path names no file either.
+        // A path with a NUL names no file, but cannot be a C string. It is replaced by the empty path, which names no
+        // file either.
         SystemPath(CString::new(path.into_os_string().into_vec()).unwrap_or_default())
     }
 

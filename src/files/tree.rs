@@ -59,7 +59,7 @@ impl Tree {
         // A directory can be searchable but not readable. Listings need both permissions.
         _ = std::fs::read_dir(&absolute).map_err(named)?;
         let tree = Tree { root: absolute, symlinks };
-        // Opening the root fails immediately if the kernel has no `openat2`.
+        // If the kernel has no `openat2`, the lookup of the root fails here, and not at the first request.
         tree.stat(&tree.root).map_err(named)?;
         Ok(tree)
     }

@@ -155,10 +155,10 @@ fn write_number(out: &mut Vec<u8>, number: u64) {
 }
 
 /// Writes `"LINE" STATUS SIZE`. The size is `-` unless [`Record::is_counted`] is true: Python writes `-` for an error
-/// and for a response whose length was not known in advance, and programs that parse its log expect this.
+/// and for a response whose length was not known in advance, and programs that parse Python's log expect the same.
 pub(super) fn write_request(out: &mut Vec<u8>, record: &Record<'_>) {
-    // As in Python, quotes within the request line are not escaped. A parser can still find its end, which is at the
-    // last quote of the log line.
+    // As in Python, quotes within the request line are not escaped. A parser can still find the end of the request
+    // line, which is at the last quote of the log line.
     out.push(b'"');
     write_escaped(out, record.request.line);
     out.extend_from_slice(b"\" ");

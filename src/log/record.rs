@@ -62,7 +62,7 @@ pub struct OwnedLoggedRequest {
 }
 
 impl LoggedRequest<'_> {
-    /// Copies the parts of the request, so that the copies outlive it.
+    /// Copies the parts of the request, so that they can be kept after the request has been dropped.
     pub fn keep(&self) -> OwnedLoggedRequest {
         OwnedLoggedRequest {
             line: self.line.into(),
@@ -75,7 +75,7 @@ impl LoggedRequest<'_> {
 }
 
 impl OwnedLoggedRequest {
-    /// Borrows the copied parts, so that they can be put into a [`Record`].
+    /// Returns the copied parts in the form that a [`Record`] contains.
     pub fn as_logged(&self) -> LoggedRequest<'_> {
         let (referer, user_agent) = (self.referer.as_deref(), self.user_agent.as_deref());
         LoggedRequest { line: &self.line, referer, user_agent, tls: self.tls.as_ref(), arrived: self.arrived }

@@ -162,7 +162,7 @@ impl Facts {
     }
 }
 
-// The fields of `stat` have different types on different systems.
+// The types of the fields of `stat` differ between systems, so the cast is useless on some of them.
 #[allow(clippy::useless_conversion, clippy::unnecessary_cast)]
 fn seconds(stat: &Stat) -> i64 {
     stat.st_mtime as i64

@@ -143,7 +143,7 @@ struct Row {
     facts: Option<u32>,
 }
 
-/// The number of bits of a rank below the byte for the class.
+/// The number of bits in [`Row::rank`] below the byte that holds the class of the entry.
 const BELOW_CLASS: u32 = 120;
 
 impl SortedRun {
@@ -158,7 +158,8 @@ impl SortedRun {
         let key_length = self.names.len() - start - name.len();
         let mut row = Row {
             rank: 0,
-            // A run has at most a few thousand names of up to 255 bytes, and a key is at most three times as long.
+            // The casts cannot truncate: a run has at most a few thousand names of up to 255 bytes, and a key is at
+            // most three times as long as its name.
             start: start as u32,
             name_length: name.len() as u16,
             key_length: key_length as u16,

@@ -30,7 +30,7 @@ fn push_with_numbers(mut rest: &[u8], out: &mut Vec<u8>) {
         let digits = &rest[at + zeros..after];
         out.push(b'0' + digits.len().min(9) as u8);
         if digits.len() >= 9 {
-            // A name has at most 255 bytes.
+            // A name has at most 255 bytes, so the count fits into one byte.
             out.push(digits.len().min(255) as u8);
         }
         out.extend_from_slice(digits);
@@ -43,7 +43,7 @@ fn push_key_of_chunks(name: &[u8], out: &mut Vec<u8>) {
     for chunk in name.utf8_chunks() {
         out.extend_from_slice(chunk.valid().to_lowercase().as_bytes());
         for byte in chunk.invalid() {
-            // Writes a surrogate, U+DC80 to U+DCFF, as the three bytes that UTF-8 would use for it.
+            // These are the three bytes that UTF-8 would use for the surrogate, U+DC80 to U+DCFF.
             out.extend_from_slice(&[0xed, 0xb0 | (byte >> 6), 0x80 | (byte & 0x3f)]);
         }
     }

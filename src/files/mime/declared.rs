@@ -78,7 +78,7 @@ impl<'a> TagReader<'a> {
         name && self.rest.get(5).is_some_and(|byte| byte.is_ascii_whitespace() || *byte == b'/')
     }
 
-    /// Skips the tag's name.
+    /// Skips the name of a tag. White space, a slash or `>` ends it.
     fn skip_name(&mut self) {
         let end = self.rest.iter().position(|byte| byte.is_ascii_whitespace() || matches!(byte, b'/' | b'>'));
         self.rest = end.map_or(&[], |end| &self.rest[end..]);

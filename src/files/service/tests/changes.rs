@@ -34,7 +34,7 @@ fn a_changed_replaced_or_removed_file_is_noticed() {
     site.write("a", "back");
     assert_eq!(site.get("/a").text(), "back");
 
-    // A body that is being sent keeps using the file whose length was announced.
+    // The body of a response in progress is still read from the file whose length was announced.
     let response = site.files.respond(&Request::builder("GET", "/large").build());
     site.write("other", "short");
     fs::rename(site.path("other"), site.path("large")).unwrap();

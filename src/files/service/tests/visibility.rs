@@ -165,7 +165,7 @@ fn no_spelling_of_a_path_leads_around_the_accounts_of_its_subtree() {
         assert_ne!(site.send("GET", target, &[right]).status, 401, "{target}");
     }
     assert_eq!(site.send("GET", "/%70rivate/a", &[right]).text(), "secret");
-    // The response is now cached, but other clients must not get it.
+    // The response is now cached, but a client without credentials must not get it.
     assert_eq!(site.status("/%70rivate/a"), 401);
     for (target, status) in [("/", 200), ("/privately", 200), ("/private/../privately", 200), ("/private/%zz", 400)] {
         assert_eq!(site.status(target), status, "{target}");
