@@ -1,5 +1,5 @@
-//! One cookie of a client, as stored in the jar. The rules that select the cookies to keep and to send are elsewhere
-//! (`policy.rs`).
+//! One cookie of a client, as stored in the jar. The rules that select the cookies to keep and to send are not here;
+//! see `policy.rs`.
 
 use std::fmt;
 
@@ -20,7 +20,7 @@ pub struct Cookie {
     /// field without `=`.
     pub name: String,
     /// The value. Under [`Standard::Python`](super::Standard::Python), the value is `None` if the cookie was set by a
-    /// field without `=`. Only the name is then sent.
+    /// field without `=`. Such a cookie is sent as its name alone.
     pub value: Option<String>,
     /// The domain of the cookie: a host, or a domain with a leading dot.
     pub domain: String,
@@ -29,7 +29,7 @@ pub struct Cookie {
     pub domain_specified: bool,
     /// True if the value of the `Domain` attribute began with a dot.
     pub domain_initial_dot: bool,
-    /// The path. The cookie is sent with requests for this path and for all paths below it.
+    /// The path. The cookie is sent with requests for this path and every path below it.
     pub path: String,
     /// True if `path` comes from the `Path` attribute of the `Set-Cookie` field. If not, it is the default path of the
     /// request.
@@ -80,8 +80,8 @@ impl Cookie {
         }
     }
 
-    /// True if the cookie has expired at the time `now`, in seconds since 1970. That is the case from the second
-    /// [`expires`](Cookie::expires) onwards.
+    /// True if the cookie has expired, which is the case when `now` reaches [`expires`](Cookie::expires). `now` is in
+    /// seconds since 1970.
     pub fn is_expired(&self, now: i64) -> bool {
         self.expires.is_some_and(|expires| expires <= now)
     }
@@ -113,7 +113,7 @@ impl Cookie {
         self.domain.strip_prefix('.').unwrap_or(&self.domain)
     }
 
-    /// True if both cookies have the same domain, path and name. The values can differ.
+    /// True if both cookies have the same domain, path and name, so that a jar keeps only one of them.
     pub(super) fn replaces(&self, other: &Cookie) -> bool {
         self.name == other.name && self.path == other.path && self.domain == other.domain
     }
@@ -126,7 +126,7 @@ impl Cookie {
 }
 
 impl fmt::Display for Cookie {
-    /// The text that Python's `str` returns for a cookie.
+    /// Formats the cookie like Python's `str`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "<Cookie {} for {}", self.pair(), self.domain)?;
         if let Some(port) = &self.port {

@@ -18,7 +18,7 @@ pub(super) fn domain_match(host: &str, domain: &str) -> bool {
     }
 }
 
-/// True for a name under which unrelated parties register names. A response must not set a cookie for such a domain.
+/// True for a domain under which unrelated parties register names. A response must not set a cookie for such a domain.
 /// Examples are `com`, and with the feature `public-suffix` also `co.uk`, `github.io` and the rest of the [public
 /// suffix list](https://publicsuffix.org).
 ///
@@ -54,25 +54,26 @@ pub(super) fn effective_host(host: &str) -> String {
     if host.contains('.') { host.to_owned() } else { format!("{host}.local") }
 }
 
-/// True if the text ends in a dot followed by digits. Python treats such text as an IP address.
+/// True if the text ends in a dot followed by digits. Python considers such a host an IP address.
 pub(super) fn ends_in_number(text: &str) -> bool {
     text.rsplit_once('.').is_some_and(|(_, end)| !end.is_empty() && end.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// True for text that Python treats as a host name: not empty, not an address, and without a leading or trailing dot.
+/// True for text that Python considers a host name. Such text is not empty, not an address, and does not begin or end
+/// with a dot.
 fn is_host_name(text: &str) -> bool {
     !ends_in_number(text) && !text.is_empty() && !text.starts_with('.') && !text.ends_with('.')
 }
 
-/// Python's version of the matching rule in RFC 2965 section 1: the texts are equal, or the domain begins with a dot
-/// and occurs in the host, but not at its beginning. As in CPython, it need not occur at the end of the host.
+/// Python's version of the matching rule in RFC 2965 section 1. `host` must equal `domain`, or contain it after the
+/// first character. In the second case, `domain` must begin with a dot. As in CPython, `host` need not end in `domain`.
 pub(super) fn strict_domain_match(host: &str, domain: &str) -> bool {
     let below = || host.rfind(domain).is_some_and(|at| at > 0);
     host == domain || (is_host_name(host) && below() && domain.strip_prefix('.').is_some_and(is_host_name))
 }
 
-/// Python's matching rule for an entry in a list of blocked or allowed domains. An entry with a leading dot matches
-/// every domain that ends in it; any other entry matches only the same text.
+/// Python's rule for matching a domain against an entry in a list of blocked or allowed domains. An entry with a
+/// leading dot matches every domain that ends with the entry. Any other entry matches only an identical domain.
 pub(super) fn user_domain_match(domain: &str, listed: &str) -> bool {
     let listed = listed.to_lowercase();
     if ends_in_number(domain) || ends_in_number(&listed) || !listed.starts_with('.') {

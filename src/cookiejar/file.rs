@@ -1,5 +1,5 @@
-//! Cookie files: their options and errors, and how a file is read and atomically replaced. The two formats are in
-//! `mozilla.rs` and `lwp.rs`.
+//! Cookie files: their options and errors, and the code that reads a file and replaces it atomically. The two formats
+//! are in `mozilla.rs` and `lwp.rs`.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -71,8 +71,8 @@ impl fmt::Display for LoadError {
 impl std::error::Error for LoadError {}
 
 impl From<LoadError> for io::Error {
-    /// Converts the error. The kind is that of the system error, or [`InvalidData`](io::ErrorKind::InvalidData) for a
-    /// file in another format.
+    /// Converts the error. The kind is that of the system error, or [`InvalidData`](io::ErrorKind::InvalidData) if the
+    /// file is not in the expected format.
     fn from(error: LoadError) -> Self {
         let kind = match &error {
             LoadError::Io { error, .. } => error.kind(),
@@ -112,10 +112,10 @@ impl<F: FileFormat> CookieFile<F> {
         F::FORMAT.save(&self.path, jar, now, options)
     }
 
-    /// Adds the cookies in the file to a jar. The policy is not consulted.
+    /// Adds the cookies in the file to a jar, without consulting the jar's policy.
     ///
     /// # Errors
-    /// Returns an error if the file cannot be read or is in another format. The jar is then unchanged.
+    /// Returns an error if the file cannot be read or is not in the format `F`. The jar is then unchanged.
     pub fn load<P: CookiePolicy>(
         &self,
         jar: &mut CookieJar<P>,
@@ -146,11 +146,12 @@ impl<F: FileFormat> CookieFile<F> {
 
 /// The format of a [`CookieFile`]. Only this crate can implement this trait.
 pub trait FileFormat {
-    /// The header of the format, its writer and its parser.
+    /// The definition of the file format.
     const FORMAT: Format;
 }
 
-/// The header of a file format, its writer for one cookie, and its parser for a whole file.
+/// The definition of a file format: the header of a file, a function that writes one cookie, and a function that parses
+/// a whole file.
 pub struct Format {
     /// The text before the first cookie, with its line terminators.
     pub(super) header: &'static str,
@@ -169,8 +170,8 @@ impl Format {
         for cookie in jar.iter().filter(|cookie| options.include(cookie, now)) {
             let before = content.len();
             let line = (self.write)(&named(cookie.clone()));
-            // Appending fails at a character above U+00FF, when part of the line has already been appended. That part
-            // is removed.
+            // If the line contains a character above U+00FF, appending fails after part of the line. That part is
+            // removed.
             if line.is_some_and(|line| line.append_to(&mut content).is_ok()) {
                 content.push(b'\n');
                 saved.written += 1;
@@ -196,8 +197,8 @@ impl Format {
         Ok(saved)
     }
 
-    /// Reads a file and adds the cookies that `options` select to the jar, or none if there is an error. If `replace`
-    /// is true, the previous cookies of the jar are removed first.
+    /// Reads a file, and adds the cookies that `options` select to the jar. If there is an error, no cookie is added.
+    /// If `replace` is true, the previous cookies of the jar are removed first.
     fn load<P: CookiePolicy>(
         &self,
         path: &Path,
@@ -210,7 +211,7 @@ impl Format {
         let bytes = fs::read(path).map_err(|error| LoadError::Io { path: owned(), error })?;
         let cookies = (self.read)(&latin1(&bytes));
         let cookies = cookies.map_err(|(line, reason)| LoadError::Format { path: owned(), line, reason })?;
-        // The jar is changed only after everything that can fail, so that it keeps its cookies if there is an error.
+        // The jar is not changed until the file has been parsed, so that an error leaves it unchanged.
         if replace {
             jar.clear();
         }

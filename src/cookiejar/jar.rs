@@ -12,7 +12,7 @@ use crate::http::{FieldValue, HeaderList, InvalidHeader, latin1};
 /// The cookies of a client, like Python's `CookieJar`.
 ///
 /// The jar has no clock. The argument `now` is the time in seconds since 1970-01-01 00:00:00 UTC, and should not
-/// decrease from call to call.
+/// decrease between calls.
 ///
 /// ```
 /// use serve_forever::cookiejar::{CookieJar, RequestUrl};
@@ -51,8 +51,8 @@ impl<P: CookiePolicy> CookieJar<P> {
         &self.policy
     }
 
-    /// Mutable access to the policy. Changing the policy does not remove cookies from the jar, but
-    /// [`header`](CookieJar::header) then applies the new policy.
+    /// Mutable access to the policy. Changing the policy does not remove cookies from the jar. Later calls to
+    /// [`header`](CookieJar::header) apply the new policy.
     pub fn policy_mut(&mut self) -> &mut P {
         &mut self.policy
     }
@@ -97,7 +97,7 @@ impl<P: CookiePolicy> CookieJar<P> {
     /// Adds a cookie if a response to a request for this URL may set it. If the cookie has already expired, removes the
     /// cookie that it would have replaced. Returns false if the cookie was rejected.
     ///
-    /// The limits on the number of cookies apply, so another cookie may be removed.
+    /// Another cookie may be removed to respect the limits on the number of cookies.
     pub fn set_cookie_if_ok(&mut self, cookie: Cookie, url: &RequestUrl, now: i64) -> bool {
         if !self.policy.set_ok(&cookie, url) || self.would_overlay_secure(&cookie, url) {
             return false;
@@ -180,7 +180,8 @@ impl<P: CookiePolicy> CookieJar<P> {
         found.into_iter().map(|stored| &stored.cookie).collect()
     }
 
-    /// The domains in [`Store`] whose cookies can match this URL, with and without a leading dot.
+    /// The keys of [`Store`] under which cookies for this URL can be found: the host and its parent domains, each with
+    /// and without a leading dot.
     fn keys(&self, url: &RequestUrl) -> Vec<String> {
         let mut hosts = vec![url.host().to_owned()];
         if self.policy.settings().standard == Standard::Python {
@@ -256,7 +257,7 @@ fn is_for(policy: &impl CookiePolicy, cookie: &Cookie, url: &RequestUrl, now: i6
 }
 
 impl<P: CookiePolicy> fmt::Display for CookieJar<P> {
-    /// The text that Python's `str` returns for a jar.
+    /// Formats the jar like Python's `str`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let cookies: Vec<String> = self.iter().map(Cookie::to_string).collect();
         write!(f, "<CookieJar[{}]>", cookies.join(", "))

@@ -4,11 +4,11 @@ use super::Cookie;
 use super::date::{format_iso, parse_iso};
 use super::file::{CookieFile, FileFormat, Format, LineError, lines};
 
-/// The beginning of a line with a cookie.
+/// The prefix of each line that contains a cookie.
 const FIELD: &str = "Set-Cookie3:";
 
 /// The attribute names that the format defines. An attribute in [`Cookie::rest`] with such a name is not written,
-/// because it would be read back as the defined attribute.
+/// because a reader would take it for the attribute that the format defines.
 const STANDARD: [&str; 12] = [
     "version",
     "port",
@@ -78,7 +78,7 @@ fn is_writable_name(name: &str) -> bool {
     is_token(name) && !STANDARD.contains(&&*name.to_ascii_lowercase())
 }
 
-/// True if a parser of this format reads the text as a single name.
+/// True if the text is read back as a single name when it is written in this format.
 fn is_token(text: &str) -> bool {
     !text.is_empty() && !text.contains(ends_token)
 }

@@ -3,7 +3,7 @@
 use super::Cookie;
 use super::file::{CookieFile, FileFormat, Format, LineError, lines};
 
-/// The beginning of a line with a cookie that has the `HttpOnly` attribute.
+/// The prefix of a line that contains a cookie with the `HttpOnly` attribute.
 const HTTP_ONLY: &str = "#HttpOnly_";
 
 /// A file in the `cookies.txt` format, which Python's `MozillaCookieJar` reads and writes.
@@ -47,7 +47,7 @@ fn write(cookie: &Cookie) -> Option<String> {
     let flag = |set| if set { "TRUE" } else { "FALSE" };
     let domain = cookie.domain.as_str();
     let expires = cookie.expires.map(|expires| expires.to_string()).unwrap_or_default();
-    // In this format, a cookie without a value is a value with an empty name.
+    // In this format, a cookie without a value is written as a value with an empty name.
     let (name, value) = match &cookie.value {
         Some(value) => (cookie.name.as_str(), value.as_str()),
         None => ("", cookie.name.as_str()),
@@ -65,7 +65,7 @@ fn write(cookie: &Cookie) -> Option<String> {
 fn read(text: &str) -> Result<Vec<Cookie>, LineError> {
     let mut lines = lines(text);
     let magic = lines.next().map_or("", |(_, line)| line);
-    // As in Python, only the beginning of the line is checked.
+    // As in Python, the rest of the first line can be anything.
     if !["# Netscape HTTP Cookie File", "# HTTP Cookie File"].iter().any(|known| magic.starts_with(known)) {
         return Err((1, "not a cookies.txt file: its first line is not \"# Netscape HTTP Cookie File\"".to_owned()));
     }
@@ -104,8 +104,8 @@ fn read_line(line: &str) -> Result<Option<Cookie>, String> {
     }))
 }
 
-/// Parses the time in seconds at which a cookie expires. Returns `Some(None)` for a session cookie: its field is empty
-/// or, as written by curl, 0. A fraction is truncated.
+/// Parses the time in seconds at which a cookie expires. Returns `Some(None)` for a session cookie, whose field is
+/// empty, or 0 in files written by curl. A fraction is truncated.
 fn read_expires(field: &str) -> Option<Option<i64>> {
     let field = field.trim();
     if field.is_empty() {

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-/// The path of a cookie without a `Path` attribute (RFC 6265 section 5.1.4): the path of the request up to, but not
-/// including, its last `/`, or `/` if that would be empty.
+/// The path of a cookie without a `Path` attribute (RFC 6265 section 5.1.4): the part of the request's path before the
+/// last `/`, or `/` if that part is empty.
 pub(super) fn default_path(request: &str) -> &str {
     match request.rfind('/') {
         Some(1..) if request.starts_with('/') => &request[..request.rfind('/').unwrap_or(0)],

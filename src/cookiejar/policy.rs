@@ -29,11 +29,11 @@ pub enum Standard {
 pub struct Policy {
     /// The standard to follow.
     pub standard: Standard,
-    /// If false, no cookies are accepted or sent. The name is that of Python's setting, which applies only to Netscape
-    /// cookies; here, there is no other kind.
+    /// If false, no cookies are accepted or sent. Named after Python's setting, which applies only to Netscape cookies.
+    /// This module supports no other kind.
     pub netscape: bool,
     /// Domains whose cookies are neither accepted nor sent. An entry is compared with [`Cookie::domain`]. An entry with
-    /// a leading dot matches every domain that ends in it; any other entry matches only the same text.
+    /// a leading dot matches every domain that ends with the entry. Any other entry matches only an identical domain.
     pub blocked_domains: Vec<String>,
     /// The only domains whose cookies are accepted and sent, compared in the same way as `blocked_domains`; `None`
     /// means all domains.
@@ -46,17 +46,18 @@ pub struct Policy {
     /// A function that returns true for a name that must not be the domain of a cookie. The argument is in lower case,
     /// without a leading dot. The default is [`is_public_suffix`]. Used only with [`Standard::Rfc6265`].
     pub is_public_suffix: fn(&str) -> bool,
-    /// The maximum number of cookies per domain. Beyond this number, cookies are removed: those without `Secure` first,
-    /// and among those, the least recently used first. Default: 180 for [`Standard::Rfc6265`] (section 6.1 requires at
-    /// least 50), and no limit for Python.
+    /// The maximum number of cookies per domain. When there are more, cookies without `Secure` are removed before
+    /// others, and less recently used cookies before more recently used ones. Default: 180 for [`Standard::Rfc6265`]
+    /// (section 6.1 requires at least 50), and no limit for Python.
     pub max_per_domain: usize,
     /// The maximum number of cookies in the whole jar. Default: 3000 for [`Standard::Rfc6265`] (the minimum in section
     /// 6.1), and no limit for Python.
     pub max_cookies: usize,
     /// If true, Python's heuristic is used to reject domains such as `.co.uk`. Used only with [`Standard::Python`].
     pub strict_domain: bool,
-    /// The sum of [`STRICT_NO_DOTS`](Policy::STRICT_NO_DOTS), [`STRICT_NON_DOMAIN`](Policy::STRICT_NON_DOMAIN) and
-    /// [`RFC2965_MATCH`](Policy::RFC2965_MATCH); 0 means that no flag is set. Used only with [`Standard::Python`].
+    /// A combination of the flags [`STRICT_NO_DOTS`](Policy::STRICT_NO_DOTS),
+    /// [`STRICT_NON_DOMAIN`](Policy::STRICT_NON_DOMAIN) and [`RFC2965_MATCH`](Policy::RFC2965_MATCH); 0 means no flags.
+    /// Used only with [`Standard::Python`].
     pub strict_ns_domain: u8,
     /// If true, a cookie whose name begins with `$` is rejected. Used only with [`Standard::Python`].
     pub strict_ns_set_initial_dollar: bool,
@@ -121,13 +122,14 @@ impl Policy {
         self.secure_protocols.iter().any(|scheme| scheme == url.scheme())
     }
 
-    /// True if this domain is not blocked and, if there is a list of allowed domains, is in that list.
+    /// True if this domain is not blocked, and is in the list of allowed domains if there is one.
     fn allows(&self, domain: &str) -> bool {
         let is_in = |list: &[String]| list.iter().any(|listed| user_domain_match(domain, listed));
         !is_in(&self.blocked_domains) && self.allowed_domains.as_deref().is_none_or(is_in)
     }
 
-    /// True if the rules that are common to both standards, and to accepting and sending, allow this cookie.
+    /// True if the cookie passes the checks that both standards share. They apply when a cookie is accepted and when it
+    /// is sent.
     fn is_ok(&self, cookie: &Cookie, url: &RequestUrl) -> bool {
         let third_party = url.origin().is_some_and(|origin| is_third_party(url.host(), origin));
         self.netscape
@@ -168,7 +170,7 @@ pub trait CookiePolicy {
     fn settings(&self) -> &Policy;
 
     /// True if this cookie is accepted from a response to this request. Also called for a cookie that has already
-    /// expired, because accepting it removes the stored cookie that it replaces.
+    /// expired. Accepting such a cookie removes the stored cookie that it replaces.
     fn set_ok(&self, cookie: &Cookie, url: &RequestUrl) -> bool {
         self.settings().set_ok(cookie, url)
     }

@@ -34,8 +34,8 @@ pub(super) struct Stored {
 }
 
 impl Store {
-    /// Adds a cookie, or replaces the cookie with the same domain, path and name. The replacement inherits the position
-    /// and the age.
+    /// Adds a cookie, or replaces the cookie with the same domain, path and name. The new cookie inherits the position
+    /// and the age of the replaced one.
     pub(super) fn insert(&mut self, cookie: Cookie) {
         self.ticks += 1;
         let now = self.ticks;
@@ -89,7 +89,7 @@ impl Store {
         self.len
     }
 
-    /// The cookies of the domains in `keys` for which `wanted` returns true, in the order of [`iter`](Self::iter).
+    /// Those cookies of the domains in `keys` for which `wanted` returns true, in the order of [`iter`](Self::iter).
     pub(super) fn select(&self, keys: &[String], wanted: impl Fn(&Cookie) -> bool) -> Vec<&Stored> {
         let mut domains: Vec<&Domain> = keys.iter().filter_map(|key| self.domains.get(key)).collect();
         domains.sort_unstable_by_key(|domain| domain.first_seen);
@@ -97,7 +97,7 @@ impl Store {
         cookies.filter(|stored| wanted(&stored.cookie)).collect()
     }
 
-    /// Records a use of the cookies of the domains in `keys` for which `wanted` returns true.
+    /// Marks as used those cookies of the domains in `keys` for which `wanted` returns true.
     pub(super) fn mark_used(&mut self, keys: &[String], wanted: impl Fn(&Cookie) -> bool) {
         self.ticks += 1;
         for key in keys {
@@ -113,8 +113,9 @@ impl Store {
         self.len > most || count(bare) + count(&format!(".{bare}")) > most_of_domain
     }
 
-    /// Removes cookies until neither limit is exceeded (RFC 6265bis section 5.7). For the limit of the domain, cookies
-    /// without `Secure` are removed first. Among cookies of equal rank, the least recently used are removed first.
+    /// Removes cookies until neither limit is exceeded (RFC 6265bis section 5.7). The least recently used cookies are
+    /// removed first. If the limit of the domain is exceeded, cookies without `Secure` are removed before those with
+    /// it.
     pub(super) fn evict(&mut self, bare: &str, most_of_domain: usize, most: usize) {
         let keys = [bare.to_owned(), format!(".{bare}")];
         while self.exceeds(bare, most_of_domain, usize::MAX) {

@@ -43,8 +43,8 @@ impl RequestUrl {
     /// the feature `idna` it is converted to its ASCII form (RFC 6265 section 5.1.2).
     ///
     /// # Errors
-    /// Returns an error if the URL has no scheme, no host, a control character, a port that is not a number up to
-    /// 65535, or, with the feature `idna`, a host without an ASCII form.
+    /// Returns an error if the URL has no scheme or no host, contains a control character, or has a port that is not a
+    /// number up to 65535. With the feature `idna`, also returns an error if the host has no ASCII form.
     pub fn parse(url: &str) -> Result<RequestUrl, InvalidUrl> {
         RequestUrl::read(url).ok_or_else(|| InvalidUrl(url.to_owned()))
     }
@@ -128,7 +128,7 @@ fn split_port(authority: &str) -> (&str, &str) {
 
 #[cfg(feature = "idna")]
 fn canonical(host: &str) -> Option<String> {
-    // An ASCII name is not checked, because IDNA rejects some names that exist, such as those with an underscore.
+    // An ASCII name is not checked, because IDNA rejects some names that are in use, such as those with an underscore.
     if host.is_ascii() {
         Some(host.to_ascii_lowercase())
     } else {

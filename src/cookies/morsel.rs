@@ -22,7 +22,7 @@ pub(super) fn reserved(name: &str) -> Option<&'static str> {
     RESERVED.into_iter().find(|reserved| reserved.eq_ignore_ascii_case(name))
 }
 
-/// True for an attribute without a value, given its spelling in the output.
+/// True for an attribute without a value. `spelling` is the name as it appears in the output.
 pub(super) fn is_flag(spelling: &str) -> bool {
     FLAGS.contains(&spelling)
 }
@@ -71,7 +71,7 @@ impl From<CookieError> for std::io::Error {
 pub enum AttributeValue {
     /// The value of an attribute such as `Path=/`. An attribute whose text is empty is not sent.
     Text(String),
-    /// True if an attribute such as `Secure` is sent.
+    /// The value of an attribute such as `Secure`: true if the attribute is sent.
     Flag(bool),
 }
 
@@ -162,8 +162,8 @@ impl Morsel {
         morsel.ok_or_else(|| CookieError::ControlInValue(key.to_owned()))
     }
 
-    /// Creates a cookie that was received in a `Cookie` field. Any name is accepted. Returns `None` if a part contains
-    /// a control character.
+    /// Creates a cookie from a pair of a `Cookie` field. Any name is accepted. Returns `None` if the name or the value
+    /// contains a control character.
     pub(super) fn received(key: &str, value: &str, coded_value: &str) -> Option<Morsel> {
         if [key, value, coded_value].iter().any(|part| part.contains(is_control)) {
             return None;
@@ -203,7 +203,7 @@ impl Morsel {
         let spelling = reserved(name).ok_or_else(|| CookieError::InvalidAttribute(name.to_ascii_lowercase()))?;
         let value = value.into();
         if let AttributeValue::Text(text) = &value {
-            // A comment is quoted, which turns a semicolon into an octal escape.
+            // A comment is quoted when it is sent, which turns a semicolon into an octal escape.
             let ends_it = |c| is_control(c) || (c == ';' && spelling != "Comment");
             if text.contains(ends_it) {
                 return Err(CookieError::InvalidAttributeValue(spelling.to_ascii_lowercase()));

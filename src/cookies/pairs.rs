@@ -3,8 +3,8 @@
 /// The name and value of each pair in a `Cookie` field, in order. A part without `=` or without a name is skipped.
 /// White space around names and values is removed; quotes are part of a value.
 ///
-/// If a name is repeated, its first pair is the most specific one, because a client sends the cookies with longer paths
-/// first.
+/// If a name is repeated, the first pair with that name is the most specific one, because a client sends cookies with
+/// longer paths first.
 ///
 /// ```
 /// use serve_forever::cookies::pairs;

@@ -8,8 +8,8 @@ pub(super) struct Item<'t> {
     pub(super) value: Option<&'t str>,
 }
 
-/// An iterator over the items of a text. It ends at the first text that is not an item, where CPython also stops
-/// without an error.
+/// An iterator over the items of a string. Like CPython's parser, it stops without an error at the first part that is
+/// not an item.
 #[derive(Debug, Clone)]
 pub(super) struct Items<'t> {
     rest: &'t str,
@@ -45,8 +45,9 @@ impl<'t> Iterator for Items<'t> {
     }
 }
 
-/// Parses the value at the beginning of the text. Returns the value and the text after the item. The value is the first
-/// of a quoted string, a date and a word that is followed by the end of the item.
+/// Parses the value at the beginning of the text. Returns the value and the text after the item. The value can be a
+/// quoted string, a date or a word. Of these, in this order, the first one is used that matches and is followed by the
+/// end of the item.
 fn split_value(text: &str) -> Option<(&str, &str)> {
     let word = text.find(|c| !is_value(c)).unwrap_or(text.len());
     let lengths = [quoted(text), date(text), Some(word)];
@@ -112,7 +113,7 @@ fn is_key(character: char) -> bool {
     character.is_ascii_alphanumeric() || "_!#%&'~`><@,:/$*+-.^|)(?}{=".contains(character)
 }
 
-/// True for the characters that can occur in an unquoted value. As in CPython 3.15, these include the quote.
+/// True for the characters that can occur in an unquoted value. As in CPython 3.15, these include the quotation mark.
 fn is_value(character: char) -> bool {
     is_key(character) || "[]\"".contains(character)
 }

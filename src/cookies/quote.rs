@@ -100,8 +100,8 @@ pub(crate) fn unquote_escapes(inner: &[u8]) -> Vec<u8> {
     }
 }
 
-/// The number given by three octal digits at the beginning of `digits`, from 000 to 377; `None` if there is no such
-/// number.
+/// The value of the three octal digits at the beginning of `digits`, from 000 to 377. `None` if `digits` does not begin
+/// with such a number.
 fn octal(digits: &[u8]) -> Option<u8> {
     match digits {
         [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', ..] => Some((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0')),

@@ -71,10 +71,10 @@ impl SimpleCookie {
         cookies
     }
 
-    /// Parses a text as Python does, and adds its cookies. The text consists of pairs, and each pair can be followed by
-    /// attributes. A pair with an existing name replaces the value of that cookie.
+    /// Parses a string as Python does, and adds its cookies. The string consists of pairs, each of which can be
+    /// followed by attributes. A pair with an existing name replaces the value of that cookie.
     ///
-    /// As in Python, parsing stops without an error at the first text that is neither a pair nor an attribute. Nothing
+    /// As in Python, parsing stops without an error at the first part that is neither a pair nor an attribute. Nothing
     /// is added if an attribute precedes the first pair, if a word that is not an attribute has no value, or if an
     /// attribute other than a flag has no value. For a `Cookie` field, a server should use
     /// [`from_cookie_field`](SimpleCookie::from_cookie_field).
@@ -100,8 +100,8 @@ impl SimpleCookie {
         Ok(())
     }
 
-    /// Sets the value of a cookie, and returns the cookie for setting attributes. As with Python's `cookies["fig"] =
-    /// "newton"`, an existing cookie keeps its attributes.
+    /// Sets the value of a cookie, and returns the cookie, so that its attributes can be set. As with Python's
+    /// `cookies["fig"] = "newton"`, an existing cookie keeps its attributes.
     ///
     /// # Errors
     /// Returns the same errors as [`Morsel::new`].
@@ -182,14 +182,15 @@ impl fmt::Display for SimpleCookie {
     }
 }
 
-/// One pair or attribute in a text.
+/// One item of the string that [`SimpleCookie::load`] parses: a pair of a cookie's name and its coded value, or an
+/// attribute of the preceding cookie.
 enum Step<'t> {
     Pair(&'t str, &'t str),
     Attribute(&'t str, AttributeValue),
 }
 
-/// Parses a text into pairs and attributes. Returns `None` if Python ignores the whole text. Names are checked later,
-/// because Python parses the whole text first.
+/// Parses a string into pairs and attributes. Returns `None` if Python ignores the whole string. Names are checked by
+/// the caller, because Python parses the whole string before it checks any name.
 fn steps(text: &str) -> Option<Vec<Step<'_>>> {
     let mut steps = Vec::new();
     for item in Items::new(text) {
@@ -206,7 +207,7 @@ fn steps(text: &str) -> Option<Vec<Step<'_>>> {
             }
             Some(value) => steps.push(Step::Pair(item.key, value)),
             None => match (dollar, reserved(item.key)) {
-                // `false` does not set the attribute, but lets `Morsel::set` reject an unknown name.
+                // The value `false` does not set the attribute. `Morsel::set` still rejects an unknown name.
                 (Some(name), _) => steps.push(Step::Attribute(name, false.into())),
                 (None, Some(flag)) if is_flag(flag) => steps.push(Step::Attribute(flag, true.into())),
                 _ => return None,

@@ -1,5 +1,5 @@
-//! Converts response bodies of any kind to sources, so that the bytes of a response with a fault can be counted as they
-//! are read.
+//! Converts response bodies of any kind to sources. The connection can then count the bytes of a response with a fault
+//! as it reads them.
 
 use std::borrow::Cow;
 use std::io;
@@ -24,8 +24,8 @@ pub(super) fn stream(response: &mut Response) {
     }
 }
 
-/// Truncates the body of a response to at most `most` bytes, which are returned by one read and therefore sent in one
-/// chunk, and removes the `Content-Length`.
+/// Truncates the body of a response to at most `most` bytes, and removes the `Content-Length`. One read returns all
+/// bytes of the body, so that they are sent in one chunk.
 pub(super) fn shorten(response: &mut Response, most: u64) {
     // After a switch to another protocol, there are no chunks that could be malformed.
     if matches!(response.body, Body::Upgrade(_)) {

@@ -6,7 +6,7 @@ use super::spec::{FaultAction, FaultSpec};
 use crate::endpoints::decimal;
 use crate::endpoints::generator::{draw, output};
 
-/// The error for a text that is not a valid fault rule. Its message is the reason.
+/// The error for a string that is not a valid fault rule. The error message states the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidFault(String);
 
@@ -24,7 +24,7 @@ pub(crate) fn check_rule(text: &str) -> Result<(), InvalidFault> {
     FaultRules::default().add(text)
 }
 
-/// Faults with their rates, in the order in which they were added.
+/// The rules, each with its fault and rate, in the order in which they were added.
 #[derive(Debug, Clone, Default)]
 pub(super) struct FaultRules {
     rules: Vec<(FaultSpec, f64)>,
@@ -47,8 +47,8 @@ impl FaultRules {
         Ok(())
     }
 
-    /// The fault for the request with this 0-based index: that of the first rule whose random number for the request is
-    /// below the rate.
+    /// The fault for the request with this 0-based index. It is that of the first rule for which the random number of
+    /// the request is below the rate of the rule.
     pub(super) fn of_request(&self, request: u64) -> Option<&FaultSpec> {
         self.first(request, |action| *action != FaultAction::Deaf)
     }
@@ -59,8 +59,8 @@ impl FaultRules {
         self.first(connection, |action| *action == FaultAction::Deaf)
     }
 
-    /// The fraction of the jitter, from 0 to 1, by which the response to the request with this 0-based index is
-    /// delayed.
+    /// A random number from 0 to 1 for the request with this 0-based index. The delay of the response includes this
+    /// fraction of the jitter.
     pub(super) fn jitter(&self, request: u64) -> f64 {
         // The random number of a rule depends on the index of the rule. No rule has the index `u64::MAX`, so the jitter
         // is independent of the rules.
@@ -69,8 +69,8 @@ impl FaultRules {
 
     fn first(&self, number: u64, is_meant: impl Fn(&FaultAction) -> bool) -> Option<&FaultSpec> {
         let seed = output(self.seed, number);
-        // The index counts rules of all kinds, so that a rule selects the same requests if the kind of another rule is
-        // changed.
+        // The index counts rules of all kinds. A rule therefore still selects the same requests if the kind of another
+        // rule is changed.
         let fires = |(place, (spec, rate)): &(usize, &(FaultSpec, f64))| {
             is_meant(&spec.action) && draw(seed, *place as u64) < *rate
         };

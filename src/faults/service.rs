@@ -13,8 +13,8 @@ use crate::endpoints::{EndpointError, Params};
 use crate::http::{Request, Status};
 use crate::service::{FaultKind, LogCallback, Reply, Response, Service};
 
-/// Injects faults into the responses of an inner service. For example, a response with a fault violates HTTP or is
-/// delayed.
+/// Injects faults into the responses of an inner service: a response with a fault violates HTTP, is delayed or is
+/// replaced, for example.
 ///
 /// ```
 /// use serve_forever::faults::FaultService;
@@ -28,8 +28,8 @@ use crate::service::{FaultKind, LogCallback, Reply, Response, Service};
 /// ```
 ///
 /// `docs/harness.md` lists the kinds and their keys. Each fault is logged, and is named in the `X-Fault` field of the
-/// response. Faults are intended for clients on the same machine, so they are injected only at loopback addresses,
-/// unless [`anywhere`](FaultService::anywhere) allows other addresses.
+/// response. Faults are intended for clients on the same machine. They are therefore injected only if the server's
+/// address is a loopback address, unless [`anywhere`](FaultService::anywhere) allows other addresses.
 pub struct FaultService<S> {
     settings: Arc<FaultSettings>,
     inner: S,
@@ -52,12 +52,12 @@ impl<S: Service> FaultService<S> {
         FaultService { settings: Arc::default(), inner }
     }
 
-    /// Adds a rule: `KIND:RATE`, or with keys `KIND:RATE:KEY=VALUE,KEY=VALUE`. `RATE` is the fraction of requests, or
-    /// of connections for the kind `deaf`, that the rule selects at random, from 0 to 1. If several rules select a
-    /// request, the first one applies.
+    /// Adds a rule: `KIND:RATE`, or with keys `KIND:RATE:KEY=VALUE,KEY=VALUE`. `RATE` is a number from 0 to 1: the
+    /// fraction of requests, or of connections for the kind `deaf`, that the rule selects at random. If several rules
+    /// select a request, the first one applies.
     ///
     /// # Errors
-    /// Returns an error if the text has another form, the kind or a key is unknown, or a value is out of range.
+    /// Returns an error if the rule does not have this form, the kind or a key is unknown, or a value is out of range.
     pub fn fault(mut self, rule: &str) -> Result<FaultService<S>, InvalidFault> {
         self.change(|settings| settings.rules.add(rule))?;
         Ok(self)
@@ -83,8 +83,8 @@ impl<S: Service> FaultService<S> {
         self
     }
 
-    /// Changes the settings. Must be called before a connection shares them; after that, the earlier settings would be
-    /// lost.
+    /// Changes the settings. Must not be called once a connection shares the settings, because all earlier settings
+    /// would then be replaced by the defaults.
     fn change<R>(&mut self, change: impl FnOnce(&mut FaultSettings) -> R) -> R {
         let mut settings = FaultSettings::default();
         if let Some(own) = Arc::get_mut(&mut self.settings) {
@@ -145,7 +145,7 @@ impl FaultSettings {
         Ok(self.apply(spec, number, &request.retargeted(target.as_bytes()), inner))
     }
 
-    /// The reply to a request that gets this fault.
+    /// The reply to a request for which this fault has been selected.
     fn apply(&self, spec: FaultSpec, number: u64, request: &Request, inner: &dyn Service) -> Reply {
         match spec.action {
             FaultAction::Latency { least, jitter } => {
@@ -208,7 +208,8 @@ impl<S> fmt::Debug for FaultService<S> {
     }
 }
 
-/// The service for one connection: adds faults to the replies of the service that the inner service created for it.
+/// The service for one connection. Adds faults to the replies of `inner`, which the service under test has created for
+/// this connection.
 struct ConnectedFaults {
     settings: Arc<FaultSettings>,
     inner: Box<dyn Service>,

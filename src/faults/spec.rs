@@ -27,7 +27,7 @@ pub(super) struct FaultSpec {
 pub(super) enum FaultAction {
     /// The bytes of the response are corrupted, cut or delayed while the connection sends them.
     Wire(WireEffect),
-    /// The connection sends a chunk of at most this number of bytes, and then a malformed one.
+    /// The connection sends a valid chunk of at most this number of bytes, and then a malformed chunk.
     BadChunk(u64),
     /// The response is delayed by a fixed time plus a random fraction of `jitter`.
     Latency { least: Duration, jitter: Duration },
@@ -119,8 +119,8 @@ impl Keys<'_> {
         self.0.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 
-    /// The number given by the key `name`, which must be from `least` to `most`. If the key is missing, returns
-    /// `default`, or an error if that is `None`.
+    /// The value of the key `name`, a number from `least` to `most`. If the key is missing, returns `default`, or an
+    /// error if `default` is `None`.
     fn number(&self, name: &str, default: Option<u64>, least: u64, most: u64) -> Result<u64, EndpointError> {
         match self.get(name) {
             Some(text) => number(name, text, least..=most),

@@ -16,7 +16,7 @@ fn paths() -> FaultService<impl Service + Send> {
     FaultService::new(EndpointService::new(|_: &Request| Response::error(Status::NOT_FOUND))).paths("")
 }
 
-/// The bytes that a client receives if it requests `target` and then closes its sending side.
+/// The bytes received by a client that requests `target` and then closes its sending side.
 fn get(service: impl Service + Send + 'static, target: &str) -> String {
     let bytes = answer(service, format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes());
     String::from_utf8_lossy(&bytes).into_owned()
@@ -29,7 +29,7 @@ fn fault(target: &str) -> (String, String) {
     (head.to_owned(), rest.to_owned())
 }
 
-/// The response to `/hello` if the service has this rule.
+/// The response to `/hello` from a service with this fault rule.
 fn rule(rule: &str) -> String {
     let hello = |_: &Request| Response::text("hello");
     get(FaultService::new(hello).fault(rule).unwrap(), "/hello")
@@ -127,7 +127,7 @@ fn an_error_instead_of_the_response_and_a_connection_that_goes_on() {
     {
         client.send(format!("GET /fault/{target}path=/plaintext HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes());
         let mut text = String::new();
-        // The body of `/plaintext` ends in `!`, and that of an error in `}`.
+        // The body of `/plaintext` ends in `!`, and the body of an error response ends in `}`.
         while !text.ends_with(['!', '}']) {
             text += &String::from_utf8(client.take()).unwrap();
             assert!(text.ends_with(['!', '}']) || client.wait(), "{text}");

@@ -18,7 +18,8 @@ pub(super) struct FaultyUpstream {
     not_before: Option<Instant>,
     /// True until the connection has taken the 103 response of the `early-hints` fault.
     hints: bool,
-    /// True after the response has been returned, until the connection has called [`take_fault`](Upstream::take_fault).
+    /// True if the response has been returned and the connection has not yet called
+    /// [`take_fault`](Upstream::take_fault).
     is_due: bool,
 }
 
@@ -28,13 +29,14 @@ impl FaultyUpstream {
         FaultyUpstream { spec, reply: Some(reply), not_before, hints, is_due: false }
     }
 
-    /// Prepares the response for its fault, so that the connection can count and change the bytes of the body, and adds
-    /// the `X-Fault` field.
+    /// Adds the `X-Fault` field to the response. Changes the body as the fault requires, for example so that the
+    /// connection can count and change its bytes.
     fn change(&self, mut response: Response) -> Response {
         match self.spec.action {
             FaultAction::Wire(_) => body::stream(&mut response),
             FaultAction::BadChunk(most) => {
-                // The connection would send an error page with a `Content-Length`, which a chunked body must not have.
+                // Otherwise, the connection would replace the body with an error page, whose `Content-Length` a chunked
+                // response must not have.
                 response.error = None;
                 body::shorten(&mut response, most);
             }

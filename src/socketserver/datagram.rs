@@ -100,7 +100,7 @@ impl DatagramRequest<'_> {
         self.io.offload(work)
     }
 
-    /// Suspends the handler until `look` returns `Some` for the value of `shared`, and returns the content of that
+    /// Suspends the handler until `look` returns `Some` for the value of `shared`, and returns the value in that
     /// `Some`. Returns `None` if `timeout` passes first. `look` is called immediately, and again after each
     /// [`Shared::with`] on any thread. No change is missed, and waiting uses no processor time while the value does not
     /// change. The `look` functions of waiting handlers are called in the order in which the handlers began to wait.

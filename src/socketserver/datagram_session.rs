@@ -51,13 +51,13 @@ impl DatagramSocket for UnixDatagram {
 pub(super) struct DatagramSession<'s, S> {
     socket: &'s S,
     handler: RawHandler<'s>,
-    /// The address of the sender as reported by the socket. A dual-stack socket accepts an IPv4 address only in this
-    /// form.
+    /// The address of the sender as reported by the socket. For an IPv4 sender, a dual-stack socket reports an
+    /// IPv4-mapped IPv6 address, and can send a reply only to an address in that form.
     peer: Address,
     no_source: NoSource,
 }
 
-/// The time after which a session tries again to send a reply for which the socket's buffer had no space.
+/// The time after which a session retries sending a reply that did not fit into the socket's buffer.
 const RETRY: Duration = Duration::from_millis(10);
 
 impl<'s, S> DatagramSession<'s, S> {

@@ -23,8 +23,8 @@ pub(super) struct RawHandler<'s> {
 }
 
 impl<'s> RawHandler<'s> {
-    /// Creates a handler, which the first [`run`](Self::run) starts. `peer` is the client's address in the form that is
-    /// shown to users.
+    /// Creates a handler, which is started by the first call to [`run`](Self::run). `peer` is the client's address in
+    /// the form that is shown to users.
     pub(super) fn new<F>(
         resources: &HandlerResources,
         peer: Address,
@@ -65,8 +65,8 @@ impl<'s> RawHandler<'s> {
         self.runner.channel().state_mut()
     }
 
-    /// Logs the error or panic with which the handler ended. Returns false if there was none, or if it has already been
-    /// logged.
+    /// Logs the error or panic with which the handler ended. Returns false if the handler ended without a failure, or
+    /// if the failure has already been logged.
     pub(super) fn log_failure(&self, wall: SystemTime) -> bool {
         let outcome = self.state_mut().outcome.take();
         let failure = outcome.as_ref().and_then(TaskOutcome::failure);

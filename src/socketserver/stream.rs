@@ -89,8 +89,8 @@ impl StreamRequest<'_> {
         self.tls.as_deref()
     }
 
-    /// A reader for the bytes from the client. Returns EOF after the client has closed its sending side, or when the
-    /// server stops.
+    /// A reader for the bytes that the client sends. Returns EOF after the client has closed its sending side, or when
+    /// the server stops.
     pub fn rfile(&self) -> Rfile<'_> {
         self.io.rfile()
     }
@@ -120,7 +120,7 @@ impl StreamRequest<'_> {
         self.io.offload(work)
     }
 
-    /// Suspends the handler until `look` returns `Some` for the value of `shared`, and returns the content of that
+    /// Suspends the handler until `look` returns `Some` for the value of `shared`, and returns the value in that
     /// `Some`. Returns `None` if `timeout` passes first. `look` is called immediately, and again after each
     /// [`Shared::with`] on any thread. No change is missed, and waiting uses no processor time while the value does not
     /// change. The `look` functions of waiting handlers are called in the order in which the handlers began to wait.
@@ -224,7 +224,7 @@ impl TcpServer {
     /// Creates a server on the first of `addresses` that can be bound, with the default [`ListenOptions`].
     ///
     /// # Errors
-    /// Returns an error if no address can be bound. The error contains the last address and the reason.
+    /// Returns an error if no address can be bound. The error message contains the last address and the reason.
     pub fn bind(addresses: impl ToSocketAddrs) -> io::Result<TcpServer> {
         TcpServer::from_listener(ListenOptions::default().bind(addresses)?)
     }
@@ -240,7 +240,7 @@ impl TcpServer {
     }
 
     /// Encrypts all connections with TLS. `config` is a rustls configuration, or a value that can be converted to one.
-    /// A client has 10 seconds for the handshake, after which the handler starts.
+    /// The handler of a connection starts after the handshake, for which the client has 10 seconds.
     #[cfg(feature = "tls")]
     pub fn tls(mut self, config: impl Into<Arc<rustls::ServerConfig>>) -> TcpServer {
         self.tls = Some(config.into());
@@ -304,8 +304,8 @@ impl<L: StreamListener> StreamServer<L> {
         self
     }
 
-    /// Sets the maximum time for which a handler waits for a client that neither sends nor reads. After that time, the
-    /// connection is closed. Default: 5 minutes. Corresponds to Python's `timeout`, which is unlimited by default.
+    /// Sets the maximum time for which a handler waits for a client that neither sends nor reads. The connection is
+    /// then closed. Default: 5 minutes. Corresponds to Python's `timeout`, which is unlimited by default.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self

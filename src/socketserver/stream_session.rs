@@ -86,7 +86,7 @@ impl<T: Transport> StreamSession<'_, T> {
             return next;
         }
         if cx.clock.stopping.is_some() {
-            // EOF allows a handler that is reading to finish, even if the client never sends anything again.
+            // A handler that is reading gets EOF, so that it can finish even if the client never sends anything again.
             self.handler.state_mut().input_ended = true;
         }
         for _ in 0..MAX_ROUNDS {
@@ -199,7 +199,8 @@ impl<T: Transport> StreamSession<'_, T> {
         }
         // Bytes in the buffer of the transport must be sent before new ones.
         let flushed = if has_pending { self.transport.flush_pending() } else { Ok(()) };
-        // The transport may have been unable to read before it could send. No event reports that it can now read again.
+        // A transport can be unable to read until it has sent its pending bytes. No event reports that it can read
+        // again, so `ready` is changed here.
         ready.read |= has_pending && flushed.is_ok();
         let sent =
             flushed.and_then(|()| if has_output { self.transport.send(&state.output, &[], false) } else { Ok(0) });
@@ -217,8 +218,9 @@ impl<T: Transport> StreamSession<'_, T> {
         }
     }
 
-    /// Returns [`Next::Wait`] with the earlier of two deadlines: that of the handler's wait, and that for progress by
-    /// the client. If the client's deadline has already passed, returns [`Next::Close`] instead.
+    /// Returns [`Next::Wait`] with the earlier of two deadlines: that of the handler's wait, and the one by which the
+    /// client must make progress in this phase. If the second deadline has already passed, returns [`Next::Close`]
+    /// instead.
     fn wait(&self, now: Instant) -> Next {
         let state = self.handler.state();
         let has_output = !state.output.is_empty() || self.transport.has_pending();
@@ -226,7 +228,7 @@ impl<T: Transport> StreamSession<'_, T> {
             (StreamPhase::Handshake, _) => (HANDSHAKE_TIMEOUT.min(self.timeout), CloseReason::Idle),
             (StreamPhase::Lingering, _) => (LINGER_TIMEOUT, CloseReason::LingerOver),
             (StreamPhase::Serving, WaitReason::Input) => (self.timeout, CloseReason::Idle),
-            // The time limit for the client applies only while the handler waits for the client.
+            // The handler waits for something other than the client, so the client's time limit does not apply.
             (StreamPhase::Serving, wait) if !has_output => return Next::Wait(wait.deadline()),
             (StreamPhase::Serving, _) => (self.timeout, CloseReason::Stalled),
         };

@@ -129,7 +129,7 @@ fn a_udp_server_replies_to_datagrams() {
             let client = UdpSocket::bind("127.0.0.1:0").unwrap();
             client.connect(address).unwrap();
             let mut buf = [0; 100];
-            // The empty datagram gets no reply, so the next datagram that arrives is the reply to the one after it.
+            // The empty datagram gets no reply. The client therefore receives the reply to the third datagram next.
             for (packet, reply) in
                 [("abc", "ABC"), ("", ""), ("exactly 10", "EXACTLY 10"), ("more than 10", "too long")]
             {
@@ -143,7 +143,7 @@ fn a_udp_server_replies_to_datagrams() {
     );
 }
 
-/// A handler that sends the address of the client back to it.
+/// A handler that replies with the client's address.
 struct Mirror;
 
 impl DatagramRequestHandler for Mirror {
@@ -251,7 +251,7 @@ impl<E: From<io::Error> + From<ParseIntError>> StreamRequestHandler<E> for Fails
     }
 }
 
-/// Returns the server's response to a line, and its log.
+/// Returns the server's response to a line, and the server's log.
 fn response_and_log_of<E, M: 'static>(line: &str) -> (String, String)
 where
     E: From<io::Error> + From<ParseIntError> + IntoError<M> + 'static,

@@ -1,5 +1,5 @@
-//! An HTTP server without sockets and without the event loop, for in-memory clients. Its own time limit, for a wait of
-//! a client, is long enough for a slow machine.
+//! An HTTP server without sockets and without the event loop, for in-memory clients. The time limit for the waits of a
+//! client is long enough for a slow machine.
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -83,7 +83,7 @@ impl Bench {
         self
     }
 
-    /// Sets the log. Lines are written each time that a client has run the server.
+    /// Sets the log. Its lines are written whenever a call of a client has run the server.
     pub fn log(mut self, log: AccessLog) -> Bench {
         self.site.log = log.into();
         self
@@ -121,8 +121,8 @@ pub struct Client<'b> {
     site: &'b ServerState,
     /// The session; `None` once the server has closed the connection.
     session: Option<HttpSession<'b, Memory>>,
-    /// Received bytes that have not been taken: those that arrived before the connection was closed, and those that
-    /// [`response_to`](Self::response_to) has put back.
+    /// Received bytes that have not been taken. They arrived before the connection was closed, or were put back by
+    /// [`response_to`](Self::response_to).
     sent: Vec<u8>,
     scratch: Scratch,
     waker: Waker,
@@ -148,7 +148,8 @@ impl Client<'_> {
         self.request("GET", target, &[], b"")
     }
 
-    /// Sends a request with the fields `Host`, `Content-Length` and `fields`, and waits for its response.
+    /// Sends a request with the fields `Host` and `fields`, and with `Content-Length` if the body is not empty. Waits
+    /// for the response.
     ///
     /// ```
     /// use serve_forever::handler::{Exchange, Handlers, RequestHandler};
@@ -169,8 +170,8 @@ impl Client<'_> {
     /// ```
     ///
     /// # Panics
-    /// Panics if the server sends nothing for a minute before its response is complete, closes the connection before
-    /// that, or sends bytes that are not a response.
+    /// Panics if the server sends nothing for a minute or closes the connection while the response is incomplete, or if
+    /// it sends bytes that are not a response.
     pub fn request(&mut self, method: &str, target: &str, fields: &[(&str, &str)], body: &[u8]) -> TestResponse {
         self.send(&request_bytes(method, target, fields, body));
         self.response_to(method)
@@ -190,8 +191,8 @@ impl Client<'_> {
             }
             assert!(!has_ended, "no whole response: {:?}", String::from_utf8_lossy(&bytes));
             self.sent = bytes;
-            // If `wait` returns false on an open connection, nothing has happened for a minute, so the server will not
-            // respond.
+            // If `wait` returns false and the connection is open, nothing has happened for a minute, so the server will
+            // not respond.
             let waits = self.wait();
             assert!(waits || self.session.is_none(), "no response: {:?}", String::from_utf8_lossy(&self.sent));
         }
@@ -205,8 +206,9 @@ impl Client<'_> {
         self.run();
     }
 
-    /// Takes the bytes that the server has sent since the last call. Does not run the server: after a change by another
-    /// thread or to a [`Shared`](crate::handler::Shared), call [`wait`](Client::wait) first.
+    /// Takes the bytes that the server has sent since the last call. Does not run the server. To receive a response to
+    /// a change that another thread has made, or to a changed [`Shared`](crate::handler::Shared), call
+    /// [`wait`](Client::wait) first.
     pub fn take(&mut self) -> Vec<u8> {
         let mut taken = std::mem::take(&mut self.sent);
         if let Some(session) = &mut self.session {
@@ -225,8 +227,8 @@ impl Client<'_> {
     }
 
     /// Waits until a deadline of the connection has passed or another thread has woken the connection, and then runs
-    /// the server. Returns false if the connection is closed, or if neither happens within a minute. A test of a server
-    /// that never responds can therefore fail instead of hanging.
+    /// the server. Returns false if the connection was already closed, or if neither happens within a minute, so that
+    /// the test of a server that never responds fails instead of hanging.
     pub fn wait(&mut self) -> bool {
         if self.session.is_none() {
             return false;

@@ -1,9 +1,9 @@
 //! Helpers for testing programs that use this library. They run a service or a handler in memory, without a socket, or
 //! run a server on a port until the test ends.
 //!
-//! [`get`] is the simplest way to send a request, and [`answer`] sends and returns bytes. The clients of a [`Bench`]
-//! can send and receive piece by piece. A [`TestServer`] runs a server on a socket. The time limits of these helpers
-//! are a minute, so that a test does not fail on a slow machine.
+//! [`get`] is the simplest way to send a request. [`answer`] sends the raw bytes of one or more requests, and returns
+//! those of the responses. The clients of a [`Bench`] can send and receive piece by piece. A [`TestServer`] runs a
+//! server on a socket. Each wait of these helpers is limited to a minute, which is long enough for a slow machine.
 
 mod bench;
 mod registrar;

@@ -6,11 +6,11 @@ use std::time::Instant;
 
 use crate::session::{Registrar, Waker};
 
-/// A registrar without a poll, which returns an error for every source. All of its wakers are clones of one waker. The
-/// time that it reports is the value of `now`.
+/// A registrar without a poll, which fails to register any source. All of its wakers are clones of one waker. The time
+/// that it reports is the value of `now`.
 pub struct MemoryRegistrar {
     waker: Waker,
-    /// The time that the registrar reports as that of the current turn.
+    /// The time that the registrar reports as the time of the current turn.
     pub now: Instant,
 }
 

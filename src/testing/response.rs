@@ -13,9 +13,9 @@ pub struct TestResponse {
 }
 
 impl TestResponse {
-    /// Parses the response to a request with this method at the beginning of `bytes`. Returns the response, and the
-    /// number of bytes up to its end, including any interim responses before it. Returns `None` if the response is
-    /// incomplete. `has_ended` must be true if the server has closed the connection after `bytes`.
+    /// Parses the response to a request with this method at the beginning of `bytes`. Returns the response and its
+    /// length in bytes, including any interim responses before it. Returns `None` if the response is incomplete.
+    /// `has_ended` must be true if the server has closed the connection after `bytes`.
     ///
     /// # Panics
     /// Panics if the bytes are not a response.

@@ -1,4 +1,4 @@
-//! A server on a socket, which is stopped when the test ends. Each of its request methods uses a new connection.
+//! A server on a socket, which is stopped when the test ends. Each request is sent on a new connection.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -119,7 +119,7 @@ testable!(crate::socketserver::UnixDatagramServer, |_| None);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 impl TestServer {
-    /// Starts the server. Clients can connect immediately, because the server is already bound.
+    /// Starts the server. Clients can connect as soon as this returns, because the listener is already bound.
     pub fn start(mut server: impl TestableServer) -> TestServer {
         let (address, stopper) = (server.test_address(), server.test_stopper());
         let is_encrypted = server.test_is_encrypted();
@@ -148,9 +148,9 @@ impl TestServer {
         self.request("GET", target, &[], b"")
     }
 
-    /// Sends a request with the fields `Host`, `Content-Length` and `fields` on a new connection, and returns the
-    /// response. The connection is not encrypted. To test a server with TLS, use `client::HttpConnection`, as in the
-    /// example for `Tls::self_signed`.
+    /// Sends a request on a new connection, and returns the response. The request has the fields `Host` and `fields`,
+    /// and a `Content-Length` if the body is not empty. The connection is not encrypted. To test a server with TLS, use
+    /// `client::HttpConnection`, as in the example for `Tls::self_signed`.
     ///
     /// # Errors
     /// Returns any error of the connection, including a timeout after a minute without bytes.
@@ -182,18 +182,18 @@ impl TestServer {
     }
 
     /// Stops the server after the responses in progress have been sent, and returns the reason why it stopped. While
-    /// threads of the test borrow the `TestServer`, stop the server with an [`HttpServer::stopper`] that was created
-    /// before the start.
+    /// other threads of the test borrow the `TestServer`, this method cannot be called. In such a test, get a stopper
+    /// with [`HttpServer::stopper`] before starting the server, and use it instead.
     ///
     /// # Errors
-    /// Returns the errors of [`HttpServer::serve_forever`].
+    /// Returns the errors that [`HttpServer::serve_forever`] returns.
     ///
     /// # Panics
     /// Panics if the thread of the server has panicked.
     pub fn stop(mut self) -> io::Result<Stopped> {
         self.stopper.stop();
         let thread = self.thread.take();
-        // NOTE(unwrap): only this method and `drop` take the thread out, and its panic must make the test fail.
+        // NOTE(unwrap): only this method and `drop` take the thread. A panic of the thread must make the test fail.
         thread.expect("a server is stopped once").join().expect("the server has panicked")
     }
 }

@@ -15,7 +15,7 @@ const DAY: i64 = 86_400;
 /// The first three letters of each month's name, in lower case.
 const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 
-/// The number of a month, from 1 to 12. `name` is the first three letters of the month, in upper or lower case.
+/// The number of a month, from 1 to 12. `name` is the first three letters of the month; case is ignored.
 fn month(name: &str) -> Option<i64> {
     let position = MONTHS.iter().position(|month| month.eq_ignore_ascii_case(name))?;
     i64::try_from(position + 1).ok()
@@ -65,9 +65,9 @@ impl Civil {
         days_from_civil(self.year, self.month, self.day) * DAY + seconds
     }
 
-    /// The date in seconds. Returns `None` if the date violates the rules that Python's parsers share, which require a
-    /// year from 1970 to 9999, hours up to 24 and seconds up to 61. A day beyond the end of its month becomes a day of
-    /// the next month.
+    /// Converts the date to seconds since 1970. Returns `None` if it violates the rules that are common to Python's
+    /// parsers: a year from 1970 to 9999, hours up to 24 and seconds up to 61. A day beyond the end of its month
+    /// becomes a day of the next month.
     fn checked_as_in_python(self) -> Option<i64> {
         let Civil { year, month, day, hour, minute, second } = self;
         let valid = (1970..=9999).contains(&year)
@@ -80,7 +80,7 @@ impl Civil {
     }
 }
 
-/// Reads the parts of a date from the beginning of a text.
+/// Reads the parts of a date from a string, from left to right.
 #[derive(Debug, Clone, Copy)]
 struct Scanner<'t> {
     rest: &'t str,

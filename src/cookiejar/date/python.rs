@@ -6,8 +6,8 @@ use super::{Civil, Scanner, is_blank, month, year_of};
 /// Parses a date. Returns `None` for text in any other form, a year before 1970 or after 9999, or a zone whose offset
 /// is unknown.
 ///
-/// A two-digit year becomes the year nearest to `now` that ends in these digits. For a month that does not exist,
-/// CPython raises an exception and adds no cookie of the response (gh-153677); here, the result is `None`.
+/// A two-digit year becomes the year nearest to `now` that ends in these digits. If the month does not exist, CPython
+/// raises an exception and ignores all cookies of the response (gh-153677). This function returns `None`.
 pub(in crate::cookiejar) fn parse_python(text: &str, now: i64) -> Option<i64> {
     let mut scanner = Scanner::new(without_weekday(text.trim_start()));
     let day = scanner.number(1, 2)?;
@@ -50,8 +50,8 @@ fn month_of(word: &str) -> Option<i64> {
     month(word).or_else(|| word.parse().ok())
 }
 
-/// Completes a year below 1000. A two-digit year becomes the year nearest to that of `now` that ends in these digits. A
-/// year from 100 to 999 is treated in the same way, as in CPython, and becomes a different year.
+/// Completes a year below 1000. A two-digit year becomes the year nearest to that of `now` that ends in these digits.
+/// As in CPython, a year from 100 to 999 is changed by the same calculation, although it is already complete.
 fn full_year(year: i64, now: i64) -> i64 {
     if year >= 1000 {
         return year;

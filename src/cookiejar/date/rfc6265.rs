@@ -1,5 +1,5 @@
 //! The date parser of RFC 6265 section 5.1.1: the parts of a date in any order, with almost any text between them. The
-//! zone is ignored, because every date is taken as UTC.
+//! zone is ignored, because every date is interpreted as UTC.
 
 use super::{Civil, Scanner, civil_from_days, month};
 
@@ -9,7 +9,7 @@ pub(in crate::cookiejar) fn parse_cookie_date(text: &str) -> Option<i64> {
     let mut day = None;
     let mut month_number = None;
     let mut year = None;
-    // Each token is tried as each part that is still missing, in the order time, day, month, year.
+    // Each token is parsed as the first missing part that it matches, in the order time, day, month, year.
     for token in text.split(is_delimiter).filter(|token| !token.is_empty()) {
         if time.is_none() && set(&mut time, clock(token)) {
             continue;
@@ -34,7 +34,7 @@ pub(in crate::cookiejar) fn parse_cookie_date(text: &str) -> Option<i64> {
         return None;
     }
     let seconds = Civil { year, month, day, hour, minute, second }.unix();
-    // A day that does not exist in its month is rejected. `unix` has converted it to a day of the next month.
+    // `unix` converts a day beyond the end of its month to a day of the next month. Such a date is rejected.
     let exists = civil_from_days(seconds.div_euclid(super::DAY)) == (year, month, day);
     exists.then_some(seconds)
 }

@@ -64,7 +64,8 @@ impl<'f> Attributes<'f> {
         Some(())
     }
 
-    /// Stores any other attribute in its original spelling. Of repeated attributes, the last one is used.
+    /// Stores an attribute that the parser does not interpret, in its original spelling. Of repeated attributes, the
+    /// last one is used.
     fn read_other(&mut self, name: &str, value: Option<&str>) {
         let value = value.map(str::to_owned);
         match self.rest.iter_mut().find(|(other, _)| other == name) {
@@ -115,8 +116,8 @@ impl<'f> Attributes<'f> {
     }
 }
 
-/// Stores the value unless an earlier attribute with this name has set it. Returns `None` if the value is needed and
-/// missing.
+/// Stores the value of an attribute, unless an earlier attribute with the same name has set `place`. Returns `None` if
+/// the attribute has no value and `place` is not set.
 fn first<'f>(place: &mut Option<&'f str>, value: Option<&'f str>) -> Option<()> {
     if place.is_none() {
         *place = Some(value?);

@@ -1,5 +1,5 @@
-//! RFC 6265bis: parsing a `Set-Cookie` field (section 5.6), and the rules for keeping and sending cookies (sections 5.7
-//! and 5.8).
+//! RFC 6265bis: the parser for a `Set-Cookie` field (section 5.6), and the rules for keeping and sending cookies
+//! (sections 5.7 and 5.8).
 
 mod parse;
 mod rules;

@@ -39,7 +39,7 @@ fn trim(text: &str) -> &str {
     text.trim_matches([' ', '\t'])
 }
 
-/// The length in bytes. Each Latin-1 character stands for one byte.
+/// The length of Latin-1 text in bytes. Each character represents one byte.
 fn length(text: &str) -> usize {
     text.chars().count()
 }
@@ -107,14 +107,14 @@ fn end_after(value: &str, now: i64) -> Option<i64> {
     Some(if value.starts_with('-') || seconds == 0 { i64::MIN } else { now.saturating_add(seconds) })
 }
 
-/// Sets the domain of the cookie, or leaves the cookie restricted to the host. Returns `None` if the domain is not
-/// allowed (section 5.7, steps 7 to 10).
+/// Sets the domain of the cookie, or leaves the cookie restricted to the host if `domain` is empty or too broad.
+/// Returns `None` if the domain is not allowed (section 5.7, steps 7 to 10).
 fn set_domain(cookie: &mut Cookie, domain: &str, policy: &Policy, url: &RequestUrl) -> Option<()> {
     if domain.is_empty() {
         return Some(());
     }
-    // A public suffix can set cookies only for itself, and an address has no names below it. In both cases, the cookie
-    // stays restricted to the host.
+    // A `Domain` that is a public suffix is accepted only from the host with the same name. An address has no names
+    // below it. In both cases, the cookie stays restricted to the host.
     let host_only = is_address(url.host()) || (policy.is_public_suffix)(domain);
     if host_only || !domain.is_ascii() {
         return (domain == url.host()).then_some(());
