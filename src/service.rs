@@ -82,8 +82,8 @@ pub trait Service {
 
     /// Called at the end of every turn of the loop. `now` is the time at which the turn began. Use it for work that no
     /// client is waiting for, such as handling a child process that outlives its connection. `note` writes a line to
-    /// the server's log, with or without a client. Returns the maximum time for which the loop may sleep before the
-    /// next call.
+    /// the server's log, with or without the address of a client. Returns the maximum time for which the loop may sleep
+    /// before the next call.
     ///
     /// The default implementation does nothing. A service that wraps another one must pass the call on.
     fn after_turn(&self, now: Instant, note: &mut LogCallback<'_>) -> Option<Duration> {
@@ -114,8 +114,8 @@ pub trait Service {
         _ = note;
     }
 
-    /// True if the connection that is being accepted must never be read from, to test its client. A service that wraps
-    /// another one must pass the call on. `is_loopback` is true if only this machine can reach the listener.
+    /// True if the connection that is being accepted must never be read from, in order to test its client. A service
+    /// that wraps another one must pass the call on. `is_loopback` is true if only this machine can reach the listener.
     #[cfg(feature = "harness")]
     #[doc(hidden)]
     fn next_is_deaf(&self, is_loopback: bool) -> bool {

@@ -120,8 +120,8 @@ impl ChildEntry {
         matches!(self.phase, ChildPhase::Reaped { .. })
     }
 
-    /// True if the child has exited after SIGTERM and SIGKILL is still due, because other processes of its group may be
-    /// left.
+    /// True if the child was sent SIGTERM and has exited, but the rest of its process group has not been sent SIGKILL
+    /// yet.
     pub(super) fn leader_exited(&self) -> bool {
         matches!(self.phase, ChildPhase::Terminating { leader_exited: true, .. })
     }
@@ -135,8 +135,8 @@ impl ChildEntry {
         }
     }
 
-    /// Sends SIGKILL to the rest of the process group of a terminated child. Returns true if the child itself has
-    /// exited and can be reaped.
+    /// Sends SIGKILL to the process group of a child that was sent SIGTERM. Returns true if the child itself has
+    /// already exited, so that it can be reaped.
     pub(super) fn kill(&mut self) -> bool {
         let ChildPhase::Terminating { timed_out, leader_exited, .. } = self.phase else { return false };
         send_signal(&self.child, Signal::KILL);
@@ -203,8 +203,8 @@ impl ChildEntry {
         true
     }
 
-    /// Reads standard error, up to [`STDERR_PER_TURN`] bytes. Returns true if it stopped at that limit, so that more
-    /// may be left.
+    /// Reads standard error, up to [`STDERR_PER_TURN`] bytes. Returns true if this limit was reached, so that more may
+    /// be left.
     pub(super) fn read_stderr(&mut self, log: &mut LogLines) -> bool {
         let Some(stderr) = &mut self.stderr else { return false };
         let (mut buffer, mut left) = ([0; STDERR_READ], STDERR_PER_TURN);

@@ -45,8 +45,8 @@ impl ScriptContext {
         }
     }
 
-    /// Calls `call` with the fallback. The lock ignores poisoning: if the fallback panics, the connection responds with
-    /// a 500, and later requests call the fallback as before.
+    /// Calls `call` with the fallback. If the fallback panics, the client gets a 500. Poisoning of the mutex is
+    /// ignored, so that later requests can still call the fallback.
     pub(super) fn with_fallback<R>(&self, call: impl FnOnce(&(dyn Service + Send)) -> R) -> R {
         call(&**self.fallback.lock().unwrap_or_else(PoisonError::into_inner))
     }

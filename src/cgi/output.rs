@@ -117,8 +117,8 @@ pub fn read_head(output: &[u8]) -> Result<Option<ScriptHead>, BadOutput> {
     reading.finish(length).map(Some)
 }
 
-/// Finds the first empty line, and returns the position after it. The first `seen` bytes were searched by an earlier
-/// call, so an LF among them is skipped.
+/// Finds the first empty line, and returns the position after it. The search begins at `seen`, because an earlier call
+/// has searched the bytes before that position.
 pub(super) fn find_end(output: &[u8], seen: usize) -> Option<usize> {
     let is_empty = |end: &usize| matches!(&output[..*end], [] | [b'\r'] | [.., b'\n'] | [.., b'\n', b'\r']);
     memchr::memchr_iter(b'\n', &output[seen..]).map(|at| seen + at).find(is_empty).map(|end| end + 1)

@@ -150,7 +150,7 @@ impl ChildReaper {
         }
     }
 
-    /// The state of a child. A child whose entry has been removed has ended.
+    /// The state of a child. Without an entry, the child has ended.
     pub(super) fn state(&self, key: usize) -> ChildState {
         self.lock().children.get(key).map_or(ChildState::Ended, ChildEntry::state)
     }
@@ -231,8 +231,8 @@ impl Drop for ChildReaper {
 }
 
 impl ReaperState {
-    /// Registers a child's pidfd and standard error with the table's poll. Also registers that poll with the loop's
-    /// poll.
+    /// Registers a child's pidfd and standard error with the table's poll. The first call also registers that poll with
+    /// the loop's poll.
     fn watch(&mut self, child: &mut Child, registrar: &mut dyn Registrar) -> io::Result<(OwnedFd, Option<Receiver>)> {
         // The poll is registered when the first script is started, because there is no loop yet when the service is
         // built.

@@ -73,7 +73,7 @@ struct ScriptUpstream {
     redirects: u8,
 }
 
-/// The source of the response: the script, or the upstream of a redirected request.
+/// The producer of the response: the script, or the upstream of a redirected request.
 enum Responder {
     Script(Box<ScriptRun>),
     /// The upstream of the redirected request.

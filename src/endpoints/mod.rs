@@ -1,10 +1,9 @@
-//! Endpoints for benchmarking and testing clients, as a service in front of another one. Every response is
-//! deterministic, because random bytes and decisions come from a documented generator with a seed, and no body contains
-//! a time.
+//! Endpoints for benchmarking and testing clients. Every response is deterministic, because random bytes and decisions
+//! come from a documented generator with a seed, and no body contains a time.
 //!
-//! [`EndpointService`] finds the endpoint of a path in the table of `routes`, and passes every other request to its
-//! fallback. The shared parts are in `params`, `replies` and `body`; every other module contains one family of
-//! endpoints. `docs/harness.md` lists the paths and parameters.
+//! [`EndpointService`] finds the endpoint of a path in the table of `routes`, and passes every other request to another
+//! service, the fallback. The shared parts are in `params`, `replies` and `body`; every other module contains one
+//! family of endpoints. `docs/harness.md` lists the paths and parameters.
 //!
 //! Endpoints do not block the loop's thread, except `/burn`, whose purpose is to do so. A delay is implemented as the
 //! deadline of an upstream, and a long body is generated while it is being sent. Responses that violate HTTP are in

@@ -14,7 +14,7 @@ use crate::coroutine::WorkerPool;
 use crate::http::Request;
 use crate::service::{LogCallback, Reply, Service};
 
-/// The number of worker threads for `/offload`. Further jobs wait.
+/// The number of worker threads for `/offload`. While all of them are busy, further jobs wait.
 const THREADS: usize = 4;
 
 /// Serves endpoints for benchmarks and tests. All other requests go to another service, the fallback.

@@ -88,7 +88,8 @@ fn pick(weighted: &[(Status, f64)], draw: f64) -> Result<Status, EndpointError> 
         running += weight;
         draw * sum < running
     };
-    // Because of rounding, the last running sum can be smaller than the total.
+    // The last running sum equals the total. Even so, it does not exceed the product if the total is infinite, or so
+    // small that the product is rounded up to it.
     let picked = weighted.iter().find(exceeds).or(weighted.last());
     picked.map(|(status, _)| *status).ok_or_else(|| EndpointError::bad_request("there is no status"))
 }
