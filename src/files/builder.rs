@@ -143,7 +143,7 @@ impl FileServiceBuilder {
 
     /// Sets the charset parameter of all `text/` types without parameters; `None` means no parameter.
     ///
-    /// By default it is `utf-8`, except for XML, and for HTML or CSS files that begin with a byte order mark or declare
+    /// The default is `utf-8`, except for XML, and for HTML or CSS files that begin with a byte order mark or declare
     /// their encoding in the first 1,024 bytes.
     pub fn charset<C: Into<String>>(mut self, charset: Option<C>) -> FileServiceBuilder {
         self.policy.mime.charset = charset.map_or(Charset::Absent, |name| Charset::Named(name.into()));
@@ -158,12 +158,12 @@ impl FileServiceBuilder {
         self
     }
 
-    /// Sets a function that maps a URL path to a file or directory, like overriding Python's `translate_path`. If it
-    /// returns `None`, the response is 404. The function must always return the same result for the same path, because
-    /// responses are cached by path.
+    /// Sets a function that maps a URL path to a file or directory, like overriding Python's `translate_path`. If the
+    /// function returns `None`, the response is 404. The function must always return the same result for the same path,
+    /// because responses are cached by path.
     ///
     /// The argument of the function is the normalised path, including the base path. The returned path is used as it
-    /// is. It may be outside the served directory only if [`symlinks`](Self::symlinks) is set to [`Symlinks::Follow`].
+    /// is, and may be outside the served directory only if [`symlinks`](Self::symlinks) is set to [`Symlinks::Follow`].
     ///
     /// ```
     /// use serve_forever::files::FileService;
@@ -307,7 +307,7 @@ impl FileServiceBuilder {
 
     /// Sets the `Cache-Control` of files that match a pattern (RFC 9111 section 5.2), such as `no-cache` or
     /// `max-age=31536000, immutable`. A pattern without a slash is matched against the file's name, and a pattern with
-    /// a slash against the file's path below the root. `**` matches slashes, and `*` does not. The last matching
+    /// a slash against the file's path below the root. `**` also matches slashes, and `*` does not. The last matching
     /// pattern applies.
     ///
     /// ```
@@ -349,8 +349,8 @@ impl FileServiceBuilder {
     /// this method once for each account and path. If guarded paths are nested, the innermost path applies, and only
     /// its own accounts are admitted.
     ///
-    /// The path is decoded and includes the [base path](Self::base_path). It is compared with the normalised path of a
-    /// request, segment by segment; case is ignored. For example, `/private` also guards `//%70rivate/` and
+    /// The path is decoded and includes the [base path](Self::base_path). The path is compared with the normalised path
+    /// of a request, segment by segment; case is ignored. For example, `/private` also guards `//%70rivate/` and
     /// `/x/../Private/y`, but not `/privately`. The path should be that of a directory. A single file may also be
     /// reachable through other paths, which are not guarded: an index file, for example, is also served at the path of
     /// its directory. A symbolic link from outside to a target below `path` is not guarded either.
@@ -396,7 +396,7 @@ impl FileServiceBuilder {
         self.policy.cache_control = self.cache_rules()?;
         self.policy.base = self.base_below_root()?;
         self.policy.gates = self.gates()?;
-        // `join` does not change an absolute path.
+        // `join` returns an absolute path unchanged.
         self.policy.fallback = self.policy.fallback.map(|page| tree.root().join(page));
         for (_, page) in &mut self.policy.error_pages {
             *page = tree.root().join(&*page);

@@ -38,8 +38,8 @@ pub(crate) fn is_preflight(request: &Request) -> bool {
         && request.headers().contains("Access-Control-Request-Method")
 }
 
-/// Returns the response to a preflight. It allows every header field that the script wants to send, because requests to
-/// a file service cannot modify anything.
+/// Returns the response to a preflight. The response allows every header field that the script wants to send, because
+/// requests to a file service cannot modify anything.
 pub(crate) fn preflight(request: &Request) -> Response {
     let mut response = Response::new(Status::NO_CONTENT);
     response.head.put("Access-Control-Allow-Methods", ALLOW);

@@ -77,8 +77,8 @@ pub(crate) fn is_hidden(relative: &Path) -> bool {
     public.iter().any(|segment| segment.as_encoded_bytes().starts_with(b"."))
 }
 
-/// Returns the file system path for a URL. It is below the root, unless the program's `translate_path` chooses another
-/// path. Returns an error if the policy denies the path.
+/// Returns the file system path for a URL. The path is below the root, unless the program's `translate_path` chooses
+/// another path. Returns an error if the policy denies the path.
 fn file_system_path(tree: &Tree, policy: &FilePolicy, url: &UrlPath) -> Result<PathBuf, Refusal> {
     let relative = match policy.base.as_os_str().is_empty() {
         true => url.relative(),

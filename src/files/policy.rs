@@ -12,10 +12,10 @@ use super::listing::ListingOptions;
 use super::mime::{self, MimeSettings};
 use crate::http::{FieldBlock, Request, Status, UrlPath};
 
-/// The function that [`guess_type`](super::FileServiceBuilder::guess_type) sets.
+/// The function set by [`guess_type`](super::FileServiceBuilder::guess_type).
 pub(crate) type GuessType = Box<dyn Fn(&Path) -> Option<String> + Send>;
 
-/// The function that [`translate_path`](super::FileServiceBuilder::translate_path) sets.
+/// The function set by [`translate_path`](super::FileServiceBuilder::translate_path).
 pub(crate) type TranslatePath = Box<dyn Fn(&UrlPath) -> Option<PathBuf> + Send>;
 
 /// The settings of a file service.

@@ -8,7 +8,7 @@ use crate::http::{HttpDate, RequestFields, parse_http_date};
 pub(crate) struct Validators<'a> {
     /// The strong entity tag, including its quotes.
     pub(crate) etag: &'a str,
-    /// The value of `Last-Modified`; `None` if the representation has none.
+    /// The value of `Last-Modified`; `None` if the representation has no such field.
     pub(crate) modified: Option<HttpDate>,
 }
 

@@ -43,7 +43,7 @@ impl RecentFiles {
         let since = *self.since.get_or_insert(now);
         let mut left = GENERATION.saturating_sub(now.saturating_duration_since(since));
         if left.is_zero() {
-            // The files of the previous generation are dropped here.
+            // Dropping the files of the previous generation closes those that no response is still sending.
             self.old = std::mem::take(&mut self.young);
             (self.since, left) = (Some(now), GENERATION);
         }

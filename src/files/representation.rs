@@ -42,7 +42,8 @@ pub(crate) struct RepresentationMetadata {
     pub(crate) coding: Option<&'static str>,
     /// Fields for responses with status 200, 206 or 304, such as `Vary` and `Cache-Control`.
     pub(crate) shared: FieldBlock,
-    /// Fields for responses with status 200 or 206. Those named in [`FIELDS_OF_304`] are also part of a 304 response.
+    /// Fields for responses with status 200 or 206. The fields named in [`FIELDS_OF_304`] are also part of a 304
+    /// response.
     pub(crate) extra: FieldBlock,
     /// The time of the response. `Last-Modified` must not be later than `Date` (RFC 9110 section 8.8.2.1), so a file
     /// whose time is in the future counts as modified now.
@@ -181,13 +182,14 @@ const FIELDS_OF_304: [&str; 4] = ["Cache-Control", "Content-Location", "Expires"
 /// Copies the fields whose names satisfy `is_included` from one head to another.
 fn copy_if(from: &FieldBlock, to: &mut FieldBlock, is_included: impl Fn(&str) -> bool) {
     for (name, value) in from.iter().filter(|(name, _)| is_included(name)) {
-        // This cannot fail, because the field has already been checked in the other head.
+        // This cannot fail, because `from` contains only valid fields.
         _ = to.add(name, value);
     }
 }
 
-/// Returns the entity tag for a file (RFC 9110 section 8.8.3). It is strong, because two states of a file differ in
-/// timestamp, size or inode. If the modification time is meaningless, the time of the inode's last change is used.
+/// Returns the entity tag for a file (RFC 9110 section 8.8.3). The tag is sent as strong: two states of a file differ
+/// in timestamp, size or inode, unless the file is changed twice within one tick of its timestamps and keeps its size.
+/// If the modification time is meaningless, the time of the inode's last change is used.
 fn etag(identity: &Identity) -> String {
     let stamp = identity.modification_time().unwrap_or(identity.changed);
     let nanoseconds = i128::from(stamp.seconds) * 1_000_000_000 + i128::from(stamp.nanoseconds);

@@ -138,9 +138,9 @@ impl Tree {
         Ok((file, identity))
     }
 
-    /// Opens the file at a path without blocking. It must have been found to be a regular file in this turn. The caller
-    /// must check the kind of the open file before it sends a byte, because another file may have taken its place in
-    /// the meantime.
+    /// Opens the file at a path without blocking. The caller must have found a regular file at this path in this turn,
+    /// and must check the kind of the open file before it sends a byte, because another file may have taken its place
+    /// in the meantime.
     pub(crate) fn open_unchecked(&self, path: &Path) -> io::Result<File> {
         match self.symlinks {
             Symlinks::Follow => open_nonblocking(path),
@@ -181,14 +181,15 @@ fn open_nonblocking(path: &Path) -> io::Result<File> {
     File::open(path)
 }
 
-/// Reads at an offset. The file's own position does not move, which matters because all responses that send a file
-/// share its descriptor.
+/// Reads bytes of a file at an offset. The file's own position does not move, which matters because all responses that
+/// send a file share its descriptor.
 #[cfg(unix)]
 pub(crate) fn read_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
     std::os::unix::fs::FileExt::read_at(file, buf, offset)
 }
 
-/// Reads at an offset. On this system, the call moves the file's own position, but no code depends on that position.
+/// Reads bytes of a file at an offset. On this system, the call moves the file's own position, but no code depends on
+/// that position.
 #[cfg(windows)]
 pub(crate) fn read_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
     std::os::windows::fs::FileExt::seek_read(file, buf, offset)

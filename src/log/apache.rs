@@ -17,7 +17,7 @@ pub(super) fn write_common(out: &mut Vec<u8>, stamp: &[u8], record: &Record<'_>)
     write_user(out, record.user);
     write_stamp(out, stamp);
     write_quoted(out, record.request.line);
-    // Like Apache, this writes `-` for a response without a body. Writing to a vector cannot fail.
+    // As in Apache's log, `-` stands for a response without a body. Writing to a vector cannot fail.
     _ = match record.sent {
         0 => write!(out, " {} -", record.status),
         sent => write!(out, " {} {sent}", record.status),

@@ -4,9 +4,9 @@
 //! buffers lines and counts the dropped ones. `target` writes to a descriptor without blocking. This module does not
 //! depend on connections.
 //!
-//! Invariant: methods that add lines never fail or block, so the log never fails or delays a request. Only
-//! [`AccessLog::finish`], which is called after the last request, waits, and for at most one second. Dropped lines are
-//! counted, and the count is reported in the log.
+//! Invariant: methods that add lines never fail or block, so the log never fails a request. [`AccessLog::flush`] blocks
+//! only if the target has no way to write without blocking (see `target`). [`AccessLog::finish`], which is called after
+//! the last request, waits for at most one second. Dropped lines are counted, and the count is reported in the log.
 
 mod apache;
 mod format;
@@ -131,8 +131,8 @@ impl AccessLog {
         AccessLog::to_writer(LineWriter { receive, begun: Vec::new() })
     }
 
-    /// Creates a log that writes lines to `writer` and flushes it after each write. This happens between two turns of
-    /// the loop, so no client is served while `writer` blocks. If a write fails, the buffered lines are lost. For a
+    /// Creates a log that writes lines to `writer` and flushes it after each write. Both calls happen between two turns
+    /// of the loop, so no client is served while `writer` blocks. If a write fails, the buffered lines are lost. For a
     /// descriptor, use [`to`](AccessLog::to), which writes without blocking.
     pub fn to_writer(writer: impl Write + Send + 'static) -> AccessLog {
         AccessLog::on(Target::writer(writer), None)
@@ -173,8 +173,8 @@ impl AccessLog {
         self
     }
 
-    /// Takes over the target and the format of another log. Lines that the old target does not accept now are written
-    /// to the new one, in their old format. The log keeps its time zone.
+    /// Takes over the target and the format of another log. Lines that the old target does not accept immediately are
+    /// written to the new target, in their old format. The time zone stays the same.
     pub fn become_like(&mut self, other: AccessLog) {
         self.flush();
         match (&mut self.open, other.open) {

@@ -15,7 +15,7 @@ pub struct Record<'r> {
     /// The client's address.
     pub peer: SocketAddr,
     /// The authenticated user, as set by the service; see [`Response::user`](crate::service::Response::user). Python's
-    /// format does not show it.
+    /// format does not show the user.
     pub user: Option<&'r str>,
     /// The parts of the request that the log shows.
     pub request: LoggedRequest<'r>,

@@ -41,15 +41,15 @@ impl fmt::Debug for Target {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WriteMethod {
-    /// Call `write` on a regular file. The kernel has no non-blocking writes for files.
+    /// For a regular file: calls `write`. The kernel has no non-blocking writes for files.
     File,
-    /// Call `write` without blocking, on a pipe or device that was opened a second time and therefore has its own
-    /// flags.
+    /// For a pipe or device that was opened a second time and therefore has its own flags: calls `write`, which does
+    /// not block.
     Own,
-    /// Call `send` on a socket, with a flag that makes only this call non-blocking.
+    /// For a socket: calls `send` with a flag that makes only this call non-blocking.
     Socket,
-    /// Call `poll` and then `write`, on a pipe or device that cannot be opened again, for instance because it belongs
-    /// to another user. The write may still block, if another process fills the pipe between the two calls, or if a
+    /// For a pipe or device that cannot be opened again, for instance because it belongs to another user: calls `poll`
+    /// and then `write`. The write may still block, if another process fills the pipe between the two calls, or if a
     /// terminal has space for only some of the bytes. The kernel offers no better method for this case.
     Polled,
 }
@@ -68,8 +68,8 @@ impl Target {
         }
     }
 
-    /// Opens a file for appending, and creates it if it does not exist. For a FIFO without a reader, this returns an
-    /// error and does not block.
+    /// Opens a file for appending, and creates it if it does not exist. If the file is a FIFO without a reader, returns
+    /// an error and does not block.
     pub(super) fn open(path: &Path) -> Result<Target> {
         let how =
             OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
@@ -109,7 +109,7 @@ impl Target {
         }
     }
 
-    /// Waits for at most `within` until the target has space for a write. Returns true if it has.
+    /// Waits for at most `within` until the target has space for a write. Returns true if there is space.
     ///
     /// # Errors
     /// Returns `INTR` if a signal arrived first.

@@ -131,7 +131,7 @@ impl Checker {
     fn step(&mut self, line: usize, number: u64, event: &Json) {
         self.marked.remove(&number);
         let argument = |name: &str| event.get("args").and_then(|args| args.get(name));
-        // The trace does not contain the work of connections without tracks.
+        // The trace does not contain the work of connections without tracks, so each of their steps counts as work.
         let Some(connection) = self.open.get(&number) else {
             self.has_worked = true;
             return;

@@ -254,7 +254,8 @@ impl Recorder {
     /// Records the wait in which a step has ended. If its kind or its beginning differs from the previous wait, a new
     /// wait begins.
     fn waits(&mut self, number: u32, wait: ObservedWait) {
-        // A transport's handshake precedes the first byte and shares its time limit.
+        // The handshake of a transport is shown as part of the wait for the first byte, because both have the same time
+        // limit.
         let kind = if wait.kind == "Handshake" { "First" } else { wait.kind };
         let Some(connection) = self.connections.get_mut(&number) else { return };
         let before = std::mem::replace(&mut connection.wait, (kind, wait.since));
@@ -293,8 +294,8 @@ impl Recorder {
         self.moment(number, "deadline fired", "deadline fired", &[], &args);
     }
 
-    /// Returns true if this is the first call in the current step. It is called when an upstream begins and whenever it
-    /// is resumed, so that at most one of these events is recorded per step.
+    /// Returns true if this is the first call in the current step. This method is called when an upstream begins and
+    /// whenever an upstream is resumed, so that at most one of these events is recorded per step.
     fn first_resumption(&mut self, number: u32) -> bool {
         let connection = self.connections.get_mut(&number);
         connection.is_some_and(|connection| !std::mem::replace(&mut connection.has_resumed, true))

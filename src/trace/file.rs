@@ -6,8 +6,8 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-/// The number of bytes that are collected before they are written to the file. They are also written before the loop
-/// sleeps.
+/// The number of bytes that are collected before they are written to the file. Collected bytes are also written before
+/// the loop sleeps.
 const GATHERED: usize = 64 * 1024;
 
 /// The space reserved for the last line, which says that the trace is full.

@@ -254,7 +254,7 @@ impl Recorder {
         self.explain(connection, at, sentences::sentence(sentences::EVENTS, sentence), values);
     }
 
-    /// Writes a sentence about a connection if it is one of the explained connections.
+    /// Writes a sentence about a connection, if sentences about this connection are wanted.
     pub(super) fn explain(&mut self, connection: u32, at: u64, sentence: Option<&str>, values: &[String]) {
         let Some(accepted_at) = self.connections.get(&connection).map(|connection| connection.accepted_at) else {
             return;

@@ -62,7 +62,7 @@ impl Entry<'_> {
     }
 
     /// Returns the name as it appears in Python's listing: followed by `@` for a symbolic link and by `/` for a
-    /// directory. It is not escaped.
+    /// directory. The name is not escaped.
     pub fn display_name(&self) -> String {
         format!("{}{}", self.text(), self.mark())
     }
@@ -78,7 +78,7 @@ impl Entry<'_> {
     }
 
     /// Returns the URL of the entry relative to the listing: the percent-encoded name, followed by a slash for a
-    /// directory. It consists of ASCII letters, digits and `%_.-~/`.
+    /// directory. The URL consists of ASCII letters, digits and `%_.-~/`.
     pub fn href(&self) -> String {
         let mut href = percent_encode_segment(self.name).to_string();
         if self.is_directory() {

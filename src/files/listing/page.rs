@@ -29,7 +29,7 @@ impl Page {
     }
 
     /// Returns the path of the directory as text: decoded, with a slash at both ends, without the query, and with
-    /// U+FFFD for bytes that are not UTF-8. It is not escaped.
+    /// U+FFFD for bytes that are not UTF-8. The text is not escaped.
     pub fn path(&self) -> Cow<'_, str> {
         if self.url.is_root() {
             return Cow::Borrowed("/");

@@ -1,6 +1,6 @@
-//! Detects a declaration of the character encoding in a page or a style sheet. This implements the parts of the HTML
-//! standard's "encoding sniffing algorithm" and of CSS Syntax that search for a declaration. Only the presence of a
-//! declaration matters, not the name of the encoding. Only HTML, CSS and XML can contain such a declaration.
+//! Detects a declaration of the character encoding in a page or a style sheet. The functions implement the parts of the
+//! HTML standard's "encoding sniffing algorithm" and of CSS Syntax that search for a declaration. Only the presence of
+//! a declaration matters, not the name of the encoding. Only HTML, CSS and XML can contain such a declaration.
 
 /// A declaration is recognised only within this number of bytes from the beginning of the file.
 pub(crate) const SEARCHED: usize = 1024;

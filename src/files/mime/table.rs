@@ -87,7 +87,8 @@ const TYPES: &[(&str, &[&str])] = &[
     // Android bundles.
     ("application/x-rpm", &["rpm"]),
     ("application/octet-stream", &["aab"]),
-    // Old versions of Windows and Internet Explorer executed these files directly from a site.
+    // Old versions of Windows and Internet Explorer executed these files directly from a site, so their own types are
+    // not used.
     ("application/octet-stream", &["com", "hta", "lnk"]),
     // Patches, logs, checksums and settings: plain text that browsers should display.
     (PLAIN, &["diff", "patch", "rej", "log", "lock", "sum", "md5", "sha1", "sha256", "sha512", "sfv", "nfo"]),

@@ -64,8 +64,8 @@ mod linux {
     /// outside the root is never opened.
     fn resolve_and_open(root: &Path, path: &Path, access: Access) -> io::Result<File> {
         for _ in 0..ATTEMPTS {
-            // The error may concern a directory outside the root, about which the response must reveal nothing. It
-            // therefore becomes a 404.
+            // Any error from this resolution becomes `NotFound`, because it may concern a directory outside the root,
+            // about which the response must reveal nothing.
             let (Ok(real_root), Ok(real)) = (root.canonicalize(), path.canonicalize()) else { break };
             let Ok(below) = real.strip_prefix(&real_root) else { break };
             match open_below(&real_root, below, access, ResolveFlags::NO_SYMLINKS) {

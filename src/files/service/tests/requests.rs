@@ -1,4 +1,4 @@
-//! Tests of the resource that a path names, its content, and the methods.
+//! Tests of request methods, and of the resources that paths name and their content.
 
 use super::*;
 
