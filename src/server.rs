@@ -93,7 +93,8 @@ impl HttpServer {
     /// Creates a server for listeners that are already bound, by [`ListenOptions`] or by a parent process.
     ///
     /// # Errors
-    /// Returns an error if `listeners` is empty, or one of them cannot be made non-blocking.
+    /// Returns an error if `listeners` is empty, if one of them cannot be made non-blocking, or if the system cannot
+    /// create a poll for the loop.
     pub fn from_listeners(listeners: Vec<TcpListener>) -> io::Result<HttpServer> {
         let first = listeners.first().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no listener"))?;
         let address = first.local_addr()?;

@@ -183,7 +183,7 @@ impl ChildReaper {
     pub(super) fn after_turn(&self, now: Instant, note: &mut LogCallback<'_>) -> Option<Duration> {
         let mut state = self.lock();
         let orphans_due = state.orphans.as_ref().is_some_and(OrphanReaper::is_due);
-        // Without children, and without a SIGCHLD that may stand for an orphan, the turn makes no system call.
+        // If there are no children, and no reason to look for orphans, the turn makes no system call.
         let next = if state.children.is_empty() && !orphans_due { None } else { state.handle_turn(now) };
         for (client, text) in state.log.drain(..) {
             note(Some(client), &text);

@@ -31,8 +31,7 @@ const STDOUT: u8 = 2;
 /// The maximum number of bytes per read of the head or of discarded output. `source` reads the body.
 const PIECE: usize = 8 * 1024;
 
-/// The maximum number of reads of discarded output in one turn of the loop, apart from the read at which the turn
-/// stops.
+/// The maximum number of reads of discarded output in one turn of the loop, not counting the last one.
 const PIECES: u32 = 32;
 
 /// The maximum number of bytes of rejected output that are logged.

@@ -73,7 +73,8 @@ impl Schedule {
     }
 }
 
-/// An upstream that responds at the time `at`. It then wakes its connection each time a piece of the body becomes due.
+/// An upstream that responds at the time `at`. From then on, its deadline is the time at which the next piece of the
+/// body becomes due.
 pub(super) struct PacedResponse {
     response: Option<Response>,
     at: Instant,

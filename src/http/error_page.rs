@@ -44,9 +44,9 @@ pub trait ErrorPage: Send {
     fn render(&self, error: &ErrorInfo<'_>, page: &mut Vec<u8>);
 }
 
-/// An error page that is rendered from a template. The placeholders `%(code)d`, `%(message)s` and `%(explain)s` are
-/// replaced with their values, and `%%` with `%`. In the values, `&`, `<` and `>` are escaped, but quotes are not, so a
-/// placeholder must not be in an attribute. The default template is the page of CPython 3.14.
+/// An error page that is rendered from a template. The placeholders `%(code)d`, `%(code)s`, `%(message)s` and
+/// `%(explain)s` are replaced with their values, and `%%` with `%`. In the values, `&`, `<` and `>` are escaped, but
+/// quotes are not, so a placeholder must not be in an attribute. The default template is the page of CPython 3.14.
 ///
 /// ```
 /// use serve_forever::http::ErrorTemplate;

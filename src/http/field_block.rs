@@ -204,7 +204,8 @@ impl FieldBlock {
         }
     }
 
-    /// The value of the first field with this name; case is ignored.
+    /// The value of the first field with this name; case is ignored. `None` for `Connection`, whose value is available
+    /// as [`keep_alive`](FieldBlock::keep_alive).
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         self.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }

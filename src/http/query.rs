@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// The decoded pairs of a query or a form, in order. Empty parts between two `&` are skipped. A part without `=` is a
+/// The decoded pairs of a query or a form, in order. Empty parts, as in `a&&b`, are skipped. A part without `=` is a
 /// name with an empty value.
 pub(crate) fn query_pairs(query: &[u8]) -> Vec<(String, String)> {
     let parts = query.split(|byte| *byte == b'&').filter(|part| !part.is_empty());

@@ -174,14 +174,15 @@ impl Response {
         self
     }
 
-    /// Sets the explanation of an error response, which is shown only on the error page.
+    /// Sets the explanation of an error response, which is shown only on the error page. Turns another response into an
+    /// error response, like [`message`](Response::message).
     pub fn explain(mut self, explain: impl Into<Cow<'static, str>>) -> Response {
         self.error.get_or_insert_default().explain = Some(explain.into());
         self
     }
 
     /// Sets the cause of an error response. It is written to the log, after the method and the path of the request, but
-    /// not sent to the client.
+    /// not sent to the client. Turns another response into an error response, like [`message`](Response::message).
     pub fn cause(mut self, cause: impl Into<Box<str>>) -> Response {
         self.error.get_or_insert_default().cause = Some(cause.into());
         self
