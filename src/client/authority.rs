@@ -62,8 +62,8 @@ pub(super) fn ascii(host: &str) -> Result<Cow<'_, str>, Error> {
     Err(Error::InvalidUrl(host.to_owned()))
 }
 
-/// Formats the host for a `Host` field or a target. An IPv6 address is put in brackets, without its zone, which is
-/// meaningful only on this machine (RFC 6874).
+/// Formats the host for a `Host` field or a target. An IPv6 address is enclosed in brackets. Its zone is removed,
+/// because a zone is meaningful only on this machine (RFC 6874).
 pub(super) fn bracketed(host: &str) -> Result<String, Error> {
     if host.contains(':') {
         return Ok(format!("[{}]", host.split('%').next().unwrap_or(host)));

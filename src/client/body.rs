@@ -183,8 +183,8 @@ impl<S: ClientStream> Link<S> {
     }
 }
 
-/// The maximum size in bytes of a body that is copied to the buffer of the head, so that both can be sent in one
-/// packet. A larger body is sent from the caller's memory.
+/// The maximum size in bytes of a body that is copied to the end of the buffer with the head, so that both can be sent
+/// in one packet. A larger body is sent from the caller's memory.
 const COPIED: usize = 16 * 1024;
 
 /// A body that is being framed and sent.

@@ -41,9 +41,9 @@ pub struct HttpConnection<C: Connector = ThreadConnector> {
     /// `None` while the connection is closed.
     pub(super) shared: Option<SharedLink<C::Stream>>,
     state: RequestState,
-    /// The request in progress.
+    /// The request that was begun with `putrequest`. Used only in the state `Started`.
     pending: PendingRequest,
-    /// The time limits for the waits of the current request.
+    /// The time limits for each wait during the current request, and for all of them together.
     pub(super) waits: WaitLimits,
     /// True if the last request failed because the connection ended before the first byte of the response.
     pub(super) failed_unanswered: bool,
@@ -58,7 +58,7 @@ enum RequestState {
     Idle,
     /// `putrequest` was called; `endheaders` was not.
     Started,
-    /// The request has been sent, and its response has not been read.
+    /// The request has been sent, and `getresponse` has not returned its response.
     Sent,
 }
 
@@ -182,8 +182,8 @@ impl<C: Connector> HttpConnection<C> {
         }
     }
 
-    /// Sends a request with a body and fields. `Host`, `Accept-Encoding: identity` and the field that frames the body
-    /// are added before `headers`, unless `headers` contains them.
+    /// Sends a request with the fields `headers` and a body. `Host`, `Accept-Encoding: identity` and the field that
+    /// frames the body are added before `headers`, unless `headers` contains them.
     ///
     /// # Errors
     /// Returns an error if a part of the request is invalid, in which case nothing is sent; if the connection cannot be

@@ -23,7 +23,7 @@ pub(super) struct Link<S: ClientStream> {
     /// True if a final response arrived while its request was still being sent. `head` then contains the head of that
     /// response.
     has_early_head: bool,
-    /// The statuses of the interim responses before `head`.
+    /// The statuses of the interim responses that preceded the response in `head`.
     interim: Vec<Status>,
 }
 
@@ -108,7 +108,8 @@ impl<S: ClientStream> Link<S> {
         would_block(self.stream.try_read(&mut [0]))
     }
 
-    /// Turns the interruption of reads from the handler's own request on or off; see [`ClientStream::interrupt_reads`].
+    /// Enables or disables the interruption of reads from the body of the handler's own request; see
+    /// [`ClientStream::interrupt_reads`].
     pub(super) fn interrupt_reads(&mut self, on: bool) {
         self.stream.interrupt_reads(on);
     }
@@ -232,7 +233,7 @@ impl<S: ClientStream> Link<S> {
     }
 
     /// Reads and discards the part of the response that has already arrived. Returns true if the end of the response
-    /// was among it.
+    /// has been reached.
     pub(super) fn drain(&mut self) -> bool {
         let mut drained = 0;
         while drained < MOST_DRAINED {

@@ -1,5 +1,5 @@
 //! `Places`: the idle connections of a pool, the number of connections in use, and the queue of requests that wait for
-//! one. A place is the right to use one connection to a server.
+//! a place. A place is the right to use one connection to a server.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;

@@ -108,7 +108,7 @@ pub trait PoolQueue: Default {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PoolSettings {
-    /// The maximum number of idle connections to all servers together. Beyond this number, the connection that has been
+    /// The maximum number of idle connections to all servers together. If there are more, the connection that has been
     /// idle longest is closed. 0 means that no idle connection is kept. Default: 100.
     pub max_idle: usize,
     /// The maximum number of connections to one server that are in use at the same time. Further requests wait, but not
@@ -168,7 +168,7 @@ impl<C: PoolConnector> Pool<C> {
     }
 
     /// Returns a handle to this pool with other settings. An idle connection is used only if it was opened with the
-    /// same settings `tls`, `source` and `connect_to`.
+    /// same values of `tls`, `source` and `connect_to`.
     pub fn with_settings(&self, settings: PoolSettings) -> Pool<C> {
         Pool { settings: Arc::new(settings), ..self.clone() }
     }
@@ -255,7 +255,8 @@ impl<C: PoolConnector> Pool<C> {
     }
 }
 
-/// The settings for a connection with this scheme. Fails for `https` if TLS is not configured.
+/// The settings for an `https` connection if `is_secure` is true; otherwise, those for an `http` connection. Fails for
+/// `https` if TLS is not configured.
 fn connection_settings(given: &ClientSettings, is_secure: bool) -> Result<ClientSettings, Error> {
     if is_secure && !given.is_secure() {
         let missing = match cfg!(feature = "client-tls") {

@@ -16,7 +16,7 @@ fn is_idempotent(method: &str) -> bool {
 /// The maximum length in bytes of a body that [`PooledResponse::read_ahead`] reads into memory.
 const MOST_AHEAD: u64 = 1 << 30;
 
-/// A connection of a [`Pool`]. Dropping it returns it to the pool.
+/// A connection taken from a [`Pool`]. Dropping it returns it to the pool.
 pub struct PooledConnection<C: PoolConnector = ThreadConnector> {
     connection: HttpConnection<C>,
     key: PoolKey,

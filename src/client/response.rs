@@ -173,7 +173,7 @@ impl<S: ClientStream> HttpResponse<S> {
         Ok(bytes)
     }
 
-    /// Reads the rest of the body into memory. Later reads return it from there.
+    /// Reads the rest of the body into memory. Later reads return the body from memory.
     pub(super) fn read_ahead(&mut self) -> Result<(), Error> {
         let (body, length) = (self.read_all()?, self.length);
         self.piece.extend(&body);
@@ -255,8 +255,8 @@ impl<S: ClientStream> HttpResponse<S> {
     }
 
     /// Returns the stream and the bytes that arrived after the head, if this response switched the connection to
-    /// another protocol. Only a 101 response to a request with an `Upgrade` field, or a successful response to CONNECT,
-    /// does so. Returns `None` for any other response.
+    /// another protocol. Such a response is either a 101 response to a request with an `Upgrade` field, or a successful
+    /// response to CONNECT. Returns `None` for any other response.
     pub fn into_upgraded(mut self) -> Option<(ClientChannel<S>, Vec<u8>)> {
         self.upgraded.take().map(|(stream, input)| (stream, input.bytes().to_vec()))
     }

@@ -20,13 +20,13 @@ pub struct ClientSettings {
     pub connect_timeout: Option<Duration>,
     /// The maximum time from the beginning of a request to the last byte of its response. No limit by default.
     pub total_timeout: Option<Duration>,
-    /// How long a request with `Expect: 100-continue` waits for a 100 response before its body is sent anyway (RFC 9110
-    /// section 10.1.1). One second by default.
+    /// The maximum time to wait for the 100 response to a request with `Expect: 100-continue`. The body is sent after
+    /// that time even without a 100 response (RFC 9110 section 10.1.1). One second by default.
     pub continue_timeout: Duration,
     /// The size in bytes of the blocks in which a body is read from a reader and sent. If the body is chunked, each
     /// block is one chunk. Default: 8192.
     pub block_size: usize,
-    /// True if a request opens the connection when it is closed. Default: true.
+    /// If true, a request opens the connection if it is closed. Default: true.
     pub auto_open: bool,
     /// The local address to bind the connection to.
     pub source: Option<SocketAddr>,
@@ -76,7 +76,7 @@ impl ClientSettings {
         }
     }
 
-    /// The port of a connection that is created without a port.
+    /// The port to use if none was given: 443 for `https`, otherwise 80.
     pub(super) fn default_port(&self) -> u16 {
         if self.is_secure() { HTTPS_PORT } else { HTTP_PORT }
     }

@@ -12,8 +12,8 @@ use super::Error;
 /// The methods that transfer bytes never wait. Only [`ClientStream::wait`] does, by blocking a thread or suspending a
 /// handler. Dropping the stream closes it.
 pub trait ClientStream {
-    /// Reads bytes that have already arrived into `into`, which must not be empty. Returns the number of bytes read, or
-    /// 0 at the end of the stream.
+    /// Reads bytes that have already arrived, and stores them in `into`, which must not be empty. Returns the number of
+    /// bytes read, or 0 at the end of the stream.
     ///
     /// # Errors
     /// Returns `WouldBlock` if no byte has arrived, or any error of the connection.
@@ -37,11 +37,11 @@ pub trait ClientStream {
     /// its `try_read` returns `WouldBlock` without a system call until an event reports input. Does nothing by default.
     fn expect_input(&mut self) {}
 
-    /// Turns the interruption of reads from the body of the handler's own request on or off. While it is on, such a
-    /// read fails with an error of kind [`Interrupted`](io::ErrorKind::Interrupted) in two cases: the first time that
-    /// it would wait after this call, and later whenever there may be an event on one of the handler's outgoing
-    /// streams. The client can then process a response that arrives while the read waits for more of the body. Only the
-    /// streams of handlers implement this method; reads on a thread are not interrupted.
+    /// Enables or disables the interruption of reads from the body of the handler's own request. While interruption is
+    /// enabled, such a read fails with an error of kind [`Interrupted`](io::ErrorKind::Interrupted) in two cases: the
+    /// first time that it would wait after this call, and later whenever there may be an event on one of the handler's
+    /// outgoing streams. The client can then process a response that arrives while the read waits for more of the body.
+    /// Only the streams of handlers implement this method; reads on a thread are not interrupted.
     fn interrupt_reads(&mut self, on: bool) {
         _ = on;
     }

@@ -10,8 +10,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{ClientStream, Connector, Error, PoolConnector, PoolQueue, Readiness, ServerAddress};
 
-/// Opens connections that block the calling thread. Names are resolved by the system's resolver, for which no time
-/// limit can be set.
+/// Opens connections whose methods block the calling thread. Names are resolved by the system's resolver, for which no
+/// time limit can be set.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ThreadConnector;
 

@@ -6,7 +6,7 @@ use super::{ClientChannel, ClientLimits, ClientStream, Error, WaitPhase, authori
 use crate::http::{HeaderList, StatusClass};
 use crate::http1::{Buffer, RequestHead};
 
-/// The destination server, and the fields of the request to the proxy.
+/// The destination server, and the fields of the `CONNECT` request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Tunnel {
     pub(super) host: String,

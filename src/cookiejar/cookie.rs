@@ -31,8 +31,8 @@ pub struct Cookie {
     pub domain_initial_dot: bool,
     /// The path. The cookie is sent with requests for this path and every path below it.
     pub path: String,
-    /// True if `path` comes from the `Path` attribute of the `Set-Cookie` field. If not, it is the default path of the
-    /// request.
+    /// True if `path` comes from the `Path` attribute of the `Set-Cookie` field. If not, `path` is the default path of
+    /// the request.
     pub path_specified: bool,
     /// The ports to which the cookie is sent, separated by commas; `None` means all ports.
     pub port: Option<String>,

@@ -65,8 +65,8 @@ fn is_host_name(text: &str) -> bool {
     !ends_in_number(text) && !text.is_empty() && !text.starts_with('.') && !text.ends_with('.')
 }
 
-/// Python's version of the matching rule in RFC 2965 section 1. `host` must equal `domain`, or contain it after the
-/// first character. In the second case, `domain` must begin with a dot. As in CPython, `host` need not end in `domain`.
+/// Python's version of the matching rule in RFC 2965 section 1. True if `host` equals `domain`. Also true if `domain`
+/// begins with a dot and occurs in `host` after the first character. As in CPython, `host` need not end in `domain`.
 pub(super) fn strict_domain_match(host: &str, domain: &str) -> bool {
     let below = || host.rfind(domain).is_some_and(|at| at > 0);
     host == domain || (is_host_name(host) && below() && domain.strip_prefix('.').is_some_and(is_host_name))

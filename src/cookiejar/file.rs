@@ -170,7 +170,7 @@ impl Format {
         for cookie in jar.iter().filter(|cookie| options.include(cookie, now)) {
             let before = content.len();
             let line = (self.write)(&named(cookie.clone()));
-            // If the line contains a character above U+00FF, appending fails after part of the line. That part is
+            // A character above U+00FF makes appending fail after a part of the line has been appended. That part is
             // removed.
             if line.is_some_and(|line| line.append_to(&mut content).is_ok()) {
                 content.push(b'\n');

@@ -240,7 +240,7 @@ impl<P: CookiePolicy> CookieJar<P> {
         self.store.remove(domain, path, name)
     }
 
-    /// Removes all session cookies, which are those with [`Cookie::discard`].
+    /// Removes all session cookies, for which [`Cookie::discard`] is true.
     pub fn clear_session_cookies(&mut self) {
         self.store.retain(|cookie| !cookie.discard);
     }

@@ -111,7 +111,7 @@ fn read(text: &str) -> Result<Vec<Cookie>, LineError> {
         return Err((1, "not an LWP cookie file: its first line is not \"#LWP-Cookies-2.0\"".to_owned()));
     }
     let mut cookies = Vec::new();
-    // A line without the prefix is a comment.
+    // A line without the prefix `Set-Cookie3:` is a comment.
     for (number, line) in lines.filter_map(|(number, line)| Some((number, line.strip_prefix(FIELD)?))) {
         for words in split(line) {
             cookies.push(cookie(words).map_err(|reason| (number, reason))?);
@@ -155,8 +155,8 @@ fn split(line: &str) -> Vec<Vec<Word>> {
     cookies
 }
 
-/// Parses the value after an `=`, if there is one. Returns the value without quotes and escapes, and the rest of the
-/// text.
+/// Parses the value that follows a name. Returns the value without quotes and escapes, and the rest of the text. The
+/// value is `None` if the text does not begin with `=`.
 fn split_value(text: &str) -> (Option<String>, &str) {
     let Some(after) = text.trim_start_matches(is_blank).strip_prefix('=') else { return (None, text) };
     let after = after.trim_start_matches(is_blank);

@@ -45,9 +45,8 @@ impl<'t> Iterator for Items<'t> {
     }
 }
 
-/// Parses the value at the beginning of the text. Returns the value and the text after the item. The value can be a
-/// quoted string, a date or a word. Of these, in this order, the first one is used that matches and is followed by the
-/// end of the item.
+/// Parses the value at the beginning of the text. Returns the value and the text after the item. Tries a quoted string,
+/// a date and a word, in this order. The value must be followed by the end of the item.
 fn split_value(text: &str) -> Option<(&str, &str)> {
     let word = text.find(|c| !is_value(c)).unwrap_or(text.len());
     let lengths = [quoted(text), date(text), Some(word)];

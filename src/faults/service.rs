@@ -13,8 +13,8 @@ use crate::endpoints::{EndpointError, Params};
 use crate::http::{Request, Status};
 use crate::service::{FaultKind, LogCallback, Reply, Response, Service};
 
-/// Injects faults into the responses of an inner service: a response with a fault violates HTTP, is delayed or is
-/// replaced, for example.
+/// Injects faults into the responses of an inner service. For example, a fault delays the response, replaces it, or
+/// makes it violate HTTP.
 ///
 /// ```
 /// use serve_forever::faults::FaultService;
@@ -208,8 +208,8 @@ impl<S> fmt::Debug for FaultService<S> {
     }
 }
 
-/// The service for one connection. Adds faults to the replies of `inner`, which the service under test has created for
-/// this connection.
+/// The service for one connection. Adds faults to the replies of `inner`, which the inner service of the
+/// [`FaultService`] has created for this connection.
 struct ConnectedFaults {
     settings: Arc<FaultSettings>,
     inner: Box<dyn Service>,

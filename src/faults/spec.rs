@@ -47,7 +47,7 @@ impl FaultSpec {
         Some(action.map(|action| FaultSpec { kind, action }))
     }
 
-    /// The fault in the form that the connection uses.
+    /// Converts the fault to the type that the connection uses.
     pub(super) fn fault(&self) -> Fault {
         let effect = match &self.action {
             FaultAction::Wire(effect) => Some(effect.clone()),

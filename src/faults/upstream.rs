@@ -35,7 +35,7 @@ impl FaultyUpstream {
         match self.spec.action {
             FaultAction::Wire(_) => body::stream(&mut response),
             FaultAction::BadChunk(most) => {
-                // Otherwise, the connection would replace the body with an error page, whose `Content-Length` a chunked
+                // If `error` is set, the connection sends an error page with a `Content-Length`, which a chunked
                 // response must not have.
                 response.error = None;
                 body::shorten(&mut response, most);

@@ -125,7 +125,7 @@ fn zone_in_parentheses(scanner: &mut Scanner<'_>) {
 mod tests {
     use super::*;
 
-    /// 14 November 2023.
+    /// The current time in the tests: 14 November 2023.
     const NOW: i64 = 1_700_000_000;
     const LATER: i64 = 1_991_600_612;
     const MIDNIGHT: i64 = LATER - 22 * 3600 - 23 * 60 - 32;

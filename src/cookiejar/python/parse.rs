@@ -6,7 +6,8 @@ use crate::cookiejar::domain::effective_host;
 use crate::cookiejar::path::{default_path, escape_path};
 use crate::cookiejar::{Cookie, RequestUrl};
 
-/// Parses a field. Returns `None` if CPython ignores the field, and an expired cookie if the field removes a cookie.
+/// Parses a `Set-Cookie` field. Returns `None` if CPython ignores the field, and an expired cookie if the field removes
+/// a cookie.
 pub(in crate::cookiejar) fn parse(field: &str, url: &RequestUrl, now: i64) -> Option<Cookie> {
     let mut parts = field.split(';').map(split_part);
     let (name, value) = parts.next().filter(|(name, _)| !name.is_empty())?;
@@ -131,8 +132,8 @@ fn strip_quotes(text: &str) -> &str {
     text.strip_suffix('"').unwrap_or(text)
 }
 
-/// Parses a number like Python's `int`: surrounding white space, a sign, and single underscores between digits are
-/// allowed. A number that is too large saturates to `i64::MAX`.
+/// Parses a number in the same way as Python's `int`: surrounding white space, a sign, and single underscores between
+/// digits are allowed. A number that is too large saturates to `i64::MAX`.
 fn parse_int(text: &str) -> Option<i64> {
     let text = text.trim();
     let negative = text.starts_with('-');

@@ -12,7 +12,8 @@ const MAX_PAIR: usize = 4096;
 /// The maximum number of bytes in the value of an attribute. An attribute with a longer value is ignored (section 5.6).
 const MAX_ATTRIBUTE: usize = 1024;
 
-/// Parses a field. Returns `None` if the field must be ignored, and an expired cookie if the field removes a cookie.
+/// Parses a `Set-Cookie` field. Returns `None` if the field must be ignored, and an expired cookie if the field removes
+/// a cookie.
 pub(in crate::cookiejar) fn parse(policy: &Policy, field: &str, url: &RequestUrl, now: i64) -> Option<Cookie> {
     if field.contains(|c: char| c.is_ascii_control() && c != '\t') {
         return None;
