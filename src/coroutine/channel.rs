@@ -67,7 +67,8 @@ impl HandlerOutput for Channel {
     }
 }
 
-/// The state of a [`Channel`]: the bytes, flags and requests that a handler and its connection exchange.
+/// The state of a [`Channel`]: the buffers and flags that a handler and its connection share, and the wait of the
+/// suspended handler.
 #[derive(Default)]
 pub(crate) struct ChannelState {
     /// Bytes from the client that the handler has not fetched yet.
@@ -82,7 +83,7 @@ pub(crate) struct ChannelState {
     pub(crate) wait: WaitReason,
     /// A job that the handler waits for. It is stored here until a waker is available, and then started.
     pub(crate) job: Option<Job>,
-    /// The notice that the handler waits for.
+    /// The notice of the shared value that the handler waits for; `None` during any other wait.
     pub(crate) notice: Option<Arc<ResumeNotice>>,
     /// The connection's handle to the loop. It is set when the handler first needs it.
     pub(crate) handle: Option<Rc<dyn SessionHandle>>,
@@ -155,7 +156,7 @@ impl ChannelState {
         self.outcome = None;
     }
 
-    /// Takes the outcome, and returns the panic message if the handler panicked.
+    /// Takes the outcome. Returns the panic message if the handler panicked; otherwise `None`.
     pub(crate) fn take_panic(&mut self) -> Option<String> {
         match self.outcome.take() {
             Some(TaskOutcome::Panicked(text)) => Some(text),
@@ -245,9 +246,10 @@ impl ChannelState {
         }
     }
 
-    /// Prepares the wait of the handler: obtains the handle and the waker if the wait requires them, starts a stored
-    /// job, and passes the waker to the notice. Without a registrar, this works only if a handle was obtained before.
-    /// The handle and the waker are created only once per request, because each is an allocation.
+    /// Prepares the handler's wait: obtains the handle and the waker if the wait requires them, starts the stored job,
+    /// and passes the waker to the notice. A handle can be obtained only from a registrar, so a call without one does
+    /// nothing unless an earlier call has obtained the handle. The handle and the waker are created only once per
+    /// request, because each is an allocation.
     pub(crate) fn provide(&mut self, registrar: Option<&dyn Registrar>) {
         let needs_waker = self.job.is_some() || self.notice.is_some();
         // Most handlers wait only for their client. The connection resumes such a handler, so no waker is needed.

@@ -8,7 +8,7 @@ use corosensei::{Coroutine, CoroutineResult};
 
 use super::channel::Channel;
 
-/// The interface through which code suspends the coroutine that it runs on.
+/// The handle with which a running task suspends its own coroutine.
 pub(crate) type Yielder = corosensei::Yielder<(), ()>;
 
 /// Code that runs on a coroutine.

@@ -35,7 +35,7 @@ pub(crate) struct HandlerIo<'y> {
     /// The maximum duration of a wait for input; `None` means no limit. A wait that times out fails with an error of
     /// kind `WouldBlock`.
     read_timeout: Cell<Option<Duration>>,
-    /// How a wait for input without a time limit is interrupted.
+    /// The condition that interrupts a wait for input without a time limit.
     #[cfg(feature = "client")]
     interrupt: Cell<InputInterrupt>,
     /// The number of operations that have failed because the client has disconnected.
@@ -48,16 +48,17 @@ pub(crate) struct HandlerIo<'y> {
 /// errors, its next operation unwinds it.
 const MAX_GONE_ERRORS: u32 = 100;
 
-/// How a wait for input is interrupted. The read then fails with an error of kind `Interrupted`, and can be repeated.
+/// The condition that interrupts a wait for input. The read then fails with an error of kind `Interrupted`, and can be
+/// repeated.
 #[cfg(feature = "client")]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum InputInterrupt {
     /// The wait lasts until there is input.
     #[default]
     Never,
-    /// The next wait does not begin. After that, `OnEvent` applies.
+    /// The next wait fails before it begins. All later waits are interrupted as with `OnEvent`.
     BeforeWait,
-    /// The wait also ends when there may be an event of one of the handler's own connections.
+    /// A wait ends when input arrives, or when one of the handler's outgoing connections may have an event.
     OnEvent,
 }
 
@@ -115,8 +116,8 @@ impl<'y> HandlerIo<'y> {
     }
 
     /// If `on` is true, the next read that would wait for input without a time limit fails with an error of kind
-    /// `Interrupted` instead. Later reads wait, but fail in the same way when there may be an event of one of the
-    /// handler's own connections. If `on` is false, reads wait for input only.
+    /// `Interrupted` instead. Later reads wait, but fail in the same way when one of the handler's outgoing connections
+    /// may have an event. If `on` is false, reads wait for input only.
     #[cfg(feature = "client")]
     pub(crate) fn interrupt_reads(&self, on: bool) {
         self.interrupt.set(if on { InputInterrupt::BeforeWait } else { InputInterrupt::Never });
@@ -129,9 +130,9 @@ impl<'y> HandlerIo<'y> {
 
     pub(crate) fn sleep(&self, time: Duration) -> io::Result<()> {
         self.check()?;
-        // A sleep that overflows the clock lasts until the client disconnects.
+        // If the end of the sleep overflows the clock, the handler sleeps until the client disconnects.
         let Some(end) = now().checked_add(time) else { return self.suspend(WaitReason::Until(far_future())) };
-        // The runner resumes the handler at `end` at the earliest, but this loop does not rely on it.
+        // The runner does not resume the handler before `end`, but this loop does not rely on that.
         while now() < end {
             self.suspend(WaitReason::Until(end))?;
         }
@@ -280,7 +281,7 @@ impl<'y> HandlerIo<'y> {
     pub(crate) fn return_unread(&self) {
         let chunk = self.chunk.borrow();
         if chunk.read < chunk.bytes.len() {
-            // These bytes are older than those in the channel, so they are inserted before them.
+            // The unread bytes are older than the bytes in the channel, so they are inserted at its front.
             let unread = chunk.bytes[chunk.read..].iter().copied();
             self.channel.state_mut().input.splice(..0, unread).for_each(drop);
         }
@@ -312,8 +313,8 @@ impl<'y> HandlerIo<'y> {
     /// Returns an error if the handler must not wait, because the client has disconnected or the handler is inside
     /// [`Shared::with`].
     ///
-    /// Every operation that can suspend calls this, even if it need not suspend now, so that the first test already
-    /// reveals misuse.
+    /// Every operation that can suspend the handler makes this check, even when it does not need to suspend. Misuse is
+    /// then detected on the first call, and not only when the operation happens to wait.
     #[inline]
     pub(super) fn check(&self) -> io::Result<()> {
         check_no_access()?;
@@ -333,8 +334,8 @@ impl<'y> HandlerIo<'y> {
         io::Error::new(io::ErrorKind::ConnectionAborted, "the client is gone")
     }
 
-    /// Replaces the bytes of `chunk`, which must all have been read, with input from the channel. Suspends the handler
-    /// until there is input. If the input has ended, the chunk is empty afterwards.
+    /// Replaces the bytes of `chunk` with input from the channel. The handler must have read all bytes of the chunk.
+    /// Suspends the handler until there is input. If the input has ended, the chunk is empty afterwards.
     pub(super) fn fetch(&self, chunk: &mut InputChunk) -> io::Result<()> {
         loop {
             self.check()?;
@@ -354,7 +355,7 @@ impl<'y> HandlerIo<'y> {
             if ended || !chunk.bytes.is_empty() {
                 return Ok(());
             }
-            // A suspended handler owns no input buffer.
+            // The chunk's memory is freed first, so that a suspended handler owns no input buffer.
             chunk.bytes = Vec::new();
             self.wait_for_input()?;
         }
@@ -383,8 +384,8 @@ impl<'y> HandlerIo<'y> {
 
     #[cfg(feature = "client")]
     fn wait_for_input_or_source(&self) -> io::Result<()> {
-        // Only the first read fails immediately. A reader of std repeats an interrupted read, and would otherwise do so
-        // forever without suspending the handler.
+        // Only the first read fails immediately. Many functions of `std` repeat an interrupted read. If every read
+        // failed, they would loop without ever suspending the handler.
         if self.interrupt.replace(InputInterrupt::OnEvent) == InputInterrupt::OnEvent {
             self.suspend(WaitReason::Source(None))?;
         }
@@ -416,12 +417,12 @@ impl<'y> HandlerIo<'y> {
     }
 }
 
-/// The deadline of a wait that begins now. `None` if the timeout overflows the clock.
+/// The deadline of a wait that begins now. `None` if there is no timeout, or if the deadline overflows the clock.
 pub(super) fn deadline_after(timeout: Option<Duration>) -> Option<Instant> {
     timeout.and_then(|timeout| now().checked_add(timeout))
 }
 
-/// True if the deadline has passed.
+/// True if the deadline has passed. A wait without a deadline never expires.
 pub(super) fn is_past(deadline: Option<Instant>) -> bool {
     deadline.is_some_and(|deadline| deadline <= now())
 }

@@ -55,7 +55,7 @@ impl NameLookups {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Lookup>> {
-        // No code of a caller runs while the lock is held, so the data of a poisoned mutex is still valid.
+        // No caller's code runs while the lock is held, so the data of a poisoned mutex is still valid.
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -4,8 +4,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::session::Waker;
 
-/// Resumes the handler that waits for this notice. [`give`](ResumeNotice::give) can be called even before the waker of
-/// the handler's connection is set.
+/// Resumes the handler that waits for this notice. The notice can be signalled with [`give`](ResumeNotice::give) even
+/// before the waker of the handler's connection is set.
 #[derive(Default)]
 pub(crate) struct ResumeNotice(Mutex<NoticeState>);
 
@@ -16,7 +16,7 @@ struct NoticeState {
 }
 
 impl ResumeNotice {
-    /// Gives the notice. Wakes the connection unless the notice has already been given.
+    /// Signals the notice. Wakes the connection, unless the notice was already signalled.
     pub(crate) fn give(&self) {
         let mut state = self.lock();
         if !state.given {
@@ -27,13 +27,13 @@ impl ResumeNotice {
         }
     }
 
-    /// True if the notice has been given since the last [`clear`](ResumeNotice::clear).
+    /// True if the notice has been signalled since the last [`clear`](ResumeNotice::clear).
     pub(crate) fn is_given(&self) -> bool {
         self.lock().given
     }
 
-    /// Resets the notice. This must happen before the handler checks the value whose changes the notice reports, so
-    /// that no change is missed.
+    /// Resets the notice. A handler must call this before it checks the shared value, and not afterwards, so that it
+    /// does not miss a change.
     pub(crate) fn clear(&self) {
         self.lock().given = false;
     }
@@ -43,7 +43,7 @@ impl ResumeNotice {
         let mut state = self.lock();
         if state.waker.is_none() {
             state.waker = Some(waker.clone());
-            // A notice that was given before the waker was set could not wake the connection, so the connection is
+            // A notice that was signalled before it had a waker could not wake the connection, so the connection is
             // woken now.
             if state.given {
                 waker.wake();

@@ -18,7 +18,7 @@ pub(crate) enum TaskOutcome {
 }
 
 impl TaskOutcome {
-    /// Runs a handler, and catches a panic in it.
+    /// Runs a handler. If the handler panics, the panic is caught and becomes the outcome.
     #[inline]
     pub(crate) fn of<E: Into<Box<dyn Error>>>(handle: impl FnOnce() -> Result<(), E>) -> TaskOutcome {
         // A handler that has panicked is not called again, so its inconsistent state is never observed.

@@ -54,7 +54,8 @@ impl<'h> OutgoingConnector<'h> {
             let addresses = match address.parse() {
                 Ok(address) => vec![address],
                 Err(_) => {
-                    // The last colon is the only one, because an IPv6 address in brackets has been parsed above.
+                    // The last colon precedes the port. An IPv6 address in brackets, which contains other colons, has
+                    // been parsed above.
                     let (host, port) = address.rsplit_once(':').ok_or(io::ErrorKind::InvalidInput)?;
                     let port = port.parse().map_err(|_| io::ErrorKind::InvalidInput)?;
                     self.resolve(host, port, deadline)?
@@ -84,8 +85,8 @@ impl<'h> OutgoingConnector<'h> {
             match self.wait_until(&lookup, deadline, |result| result.clone())? {
                 Some(found) => break found,
                 None if is_past(deadline) => return Err(timed_out()),
-                // The wait also ends when the server begins to stop. This happens only once, so the handler waits
-                // again.
+                // The wait also ends when the server begins to stop. The handler then waits again, because only the
+                // beginning of the stop ends a wait.
                 None => {}
             }
         };
@@ -150,7 +151,7 @@ impl<'h> OutgoingConnector<'h> {
         Ok(OutgoingStream { io, socket: open(&*handle)?, timeout: None, _permit: permit })
     }
 
-    /// Suspends the handler until `look` returns `Some` for the shared value, the time `until` has passed, or the
+    /// Suspends the handler until `look` returns `Some` for the shared value, until the time `until`, or until the
     /// server begins to drain.
     pub(crate) fn wait_until<T, R>(
         self,
@@ -162,13 +163,13 @@ impl<'h> OutgoingConnector<'h> {
         self.io.wait_until(shared, timeout, false, look)
     }
 
-    /// Sets that reads of the handler's input can be interrupted; see [`HandlerIo::interrupt_reads`].
+    /// Sets whether reads of the handler's input can be interrupted; see [`HandlerIo::interrupt_reads`].
     #[cfg(feature = "client")]
     pub(crate) fn interrupt_reads(self, on: bool) {
         self.io.interrupt_reads(on);
     }
 
-    /// The current time, for deadlines.
+    /// The current time on the handlers' clock, which may be simulated.
     #[cfg(feature = "client")]
     pub(crate) fn now(self) -> Instant {
         now()
@@ -243,8 +244,8 @@ impl<'h> OutgoingStream<'h> {
     pub(crate) fn wait_for(&self, input: bool, output: bool, deadline: Option<Instant>) -> io::Result<()> {
         loop {
             self.wait(deadline)?;
-            // The caller computes a new deadline for each wait. If events of other sources ended this wait, they would
-            // extend the time limit.
+            // Events of other sources also resume the handler, but must not end this wait. The caller computes a new
+            // deadline for each wait, so such events would extend the time limit.
             if self.socket.is_ready(input, output) {
                 return Ok(());
             }
@@ -328,7 +329,7 @@ fn begin_connect(address: SocketAddr, source: Option<SocketAddr>) -> io::Result<
 
 impl Read for OutgoingStream<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        // The system is not called, because a result of 0 bytes would also mean EOF.
+        // A read into an empty buffer makes no system call, because its result of 0 bytes would be mistaken for EOF.
         if buf.is_empty() {
             return Ok(0);
         }

@@ -17,8 +17,8 @@ use crate::session::{MovableSource, SessionHandle};
 /// A connection that is registered with the poll. Its methods never wait.
 #[derive(Debug)]
 pub(super) struct RegisteredSocket {
-    /// Declared before `source` and therefore dropped before it, because the socket's events contain the index of that
-    /// registration.
+    /// Declared before `source`, so that the socket is closed before its registration is dropped. Events of an open
+    /// socket contain the index of the registration, so the index must not be reused while the socket is open.
     socket: TcpStream,
     source: MovableSource,
 }

@@ -62,7 +62,8 @@ struct SharedValue<T> {
 
 struct SharedState<T> {
     value: T,
-    /// The notices of the waiting handlers, which the next change gives. A wait that began earlier has a smaller key.
+    /// The notices of the waiting handlers. The next change signals all of them. A wait that began earlier has a
+    /// smaller key.
     waits: BTreeMap<u64, Arc<ResumeNotice>>,
     next_wait: u64,
 }
@@ -150,7 +151,7 @@ impl<T> fmt::Debug for Shared<T> {
     }
 }
 
-/// Exclusive access to a shared value. If the value may have changed, dropping the access gives the notices of all
+/// Exclusive access to a shared value. If the value may have changed, dropping the access signals the notices of all
 /// waiting handlers.
 struct SharedAccess<'s, T> {
     holder: &'s AtomicUsize,

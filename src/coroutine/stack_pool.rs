@@ -17,7 +17,8 @@ const MAX_FREE: usize = 128;
 
 /// A pool with a limited number of stacks. Each stack that is taken from the pool must be given back.
 ///
-/// The mutex makes the pool `Sync`, because a server can be moved to another thread. The mutex is never contended.
+/// The mutex makes the pool `Sync`. Without it, a server, which holds the pool in an `Arc`, could not be moved to
+/// another thread. The mutex is never contended.
 #[derive(Debug)]
 pub(crate) struct StackPool {
     /// The size of a stack in bytes.

@@ -1,4 +1,5 @@
-//! `Rfile` and `Wfile`: a `std` reader and writer for the bytes from and to a client.
+//! `Rfile` and `Wfile`: a `std` reader for the bytes from a client, and a `std` writer for the bytes sent to the
+//! client.
 //!
 //! This file suspends no handler; [`HandlerIo`] does.
 

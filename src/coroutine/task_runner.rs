@@ -65,9 +65,9 @@ impl TaskRunner {
         match self.stacks.take()? {
             Some(stack) => {
                 self.set_running(stack);
-                // `Service::call` has no registrar. If the handler offloads a job or waits for a notice now, the next
-                // `run` starts the job or passes the waker to the notice. A notice that has been given by then wakes
-                // the connection at once.
+                // `Service::call` has no registrar. If the handler now offloads a job or waits for a notice, the next
+                // `run` starts the job or passes the waker to the notice. If the notice has been signalled by then, it
+                // wakes the connection immediately.
                 self.resume(None);
             }
             None => self.enqueue(),
@@ -79,9 +79,9 @@ impl TaskRunner {
         matches!(self.stage, RunnerStage::Over)
     }
 
-    /// Starts or resumes the task if it can run, and runs it until it suspends or ends. Without a registrar, nothing
-    /// can wake the connection. A task that must wait for a stack or a worker thread then begins that wait in the next
-    /// call that has a registrar.
+    /// Starts or resumes the task if it can run, and runs it until it suspends or ends. Without a registrar, no waker
+    /// can be created for the connection. If the task needs a stack or a worker thread and has no waker, it is queued
+    /// for one in the next call that has a registrar.
     ///
     /// # Errors
     /// Returns an error if there is no memory for a stack.

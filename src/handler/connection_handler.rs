@@ -1,6 +1,6 @@
 //! `ConnectionHandler`: a [`Service`] that owns the handler of one connection and starts it for each request.
 //!
-//! `service` creates the handler and its limits. The methods that write a response are in `respond`.
+//! `service` creates the handler and sets its limits. The methods that write a response are in `respond`.
 
 use std::cell::RefCell;
 use std::error::Error;
@@ -61,8 +61,8 @@ impl<H: RequestHandler<Box<dyn Error>> + 'static> Service for ConnectionHandler<
     }
 
     fn call_watched(&self, request: &Request, _: Option<&Watchdog>) -> Reply {
-        // The watchdog is not needed here, because the handler's runner has one. The runner reports this run of the
-        // handler and all later ones.
+        // This watchdog is not needed, because the handler's runner has its own. The runner tells that watchdog when
+        // each run of the handler begins and ends, including the run during this call.
         self.call(request)
     }
 

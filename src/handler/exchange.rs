@@ -18,8 +18,8 @@ use crate::tls_info::TlsInfo;
 ///
 /// The connection frames the response. If the handler sets a `Content-Length`, exactly that many bytes are sent:
 /// writing more is an error, and if fewer are written, the connection is closed early. Otherwise, a response that is
-/// complete before the handler first suspends gets a `Content-Length`. Any other response is chunked. An HTTP/1.0
-/// client does not support this, so the response ends when the connection is closed.
+/// complete before the handler first suspends gets a `Content-Length`. Any other response is chunked, or, for an
+/// HTTP/1.0 client, which cannot decode chunks, ends when the connection is closed.
 pub struct Exchange<'y> {
     request: &'y Request,
     server_name: &'y str,
@@ -47,7 +47,7 @@ impl<'y> Exchange<'y> {
         }
     }
 
-    /// The request, whose type has further methods without a counterpart in Python.
+    /// The request. [`Request`] has further methods that have no counterpart in Python.
     pub fn request(&self) -> &Request {
         self.request
     }
@@ -75,7 +75,7 @@ impl<'y> Exchange<'y> {
         self.target()
     }
 
-    /// The request target as text, which is the same as [`path`](Exchange::path).
+    /// The request target as text, under its HTTP name. [`path`](Exchange::path) is Python's name for it.
     pub fn target(&self) -> &str {
         text(self.request.target())
     }

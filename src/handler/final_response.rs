@@ -21,8 +21,8 @@ pub(super) fn final_reply(state: &ExchangeState, name: impl Fn() -> String) -> R
                 later => return later,
             },
             ResponseStage::Head | ResponseStage::Streaming => {
-                // The most likely reason is that the handler began a response without calling `end_headers`, so the
-                // message says so.
+                // The handler returned before the head was complete. If it had called `send_response`, it most likely
+                // forgot to call `end_headers`, and the log line says so.
                 let begun = response_state.status.is_some();
                 let fault = if begun { "end_headers was not called" } else { "the handler sent no response" };
                 channel.log.add(format!("{}: {fault}", name()));

@@ -26,13 +26,14 @@
 //!
 //! # The source
 //!
-//! `service` creates a `connection_handler` for each connection, which starts its handler for each request. `exchange`
-//! and `respond` are the handler's view of the request and its response; `upstream` and `body` are the connection's
-//! view of the handler. Between them is `exchange_state`: the response and the channel. Coroutines are run in
-//! `coroutine/`, and the protocol is in `connection/` and `http1/`.
+//! `service` creates a `connection_handler` for each connection, which starts the connection's handler for each
+//! request. `exchange` and `respond` are the handler's view of the request and its response; `upstream` and `body` are
+//! the connection's view of the handler. Between them is `exchange_state`: the response and the channel. Coroutines are
+//! run in `coroutine/`, and the protocol is in `connection/` and `http1/`.
 //!
 //! For the connection, a running handler is an [`Upstream`](crate::service::Upstream) like any other. When the
-//! connection drops the upstream, the handler is cancelled: its client has disconnected.
+//! connection drops the upstream, for example because the client has disconnected, the handler is cancelled: its
+//! operations fail with an error of kind [`ConnectionAborted`](std::io::ErrorKind::ConnectionAborted).
 //!
 //! Invariant: a handler never moves to another thread, never suspends while it panics, and ends when its client has
 //! disconnected. A handler can block the loop only by running without suspending.

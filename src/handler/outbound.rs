@@ -147,8 +147,8 @@ impl<'h> Connector for OutgoingConnector<'h> {
 #[derive(Debug, Default)]
 pub struct HandlerQueue {
     number: AtomicU64,
-    /// The value that handlers wait for until `number` changes. Each call of [`Shared::with`] resumes these handlers,
-    /// so it is called only after a change of `number`.
+    /// Handlers that wait for a change of `number` wait on this shared value, which contains no data. A call of
+    /// [`Shared::with`] makes all of them compare `number` again, so it follows each change of `number`.
     changed: Shared<()>,
 }
 

@@ -23,19 +23,20 @@ enum Passed {
 }
 
 impl Upgraded<'_> {
-    /// Passes bytes between the client and `other`, in both directions at the same time, until `other` ends its side or
-    /// the server stops. `early` contains bytes that have already been read from `other`, which are sent to the client
-    /// first. If one side accepts no bytes, only the direction towards it stops, and at most a few buffers of bytes are
-    /// held for it.
+    /// Passes bytes between the client and `other`, in both directions at the same time, until `other` closes its
+    /// sending side or the server stops. `early` contains bytes that have already been read from `other`; they are sent
+    /// to the client first. If one side does not accept bytes, only the direction towards that side stops, and at most
+    /// a few buffers of bytes are held for it.
     ///
     /// When the client closes its sending side, `relay` ends the output to `other` ([`ClientStream::end_output`]), but
     /// continues to pass on the bytes that `other` sends. This continues for at most
     /// [`Limits::half_closed_timeout`](crate::Limits::half_closed_timeout) after the last byte that the client
-    /// accepted. When `other` closes its side, the connection to the client is closed after the last byte.
+    /// accepted. When `other` closes its sending side, the connection to the client is closed after the last byte has
+    /// been sent.
     ///
     /// A proxy calls `relay` after both handshakes, with the connection from
-    /// [`HttpResponse::into_upgraded`](crate::client::HttpResponse::into_upgraded). The example `reverse_proxy` does
-    /// that.
+    /// [`HttpResponse::into_upgraded`](crate::client::HttpResponse::into_upgraded). The example `reverse_proxy` shows
+    /// how.
     ///
     /// # Errors
     /// Returns any error from `other`, and an error of kind [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) if
@@ -50,7 +51,7 @@ impl Upgraded<'_> {
             if up == Passed::End {
                 client_has_ended = true;
                 match other.end_output() {
-                    // If a stream cannot close its sending side alone, both directions end.
+                    // If `other` cannot close its sending side alone, both directions end.
                     Err(error) if error.kind() == io::ErrorKind::Unsupported => return Ok(()),
                     result => result?,
                 }

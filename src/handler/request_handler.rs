@@ -20,14 +20,14 @@ use crate::service::{ByInto, IntoError};
 /// that suspended the handler returns an error. The handler should pass the error on with `?`, so that the values that
 /// it owns are dropped.
 ///
-/// An error that is returned before the head of the response has been sent becomes an error page. If the error or one
-/// of its sources is an [`HttpError`](super::HttpError), the page has its status. Otherwise the status is 500, and the
-/// error and all of its sources are logged. An error that is returned later closes the connection before the response
-/// is complete.
+/// An error that is returned after the head of the response has been sent closes the connection before the response is
+/// complete. An error that is returned earlier becomes an error page. If the error or one of its sources is an
+/// [`HttpError`](super::HttpError), the page has the status of that `HttpError`. Otherwise the status is 500, and the
+/// error and all of its sources are logged.
 ///
-/// This error page does not include the fields that the handler has set. The page that [`error`](Exchange::error) sends
-/// does include them. [`HttpError::header`](super::HttpError::header) adds a field to one page, and
-/// [`HttpServer::common_header`](crate::HttpServer::common_header) adds one to all responses.
+/// The error page for a returned error does not include the fields that the handler has set. The page that
+/// [`error`](Exchange::error) sends includes them. [`HttpError::header`](super::HttpError::header) adds a field to one
+/// page, and [`HttpServer::common_header`](crate::HttpServer::common_header) adds one to all responses.
 ///
 /// By default, at most 1024 handlers can be running or suspended at the same time. Further requests wait, which is
 /// logged. A program with more long-lived responses, such as server-sent events or long polls, can raise the limit with
@@ -155,8 +155,8 @@ pub trait RequestHandler<E: From<io::Error> = io::Error> {
         Ok(true)
     }
 
-    /// Calls the method of this trait that belongs to the request's method. An implementation can override this to act
-    /// on every request before one of these methods is called.
+    /// Calls the `do_` method that corresponds to the request's method. An implementation can override
+    /// `handle_one_request` to act on every request before a `do_` method is called.
     ///
     /// # Errors
     /// See [`RequestHandler`].
@@ -184,8 +184,8 @@ pub trait RequestHandler<E: From<io::Error> = io::Error> {
 /// the type provides a message and sources for the log.
 ///
 /// Every type with these two conversions implements this trait, for example [`io::Error`], `Box<dyn Error>`, `Box<dyn
-/// Error + Send + Sync>` and `anyhow::Error`. The compiler infers `M`, which selects the conversion of the error for
-/// the log.
+/// Error + Send + Sync>` and `anyhow::Error`. `M` selects the conversion of the error for the log, and is inferred by
+/// the compiler.
 pub trait HandlerError<M = ByInto>: From<io::Error> + IntoError<M> + 'static {}
 
 impl<M, E: From<io::Error> + IntoError<M> + 'static> HandlerError<M> for E {}

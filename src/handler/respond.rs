@@ -28,7 +28,8 @@ impl Exchange<'_> {
     /// Begins an interim response (RFC 9110 section 15.2) if the status is from 102 to 199. An example is 103, with
     /// links that the client can already fetch (RFC 8297). [`end_headers`](Exchange::end_headers) ends the interim
     /// response, and a final response must follow. An interim response is sent when the handler suspends or returns. It
-    /// is dropped if the client uses HTTP/1.0, or if too many are queued because the client does not read.
+    /// is dropped if the client uses HTTP/1.0, or if too many interim responses are queued because the client does not
+    /// read them.
     ///
     /// With status 100, the server tells the client immediately to send its body, instead of waiting until the body is
     /// first read. Any other status is passed to [`send_response`](Exchange::send_response).

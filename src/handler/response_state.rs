@@ -120,7 +120,7 @@ impl ResponseState {
         Ok(wanted.min(usize::try_from(left).unwrap_or(usize::MAX)))
     }
 
-    /// The log line for a body that does not have its declared length; `None` if it has.
+    /// The log line for a body whose length differs from the declared length; `None` if the two are equal.
     pub(super) fn length_mismatch(&self, declared: u64) -> Option<String> {
         let (more, written) = (if self.overran { "more than " } else { "" }, self.written);
         (declared != written || self.overran)

@@ -49,8 +49,8 @@ pub struct Handlers<F, E = io::Error, M = ByInto> {
     settings: CoroutineSettings,
     #[cfg(feature = "client")]
     pool: PoolSettings,
-    /// The earliest time at which a connection of the pool can have been idle for too long; `None` if no connection was
-    /// idle at the last check.
+    /// The earliest time at which an idle connection of the pool can reach the idle timeout; `None` if no connection
+    /// was idle at the last check.
     #[cfg(feature = "client")]
     next_look: Cell<Option<Instant>>,
     /// The resources that the handlers share. They are created with the first connection, when the settings are final.

@@ -39,7 +39,7 @@ where
     Handlers::new(move || Does(handle.clone())).slow_after(Duration::from_secs(3600))
 }
 
-/// Creates a bench, and a reader for the bench's log.
+/// Creates a `Bench` that serves `service`, and a reader for its log.
 fn logged(service: impl Service + Send + 'static) -> (Bench, PipeReader) {
     let (reader, writer) = io::pipe().unwrap();
     (Bench::new(service).log(AccessLog::to(writer.into())), reader)

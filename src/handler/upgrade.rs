@@ -47,9 +47,9 @@ impl Exchange<'_> {
     ///
     /// # Errors
     /// Returns an [`HttpError`] with status 426 if the request does not ask for this protocol (see
-    /// [`Request::asks_for_upgrade`](crate::http::Request::asks_for_upgrade)). Its `Upgrade` field then names the
-    /// protocol. Returns an error of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if a response has already
-    /// begun, or a `Content-Length` was set.
+    /// [`Request::asks_for_upgrade`](crate::http::Request::asks_for_upgrade)). The `Upgrade` field of that response
+    /// names the protocol. Returns an error of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if a response has
+    /// already begun, or a `Content-Length` was set.
     pub fn upgrade(&self, protocol: &str) -> io::Result<Upgraded<'_>> {
         if !self.request().asks_for_upgrade(protocol) {
             // 426 must name a protocol that is accepted (RFC 9110 section 15.5.22).

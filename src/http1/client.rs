@@ -247,7 +247,7 @@ impl ClientMachine {
         self.persists &= !closes;
     }
 
-    /// Records that the whole body of the request has been sent or is in the output.
+    /// Records that the whole body of the request has been sent or is in the output buffer.
     pub fn body_sent(&mut self) {
         if self.request == Outgoing::Body {
             self.request = Outgoing::Idle;

@@ -71,7 +71,7 @@ fn status(violation: &Violation) -> Status {
 
 fn message(violation: &Violation) -> Option<Cow<'static, str>> {
     let fixed = match violation {
-        // These texts are CPython's, character by character.
+        // These texts match CPython's verbatim.
         Violation::RequestLine(line) => return Some(format!("Bad request syntax ('{line}')").into()),
         Violation::Version(version) => return Some(format!("Bad request version ('{version}')").into()),
         Violation::UnsupportedVersion(version) => return Some(format!("Invalid HTTP version ({version})").into()),

@@ -13,7 +13,7 @@ pub use state::{ReceiveState, SendState};
 ///
 /// Two state machines run side by side, because a response can begin before its request is complete. [`ReceiveState`]
 /// represents the part of the request that is still expected, and [`SendState`] the part of the response that remains
-/// to be sent. Only `settle` changes both: when a request and its response are both complete, the next request may
+/// to be sent. `settle` connects the two: when a request and its response are both complete, the next request may
 /// begin, or the connection ends.
 ///
 /// ```
@@ -340,7 +340,7 @@ impl<O: TransitionObserver> ServerMachine<O> {
         encoder
     }
 
-    /// Records that the whole body of the response has been sent or is in the output.
+    /// Records that the whole body of the response has been sent or is in the output buffer.
     pub fn body_sent(&mut self) {
         if let SendState::Body(_) = self.send_state {
             self.enter_send(SendState::Done);
@@ -394,7 +394,7 @@ impl<O: TransitionObserver> ServerMachine<O> {
         }
     }
 
-    // This is inlined, because a state is large and passing it to a function costs more than the transition.
+    // Inlined, because passing a large `ReceiveState` to a function costs more than the transition itself.
     #[inline(always)]
     fn enter_receive(&mut self, next: ReceiveState) {
         self.observer.receive_transition(self.receive_state.name(), next.name());
@@ -407,8 +407,9 @@ impl<O: TransitionObserver> ServerMachine<O> {
         self.send_state.enter(next);
     }
 
-    /// Changes both states if the request and the response are both complete. Called after every change of either
-    /// state.
+    /// Begins the next request, or ends the connection, if the request and the response are both complete. If the
+    /// response is complete and no other request may follow, also ends the connection before the request is complete.
+    /// Called after every change that can complete either of them.
     fn settle(&mut self) {
         match (&self.receive_state, self.send_state, self.constraints.keep_alive()) {
             (ReceiveState::Done, SendState::Done, true) => {
@@ -419,7 +420,7 @@ impl<O: TransitionObserver> ServerMachine<O> {
                 self.enter_receive(ReceiveState::Closed);
                 self.enter_send(SendState::Closed);
             }
-            // No other request follows, so the rest of this one is not needed.
+            // No other request follows, so the rest of the incomplete request is not needed.
             (ReceiveState::Closed | ReceiveState::Body(_), SendState::Done, false) => {
                 self.enter_send(SendState::Closed);
             }

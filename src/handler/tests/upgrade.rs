@@ -5,8 +5,8 @@ use super::*;
 const SWAP: &str =
     "GET /swap HTTP/1.1\r\nHost: localhost\r\nUpgrade: other, Swap\r\nConnection: keep-alive, upgrade\r\n\r\n";
 
-/// A handler that sends every byte back with its case swapped. It ends when it receives `.`, or at EOF, where it first
-/// sends `!`.
+/// A handler that sends every byte back with its case swapped. It sends `bye` and ends when it receives `.`, and sends
+/// `!` and ends at EOF.
 fn swap(x: &mut Exchange<'_>) -> io::Result<()> {
     x.send_header("X-Set", "before")?;
     let mut stream = x.upgrade("swap")?;

@@ -95,12 +95,12 @@ impl ChunkedDecoder {
     /// The length of the line at the front of `bytes` without its CRLF; `None` if its end has not arrived.
     fn line(&mut self, bytes: &[u8], limits: &MessageLimits) -> Result<Option<usize>, Violation> {
         let newline = memchr(b'\n', &bytes[self.scanned..]).map(|at| self.scanned + at);
-        // A line that cannot be a size is rejected at its first byte, without waiting for its end.
+        // A size line must begin with a digit. A line that does not is rejected without waiting for its end.
         if matches!(self.state, ChunkState::Size) && bytes.first().is_some_and(|byte| !byte.is_ascii_hexdigit()) {
             return Err(Violation::Chunk);
         }
-        // The digits and the CR of a size line do not count as overhead, so the line may be this much longer than the
-        // remaining overhead.
+        // The digits and the CR of a size line do not count as overhead, so the line may exceed the remaining overhead
+        // by their length.
         let most = limits.chunk_overhead.saturating_sub(self.overhead) + MOST_DIGITS + 1;
         if newline.unwrap_or(bytes.len()) > most {
             return Err(Violation::ChunkOverhead);
@@ -109,7 +109,7 @@ impl ChunkedDecoder {
             self.scanned = bytes.len();
             return Ok(None);
         };
-        // The caller will consume this line, so the next line will be at the front.
+        // The caller consumes this line, so the search for the end of the next line begins at the front of the input.
         self.scanned = 0;
         match bytes[..newline] {
             [.., b'\r'] => Ok(Some(newline - 1)),

@@ -44,8 +44,9 @@ impl FramingFields {
         match (self.length, self.has_coding) {
             (None, false) => Ok(BodyLength::None),
             (Some(length), false) => Ok(BodyLength::Known(length)),
-            // RFC 9112 section 6.1 allows a recipient to ignore the length. A proxy that ignored the coding instead
-            // would see a different body, which would allow request smuggling.
+            // The message has both framing fields. RFC 9112 section 6.1 allows a recipient to ignore `Content-Length`.
+            // However, a proxy that ignored `Transfer-Encoding` instead would see a different body, which would allow
+            // request smuggling.
             (Some(_), true) => Err(Violation::TwoFramings),
             // HTTP/1.0 has no transfer codings, so the framing is invalid (RFC 9112 section 6.1).
             (None, true) if version == Version::Http10 => Err(Violation::TransferEncodingInHttp10),

@@ -32,8 +32,8 @@ impl HeadProgress {
     ) -> Result<Option<(usize, ResponseConstraints)>, Violation> {
         // Once a scan has begun, it continues. The two faster ways have already failed for this head.
         if self.0.is_none() {
-            // Comparing bytes is the cheapest way. It often succeeds, because browsers, benchmarks and other clients
-            // repeat their heads.
+            // The cheapest way is to compare the bytes with the previous head. They are often equal, because browsers,
+            // benchmarks and other clients repeat their heads.
             if let Some(repeated) = read_again(bytes, limits, request) {
                 return Ok(Some(repeated));
             }
@@ -94,8 +94,8 @@ fn read_again(bytes: &[u8], limits: &MessageLimits, request: &Request) -> Option
 /// on the response.
 ///
 /// Returns `None` without changing `request` if the head is incomplete, may exceed a limit, or has a malformed line.
-/// [`HeadScan`] then decides whether the head is a violation. The result for a head that both this function and the
-/// scan accept is the same.
+/// [`HeadScan`] then decides whether the head is a violation. For a head that both `read_whole` and the scan accept,
+/// the results are the same.
 fn read_whole(
     bytes: &[u8],
     limits: &MessageLimits,
@@ -129,7 +129,8 @@ fn read_whole(
     Some((length, take_apart(head, line, headers, limits, request)))
 }
 
-/// True if a head of `length` bytes is within all limits, regardless of the lengths of its lines.
+/// True if a head of `length` bytes with this number of fields is within all limits, regardless of the lengths of its
+/// lines.
 fn is_short(length: usize, fields: usize, limits: &MessageLimits) -> bool {
     length <= limits.head.min(limits.start_line).min(limits.field_line) && fields <= limits.fields
 }
@@ -154,7 +155,8 @@ fn read(
     }
 }
 
-/// The part of a request line after the target. Every version has this length.
+/// The end of a request line, after the target. Only the length of this constant is used, because all versions have the
+/// same length.
 const HTTP_1_1: &[u8] = b" HTTP/1.1";
 
 /// Fills `request` from a head whose lines have been parsed.

@@ -69,7 +69,8 @@ impl<L: StartLine> HeadScan<L> {
         line.strip_suffix(b"\r").unwrap_or(line)
     }
 
-    /// Checks the line that ends at `newline`. Returns the head if this is the empty line that ends it.
+    /// Checks the line that ends at `newline`. Returns the complete head if the line is the empty line at the end of
+    /// the head.
     fn line(
         &mut self,
         bytes: &[u8],
@@ -86,7 +87,7 @@ impl<L: StartLine> HeadScan<L> {
                 .map_err(|violation| L::check_start(without_lf, 0, limits).err().unwrap_or(violation))
                 .map(|()| None);
         };
-        // As above, the check for partial lines takes precedence.
+        // As for the start line, the check for partial lines takes precedence.
         self.partial_line(without_lf, 0, limits)?;
         match with_end.strip_suffix(b"\r\n") {
             // RFC 9112 section 2.2 allows a recipient to accept a bare LF. It is rejected here, because two parsers
@@ -104,7 +105,7 @@ impl<L: StartLine> HeadScan<L> {
     /// Checks the start line, or an empty line before it.
     fn first_line(&mut self, with_end: &[u8], limits: &MessageLimits) -> Result<(), Violation> {
         match with_end.strip_suffix(b"\r\n") {
-            // A malformed start line takes precedence over its missing CR.
+            // If the start line is malformed and has no CR, the violation is the malformed start line.
             None => Err(L::parse(&with_end[..with_end.len() - 1]).err().unwrap_or(Violation::BareLf)),
             Some([]) if self.empty_lines == L::MOST_EMPTY_LINES => Err(Violation::EmptyLines),
             Some([]) => {

@@ -7,7 +7,7 @@ use super::request_line::is_target;
 use crate::http::{BodyLength, HeaderList, is_token};
 use crate::http1::{Buffer, Encoder, Violation};
 
-/// The head of a request that a client sends. No other fields are added to it.
+/// The head of a request that a client sends. Only the fields in `fields` are sent.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestHead<'a> {
     /// The method, which must be a token.

@@ -68,7 +68,7 @@ impl ReceiveState {
 
     /// Makes a transition, which must be in the table.
     pub(super) fn enter(&mut self, next: ReceiveState) {
-        // Debug builds check this, so a test that makes an unlisted transition fails.
+        // In a debug build, an unlisted transition panics, so that a test that makes one fails.
         debug_assert!(is_known(RECEIVE_TRANSITIONS, self.name(), next.name()), "{} -> {}", self.name(), next.name());
         *self = next;
     }
@@ -92,7 +92,7 @@ impl SendState {
 
     /// Makes a transition, which must be in the table.
     pub(super) fn enter(&mut self, next: SendState) {
-        // Debug builds check this, as for `ReceiveState`.
+        // In a debug build, an unlisted transition panics, as for `ReceiveState`.
         debug_assert!(is_known(SEND_TRANSITIONS, self.name(), next.name()), "{} -> {}", self.name(), next.name());
         *self = next;
     }
