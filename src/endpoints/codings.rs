@@ -74,8 +74,8 @@ pub(super) fn uuid(call: &EndpointCall<'_>) -> Result<Reply, EndpointError> {
     Ok(super::echo::object(|body| super::echo::text_member(body, "uuid", &text)).into())
 }
 
-/// Appends data as stored (uncompressed) blocks. The first byte of a block is 1 if it is the last block, and otherwise
-/// 0. Empty data becomes one empty block.
+/// Appends data as stored (uncompressed) blocks. The first byte of the last block is 1, that of all others is 0. Empty
+/// data becomes one empty block.
 fn push_stored(data: &[u8], out: &mut Vec<u8>) {
     let mut rest = data;
     loop {

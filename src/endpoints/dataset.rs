@@ -99,7 +99,7 @@ impl<'t> JsonReader<'t> {
         }
     }
 
-    /// Parses a name and the colon after it. Escapes in the name are not decoded.
+    /// Parses the name of a member and the colon after it. Escapes in the name are not decoded.
     fn name(&mut self) -> Result<&'t str, InvalidDataset> {
         let start = self.at + 1;
         self.string()?;
@@ -165,7 +165,7 @@ impl<'t> JsonReader<'t> {
         }
     }
 
-    /// Parses the part of an escape after the backslash.
+    /// Parses the part of an escape sequence that follows the backslash.
     fn escape(&mut self) -> Result<(), InvalidDataset> {
         let digits = self.text.as_bytes().get(self.at + 1..self.at + 5);
         match self.peek() {

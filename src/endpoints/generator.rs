@@ -23,8 +23,8 @@ pub(crate) fn draw(seed: u64, index: u64) -> f64 {
     (output(seed, index) >> 11) as f64 * SCALE
 }
 
-/// Fills `bytes` with the generator's bytes from `offset` on. They are the outputs in sequence, each as 8 bytes in
-/// little-endian order.
+/// Fills `bytes` with the generator's bytes from `offset` on. The generator's bytes are its outputs in sequence, each
+/// as 8 bytes in little-endian order.
 pub(crate) fn fill(seed: u64, offset: u64, bytes: &mut [u8]) {
     let (mut index, skip) = (offset / WORD, (offset % WORD) as usize);
     // If `offset` is not a multiple of the output size, only the end of the first output is needed.

@@ -56,7 +56,7 @@ impl Schedule {
 
     fn due_at(&self, now: Instant) -> u64 {
         let Some(elapsed) = now.checked_duration_since(self.start) else { return 0 };
-        // A single piece is due at the start. With a duration of zero, all pieces are.
+        // A single piece is due at the start. With a duration of zero, all pieces are due at the start.
         if elapsed >= self.duration || self.pieces < 2 {
             return self.pieces;
         }

@@ -42,7 +42,7 @@ impl Method {
         Method::from_bytes(token.as_bytes())
     }
 
-    /// The method with this name. `token` must be a token, so it is ASCII.
+    /// The method with this name. `token` must be a token, and is therefore ASCII.
     pub(crate) fn from_bytes(token: &[u8]) -> Method {
         match token {
             b"GET" => Method::Get,
