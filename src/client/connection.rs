@@ -315,7 +315,9 @@ impl<C: Connector> HttpConnection<C> {
     /// request in progress, the bytes are sent unchanged, and no request can follow them on this connection.
     ///
     /// # Errors
-    /// Returns [`Error::InvalidBody`] if the body is longer than announced. The excess is not sent.
+    /// Returns [`Error::InvalidBody`] if the body becomes longer than announced, in which case none of `bytes` is sent;
+    /// [`Error::NotConnected`] if the connection is closed and [`ClientSettings::auto_open`] is false; and the errors
+    /// of [`HttpConnection::connect`]. After an invalid body or a failure to send, the connection is closed.
     pub fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
         if !self.is_open() && !self.settings.auto_open {
             return Err(Error::NotConnected);
@@ -334,7 +336,8 @@ impl<C: Connector> HttpConnection<C> {
     ///
     /// # Errors
     /// Returns [`Error::ResponseNotReady`] if no request has been sent, or the previous response has not been read
-    /// completely. Any other error closes the connection.
+    /// completely; and [`Error::InUse`] if the connection is in use by another thread or handler. Any other error
+    /// closes the connection.
     pub fn getresponse(&mut self) -> Result<HttpResponse<C::Stream>, Error> {
         let Some(shared) = self.shared.clone().filter(|_| self.state == RequestState::Sent) else {
             return Err(Error::ResponseNotReady);

@@ -147,7 +147,7 @@ impl<S: ClientStream> HttpResponse<S> {
     ///
     /// # Errors
     /// Returns [`Error::IncompleteRead`], with all bytes that this call has read, if the body ends early or a chunk is
-    /// malformed. Like every error, this closes the connection.
+    /// malformed. Every error except [`Error::InUse`] closes the connection.
     pub fn read_all(&mut self) -> Result<Vec<u8>, Error> {
         self.read_up_to(usize::MAX)
     }

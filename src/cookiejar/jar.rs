@@ -143,8 +143,8 @@ impl<P: CookiePolicy> CookieJar<P> {
         (!pairs.is_empty()).then(|| pairs.join("; "))
     }
 
-    /// Adds the `Cookie` field to the fields of a request for this URL, like Python's `add_cookie_header`. Does nothing
-    /// if there already is a `Cookie` field.
+    /// Adds the `Cookie` field to the fields of a request for this URL, like Python's `add_cookie_header`. Does not add
+    /// a second `Cookie` field.
     ///
     /// ```
     /// use serve_forever::cookiejar::{Cookie, CookieJar, RequestUrl};

@@ -240,7 +240,8 @@ impl TcpServer {
     }
 
     /// Encrypts all connections with TLS. `config` is a rustls configuration, or a value that can be converted to one.
-    /// The handler of a connection starts after the handshake, for which the client has 10 seconds.
+    /// The handler of a connection starts after the handshake, for which the client has 10 seconds, or the time set
+    /// with [`timeout`](StreamServer::timeout) if that is shorter.
     #[cfg(feature = "tls")]
     pub fn tls(mut self, config: impl Into<Arc<rustls::ServerConfig>>) -> TcpServer {
         self.tls = Some(config.into());

@@ -46,7 +46,8 @@ enum StreamPhase {
 /// The maximum time for which a session lingers.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The maximum time from accepting a connection to the end of the transport's handshake.
+/// The maximum time from accepting a connection to the end of the transport's handshake, unless the time limit for the
+/// client is shorter.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The maximum number of rounds in one step, after which other sessions are served. A round reads, runs the handler and
