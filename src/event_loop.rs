@@ -62,8 +62,8 @@ impl EventLoop {
 
     /// Adds a server. The server keeps its address, its handlers, its log and its callbacks, such as
     /// [`service_actions`](crate::HttpServer::service_actions), [`every`](crate::HttpServer::every) and
-    /// [`on_reload`](crate::HttpServer::on_reload). The loop uses the signals of the first server that has any, unless
-    /// signals were set for the loop itself. The server's own [`Stopper`] and its
+    /// [`on_reload`](crate::HttpServer::on_reload). The loop handles the signals of the first added server that has
+    /// any, unless signals were set for the loop itself. The server's own [`Stopper`] and its
     /// [`lifetime`](crate::HttpServer::lifetime) do not stop the loop.
     ///
     /// The loop has one limit for the connections of all servers together: the smallest
@@ -83,7 +83,7 @@ impl EventLoop {
         self.periodic.add(interval, work);
     }
 
-    /// Makes the loop respond to each signal in `actions` with the action that is given for it, while the loop runs.
+    /// Makes the loop, while it runs, respond to each signal in `actions` with the associated action.
     ///
     /// # Errors
     /// Returns an error if a handler for one of the signals cannot be installed.
@@ -209,7 +209,8 @@ impl LoopCore {
     pub(crate) fn new() -> io::Result<LoopCore> {
         let poll = Poll::new()?;
         let waker = mio::Waker::new(poll.registry(), Mailbox::TOKEN)?;
-        // An error is ignored, because waking fails only if the poll has been closed, and then no loop sleeps on it.
+        // An error is ignored, because waking fails only if the poll has been closed, in which case no loop can be
+        // waiting for it.
         let mailbox = Arc::new(Mailbox::new(move || _ = waker.wake()));
         Ok(LoopCore {
             poll,

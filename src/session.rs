@@ -37,8 +37,8 @@ pub trait Session {
         None
     }
 
-    /// The stage of the session's exchange. The loop calls this to find out if a run is inactive and may end, and at
-    /// the end of a run to count the responses that are cut short.
+    /// The stage of the session's exchange. The loop calls this method to determine if the run has been inactive for so
+    /// long that it ends, and at the end of a run to count the responses that are cut short.
     fn activity(&self) -> Activity {
         Activity::Receiving
     }
@@ -106,7 +106,7 @@ pub struct StepContext<'t> {
     /// The session sets this to true if it needs more memory while the memory of all sessions together is close to the
     /// limit.
     pub memory_is_short: bool,
-    /// The number of handshake flights that all sessions together may still compute in this turn.
+    /// The number of TLS handshake flights that all sessions together may still compute in this turn.
     pub handshakes_left: usize,
 }
 
@@ -142,8 +142,8 @@ pub trait SessionHandle {
     /// Returns any error from the operating system's selector.
     fn register(&self, source: &mut dyn mio::event::Source, interest: mio::Interest) -> io::Result<MovableSource>;
 
-    /// Makes later events of a source run this session instead of the one that had it before. This needs no system
-    /// call.
+    /// Routes later events of a source to this session instead of the session to which it belonged. No system call is
+    /// needed.
     ///
     /// # Errors
     /// Returns an error if another loop has registered the source.
@@ -156,7 +156,7 @@ pub trait SessionHandle {
     fn is_stopping(&self) -> bool;
 }
 
-/// The handle of the default implementation of [`Registrar::handle`], which can only wake the session.
+/// The handle that the default implementation of [`Registrar::handle`] returns. It can only wake the session.
 struct WakeOnly(Waker);
 
 impl SessionHandle for WakeOnly {
@@ -234,7 +234,8 @@ impl TurnClock {
     }
 }
 
-/// The number of sessions or bytes above which they count as short: `percent` of `all`, but at most `all`.
+/// The number of used sessions or bytes above which the resource counts as short: `percent` of `all`, but at most
+/// `all`.
 pub(crate) fn before_short(all: usize, percent: u8) -> usize {
     // The computation uses 128 bits, because it would overflow if `all` were the largest value of its type.
     (all as u128 * u128::from(percent.min(100)) / 100) as usize
@@ -291,8 +292,7 @@ pub enum CloseReason {
     Idle,
     /// The client did not accept the output in time.
     Stalled,
-    /// The client kept sending until the lingering session had reached the limit on its time or on the bytes that it
-    /// discards.
+    /// The client kept sending until the lingering session reached its time limit or its limit on discarded bytes.
     LingerOver,
     /// The session could not produce the output that it had announced, because a file has become shorter or a source
     /// has failed.

@@ -35,10 +35,10 @@ enum RestOfBody {
 /// How the bytes of a file are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SendMode {
-    /// `Transport::send_file` sends the file. It fits into one slice, or none of it has been sent yet.
+    /// The file is sent with `Transport::send_file`. Either one slice is enough, or no slice has been sent yet.
     Sent,
-    /// `Transport::send_file` sends a file of more than one slice. The transport is corked, so that no slice ends with
-    /// a short packet.
+    /// The file is sent with `Transport::send_file` in several slices. The transport is corked, so that no slice ends
+    /// with a short packet.
     Corked,
     /// The file is read into the output, because the transport or the file does not support `send_file`.
     ByHand,
@@ -60,7 +60,7 @@ pub(super) enum Produced {
 }
 
 /// The maximum number of bytes of a file that are sent by one call, and to one client in one turn. Sending this many
-/// bytes over the loopback interface takes about 0.2 ms, so a fast client can delay other sessions by that time.
+/// bytes over the loopback interface takes about 0.2 ms, so a fast client can delay other sessions for that long.
 pub(super) const FILE_SLICE: u64 = 2 * 1024 * 1024;
 
 /// The maximum number of bytes in one read of a body that is copied through the output.
@@ -102,8 +102,8 @@ impl BodyWriter {
         self.overran
     }
 
-    /// Appends part of the body to the output, unless the output is full. Only a streamed body and a file that is read
-    /// into memory are sent this way.
+    /// Appends part of the body to the output, unless the output is full. Only a streamed body and a file that cannot
+    /// be sent with `send_file` are copied in this way.
     ///
     /// # Errors
     /// Returns [`CloseReason::OutputCut`] if the body ends before its announced length, or if its source or file cannot
@@ -114,7 +114,8 @@ impl BodyWriter {
             RestOfBody::Shared { bytes, at } if *at < bytes.len() => Ok(Produced::Nothing),
             RestOfBody::File { slice, mode: SendMode::ByHand } if slice.length > 0 => self.copy_file(output),
             RestOfBody::File { slice, .. } if slice.length > 0 => Ok(Produced::Nothing),
-            // The source is read even after it has produced all announced bytes, because it reports its own end.
+            // The source is read even after it has produced all announced bytes, because only a read shows that it has
+            // ended.
             RestOfBody::Stream(_) => self.copy_stream(output),
             _ => self.finish(output),
         }
@@ -168,7 +169,7 @@ impl BodyWriter {
         let result = transport.send_file(&slice.file, slice.offset, wanted);
         observer.sent_file(wanted, slice.offset, &result);
         match result {
-            // The file has become shorter since its length was announced.
+            // `offset` is at the end of the file, which has become shorter since its length was announced.
             Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(count) => {
                 if *mode == SendMode::Corked && count == slice.length {
@@ -198,7 +199,8 @@ impl BodyWriter {
         }
         let wanted = usize::try_from(slice.length).unwrap_or(usize::MAX).min(COPY_SLICE);
         match output.fill(wanted, |room| read_at(&slice.file, &mut room[..wanted], slice.offset)) {
-            // Announced bytes are missing. Closing the connection is the only way to inform the client.
+            // The file ends before its announced length. Only closing the connection shows the client that bytes are
+            // missing.
             Ok(0) => Err(CloseReason::OutputCut),
             Ok(count) => {
                 self.advance(count as u64);
@@ -211,8 +213,7 @@ impl BodyWriter {
     }
 
     /// Reads once from the source into the output.
-    // It is not inlined, because its 32 KiB stack frame would become part of `step`, and every response would touch
-    // those pages.
+    // Inlining would make its 32 KiB stack frame part of `step`, and every response would touch those pages.
     #[inline(never)]
     fn copy_stream(&mut self, output: &mut Buffer) -> Result<Produced, CloseReason> {
         let RestOfBody::Stream(source) = &mut self.body else { return Ok(Produced::Nothing) };
@@ -241,7 +242,8 @@ impl BodyWriter {
         }
     }
 
-    /// Ends the body, including the trailer fields of a streamed one.
+    /// Appends the end of the body to the output. A chunked body ends with its last chunk and the trailer fields of its
+    /// source.
     fn finish(&mut self, output: &mut Buffer) -> Result<Produced, CloseReason> {
         let trailers = match std::mem::replace(&mut self.body, RestOfBody::Finished) {
             RestOfBody::Stream(mut source) => source.take_trailers(),
@@ -252,8 +254,8 @@ impl BodyWriter {
         if self.encoder.finish_with(&trailers, output) { Ok(Produced::All) } else { Err(CloseReason::OutputCut) }
     }
 
-    /// Records that `count` bytes of the body were sent or added to the output, and removes them from the rest of the
-    /// body.
+    /// Records that `count` bytes of the body were sent or added to the output. The rest of the body then begins after
+    /// them.
     fn advance(&mut self, count: u64) {
         self.sent += count;
         self.encoder.sent(count);

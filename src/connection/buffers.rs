@@ -4,21 +4,21 @@
 use crate::buffer::Buffer;
 use crate::session::Scratch;
 
-/// Lends the loop's buffer to a session that owns none.
+/// If `lent` is true, lends the loop's buffer to a session, which must not own one.
 pub(super) fn lend(lent: bool, own: &mut Buffer, shared: &mut Buffer) {
     if lent {
         std::mem::swap(own, shared);
     }
 }
 
-/// Takes a lent buffer back. Its unread bytes move to a new buffer of the right size, which the session owns. A buffer
-/// that the session owns is freed if it is empty.
+/// Ends the loan that [`lend`] began. Unread bytes move to a new buffer of the size that they need, which the session
+/// then owns. If nothing was lent, the session's own buffer is freed if it is empty.
 pub(super) fn give_back(lent: bool, own: &mut Buffer, shared: &mut Buffer) {
     if lent {
         std::mem::swap(own, shared);
         if !shared.is_empty() {
-            // The bytes are copied, because most sessions have few unread bytes and the loop's buffer is 128 KiB in
-            // size.
+            // The bytes are copied, because most sessions have few unread bytes, whereas the loop's buffer occupies 128
+            // KiB.
             own.extend(shared.bytes());
             shared.consume(shared.len());
         }

@@ -39,8 +39,8 @@ impl Progress {
 /// The state of a session, apart from the stage of its current exchange.
 pub(super) struct ConnectionCore<'s, T, O> {
     pub(super) server: &'s ServerState,
-    /// The limits of the current exchange. Comparing them with the server's limits shows whether the limits or the
-    /// service have been replaced since the exchange began.
+    /// The limits of the current exchange. The server moves its limits to a new allocation when its limits or its
+    /// service are replaced, so comparing the addresses shows if either has been replaced since the exchange began.
     pub(super) limits: Arc<Limits>,
     pub(super) transport: T,
     pub(super) peer: SocketAddr,
@@ -101,10 +101,9 @@ impl<'s, T, O: ConnectionObserver> ConnectionCore<'s, T, O> {
         (self.own_service, self.has_connected) = (None, false);
     }
 
-    /// Records that the state machine needs more bytes. This counts as progress if it did not need any before, because
-    /// the next read may return some.
+    /// Records that the state machine needs more bytes. Returns `Moved` unless this was already recorded.
     pub(super) fn request_input(&mut self) -> Progress {
-        // Reporting progress starts another round of the step, in which input is read.
+        // `Moved` starts another round of the step, in which more input can be read.
         if std::mem::replace(&mut self.needs_input, true) { Progress::Still } else { Progress::Moved }
     }
 
@@ -124,9 +123,9 @@ impl<'s, T, O: ConnectionObserver> ConnectionCore<'s, T, O> {
         self.machine.body_left().is_some_and(|left| left <= self.limits.drain)
     }
 
-    /// Writes the pending log lines of this connection's own service, if it has one.
+    /// Writes the new messages of this connection's own service to the log. Does nothing if the connection has none.
     pub(super) fn log_notes(&self, wall: SystemTime) {
-        // The `after_turn` hook writes the notes of the server's own service.
+        // The messages of the server's service are written by the `after_turn` hook.
         if let Some(own) = &self.own_service {
             own.take_notes(&mut |note| self.log_message(note, wall));
         }
@@ -137,7 +136,7 @@ impl<'s, T, O: ConnectionObserver> ConnectionCore<'s, T, O> {
         self.server.log.borrow_mut().message(Some(self.peer), message, wall);
     }
 
-    /// Logs a failed handshake of the transport, unless the limit of such lines per minute has been reached.
+    /// Logs a failed handshake of the transport, unless the limit on such log lines per minute has been reached.
     #[cold]
     pub(super) fn log_failed_handshake(&self, error: &io::Error, clock: TurnClock) {
         if let Some(line) = self.server.failed_handshakes.line(error, clock.now) {
@@ -145,8 +144,8 @@ impl<'s, T, O: ConnectionObserver> ConnectionCore<'s, T, O> {
         }
     }
 
-    /// The end of the last call, which is the time during which an idle connection may still send a request. `None`
-    /// unless the server is stopping.
+    /// The time until which a client can still send a request on an idle connection of a stopping server
+    /// ([`Limits::last_call`]). `None` unless the server is stopping.
     pub(super) fn last_call(&self, stopping: Option<Instant>) -> Option<Instant> {
         stopping?.checked_add(self.limits.last_call)
     }
@@ -164,7 +163,7 @@ impl<T: Transport, O: ConnectionObserver> ConnectionCore<'_, T, O> {
     }
 
     /// Updates this session's share of the total buffer memory of all sessions. Sets `is_short` if this session needs
-    /// more memory and the total exceeds the threshold above which memory counts as short.
+    /// more memory and the total is above the threshold for a memory shortage.
     ///
     /// # Errors
     /// Returns [`CloseReason::Memory`] if this session needs more memory and the total would exceed its limit.
@@ -181,10 +180,10 @@ impl<T: Transport, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         self.accounted = kept;
         self.observer().buffers(kept);
         let room = self.server.room_for_buffers(&self.limits);
-        // The flag is set even if this session is closed below. Stalled sessions may hold most of the memory, and they
-        // must make room for the next session.
+        // `is_short` is set even if this session is closed below. Stalled sessions may hold most of the memory, and
+        // they must make room for the next session.
         *is_short |= has_grown && sum > self.limits.before_short(room);
-        // A session that has reduced its memory is kept, even if the total is still too large.
+        // A session that has reduced its memory is not closed, even if the total is still too large.
         if has_grown && sum > room { Err(CloseReason::Memory) } else { Ok(()) }
     }
 }

@@ -19,8 +19,8 @@ pub(super) struct FailedHandshakes {
 }
 
 impl FailedHandshakes {
-    /// The log line for a failure at `now`. `None` if the current period has reached its limit. In that case, the next
-    /// line reports how many failures were left out.
+    /// The log line for a failure at `now`. `None` if the current period has reached its limit. The next line then
+    /// states how many failures were not logged.
     pub(super) fn line(&self, error: impl Display, now: Instant) -> Option<String> {
         if self.began.get().is_none_or(|began| now.saturating_duration_since(began) >= PERIOD) {
             self.began.set(Some(now));

@@ -103,8 +103,8 @@ impl<T: Transport, O: ConnectionObserver> Session for HttpSession<'_, T, O> {
         if outcome.is_ok() {
             core.machine.observer().waits(|| core.timers.observed(&core.limits));
         }
-        // `respond` writes the notes that precede the log line of a response. The notes of an exchange that continues
-        // or has failed are written here.
+        // `respond` writes the service's messages before the log line of a response. Messages that belong to an
+        // exchange in progress or to a failed one are written here.
         if outcome.is_err() || matches!(self.stage, Stage::AwaitingUpstream(_) | Stage::Sending(_)) {
             core.log_notes(cx.clock.wall);
         }
@@ -170,8 +170,8 @@ impl<T, O: ConnectionObserver> Drop for HttpSession<'_, T, O> {
         // Dropping the stage tells an upstream or a source that the client has disconnected. Both may then produce log
         // lines.
         if matches!(self.stage, Stage::AwaitingUpstream(_)) || self.stage.sending().is_some() {
-            // The log line is missing only if the run has ended. In all other cases it has been written, and `log_cut`
-            // does nothing.
+            // A session that closed or was evicted has already logged this response, and `log_cut` does nothing. Only a
+            // session that was still open at the end of the run has not.
             let clock = TurnClock::new(Instant::now(), SystemTime::now());
             self.core.log_cut(&self.stage, CloseReason::Stopped, clock);
             self.stage = Stage::Head;
@@ -217,8 +217,8 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
             }
             if !moved || self.is_settled(ready) {
                 if advanced == Progress::NextTurn {
-                    // The next step tries to read, because the socket may not be registered yet. The poll then reports
-                    // nothing about it.
+                    // The socket may not be registered yet, so that no event would report input. The next step
+                    // therefore tries to read without an event.
                     ready.read |= wait == Wait::Linger;
                     return Ok(true);
                 }
@@ -236,7 +236,7 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
         Ok(true)
     }
 
-    /// Tells the observer that all output has been sent, unless some of it remains.
+    /// If no output is left, tells the observer that all of it has been sent.
     fn note_all_sent(&mut self) {
         let core = &mut self.core;
         if core.output.is_empty() && !core.transport.has_pending() {
@@ -252,7 +252,7 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
     }
 
     /// True if another round would do nothing, because every request has been answered, every response has been sent,
-    /// and nothing can be read. Without this test, each request would cost an extra round.
+    /// and nothing can be read. Without this check, each request would cost an extra round.
     fn is_settled(&self, ready: &Ready) -> bool {
         let core = &self.core;
         let is_quiet = core.input.is_empty() && core.output.is_empty() && !ready.read && !core.at_end;
@@ -290,7 +290,8 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
                 core.observer().end_of_input();
             }
             Ok(count) => {
-                // The state machine first parses these bytes and then sets the flag again if it needs more.
+                // These bytes are parsed first. If the state machine then needs more, `request_input` sets the flag
+                // again.
                 core.needs_input = false;
                 core.timers.credit_body(count, &core.limits);
                 // The poll reports a socket once for each arrival (edge-triggered), so a session must read until
@@ -328,7 +329,7 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
 
     fn advance(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Result<Progress, CloseReason> {
         let (stage, progress) = match std::mem::replace(&mut self.stage, Stage::Head) {
-            // Most requests are answered without leaving this stage, so in most cases no stage value is moved.
+            // Most requests are answered without leaving `Stage::Head`, so in most cases no stage value is moved.
             Stage::Head => match self.core.advance_head(cx.clock) {
                 (Stage::Head, progress) => return Ok(progress),
                 other => other,
@@ -406,11 +407,11 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
         Ok(true)
     }
 
-    /// Closes a connection that is waiting for a request when the last call of a stopping server is over. If this step
-    /// has sent a response, its bytes may still be in transit. The connection then closes in stages, and this method
-    /// returns true.
+    /// On a stopping server, closes a connection that is waiting for a request once
+    /// [`Limits::last_call`](crate::limits::Limits::last_call) has elapsed. If this step has sent a response, its bytes
+    /// may still be in transit, so the next stage is [`Stage::Closing`] and this method returns true.
     fn close_if_stopping(&mut self, has_sent: bool, clock: TurnClock) -> Result<bool, CloseReason> {
-        // A request that has begun to arrive still gets a response. Only the wait for a new request ends here.
+        // A request that has begun to arrive still gets a response. Only a wait for a new request is ended here.
         match self.core.last_call(clock.stopping) {
             Some(end) if end <= clock.now && self.core.timers.awaits_request() => {
                 if !has_sent {

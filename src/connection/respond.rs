@@ -104,8 +104,8 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
             return self.complete(request, outcome, clock);
         }
         let Outcome { status, user, is_counted, .. } = outcome;
-        // The log line needs a copy of the request, because the next request overwrites this one long before a body of
-        // this size has been sent.
+        // The log line is written after the body has been sent. Other requests overwrite the shared `Request` before
+        // then, so the record keeps a copy.
         let request = self.server.log.borrow().describe(request).keep();
         let record = ExchangeRecord { request, status, user, is_counted, is_logged: Cell::new(false) };
         let body = body_writer(std::mem::replace(&mut response.body, Body::Empty), encoder);

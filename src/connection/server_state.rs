@@ -48,7 +48,7 @@ pub struct ServerState {
     pub error_page: Box<dyn ErrorPage>,
     /// The access log.
     pub log: RefCell<AccessLog>,
-    /// Reports requests whose service blocks the loop. `None` unless a server has set one.
+    /// Reports requests whose service blocks the loop. `None` if such requests are not reported.
     pub(crate) watchdog: Option<Watchdog>,
     /// The address that clients connect to.
     pub local: SocketAddr,
@@ -67,12 +67,12 @@ pub struct ServerState {
     stamp: RefCell<Stamped>,
     error_fields: OnceCell<FieldBlock>,
     last_error: RefCell<Option<MadeError>>,
-    /// The number of injected faults of each kind.
+    /// The number of faults injected so far, by kind.
     #[cfg(feature = "harness")]
     faults: [Cell<u64>; FaultKind::ALL.len()],
 }
 
-/// The fields that all responses of one second have in common.
+/// The header fields that all responses sent within the same second share.
 #[derive(Default)]
 struct Stamped {
     second: Option<Range<SystemTime>>,
@@ -305,9 +305,9 @@ impl ServerState {
         Body::Shared(Arc::clone(&made.page))
     }
 
-    /// The field lines that are part of every response at the time `wall`: `Server`, `Date`, the common fields, and
-    /// over TLS `Strict-Transport-Security`, which must not be sent unencrypted (RFC 6797 section 7.2). They are
-    /// rendered once per second.
+    /// The field lines that every response sent at `wall` contains: `Server`, `Date`, the common fields, and over TLS
+    /// also `Strict-Transport-Security`, which must not be sent unencrypted (RFC 6797 section 7.2). They are rendered
+    /// once per second.
     pub(super) fn common_headers(&self, wall: SystemTime, is_secure: bool) -> Ref<'_, CommonHeaders> {
         // `Date` has a resolution of one second, so all responses within a second share these bytes. Comparing `wall`
         // with the start and the end of that second is cheaper than computing the second for each response.

@@ -24,7 +24,7 @@ use crate::transport::{Memory, Transport};
 /// The arguments with which an observer was called, in order.
 #[derive(Default)]
 struct Calls {
-    /// For each read, its size and true if the socket was assumed to be empty after it.
+    /// For each read, the number of bytes, and a flag that is true if the session then assumed the socket to be empty.
     reads: Vec<(usize, bool)>,
     all_sent: Vec<bool>,
     budgets: Vec<usize>,
@@ -293,7 +293,7 @@ fn the_error_page_of_an_incomplete_head_knows_the_handshake_of_its_connection() 
     assert!(has_tls.load(Ordering::Relaxed));
 }
 
-/// The fault is counted for each connection on which it is injected.
+/// Each connection that is never read from counts as one more injected fault.
 #[cfg(feature = "harness")]
 #[test]
 fn a_connection_that_is_never_read_is_counted_as_a_fault() {

@@ -7,7 +7,7 @@ use crate::limits::Limits;
 use crate::observer::ObservedWait;
 use crate::session::TurnClock;
 
-/// The kind of a wait. The comment on each variant names the limits that determine the deadline.
+/// The kind of wait. The comment on each variant names the limits that determine the deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wait {
     /// Waiting for the transport's handshake to complete: `head_timeout`, measured from the time at which the
@@ -15,15 +15,16 @@ pub(super) enum Wait {
     Handshake,
     /// Waiting for the first byte on a new connection: `head_timeout`.
     First,
-    /// Waiting for the first byte of another request: `idle_timeout`. While the server is stopping, also `last_call`,
-    /// measured from the time at which it was told to stop.
+    /// Waiting for the first byte of another request: `idle_timeout`. While the server is stopping, `last_call` also
+    /// applies, measured from the time at which it was told to stop.
     Idle,
     /// Waiting for the rest of a head: `head_timeout`, measured from its first byte.
     Head,
-    /// Waiting for more of a request's body: `stall_timeout`, measured from the last part. For the whole body the limit
-    /// is `body_timeout`, which `body_rate` extends. If `body_rate` is 0, the whole body has no limit.
+    /// Waiting for more of a request's body: `stall_timeout`, measured from the last bytes that arrived. The whole body
+    /// is limited by `body_timeout`, which each byte extends according to `body_rate`. If either of them is 0, the
+    /// whole body has no time limit.
     Body,
-    /// Waiting for the client to accept more of a response: `send_timeout`, measured from the last part that it
+    /// Waiting for the client to accept more of a response: `send_timeout`, measured from the last bytes that it
     /// accepted. After `stall_timeout`, the loop can close the session if the process is short of descriptors or
     /// memory.
     Write,
@@ -58,13 +59,15 @@ impl Wait {
 /// The current wait of a session, and the times from which its deadlines are computed.
 pub(super) struct Timers {
     wait: Wait,
-    /// The beginning of the current wait. For `Body` and `Write`, the time of the last progress. For `Idle`, up to
-    /// [`TurnClock::IDLE_GRAIN`] later than the beginning.
+    /// The time at which the current wait began. In a `Body` or `Write` wait, the time of the last progress. In an
+    /// `Idle` wait, up to [`TurnClock::IDLE_GRAIN`] after the wait began.
     since: Instant,
-    /// The time that was left at `since` for receiving the body of the current request, in nanoseconds.
+    /// The time that the client still has for sending the current request's body, in nanoseconds. The duration of a
+    /// `Body` wait is deducted when that wait is restarted or ends.
     body_budget: u64,
-    /// The time at which an event first showed that the client has closed its sending side, even if not all of its
-    /// bytes have been read. If the client accepts bytes after that, this is the last time at which it did so.
+    /// The time at which an event first showed that the client has closed its sending side, even if some of its bytes
+    /// have not been read yet. Updated whenever the client accepts bytes after that. `None` until the client closes its
+    /// sending side.
     closed_at: Option<Instant>,
 }
 
@@ -91,8 +94,8 @@ impl Timers {
         self.closed_at.get_or_insert(now);
     }
 
-    /// Records that the client has accepted bytes. If it has closed its sending side, this shows that it is still
-    /// receiving.
+    /// Records that the client has accepted bytes. After the client has closed its sending side, this shows that it is
+    /// still receiving.
     pub(super) fn note_sent(&mut self, now: Instant) {
         if let Some(at) = &mut self.closed_at {
             *at = now;
@@ -102,7 +105,7 @@ impl Timers {
     /// Called when the head of a request is complete. Begins the wait for the response and sets the time budget for the
     /// body.
     pub(super) fn begin_exchange(&mut self, limits: &Limits, now: Instant) {
-        // The previous wait ends, even if the next one is of the same kind.
+        // The fields are assigned directly, because `set_wait` does not restart a wait of the same kind.
         (self.wait, self.since) = (Wait::Upstream, now);
         self.body_budget = nanos(limits.body_timeout);
     }
@@ -110,13 +113,13 @@ impl Timers {
     /// Sets the kind of the current wait. Progress restarts a `Body` or `Write` wait, whereas the deadlines of all
     /// other kinds do not move.
     pub(super) fn set_wait(&mut self, wait: Wait, has_progress: bool, clock: TurnClock) {
-        // Only these two kinds are restarted. A client that sends a head byte by byte must not be able to move its
-        // deadline with every byte.
+        // Only `Body` and `Write` waits are restarted. A client that sends a head byte by byte must not be able to move
+        // its deadline with every byte.
         let extends = has_progress && matches!(wait, Wait::Body | Wait::Write);
         if wait == self.wait && !extends {
             return;
         }
-        // Only time spent waiting for the client counts against the budget. Time spent in an upstream does not.
+        // Only time spent waiting for the client is deducted from the budget. Time spent in an upstream is not.
         if self.wait == Wait::Body {
             let waited = nanos(clock.now.saturating_duration_since(self.since));
             self.body_budget = self.body_budget.saturating_sub(waited);
@@ -151,7 +154,8 @@ impl Timers {
             Wait::Source => return self.presumed_gone(limits),
         };
         let end = self.since.checked_add(limit);
-        // A client that has closed its sending side may have disconnected, which only sending the response would show.
+        // A client that has closed its sending side may have disconnected. Only sending the response would show this,
+        // so the wait for the response is also limited by `half_closed_timeout`.
         if self.wait == Wait::Upstream { end.into_iter().chain(self.presumed_gone(limits)).min() } else { end }
     }
 
@@ -161,14 +165,15 @@ impl Timers {
         ObservedWait { kind: self.wait.name(), since: self.since, limit }
     }
 
-    /// The time from which a client that has closed its sending side is presumed to have disconnected. The client may
-    /// still be waiting for the response, but it has accepted no bytes that would show this.
+    /// The time at which a client that has closed its sending side is presumed to have disconnected, unless it accepts
+    /// bytes before then. A client that is merely waiting for its response cannot be distinguished from one that has
+    /// disconnected. `None` if the client has not closed its sending side, or if the wait has no limit.
     fn presumed_gone(&self, limits: &Limits) -> Option<Instant> {
         self.closed_at?.max(self.since).checked_add(or_never(limits.half_closed_timeout))
     }
 
-    /// The time from which the client counts as stalled if it accepts none of its response until then. `None` unless
-    /// the session is waiting for the client to accept output.
+    /// The time at which the client counts as stalled, unless it accepts more of its response before then. `None`
+    /// unless the session is waiting for the client to accept output and `stall_timeout` limits that wait.
     pub(super) fn stalls_at(&self, limits: &Limits) -> Option<Instant> {
         let waits = self.wait == Wait::Write;
         waits.then(|| self.since.checked_add(or_never(limits.stall_timeout))).flatten()

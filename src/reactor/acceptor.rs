@@ -26,7 +26,7 @@ pub trait Accept<'s> {
     /// Returns any error from the operating system's selector.
     fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()>;
 
-    /// Undoes [`Accept::register`].
+    /// Deregisters the source from the poll at the end of a run, so that the next run can register it again.
     fn deregister(&mut self, registry: &Registry);
 
     /// Accepts one connection and creates its session. `None` means that the connection was refused and closed without
@@ -92,8 +92,8 @@ impl<'s> Accept<'s> for TcpAccept<'s> {
     fn has_pending(&self) -> bool {
         use rustix::event::{PollFd, PollFlags, Timespec, poll};
         let Some(listener) = self.listener.as_ref() else { return false };
-        // If `poll` fails, a connection is assumed to be pending, so that none is missed. `accept` will report the
-        // error.
+        // If the system call fails, a connection is assumed to be pending, so that none is missed. `accept` will report
+        // the error.
         poll(&mut [PollFd::new(listener, PollFlags::IN)], Some(&Timespec::default())) != Ok(0)
     }
 
@@ -158,7 +158,8 @@ impl<'s> Acceptor<'s> {
     pub(super) fn has_pending(&mut self, now: Instant) -> bool {
         self.end_back_off(now);
         if self.is_ready() {
-            // The result is stored to avoid a system call in every turn while the table is full.
+            // The result is stored in `ready`. If no connection is pending, this saves a system call per turn until the
+            // next event.
             self.ready = self.source.has_pending();
         }
         self.is_ready()
@@ -178,7 +179,7 @@ impl<'s> Acceptor<'s> {
                 // `ready` stays set until the queue is empty. The poll is edge-triggered, so a listener that still has
                 // pending connections causes no event until another connection arrives.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.ready = false,
-                // The connection stays pending, so retrying immediately would make the loop spin.
+                // The connection stays pending, so the loop would spin if the acceptor tried again immediately.
                 Err(error) if is_exhausted(&error) => {
                     self.retry_at = Some(now + BACK_OFF);
                     return Accepted::Exhausted(error);

@@ -10,15 +10,16 @@ use std::time::{Duration, Instant};
 
 /// A set of deadlines, at most one for each key.
 ///
-/// Moving a deadline to a later time only stores the new time. The old entry stays in the heap and is moved once it
-/// reaches the top. The entry of a removed deadline is discarded when it reaches the top, and never wakes the loop.
+/// Moving a deadline to a later time only stores the new time. The old entry stays in the heap, and moves to the new
+/// time once it reaches the top. The entry of a removed deadline is discarded when it reaches the top, and never wakes
+/// the loop.
 ///
 /// Every connection has an entry, so times are stored compactly, as nanoseconds since the loop started.
 #[derive(Debug)]
 pub(super) struct Deadlines {
     start: Instant,
     heap: BinaryHeap<Reverse<(u64, u32)>>,
-    /// The times of each key, indexed by key.
+    /// The deadline and the scheduled time of each key, indexed by key.
     times: Vec<KeyTimes>,
 }
 
@@ -49,8 +50,8 @@ impl Deadlines {
         let deadline = deadline.map_or(NEVER, |deadline| self.nanos(deadline));
         let times = &mut self.times[key];
         times.deadline = deadline;
-        // A later deadline needs no new entry, because the scheduled entry is reached first and is then moved. An
-        // earlier deadline gets a second entry, which makes the old entry stale.
+        // A later deadline needs no new entry, because the scheduled entry reaches the top first and then moves to the
+        // new time. An earlier deadline gets a second entry, which makes the old entry stale.
         if deadline < times.scheduled {
             times.scheduled = deadline;
             self.heap.push(Reverse((deadline, key as u32)));

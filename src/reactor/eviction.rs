@@ -9,25 +9,26 @@ use super::table::{SessionEntry, SessionTable};
 use crate::observer::LoopObserver;
 use crate::session::{CloseReason, TurnClock};
 
-/// The maximum number of stalled sessions that are closed in one turn. Each one frees a descriptor and its buffers, so
-/// the next turn may have enough room.
+/// The maximum number of stalled sessions that are closed in one turn. Closing a session frees its descriptor and its
+/// buffers, so the next turn may have enough room.
 const STALLED_BATCH: usize = 8;
 
 /// The minimum time between a search that found no stalled session and the next search. Without it, a busy loop would
 /// query every session in each turn.
 const SEARCH_PAUSE: Duration = Duration::from_secs(1);
 
-/// Records the reasons for closing stalled sessions at the end of a turn, and the time of the next search for them.
+/// The conditions, noted during a turn, under which stalled sessions are closed at its end, and the time of the next
+/// search for such sessions.
 #[derive(Default)]
 pub(super) struct Eviction {
     /// True if a connection was accepted in this turn.
     accepted: bool,
     /// True if there is no room for a pending connection and no idle session can be closed for it.
     connection_waits: bool,
-    /// True if a session needed more memory while little was left.
+    /// True if a session needed more memory while the memory of all sessions together was close to its limit.
     memory_is_short: bool,
-    /// The earliest time of the next search for stalled sessions, unless a connection is waiting. `None` unless the
-    /// last search found no stalled session.
+    /// The earliest time of the next search for stalled sessions. Ignored while a connection is waiting. `None` if
+    /// there is no such restriction, because the last search found stalled sessions or no search has taken place.
     next_search: Option<Instant>,
 }
 
@@ -82,8 +83,8 @@ impl Eviction {
         }
         let mut stalled = Vec::new();
         for (key, entry) in sessions.live() {
-            // The time is set inside the loop, because searching an empty table costs nothing and must not delay the
-            // next search.
+            // `next_search` is set inside the loop, so that an empty table, which costs nothing to search, does not
+            // delay the next search.
             self.next_search = Some(clock.now + SEARCH_PAUSE);
             let since = entry.session.stalled_since(clock.now);
             // A session that is queued for the next turn is not closed. Its key would be freed, and a new session with

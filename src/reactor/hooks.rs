@@ -40,7 +40,8 @@ pub struct RunLimits {
     pub short: u8,
     /// The maximum duration of a drain. The sessions that remain after it are closed.
     pub grace: Duration,
-    /// The maximum number of handshake flights that are computed in one turn. 0 counts as 1.
+    /// The maximum number of TLS handshake flights that are computed in one turn. A flight consists of the messages
+    /// that one side sends before it waits for the other. 0 counts as 1.
     pub handshakes: usize,
 }
 

@@ -41,8 +41,9 @@ impl Mailbox {
 
     /// Takes the keys that have been put into the mailbox since the last call.
     pub(super) fn take(&self) -> Vec<usize> {
-        // This method is called in every turn, and few turns find a key. Testing the flag first avoids the lock. The
-        // flag is cleared before the keys are taken, so that a thread that adds a key in the meantime sets it again.
+        // This method is called in every turn, but few turns find a key. Testing `full` first avoids taking the lock.
+        // `full` is cleared before the keys are taken, so that it is set again if another thread adds a key in the
+        // meantime.
         if !self.full.swap(false, Ordering::AcqRel) {
             return Vec::new();
         }

@@ -89,9 +89,9 @@ pub struct Reactor<'s, S: Selector = Poll, O: LoopObserver = Unobserved> {
     is_stop_announced: bool,
     scratch: Scratch,
     clock: TurnClock,
-    /// The maximum number of handshake flights that are computed in one turn.
+    /// The maximum number of TLS handshake flights that are computed in one turn.
     handshakes: usize,
-    /// The number of handshake flights that may still be computed in this turn.
+    /// The number of TLS handshake flights that may still be computed in this turn.
     handshakes_left: usize,
 }
 
@@ -112,7 +112,7 @@ impl<'s, S: Selector> Reactor<'s, S> {
 }
 
 impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
-    /// Creates a loop like [`Reactor::new`], which reports to `observer`.
+    /// Like [`Reactor::new`], but the loop reports to `observer`.
     ///
     /// # Errors
     /// Returns the same errors as [`Reactor::new`].
@@ -185,7 +185,8 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
     pub fn run(&mut self, mode: RunMode, hooks: &mut dyn TurnHooks) -> io::Result<RunEnd> {
         let mut events = self.selector.events();
         self.shutdown.set_mode(mode);
-        // The hooks are also called before the first sleep, because their result limits it.
+        // The hooks are also called before the first turn, because their result limits the time for which the loop may
+        // sleep.
         let mut longest = self.run_hooks(hooks);
         loop {
             if let Some(end) = self.shutdown.run_end(self.clock.now, self.sessions.len()) {
@@ -226,7 +227,8 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
         // connection.
         let accepting = self.shutdown.is_accepting() && !self.is_full();
         let is_busy = self.sessions.has_runnable() || (accepting && self.acceptors.iter().any(Acceptor::is_ready));
-        // A turn handles only one stop signal. If two arrived with one event, the second causes no further event.
+        // A turn handles only one stop signal. If two signals caused only one event, the loop must not sleep before it
+        // has handled the second signal, because no further event reports that signal.
         let is_busy = is_busy || self.signals.as_ref().is_some_and(|signals| signals.is_ready());
         #[cfg(unix)]
         let is_busy = is_busy || self.input_end.as_ref().is_some_and(|input| input.is_ready());

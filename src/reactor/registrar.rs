@@ -15,8 +15,8 @@ use crate::session::{MovableSource, Registrar, SessionHandle, SourceTable, Waker
 /// The number of slots of a session. Slot 0 is for its socket, and the others are for the sources of its upstream.
 const SLOTS: usize = 8;
 
-/// The token of the first movable source, from which the tokens of the others count upwards. The tokens of sessions are
-/// far below it, and those of the loop's own sources are far above it.
+/// The token of the first movable source. The tokens of the other movable sources count upwards from it. The tokens of
+/// sessions are far below this range, and those of the loop's own sources are far above it.
 pub(super) const FIRST_MOVABLE: usize = 1 << (usize::BITS - 2);
 
 /// The token of the source in `slot` of a session.
@@ -32,7 +32,7 @@ pub(super) fn key_and_slot(token: Token) -> (usize, usize) {
 /// The token of a source that a session has in addition to its socket. Returns an error if there is no such slot.
 fn source_token(key: usize, slot: u8) -> io::Result<Token> {
     let slot = usize::from(slot);
-    // Slot 0 is the session's socket, and a slot above the range would result in a token of the next session.
+    // Slot 0 is the session's socket, and the token of a slot above the range would belong to the next session.
     if !(1..SLOTS).contains(&slot) {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("slot {slot} is not in 1..{SLOTS}")));
     }
@@ -46,8 +46,8 @@ pub(super) struct LoopLink {
     pub(super) sources: Arc<SourceTable>,
     /// True once the loop has begun to drain.
     pub(super) stopping: Cell<bool>,
-    /// A clone of the loop's registry, set when the first handle is created. `Some(None)` means that the system had no
-    /// descriptor for the clone.
+    /// A clone of the loop's registry, made when the first handle is created. Contains `None` if the registry could not
+    /// be cloned for lack of a descriptor.
     registry: OnceCell<Option<Registry>>,
 }
 

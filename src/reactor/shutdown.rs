@@ -65,7 +65,7 @@ pub(super) struct Shutdown {
     lifetime: Lifetime,
     /// The time at which [`Lifetime::duration`] elapses. `None` means no limit.
     expires_at: Option<Instant>,
-    /// The next time at which [`Lifetime::idle`] may have elapsed. `None` means that it never does.
+    /// The next time at which [`Lifetime::idle`] may have elapsed. `None` means no limit.
     idle_check: Option<Instant>,
 }
 
@@ -79,8 +79,8 @@ enum Phase {
     OneRefused,
     /// A signal requested the end of the run, but the run continues as before until `until`.
     LameDuck { end: RunEnd, until: Instant },
-    /// The end of the run was requested or is due. No connection is accepted. The sessions that have not ended by the
-    /// deadline are closed. `None` means that the clock cannot represent the end of the grace period.
+    /// The end of the run was requested or is due. No connection is accepted. The sessions that remain at `deadline`
+    /// are closed. `deadline` is `None` if the clock cannot represent the end of the grace period.
     Draining { end: RunEnd, deadline: Option<Instant> },
 }
 
@@ -176,10 +176,11 @@ impl Shutdown {
         counts && self.idle_check.is_some_and(|check| check <= now)
     }
 
-    /// The reason for a drain if there has been no activity for [`Lifetime::idle`]. `since` is the time of the last
-    /// activity, or `None` while a request is in progress. Otherwise sets the time of the next check.
+    /// Returns the reason for a drain if there has been no activity for [`Lifetime::idle`]. If there has, sets the time
+    /// of the next check and returns `None`. `since` is the time of the last activity, or `None` while a request is in
+    /// progress.
     pub(super) fn idle_end(&mut self, since: Option<Instant>, now: Instant) -> Option<RunEnd> {
-        // A request in progress cannot end before `now`, so the idle time cannot elapse before the next check.
+        // A request in progress counts as activity at `now`, so the next check is due a full idle time later.
         self.idle_check = since.unwrap_or(now).checked_add(self.lifetime.idle?);
         self.idle_check.filter(|check| *check <= now).map(|_| RunEnd::Expired)
     }
@@ -196,7 +197,7 @@ impl Shutdown {
         match self.phase {
             Phase::Accepting if self.mode == RunMode::UntilStopped => None,
             Phase::Accepting => is_late.then_some(RunEnd::TimedOut),
-            // `drain_due` ends the lame-duck time with a drain. The run itself continues.
+            // The end of the lame-duck time begins a drain (see `drain_due`), and does not end the run itself.
             Phase::LameDuck { .. } => None,
             Phase::OneAccepted => (sessions == 0).then_some(RunEnd::Served),
             // A refused connection has no session to wait for.

@@ -20,7 +20,7 @@ pub struct Signals {
     actions: Vec<(i32, SignalAction)>,
     /// True if the descriptor may have an unread signal.
     ready: bool,
-    /// True from the arrival of a stop signal until the loop reads a signal.
+    /// True from the arrival of a stop signal until the next time that the loop reads a signal.
     unread_stop: Arc<AtomicBool>,
     /// The signal handlers that test and set `unread_stop`. Dropping the signals unregisters them.
     registered: Vec<SigId>,
@@ -86,8 +86,8 @@ impl Signals {
         // The descriptor starts as ready, because a signal may arrive before the descriptor is registered with a poll.
         let mut signals = Signals { delivery, actions: actions.to_vec(), ready: true, unread_stop, registered };
         for (signal, _) in actions.iter().filter(|(_, action)| *action != SignalAction::Reload) {
-            // The order of the two registrations matters: the handler that tests the flag must run before the one that
-            // sets it. Otherwise every signal would find the flag that it has just set itself.
+            // The handler that tests the flag is registered first, so that it runs before the one that sets the flag.
+            // In the opposite order, every signal would find the flag set and terminate the process.
             let unread_stop = &signals.unread_stop;
             signals.registered.push(flag::register_conditional_default(*signal, Arc::clone(unread_stop))?);
             signals.registered.push(flag::register(*signal, Arc::clone(unread_stop))?);

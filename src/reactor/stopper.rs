@@ -15,18 +15,20 @@ pub struct StopFlag {
     mailbox: Arc<Mailbox>,
 }
 
-// The values of `StopFlag::request`. A larger value replaces a smaller one.
+// The values of `StopFlag::request`. A request replaces a request with a smaller value, but not one with a larger
+// value.
 const NONE: u8 = 0;
 const DRAIN: u8 = 1;
 const STOP: u8 = 2;
 
 impl StopFlag {
-    /// Creates a flag without a request. A request wakes the loop through `mailbox`.
+    /// Creates a flag on which no stop is requested. A later request wakes the loop through `mailbox`.
     pub fn new(mailbox: Arc<Mailbox>) -> StopFlag {
         StopFlag { request: AtomicU8::new(NONE), running_on: Mutex::new(None), run_ended: Condvar::new(), mailbox }
     }
 
-    /// Begins a run on this thread. Dropping the guard ends the run and clears the request.
+    /// Records that a run begins on this thread. Dropping the returned guard records the end of the run and clears the
+    /// request.
     pub fn begin(self: &Arc<Self>) -> impl Drop + use<> {
         *self.running_on.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread::current().id());
         RunGuard(Arc::clone(self))
@@ -88,8 +90,8 @@ impl Stopper {
         self.0.set(STOP);
     }
 
-    /// Waits until the server is not running. On the thread that runs the server, this returns immediately, because
-    /// that thread would otherwise wait for itself.
+    /// Waits until the server is not running. On the thread that runs the server, this method returns immediately,
+    /// because that thread would otherwise wait for itself.
     pub fn wait(&self) {
         let mut running_on = self.0.running_on.lock().unwrap_or_else(PoisonError::into_inner);
         // The condition is tested in a loop, because a wait on a condition variable can end spuriously, and because the

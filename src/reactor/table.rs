@@ -68,8 +68,8 @@ impl<'s> SessionTable<'s> {
         self.entries.len()
     }
 
-    /// The counts that an observer receives: all sessions, the sessions that will run in the next turn, and the entries
-    /// in the heap of deadlines.
+    /// The numbers that are reported to an observer: all sessions, sessions that will run in the next turn, and entries
+    /// in the deadline heap.
     pub(super) fn state(&self) -> LoopState {
         LoopState { sessions: self.len(), runnable: self.runnable.len(), deadlines: self.deadlines.entries() }
     }
@@ -87,8 +87,8 @@ impl<'s> SessionTable<'s> {
         self.entries.iter().filter(|(_, entry)| !entry.finished)
     }
 
-    /// Queues a session, unless it is already in the queue or has ended. The key may be unused, because a wake-up can
-    /// arrive after the session has been dropped.
+    /// Queues a session, unless it is already in the queue or has ended. Does nothing if no session has this key,
+    /// because a wake-up can arrive after its session has been dropped.
     pub(super) fn queue(&mut self, key: usize) {
         if let Some(entry) = self.entries.get_mut(key)
             && !entry.queued
@@ -120,10 +120,10 @@ impl<'s> SessionTable<'s> {
         if slot == 0
             && let Some(entry) = self.entries.get_mut(key)
         {
-            // Flags are added and never replaced, because an edge-triggered poll reports a change only once. A session
-            // that lost an unused flag would wait for another report forever. The session clears a flag when a call
-            // returns `WouldBlock`. A TCP session may also clear the read flag after a read that did not fill its
-            // buffer, because the socket is then empty.
+            // Flags are added and never replaced, because an edge-triggered poll reports a change only once. If a flag
+            // were lost before the session had acted on it, the session would wait forever for another report. The
+            // session clears a flag when a call returns `WouldBlock`. A TCP session may also clear the read flag after
+            // a read that did not fill its buffer, because the socket is then empty.
             entry.ready.add(ready);
         }
         self.queue(key);

@@ -7,7 +7,7 @@ use crate::transport::NoSource;
 
 pub(super) struct TestSession {
     pub(super) idle_since: Option<Instant>,
-    /// The time since which the session has been stalled. It counts as stalled only from this time on.
+    /// The time from which the session counts as stalled, which can be in the future.
     pub(super) stalled_since: Option<Instant>,
     pub(super) activity: Activity,
     source: NoSource,

@@ -18,8 +18,9 @@ const NO_SESSION: usize = usize::MAX;
 #[derive(Default)]
 pub(crate) struct SourceTable(Mutex<Slab<Arc<SourceState>>>);
 
-/// The session and the readiness of a source. Only the loop's thread uses them. They are atomic because a service keeps
-/// its idle connections to other servers, and a program may move the service to another thread between two runs.
+/// The session to which a source belongs, and the readiness of the source. Only the loop's thread accesses the fields.
+/// They are atomic because a service can keep sources between two runs, for example idle connections to other servers,
+/// and the program may move that service to another thread.
 struct SourceState {
     session: AtomicUsize,
     read: AtomicBool,
@@ -28,9 +29,10 @@ struct SourceState {
 }
 
 /// The registration of a source whose session can change. An event runs the session to which the source belongs at that
-/// time. If it belongs to none, the event only updates its readiness.
+/// time. If the source belongs to no session, the event only updates the readiness of the source.
 ///
-/// The registration must be dropped after the source itself, because the events of the source contain its index.
+/// The registration must be dropped after the source itself, because the events of the source contain the index of the
+/// registration.
 pub struct MovableSource {
     table: Arc<SourceTable>,
     number: usize,
@@ -83,17 +85,17 @@ impl MovableSource {
         Arc::ptr_eq(&self.table, table)
     }
 
-    /// Makes later events run this session, or none.
+    /// Makes later events run the session with the key `session`, or no session if it is `None`.
     pub(crate) fn set_session(&self, session: Option<usize>) {
         self.state.session.store(session.unwrap_or(NO_SESSION), Ordering::Relaxed);
     }
 
-    /// False if a read would return `WouldBlock` as far as the events show.
+    /// True if a read may return bytes or EOF, as far as the events show.
     pub(crate) fn can_read(&self) -> bool {
         self.state.read.load(Ordering::Relaxed)
     }
 
-    /// False if a write would return `WouldBlock` as far as the events show.
+    /// True if the source may accept bytes, as far as the events show.
     #[cfg(any(test, feature = "client"))]
     pub(crate) fn can_write(&self) -> bool {
         self.state.write.load(Ordering::Relaxed)

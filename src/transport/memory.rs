@@ -98,7 +98,7 @@ impl Transport for Memory {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         self.writes += 1;
-        // The kernel could hold back these bytes of a real socket until more bytes are sent or the cork is removed.
+        // On a real socket, the kernel could hold back these bytes until more bytes are sent or the cork is removed.
         self.held = more || self.corked;
         Ok(self.accept(first) + self.accept(second))
     }

@@ -1,6 +1,7 @@
 //! The non-blocking byte streams that sessions use: TCP, Unix sockets, and memory for tests.
 //!
-//! The protocols that use the streams are in other modules. The exception is TLS, which is a byte stream itself.
+//! Of the protocols, only TLS is implemented here, because it is a byte stream itself. All other protocols are in other
+//! modules.
 
 mod boxed;
 mod memory;
@@ -57,9 +58,9 @@ pub trait Transport {
     /// the file and send the bytes itself. All other errors are those of [`Transport::send`].
     fn send_file(&mut self, file: &File, offset: u64, length: u64) -> io::Result<u64>;
 
-    /// If the argument is true, a partly filled packet waits for more bytes, so that several calls use no more packets
-    /// than one call. If it is false, the waiting bytes are sent. Does nothing if the transport does not support
-    /// corking.
+    /// Corks the transport if the argument is true, and otherwise uncorks it. While the transport is corked, a partly
+    /// filled packet waits for more bytes, so that several calls use no more packets than one call. Uncorking sends the
+    /// waiting bytes. Does nothing if the transport does not support corking.
     fn cork(&mut self, _on: bool) {}
 
     /// Shuts down the sending side of the socket. Called when no output is pending, and after
@@ -88,8 +89,8 @@ pub trait Transport {
     /// `ready.write` when the socket returns `WouldBlock`.
     ///
     /// `left` is the number of flights that all sessions together may still compute in this turn. Each flight
-    /// decrements it, and at 0 the handshake continues in the next turn. The number is limited because the cryptography
-    /// of one flight takes longer than many requests.
+    /// decrements `left`. Once it is 0, the handshake continues in the next turn. Flights are limited because the
+    /// cryptography of one flight takes longer than many requests.
     ///
     /// # Errors
     /// Returns an error if the handshake fails. An alert for the peer may then be pending. The error is `InvalidData`

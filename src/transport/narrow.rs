@@ -71,7 +71,7 @@ impl<T> Narrow<T> {
     }
 }
 
-/// The state that a [`Narrow`] transport shares with its [`Paced`] session. It determines if reads and writes are
+/// The state that a [`Narrow`] transport shares with its [`Paced`] session. It determines if a read or a write is
 /// possible now.
 #[derive(Debug)]
 pub struct PaceGate {
@@ -83,8 +83,8 @@ pub struct PaceGate {
 /// The state of one direction: reading or writing.
 #[derive(Debug, Default)]
 struct Direction {
-    /// True if a read or write has succeeded in this turn, or if the pause after an earlier one has not ended yet. The
-    /// direction is then closed.
+    /// True if the direction is closed, because a read or write has succeeded in this turn or the pause after an
+    /// earlier one has not ended yet.
     is_closed: Cell<bool>,
     /// True if the read or write of this turn has reached the limit, so that a pause follows.
     is_limited: Cell<bool>,
@@ -109,7 +109,7 @@ impl Direction {
     /// try again.
     fn end_turn(&self, now: Instant, pause: Duration) -> Option<Instant> {
         if self.is_limited.take() {
-            // With a pause of zero this is `now`, so the direction opens in the next turn.
+            // A pause of zero ends at `now`, so the direction opens at the beginning of the next turn.
             self.opens_at.set(Some(now + pause.min(LONGEST_PAUSE)));
         }
         self.is_withheld.get().then(|| self.opens_at.get().unwrap_or(now))
@@ -119,8 +119,8 @@ impl Direction {
     /// closed.
     fn attempt(&self, limit: usize, call: impl FnOnce() -> io::Result<usize>) -> io::Result<usize> {
         if self.is_closed.get() {
-            // To the session this looks like an ordinary `WouldBlock`. However, the poll does not report the end of a
-            // pause, so `end_turn` returns the time at which the session can try again.
+            // The session treats this error as if the socket had returned it. However, the poll does not report the end
+            // of a pause, so `end_turn` returns the time at which the session can try again.
             self.is_withheld.set(true);
             return Err(io::ErrorKind::WouldBlock.into());
         }
@@ -128,7 +128,7 @@ impl Direction {
         // socket is ready.
         let count = call()?;
         self.is_closed.set(true);
-        // No pause follows a smaller count, because the socket could not read or write more.
+        // A count below the limit means that the socket could not read or write more, so no pause follows.
         self.is_limited.set(count >= limit);
         Ok(count)
     }
@@ -143,12 +143,12 @@ impl PaceGate {
         let next = session.step(ready, cx);
         let read = self.read.end_turn(now, self.pace.pause);
         let write = self.write.end_turn(now, self.pace.pause);
-        // When it was refused a read or write, the session cleared the flag. The flag is set again, because the poll
-        // has already reported this readiness and will not report it again.
+        // A session clears a readiness flag after `WouldBlock`. If `attempt` returned that error because the direction
+        // was closed, the flag is set again, because the poll does not report the same readiness twice.
         ready.read |= read.is_some();
         ready.write |= write.is_some();
         match (next, read.into_iter().chain(write).min()) {
-            // With a pause of zero the direction opens in the next turn.
+            // No pause is in effect, so the direction opens in the next turn.
             (Next::Wait(_), Some(opens)) if opens <= now => Next::Again,
             (Next::Wait(deadline), Some(opens)) => Next::Wait(Some(deadline.map_or(opens, |end| end.min(opens)))),
             (next, _) => next,
@@ -158,7 +158,7 @@ impl PaceGate {
 
 impl<T: Transport> Transport for Narrow<T> {
     fn recv(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        // Without a limit, the call is passed on and no pause can follow.
+        // Without a limit, the inner transport is called directly and no pause can follow.
         let Some(limit) = self.gate.pace.max_read else { return self.transport.recv(buf) };
         let room = buf.len().min(limit.get());
         self.gate.read.attempt(limit.get(), || self.transport.recv(&mut buf[..room]))

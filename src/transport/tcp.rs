@@ -13,8 +13,8 @@ impl Transport for mio::net::TcpStream {
 
     fn send(&mut self, first: &[u8], second: &[u8], more: bool) -> io::Result<usize> {
         match (first, second) {
-            // `more` matters only if there is a single part. A second part is the body of a response, which no file
-            // follows, so its packet need not be held back.
+            // `more` is ignored if there is a second part, which is the body of a response. No file follows such a
+            // body, so its last packet need not be held back.
             (only, []) if more => send_more(self, only),
             // `write` is cheaper than `writev`, and suffices for a single part.
             (only, []) | ([], only) => self.write(only),
@@ -70,8 +70,8 @@ mod option {
     pub(super) const WRITE_QUEUE: usize = 5;
 
     sockopt_impl!(
-        /// The socket option `SO_MEMINFO`, which returns the memory that a socket uses. Only its first six numbers are
-        /// read.
+        /// The socket option `SO_MEMINFO`, which returns the memory that a socket uses. Only the values up to
+        /// `WRITE_QUEUE` are read.
         SocketMemory,
         GetOnly,
         libc::SOL_SOCKET,

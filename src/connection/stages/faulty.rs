@@ -1,6 +1,6 @@
-//! Sends a response with an injected fault. The response is first produced into a separate buffer, as if it had no
-//! fault. Its bytes are then changed, truncated or delayed on their way to the output. The code that chooses the fault
-//! is in `faults/`.
+//! Sends a response with an injected fault. The response is first written to a separate buffer, as if it had no fault.
+//! Its bytes are then changed, truncated or delayed on their way to the output. The code that chooses the fault is in
+//! `faults/`.
 
 use std::time::{Duration, Instant};
 
@@ -42,8 +42,8 @@ pub(in crate::connection) struct FaultyResponse {
     /// The number of bytes after which the response is truncated, including its head. `None` if it is sent in full.
     cut: Option<u64>,
     pace: Option<FaultPace>,
-    /// Bytes that follow the last byte of the response. If they are [`BAD_SIZE`], they replace the last chunk of a
-    /// chunked body instead.
+    /// Bytes that are appended to the complete response. [`BAD_SIZE`] replaces the last chunk of a chunked body. Empty
+    /// if no bytes are to be appended, or once they have been.
     trailer: &'static [u8],
     /// How the connection ends after the response. `None` if it may continue.
     end: Option<CutEnd>,
@@ -167,7 +167,7 @@ impl FaultyResponse {
     pub(in crate::connection) fn deadline(&self) -> Option<Instant> {
         match (&self.pace, self.look_at) {
             (_, Some(look_at)) => Some(look_at),
-            // If there is nothing to send, the session need not run when the pace allows more bytes.
+            // The time at which the pace allows more bytes matters only if bytes are waiting to be sent.
             (Some(pace), _) if !self.wire.is_empty() && pace.credit == 0 => Some(pace.next),
             _ => None,
         }
@@ -259,7 +259,8 @@ impl FaultyResponse {
 
     /// Passes as many bytes to the output as the fault allows now. Returns the number of bytes passed.
     fn pass<T, O: ConnectionObserver>(&mut self, core: &mut ConnectionCore<'_, T, O>, now: Instant) -> u64 {
-        // A bad chunk replaces the last chunk, so no byte may be passed to the output before the response is complete.
+        // `append_trailer` can replace the last chunk only while it is in `wire`, so no byte is passed to the output
+        // before the response is complete.
         if self.trailer == BAD_SIZE {
             return 0;
         }
@@ -309,7 +310,8 @@ impl FaultyResponse {
                 // The client may send further requests, which get no response. Discarding them keeps the memory
                 // bounded.
                 core.input.consume(core.input.len());
-                // If the connection is never read from, only an event shows that the client has closed it.
+                // If the connection is never read from, EOF is not detected, and only an event shows that the client
+                // has closed it.
                 if core.at_end || (ready.read_closed && self.is_deaf) {
                     return Err(CloseReason::Complete);
                 }
@@ -359,7 +361,7 @@ fn copy_body<T, O: ConnectionObserver>(sending: &mut Sending, core: &mut Connect
 fn change_length(head: &[u8], by: i64) -> Vec<u8> {
     let mut changed = Vec::with_capacity(head.len() + 1);
     for line in head.split_inclusive(|byte| *byte == b'\n') {
-        // A line without a colon, such as the status line, does not parse as a number here, and is copied unchanged.
+        // A line without a colon, such as the status line, gets an empty field name, so it is copied unchanged.
         let colon = memchr::memchr(b':', line).unwrap_or(0);
         let length = std::str::from_utf8(&line[colon..]).ok().and_then(|value| value[1..].trim().parse::<u64>().ok());
         match length {

@@ -16,8 +16,8 @@ impl<T: Transport, O: ConnectionObserver> ConnectionCore<'_, T, O> {
     pub(in crate::connection) fn advance_head(&mut self, clock: TurnClock) -> (Stage, Progress) {
         let mut progress = Progress::Still;
         let mut stage = Stage::Head;
-        // All connections share a single `Request`, so that its memory is reused. It is filled and used within this
-        // call. A stage that needs it for longer clones it.
+        // All connections share a single `Request`, so that its memory is reused. It is returned at the end of this
+        // method, so a stage that needs the request for longer clones it.
         let mut request = self.server.borrow_request();
         // `tls` is set before the head is read, because an `https` target is valid only over TLS.
         request.tls = self.transport.tls().cloned();

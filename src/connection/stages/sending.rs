@@ -14,13 +14,13 @@ impl Sending {
         core: &mut ConnectionCore<'_, T, O>,
         clock: TurnClock,
     ) -> (Stage, Progress) {
-        // EOF on its input tells the handler of an upgraded connection that the server is stopping, as it does on a raw
-        // connection.
+        // The handler of an upgraded connection learns from EOF on its input that the server is stopping. The handlers
+        // of raw connections are informed in the same way.
         if clock.stopping.is_some()
             && let Some(pending) = self.upstream.as_mut().filter(|pending| pending.is_upgraded)
         {
-            // An error from `end_input` is ignored, because an upstream that fails here also fails as the source of the
-            // body.
+            // An error from `end_input` is ignored, because a later read of the body from the failed upstream reports
+            // an error too.
             _ = pending.end_input();
         }
         let mut progress = self.feed_upstream(core);
@@ -59,9 +59,9 @@ impl Sending {
             Ok(progress) => progress,
             Err(error) => {
                 self.upstream = None;
-                // If only the upstream has failed, the rest of the body is discarded later, because the head has
-                // announced a persistent connection. If the end of the body cannot be found, no further request can be
-                // read.
+                // The head of the response may already have announced a persistent connection. If only the upstream has
+                // failed, the rest of the request's body is therefore discarded after the response. If that body is
+                // truncated or malformed, its end cannot be found, so no further request can be read.
                 if matches!(error, FeedError::Cut | FeedError::Violation(_)) {
                     core.machine.refuse();
                 }

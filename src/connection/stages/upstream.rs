@@ -87,8 +87,8 @@ impl PendingUpstream {
         (stage, Progress::Moved)
     }
 
-    /// Appends the interim responses of the upstream to the output. They are discarded while the output is full,
-    /// because clients do not depend on them.
+    /// Appends the interim responses of the upstream to the output. While the output is full, they are discarded
+    /// instead, because no client depends on an interim response.
     fn send_interim<T, O: ConnectionObserver>(&mut self, core: &mut ConnectionCore<'_, T, O>) {
         while let Some((status, head)) = self.upstream.take_interim() {
             if core.output.len() < GATHER {
@@ -138,7 +138,7 @@ impl PendingUpstream {
             let progress = self.feed_upgraded(core)?;
             let was_full = !self.wants_body();
             self.upstream.step_upgraded()?;
-            // `step_upgraded` may have passed on bytes that the upstream had accepted, which frees space for more.
+            // `step_upgraded` can free space in the upstream by passing on bytes that were accepted earlier.
             return Ok(if was_full && self.wants_body() { Progress::Moved } else { progress });
         }
         let mut progress = Progress::Still;
@@ -152,7 +152,7 @@ impl PendingUpstream {
             if !self.upstream.wants_body() {
                 break;
             }
-            // `100 Continue` is sent only now, because the upstream did not want the body before.
+            // `100 Continue` makes the client send the body, so it is sent only once the upstream wants the body.
             core.machine.send_continue(&mut core.output);
             match core.machine.receive_body(&mut core.input, &core.limits.message()) {
                 Ok(RequestEvent::Data(length)) => {

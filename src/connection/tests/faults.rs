@@ -11,7 +11,8 @@ use super::*;
 use crate::service::{CutEnd, CutPoint, Fault, FaultKind, WireEffect};
 use crate::session::CloseReason;
 
-/// A service that injects this fault into every response. The function creates the body.
+/// A service that injects a fault into every response: the effect of the fault, and the function that creates each
+/// response body.
 struct Faulty(WireEffect, fn() -> Body);
 
 impl Service for Faulty {
@@ -47,7 +48,7 @@ thread_local! {
     static READS: Cell<usize> = const { Cell::new(0) };
 }
 
-/// A source of these bytes that counts its reads in [`READS`].
+/// A source that produces these bytes and counts the calls to `read` in [`READS`].
 struct Once(&'static [u8]);
 
 impl Source for Once {

@@ -103,7 +103,7 @@ fn whole_message(mut input: &[u8]) -> Result<Option<Cow<'_, [u8]>>, NotHello> {
                 _ => {}
             }
         }
-        // No other record follows an incomplete one.
+        // An incomplete record is always the last one in the input.
         if payload.len() < length {
             return Ok(None);
         }

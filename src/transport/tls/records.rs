@@ -11,7 +11,7 @@ use crate::buffer::Buffer;
 /// The destination of decrypted bytes: the memory of the reader until it is full, and then an overflow buffer.
 pub(super) struct PlaintextSink<'b> {
     room: &'b mut [u8],
-    /// The number of bytes that have been written to `room`.
+    /// The number of bytes that have been written to `room`, the memory of the reader.
     pub(super) filled: usize,
     rest: &'b mut Buffer,
 }
@@ -89,8 +89,8 @@ pub(super) fn process<S: TlsSide>(
                 Some(Stop::Empty)
             }
             Ok(ConnectionState::PeerClosed) => Some(Stop::PeerEnded),
-            // All other states require no work, because early data is never accepted and no data follows after both
-            // sides have closed.
+            // All other states require no work: early data is never accepted, and no data follows once both sides have
+            // closed.
             Ok(_) => Some(Stop::Empty),
             Err(error) => {
                 take_alert(side, output);

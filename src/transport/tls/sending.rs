@@ -44,8 +44,8 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
             let (used, stop) = process(&mut self.side, received, &mut sink, &mut self.pending, &mut seal);
             self.received.consume(used);
             match stop {
-                // This sink consists only of the overflow buffer, so it counts as full after each record. The loop
-                // continues with the next record.
+                // The sink has an overflow buffer but no reader's memory, so it counts as full after each record. The
+                // loop continues with the next record.
                 Ok(Stop::Full) => {}
                 Ok(Stop::PeerEnded) => {
                     self.at_end = true;
@@ -108,8 +108,8 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         let sent = match self.socket.send(records, &[], more) {
             Ok(sent) => sent,
             Err(error) => {
-                // If the socket would block, all records become pending, because they are already encrypted and must
-                // not be lost.
+                // If the socket would block, all of `records` become pending, because they are already encrypted and
+                // must not be lost.
                 unless_later(Err(error))?;
                 0
             }

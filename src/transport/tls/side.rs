@@ -61,8 +61,8 @@ pub struct ServerSide {
 impl ServerSide {
     /// Creates the server side of a new connection.
     ///
-    /// If the client puts ChaCha20 first, its order of cipher suites is respected even if the configuration ignores
-    /// that order. Such a client has no CPU instructions for AES, so AES would be slow for it.
+    /// If ChaCha20 is first in the client's list of cipher suites, the order of that list is respected even if the
+    /// configuration ignores it otherwise. Such a client has no CPU instructions for AES, so AES would be slow for it.
     ///
     /// # Errors
     /// Returns an error if the configuration is invalid, for example because `max_fragment_size` is out of range.

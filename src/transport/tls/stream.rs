@@ -94,12 +94,13 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         let mut end = kept;
         let mut is_short = false;
         if !self.has_whole_records {
-            // rustls accepts no record or handshake message that is longer, and storing more would only use up memory.
+            // rustls accepts no record or handshake message of more than `MOST_UNFINISHED` bytes, so storing more would
+            // only use up memory.
             if kept >= MOST_UNFINISHED {
                 return Err(self.fail(rustls::Error::PeerSentOversizedRecord));
             }
-            // Plaintext is shorter than its records, so reading no more bytes than `buf` can hold rarely yields more
-            // plaintext than fits.
+            // Plaintext is shorter than the records that contain it. If no more bytes are read than fit into `buf`,
+            // their plaintext therefore fits too in most cases.
             let room = buf.len().clamp(LEAST_READ, MOST_READ);
             let count = self.socket.recv(&mut input[kept..kept + room])?;
             if count == 0 {
@@ -113,8 +114,8 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
             end += count;
             // A short read has emptied the socket if the inner transport guarantees this.
             is_short = count < room && self.socket.short_read_is_all();
-            // Responding to a ClientHello costs a signature. The second read finds out if the client has already closed
-            // its side. Such a client gets no response, so that a flood of them costs little.
+            // Responding to a ClientHello costs a signature. A second read detects if the client has already closed its
+            // side. In that case there is no response, so that a flood of such clients costs little.
             if self.side.awaits_hello() {
                 match self.socket.recv(&mut input[end..end + LEAST_READ]) {
                     Ok(0) => return Ok(self.leave(&input[..end])),
@@ -164,8 +165,8 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         let filled = sink.filled;
         self.has_whole_records = false;
         match stop {
-            // Only in this case is it known that neither the socket nor this stream has anything to read. The session
-            // can then wait for the poll without another read.
+            // If `is_drained` is true, neither the socket nor this stream has anything to read, so the session can wait
+            // for the poll without another read. After any other result, this is not known.
             Ok(Stop::Empty) => self.is_drained = is_short && self.plaintext.is_empty(),
             // The remaining records are no longer in the socket, so no event will report them. The next read processes
             // them before it reads more.
@@ -173,7 +174,7 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
             Ok(Stop::PeerEnded) => self.at_end = true,
             Err(error) => {
                 let error = self.fail(error);
-                // Plaintext from before the error is returned first.
+                // Plaintext that was received before the error is returned first. The next call returns the error.
                 return if filled > 0 { Ok(filled) } else { Err(error) };
             }
         }
@@ -183,8 +184,8 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
 
     /// Replaces the bytes that are stored for the next read with `rest`.
     pub(super) fn keep(&mut self, rest: &[u8]) {
-        // `rest` replaces the stored bytes, because it contains those of them that are still unprocessed, followed by
-        // new bytes. It is copied, because it is in shared memory.
+        // `rest` contains the stored bytes that are still unprocessed, followed by new bytes, so it replaces the stored
+        // bytes. It is copied, because it is in shared memory.
         self.received.consume(self.received.len());
         if rest.is_empty() {
             self.received = Buffer::default();
@@ -193,7 +194,8 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
         }
     }
 
-    /// Stores the error and tries to send the alert for it. rustls processes nothing more after this.
+    /// Records that the connection has failed with `error`, discards the received bytes, and tries to send the alert.
+    /// rustls processes nothing more after this.
     pub(super) fn fail(&mut self, error: rustls::Error) -> io::Error {
         self.keep(&[]);
         // An error is ignored. If the alert cannot be sent now, it stays pending.
@@ -243,8 +245,8 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
             // because EOF is not reported twice.
             ready.read &= ready.read_closed || !self.is_drained;
             if !self.pending.is_empty() {
-                // A flight from rustls has required cryptography, such as a signature. A read that produces no flight
-                // is cheap and is not counted.
+                // rustls has produced a flight, which requires cryptography, such as a signature. A read that produces
+                // no flight is cheap and is not counted.
                 *left -= 1;
             }
         }

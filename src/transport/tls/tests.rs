@@ -273,7 +273,7 @@ fn an_orderly_end_is_announced_once_and_nothing_follows_it() {
         ends.server.announce_end().unwrap();
         ends.receive().unwrap();
         assert!(ends.client.process_new_packets().unwrap().peer_has_closed());
-        // Without the announced end, the server would respond to this request for new keys with a message of its own.
+        // A server that had not announced its end would respond to this request for new keys with a message of its own.
         if version == VERSIONS[1] {
             ends.client.refresh_traffic_keys().unwrap();
         }
@@ -330,7 +330,7 @@ fn a_changed_record_is_answered_by_an_alert_after_the_plaintext_before_it() {
 
 #[test]
 fn the_order_of_the_server_yields_to_a_client_that_puts_chacha_first() {
-    // The server prefers AES-256, which is the first of its cipher suites.
+    // The server prefers AES-256, because that is the first cipher suite in its list.
     let [aes_256, aes_128, chacha] = default_provider().cipher_suites[..3] else { unreachable!() };
     for (offered, ignore_client_order, wanted) in [
         ([aes_128, aes_256, chacha], true, aes_256),

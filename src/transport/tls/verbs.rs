@@ -30,8 +30,7 @@ impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
             return Ok(count);
         }
         if self.is_text {
-            // The bytes that were read before they were recognised as unencrypted HTTP have already been returned
-            // above.
+            // Bytes that were read before unencrypted HTTP was detected have already been returned above.
             return self.socket.recv(buf);
         }
         // A read yields no plaintext if it finds only part of a record, or a message of TLS itself, such as a ticket.
