@@ -144,7 +144,8 @@ impl ChannelState {
         self.output.clear();
         (self.input_ended, self.read_begun, self.client_gone) = (false, false, false);
         self.wait = WaitReason::NotWaiting;
-        // There is usually no job, and this test is cheaper than dropping `None`.
+        // There is usually no job and no notice. Testing for each is cheaper than assigning `None`, which also drops
+        // the old value.
         if self.job.is_some() {
             self.job = None;
         }

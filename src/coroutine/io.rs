@@ -190,7 +190,7 @@ impl<'y> HandlerIo<'y> {
         if left > 0 {
             return Ok(());
         }
-        // The wait must not depend on an event, because the outgoing connections may already be ready and then have no
+        // The wait must not depend on an event, because outgoing connections that are already ready may cause no
         // further event. The session is therefore scheduled explicitly.
         self.handle()?.wake().wake();
         self.suspend(WaitReason::Source(None))
@@ -348,8 +348,8 @@ impl<'y> HandlerIo<'y> {
                 std::mem::swap(&mut state.input, &mut chunk.bytes);
                 state.input_ended
             };
-            // The limit is checked here and not in the channel, so that all bytes up to the limit reach the handler
-            // first.
+            // The limit is checked here and not in the channel, so that the handler receives the bytes of earlier
+            // fetches before the error.
             let left = self.input_limit.get().checked_sub(chunk.bytes.len() as u64);
             self.input_limit.set(left.ok_or_else(|| (self.limit_error.get())())?);
             if ended || !chunk.bytes.is_empty() {

@@ -138,7 +138,7 @@ impl<'h> OutgoingConnector<'h> {
         self.add(|handle| parked.give_to(handle))
     }
 
-    /// Creates a stream for the socket that `open` registers, if the limit on handlers' connections allows another one.
+    /// Creates a stream for the socket that `open` registers. Fails at the limit on the handlers' connections.
     fn add(
         self,
         open: impl FnOnce(&dyn SessionHandle) -> io::Result<RegisteredSocket>,

@@ -47,8 +47,8 @@ impl fmt::Debug for StackPoolState {
 /// The stack that was handed to a ticket, until its connection takes it.
 type TicketSlot = Mutex<Option<DefaultStack>>;
 
-/// A place in the queue for a stack. Dropping the ticket gives up the place, or gives a stack that was handed to the
-/// ticket back to the pool.
+/// A place in the queue for a stack. Dropping the ticket gives up the place. If a stack was already handed to the
+/// ticket, the stack goes back to the pool.
 pub(crate) struct StackTicket {
     pool: Arc<StackPool>,
     slot: Arc<TicketSlot>,
@@ -110,7 +110,7 @@ impl StackPool {
         while let Some((slot, waker)) = state.queue.pop_front() {
             // A ticket that can no longer be upgraded was dropped together with its connection.
             let Some(slot) = slot.upgrade() else { continue };
-            // The mutex is unlocked first, because the waker is code of the caller and may use this pool.
+            // The mutex is unlocked first, because the waker is the caller's code and may use this pool.
             drop(state);
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(stack);
             return waker.wake();

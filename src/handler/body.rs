@@ -8,7 +8,7 @@ use super::exchange_state::ExchangeState;
 use crate::coroutine::{TaskOutcome, TaskRunner};
 use crate::service::Source;
 
-/// A source that returns the bytes that a handler has written. If there are none, it first runs the handler.
+/// A source of the bytes that a handler writes. If the handler has no unread output, a read first runs the handler.
 pub(super) struct HandlerBody {
     runner: Rc<RefCell<TaskRunner>>,
     state: Rc<ExchangeState>,

@@ -75,8 +75,8 @@ fn with_body(state: &mut ResponseState, channel: &mut ChannelState, name: impl F
     }
 }
 
-/// Creates a response to HEAD, or one whose status allows no body. The head announces the length of the body that the
-/// handler has written.
+/// Creates a response to HEAD, or one whose status allows no body. If the handler has written a body in response to
+/// HEAD, the head announces its length.
 fn without_body(state: &mut ResponseState) -> Response {
     // `Body::Empty` would announce a length of 0, which the response to GET need not have.
     let mut response = state.take_head(Body::Stream(Box::new(FixedBody::default())));

@@ -120,7 +120,8 @@ impl ResponseState {
         Ok(wanted.min(usize::try_from(left).unwrap_or(usize::MAX)))
     }
 
-    /// The log line for a body whose length differs from the declared length; `None` if the two are equal.
+    /// The log line for a body that is shorter than the declared length, or that the handler tried to make longer;
+    /// otherwise `None`.
     pub(super) fn length_mismatch(&self, declared: u64) -> Option<String> {
         let (more, written) = (if self.overran { "more than " } else { "" }, self.written);
         (declared != written || self.overran)

@@ -65,7 +65,7 @@ impl Upstream for HandlerUpstream {
         }
     }
 
-    /// True if the handler has begun to read the body. It is then expected to continue until the body ends.
+    /// True if the handler has begun to read the body. The handler is then expected to read on until the body ends.
     fn reads_on(&self) -> bool {
         match &self.delegate {
             Some(delegate) => delegate.upstream.reads_on(),

@@ -28,8 +28,8 @@ pub enum Violation {
     ManyInterim(usize),
     /// A line in the head ends in LF without CR (RFC 9112 section 2.2).
     BareLf,
-    /// A field line is malformed: it has no colon, white space before the colon, a bare CR or another control
-    /// character, or is folded (RFC 9112 section 5).
+    /// A field line is malformed: it has no colon or has white space before the colon, contains a bare CR or another
+    /// control character, or is folded (RFC 9112 section 5).
     Field,
     /// A field line is longer than its limit (RFC 6585 section 5). The variant contains the limit.
     LongField(usize),

@@ -8,8 +8,8 @@ use crate::http::is_token;
 pub(super) fn is_chunk_ext(mut bytes: &[u8]) -> bool {
     while !bytes.is_empty() {
         let Some(rest) = after_name(bytes) else { return false };
-        // Blanks after a name are allowed only before "=" or ";". Any other blanks are rejected when they are parsed as
-        // the next extension.
+        // White space after a name is allowed only before "=" or ";". Any other white space is rejected when it is
+        // parsed as the next extension.
         bytes = match after_blanks(rest).strip_prefix(b"=") {
             Some(value) => match after_value(after_blanks(value)) {
                 Some(rest) => rest,

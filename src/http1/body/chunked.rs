@@ -49,7 +49,7 @@ impl ChunkedDecoder {
         ChunkedDecoder { trailers: Some(HeaderList::new()), ..ChunkedDecoder::default() }
     }
 
-    /// The trailer fields that have arrived, in order. The list is complete once the body is.
+    /// The trailer fields that have arrived, in order. The list is complete once the body is complete.
     pub(crate) fn into_trailers(self) -> HeaderList {
         self.trailers.unwrap_or_default()
     }

@@ -19,7 +19,7 @@ impl Encoder {
     /// `data` if the body would otherwise exceed its known length.
     pub fn write(&mut self, data: &[u8], out: &mut Buffer) -> usize {
         match self {
-            // The peer would parse bytes beyond the announced length as the next message.
+            // Bytes beyond the announced length are not sent, because the peer would parse them as the next message.
             Encoder::Counted(left) => {
                 let count = data.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
                 *left -= count as u64;

@@ -119,8 +119,8 @@ fn write_status_line(protocol: Version, status: Status, reason: Option<&str>, ou
     out.extend(b"\r\n");
 }
 
-/// Converts a reason phrase to Latin-1, as Python does. A character outside Latin-1 becomes `?`. A control character
-/// also becomes `?`, because it could end the line and begin a header field.
+/// Converts a reason phrase to Latin-1, the encoding that Python uses. A character outside Latin-1 becomes `?`. A
+/// control character also becomes `?`, because it could end the line and begin a header field.
 fn one_line(text: &str) -> Cow<'_, [u8]> {
     // Nearly all reason phrases can be sent unchanged.
     if text.is_ascii() && is_field_value(text.as_bytes()) {
