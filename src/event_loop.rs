@@ -170,7 +170,7 @@ impl fmt::Debug for Registration<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Stopped {
-    /// A [`Stopper`] stopped the server, or an input watched for EOF ended.
+    /// A [`Stopper`] stopped the server, or the input that is watched for EOF has ended.
     ByStopper,
     /// This signal stopped the server; see [`HttpServer::stop_on_signals`](crate::HttpServer::stop_on_signals).
     BySignal(i32),

@@ -177,7 +177,7 @@ impl SessionHandle for WakeOnly {
     }
 }
 
-/// Makes a loop run one of its sessions. Any thread can use it. A late or unnecessary wake-up is harmless.
+/// Makes a loop run one of its sessions. A waker can be used on any thread. A late or unnecessary wake-up is harmless.
 #[derive(Clone)]
 pub struct Waker(Arc<dyn Fn() + Send + Sync>);
 

@@ -22,7 +22,8 @@ pub(super) fn give_back(lent: bool, own: &mut Buffer, shared: &mut Buffer) {
             own.extend(shared.bytes());
             shared.consume(shared.len());
         }
-        // One large response may have made the loop's buffer grow. The loop must not keep that memory until it ends.
+        // One large response may have made the loop's buffer grow. Without this check, the loop would keep that memory
+        // until the end of the run.
         if shared.capacity() > 4 * Scratch::SIZE {
             *shared = Buffer::with_capacity(Scratch::SIZE);
         }

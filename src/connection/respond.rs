@@ -70,8 +70,8 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
             *response = Response::error(Status::INTERNAL_SERVER_ERROR);
         }
         if let (Body::Upgrade(_), Some(pending)) = (&response.body, &mut upstream) {
-            // The switch must come before the head is written, because the bytes in the input now belong to the other
-            // protocol.
+            // The upstream switches to the other protocol before the head is written, because the bytes in the input
+            // already belong to that protocol.
             pending.upgrade();
         }
         self.decide_whether_it_is_the_last(upstream.as_deref(), clock);
@@ -177,7 +177,7 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         if !status.is_bodiless() {
             let error = ErrorInfo { status, message: &message, explain: &explain, request };
             let body = self.server.error_body(&error);
-            // The length that the service announced is that of its own body, which the page replaces.
+            // The service may have announced the length of its own body, which the page replaces.
             if response.head.content_length().is_some() {
                 response.head.remove("Content-Length");
             }
@@ -210,7 +210,8 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         }
     }
 
-    /// Writes the log line of one exchange. Its number of bytes is `outcome.sent`, even if more bytes were announced.
+    /// Writes the log line of one exchange. The line reports `outcome.sent` as the number of bytes, even if more bytes
+    /// were announced.
     pub(super) fn log_exchange(&self, request: LoggedRequest<'_>, outcome: Outcome, clock: TurnClock) {
         let Outcome { status, user, sent, is_counted, cut } = outcome;
         let (user, cut) = (user.as_deref(), cut.map(CloseReason::text));

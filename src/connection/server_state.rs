@@ -145,7 +145,7 @@ impl ServerState {
     /// Replaces the service for new requests. The old service is dropped, but upstreams and sources that it has already
     /// created continue to run.
     pub fn set_service(&self, service: impl Service + Send + 'static) {
-        // `replace` returns the old service, so that it is dropped after the borrow has ended, because its `drop` may
+        // `replace` returns the old service, which is dropped only after the borrow has ended, because its `drop` may
         // use this state.
         let _before = self.service.replace(Box::new(service));
         // Moving the limits to a new allocation tells the connections that the service has been replaced.
@@ -153,7 +153,7 @@ impl ServerState {
         self.set_limits(limits);
     }
 
-    /// Calls `ask` with the current service, and returns its result.
+    /// Calls `ask` with the current service, and returns the result of `ask`.
     pub(crate) fn with_service<R>(&self, ask: impl FnOnce(&dyn Service) -> R) -> R {
         ask(&**self.service.borrow())
     }

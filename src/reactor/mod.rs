@@ -339,7 +339,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
             return Some(RunEnd::Stopped);
         }
         let now = self.clock.now;
-        // The check queries every session, so it is performed only if [`Lifetime::idle`] may have elapsed.
+        // The check queries every session, so it is performed only if `Lifetime::idle` may have elapsed.
         if self.shutdown.is_idle_check_due(now) {
             let end = self.shutdown.idle_end(self.sessions.inactive_since(), now);
             if end.is_some() {

@@ -53,8 +53,8 @@ impl SourceTable {
     /// to run.
     pub(crate) fn mark(&self, number: usize, ready: Ready) -> Option<usize> {
         let sources = self.lock();
-        // A source that was dropped in this turn may still have an event. If another source has its index now, the only
-        // effect is an unnecessary system call on that source.
+        // A source that was dropped in this turn may still have an event. If another source has the same index now, the
+        // only effect is an unnecessary system call on that source.
         let state = sources.get(number)?;
         for (flag, is_set) in [
             (&state.read, ready.read || ready.broken),

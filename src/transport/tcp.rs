@@ -45,15 +45,15 @@ impl Transport for mio::net::TcpStream {
 
     #[cfg(all(feature = "harness", target_os = "linux"))]
     fn unacknowledged(&self) -> Option<u64> {
-        // The write queue holds bytes until they are acknowledged. Its memory is larger than the number of bytes, but
-        // is 0 if the queue is empty.
+        // The write queue holds bytes until they are acknowledged. The memory that it uses exceeds the number of bytes
+        // in it, but is 0 if the queue is empty.
         let memory = nix::sys::socket::getsockopt(self, option::SocketMemory).ok()?;
         Some(u64::from(memory[option::WRITE_QUEUE]))
     }
 
     #[cfg(feature = "harness")]
     fn reset_on_drop(&mut self) {
-        // An error is ignored, because its only effect is that the connection ends with a FIN.
+        // An error is ignored, because its only effect is that the connection ends with a FIN instead of a reset.
         _ = socket2::SockRef::from(&*self).set_linger(Some(std::time::Duration::ZERO));
     }
 

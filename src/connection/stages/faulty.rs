@@ -49,7 +49,8 @@ pub(in crate::connection) struct FaultyResponse {
     end: Option<CutEnd>,
     /// True if the connection is never read from.
     is_deaf: bool,
-    /// The time at which the last byte was passed to the output. After that, the connection only has to be closed.
+    /// The time at which the last byte was passed to the output. From then on, all that is left is to end the
+    /// connection. `None` before that.
     over_since: Option<Instant>,
     /// The time of the next check for acknowledgements. `None` unless the connection is waiting for them.
     look_at: Option<Instant>,
@@ -77,8 +78,8 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
     ) -> Stage {
         self.server.count_fault(fault.kind);
         self.log_message(&format!("fault {}", fault.kind.name()), clock.wall);
-        // If the fault has no effect on the connection, the service has already changed or delayed the response. It is
-        // then sent like any other.
+        // A fault without an effect on the connection has already been applied by the service, which has changed or
+        // delayed the response. Such a response is sent like any other.
         let Some(effect) = fault.effect else { return self.respond(response, request, upstream, clock) };
         // The output may contain earlier responses, to which the fault does not apply.
         let earlier = std::mem::take(&mut self.output);
@@ -217,7 +218,8 @@ impl FaultyResponse {
     /// Produces more of the response, unless its buffer is full or the fault needs no more of it.
     fn produce<T, O: ConnectionObserver>(&mut self, core: &mut ConnectionCore<'_, T, O>, clock: TurnClock) -> Progress {
         let is_cut_before = self.cut.is_some_and(|cut| cut <= self.passed + self.wire.len() as u64);
-        // Bytes beyond the cut are not produced, because the upstream could wait for a client that never receives them.
+        // The client never receives bytes beyond the cut, so they are not produced. Otherwise an upstream could wait
+        // forever for the client to react to them.
         if self.wire.len() >= GATHER || is_cut_before || self.is_produced() {
             return Progress::Still;
         }
@@ -317,7 +319,8 @@ impl FaultyResponse {
                 }
             }
             Some(CutEnd::Reset) if has_left => {
-                // A reset discards bytes that the peer has not received yet.
+                // A reset discards bytes that the peer has not received yet, so the session waits until all of them
+                // have been acknowledged.
                 let waited = now.saturating_duration_since(self.over_since.unwrap_or(now));
                 let may_reset = match core.transport.unacknowledged() {
                     Some(count) => count == 0 || waited >= ACKNOWLEDGEMENT_TIMEOUT,

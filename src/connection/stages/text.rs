@@ -31,7 +31,7 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
         self.limits = Arc::new(limits);
     }
 
-    /// Responds to unencrypted HTTP whose head is incomplete.
+    /// Responds to an unencrypted request whose head is incomplete.
     #[cold]
     pub(super) fn refuse_incomplete_text(&mut self, request: &mut Request, clock: TurnClock) -> Stage {
         (request.peer, request.local, request.arrived) = (self.peer, self.server.local, clock.now);

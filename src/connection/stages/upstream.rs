@@ -66,8 +66,8 @@ impl PendingUpstream {
         let stage = match response {
             Ok(None) => return (Stage::AwaitingUpstream(self), progress),
             Ok(Some(mut response)) => {
-                // An upstream that responds early may still want the body. The client may not send the body before it
-                // has received `100 Continue`.
+                // An upstream that responds early may still want the body, and the client may be waiting for `100
+                // Continue` before it sends the body.
                 if self.wants_body() {
                     core.machine.send_continue(&mut core.output);
                 }

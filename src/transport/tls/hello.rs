@@ -19,7 +19,7 @@ pub(super) enum ClientOpening {
         /// True if the client's first cipher suite uses ChaCha20.
         prefers_chacha: bool,
     },
-    /// A complete ClientHello whose newest version is older than TLS 1.2.
+    /// A complete ClientHello that offers no version from TLS 1.2 onwards.
     TooOld,
     /// Unencrypted HTTP from a client that does not know that this is a TLS port. The bytes begin with a capital
     /// letter, as HTTP methods do.

@@ -1,5 +1,5 @@
-//! The interface of [`TlsStream`](super::TlsStream) to the client side or the server side of a TLS connection, and the
-//! server side. Bytes are read and written in `stream.rs`.
+//! `TlsSide`, the interface of [`TlsStream`](super::TlsStream) to one side of a TLS connection, and `ServerSide`, its
+//! implementation for servers. Bytes are read and written in `stream.rs`.
 
 use std::sync::Arc;
 
@@ -71,8 +71,8 @@ impl ServerSide {
         Ok(ServerSide { connection, server_name: None, before_hello: Some(config) })
     }
 
-    /// Starts again with a configuration that respects the client's order of cipher suites. Must be called before
-    /// rustls has processed any bytes.
+    /// Replaces the connection with one whose configuration respects the client's order of cipher suites. Must be
+    /// called before rustls has processed any bytes.
     #[cold]
     fn keep_order_of_client(&mut self, config: &ServerConfig) {
         let mut config = config.clone();
