@@ -307,7 +307,7 @@ impl<'s> World<'s> {
             self.finish_clients(network);
             let mut events = self.take_events(network);
             // Some deadlines come before the other thread has worked, and some after.
-            let waits = timeout.is_some_and(|timeout| timeout < SOON) && self.random.one_in(2);
+            let waits = timeout.is_some_and(|timeout| self.may_wait(network, timeout)) && self.random.one_in(2);
             if events.is_empty() && !waits {
                 // Alone, so that no other event wakes the loop in place of a wake-up that is lost.
                 self.parts.work();
@@ -330,6 +330,14 @@ impl<'s> World<'s> {
             }
             self.next_phase(network);
         }
+    }
+
+    /// True if the other thread may work after this timeout of the loop. Otherwise it works first, so that no handler waits
+    /// for it until the server gives up the request of a client that has closed its side, which the model does not know.
+    fn may_wait(&self, network: &Network, timeout: Duration) -> bool {
+        let limit = self.state.limits().half_closed_timeout;
+        let is_early = network.clock.elapsed() + timeout < limit - SOON;
+        timeout < SOON && is_early && matches!(self.phase, Phase::Playing | Phase::Finishing)
     }
 
     fn has_connections(&self) -> bool {
