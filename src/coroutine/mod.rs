@@ -21,9 +21,12 @@ mod lookups;
 mod notice;
 mod outcome;
 mod outgoing;
+mod outgoing_socket;
 mod registered_socket;
 mod resources;
 mod shared;
+#[cfg(feature = "internals")]
+mod simulated;
 mod stack_pool;
 mod streams;
 mod task_log;
@@ -41,6 +44,8 @@ pub use outgoing::{OutgoingConnector, OutgoingStream};
 pub use registered_socket::ParkedStream;
 pub(crate) use resources::{CoroutineSettings, HandlerResources};
 pub use shared::Shared;
+#[cfg(feature = "internals")]
+pub use simulated::{SimulatedConnections, SimulatedSocket};
 pub use streams::{Rfile, Wfile};
 pub(crate) use task_runner::TaskRunner;
 pub(crate) use workers::{Job, JobHandle, WorkerPool};

@@ -8,11 +8,9 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::time::{Duration, Instant};
 
-use mio::net::TcpStream;
-use socket2::{Domain, Protocol, Socket, Type};
-
 use super::clock::now;
 use super::io::{HandlerIo, deadline_after, is_past};
+use super::outgoing_socket::OutgoingSocket;
 #[cfg(feature = "client")]
 use super::registered_socket::ParkedStream;
 use super::registered_socket::RegisteredSocket;
@@ -122,13 +120,16 @@ impl<'h> OutgoingConnector<'h> {
         source: Option<SocketAddr>,
         deadline: Option<Instant>,
     ) -> io::Result<OutgoingStream<'h>> {
-        let stream = self.add(|handle| RegisteredSocket::new(begin_connect(address, source)?, handle))?;
-        while !stream.is_connected()? {
+        let stream =
+            self.add(|handle| RegisteredSocket::new(OutgoingSocket::begin_connect(address, source)?, handle))?;
+        while !stream.socket.get_ref().is_connected()? {
             stream.wait(deadline)?;
         }
         // Most protocols write a whole message in one call. With `TCP_NODELAY`, the system sends a message without
         // waiting until the previous one has been acknowledged.
-        stream.socket.get_ref().set_nodelay(true)?;
+        if let Ok(socket) = stream.socket.get_ref().tcp() {
+            socket.set_nodelay(true)?;
+        }
         Ok(stream)
     }
 
@@ -199,7 +200,7 @@ impl<'h> OutgoingStream<'h> {
     /// # Errors
     /// Returns any error from the operating system.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.get_ref().peer_addr()
+        self.socket.get_ref().tcp()?.peer_addr()
     }
 
     /// The local address.
@@ -207,7 +208,7 @@ impl<'h> OutgoingStream<'h> {
     /// # Errors
     /// Returns any error from the operating system.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.get_ref().local_addr()
+        self.socket.get_ref().tcp()?.local_addr()
     }
 
     /// Shuts down one direction of the connection, or both. After [`Shutdown::Write`], the peer reads EOF.
@@ -216,20 +217,6 @@ impl<'h> OutgoingStream<'h> {
     /// Returns any error from the operating system.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         self.socket.get_ref().shutdown(how)
-    }
-
-    /// True once the connection is established.
-    fn is_connected(&self) -> io::Result<bool> {
-        // A failed connection attempt also makes the socket writable. The system stores the error in the socket.
-        if let Some(error) = self.socket.get_ref().take_error()? {
-            return Err(error);
-        }
-        // Only a connected socket has a peer address. An event is not sufficient, because it can be spurious.
-        match self.socket.get_ref().peer_addr() {
-            Ok(_) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
-            Err(error) => Err(error),
-        }
     }
 
     /// A connector for the handler that owns the stream.
@@ -311,20 +298,6 @@ impl<'h> OutgoingStream<'h> {
             }
         }
     }
-}
-
-/// Creates a socket and begins to connect it.
-fn begin_connect(address: SocketAddr, source: Option<SocketAddr>) -> io::Result<TcpStream> {
-    let Some(source) = source else { return TcpStream::connect(address) };
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&source.into())?;
-    match socket.connect(&address.into()) {
-        // The connection attempt continues in the background. `is_connected` checks its result later.
-        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => {}
-        result => result?,
-    }
-    Ok(TcpStream::from_std(socket.into()))
 }
 
 impl Read for OutgoingStream<'_> {

@@ -3,15 +3,15 @@
 //!
 //! This file suspends no handler; [`OutgoingStream`](super::OutgoingStream) does.
 
-use std::io::{self, Read, Write};
+use std::io;
 #[cfg(feature = "client")]
 use std::time::Instant;
 
 use mio::Interest;
-use mio::net::TcpStream;
 
 #[cfg(feature = "client")]
 use super::clock::now;
+use super::outgoing_socket::OutgoingSocket;
 use crate::session::{MovableSource, SessionHandle};
 
 /// A connection that is registered with the poll. Its methods never wait.
@@ -19,18 +19,18 @@ use crate::session::{MovableSource, SessionHandle};
 pub(super) struct RegisteredSocket {
     /// Declared before `source`, so that the socket is closed before its registration is dropped. Events of an open
     /// socket contain the index of the registration, so the index must not be reused while the socket is open.
-    socket: TcpStream,
+    socket: OutgoingSocket,
     source: MovableSource,
 }
 
 impl RegisteredSocket {
     /// Registers a socket. The socket's events then run the session that `handle` belongs to.
-    pub(super) fn new(mut socket: TcpStream, handle: &dyn SessionHandle) -> io::Result<RegisteredSocket> {
-        let source = handle.register(&mut socket, Interest::READABLE | Interest::WRITABLE)?;
+    pub(super) fn new(mut socket: OutgoingSocket, handle: &dyn SessionHandle) -> io::Result<RegisteredSocket> {
+        let source = handle.register(socket.source(), Interest::READABLE | Interest::WRITABLE)?;
         Ok(RegisteredSocket { socket, source })
     }
 
-    pub(super) fn get_ref(&self) -> &TcpStream {
+    pub(super) fn get_ref(&self) -> &OutgoingSocket {
         &self.socket
     }
 
@@ -112,8 +112,11 @@ impl ParkedStream {
 
 #[cfg(all(test, feature = "client"))]
 mod tests {
+    use std::io::Write;
     use std::net::TcpListener;
     use std::sync::Arc;
+
+    use mio::net::TcpStream;
 
     use super::*;
     use crate::session::{Ready, SourceTable, Waker};
@@ -147,7 +150,8 @@ mod tests {
         socket.set_nonblocking(true).unwrap();
         let (mut peer, _) = listener.accept().unwrap();
         let handle = EventsByHand(Arc::default());
-        let mut socket = RegisteredSocket::new(TcpStream::from_std(socket), &handle).unwrap();
+        let socket = OutgoingSocket::Tcp(TcpStream::from_std(socket));
+        let mut socket = RegisteredSocket::new(socket, &handle).unwrap();
         let event = || handle.0.mark(0, Ready { write: false, ..Ready::FRESH });
 
         peer.write_all(b"one").unwrap();

@@ -64,9 +64,9 @@ mod waiting;
 
 #[cfg(feature = "client")]
 pub use crate::coroutine::ParkedStream;
-#[cfg(feature = "internals")]
-pub use crate::coroutine::SimulatedClock;
 pub use crate::coroutine::{OutgoingConnector, OutgoingStream, Rfile, Shared, Wfile};
+#[cfg(feature = "internals")]
+pub use crate::coroutine::{SimulatedClock, SimulatedConnections, SimulatedSocket};
 pub use crate::http::{FieldValue, HttpError, IntoStatus};
 #[cfg(feature = "cookie")]
 pub use cookie::{Cookie, SameSite};
