@@ -6,6 +6,7 @@ use crate::common::dialogue::DATE;
 use crate::common::seeds::Random;
 use crate::common::service::pattern;
 use crate::script::FILES;
+use crate::upstream::{Fetch, OtherServer};
 
 /// The state of the server that a response may show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub enum Request {
     Timed(usize),
     /// A handler that writes this number of parts, and waits before each.
     Parts(usize),
+    /// A handler that fetches from another server.
+    Fetched(Fetch),
     File(usize),
     FilePart(usize),
     Generation,
@@ -62,7 +65,7 @@ impl Request {
     pub fn random(random: &mut Random) -> Request {
         let size = [1, 300, 4000, 60_000][random.below(4)];
         let size = random.below(size);
-        match random.below(20) {
+        match random.below(24) {
             0 => Request::Hello,
             1 => Request::Head,
             2 => Request::Missing,
@@ -78,6 +81,7 @@ impl Request {
             14 => Request::Generation,
             15 => Request::Slept(random.below(30)),
             16 => Request::Timed(random.below(30)),
+            17..21 => Request::Fetched(Fetch::random(random, size)),
             // Often, because few other requests depend on a wake-up.
             _ => Request::Woken,
         }
@@ -98,6 +102,7 @@ impl Request {
             Request::Slept(time) => format!("GET /handler/slept?{time}"),
             Request::Timed(time) => format!("GET /handler/timed?{time}"),
             Request::Parts(count) => format!("GET /handler/parts?{count}"),
+            Request::Fetched(fetch) => format!("GET /handler/fetched?{}", fetch.target()),
             Request::File(file) | Request::FilePart(file) => format!("GET /files/{file}.txt"),
             Request::Generation => "GET /generation".to_owned(),
         }
@@ -116,8 +121,8 @@ impl Request {
     }
 
     /// True if this is the response. The state of the server may have changed from `asked`, when the request was complete, to
-    /// `received`, when the response was.
-    pub fn is_answered_by(self, response: &Response, asked: &Facts, received: &Facts) -> bool {
+    /// `received`, when the response was. `other` is the server from which handlers fetch.
+    pub fn is_answered_by(self, response: &Response, asked: &Facts, received: &Facts, other: &OtherServer) -> bool {
         let has_passed = |time: usize| received.time >= asked.time + Duration::from_millis(time as u64);
         let is = |status: u16, body: &[u8]| (response.status, &response.body[..]) == (status, body);
         match self {
@@ -135,6 +140,7 @@ impl Request {
                     || is(200, b"timed out\n") && (has_passed(time) || received.is_stopping)
             }
             Request::Parts(count) => is(200, parts(count).as_bytes()),
+            Request::Fetched(fetch) => other.explains(response, fetch, asked.time, received.time),
             Request::File(file) => {
                 (asked.versions[file]..=received.versions[file]).any(|version| is(200, &content(file, version)))
             }

@@ -7,6 +7,7 @@ use serve_forever::transport::Memory;
 use crate::asks::{Facts, Request, Response, parse};
 use crate::common::network::line::{Line, SharedLine, Weather};
 use crate::common::seeds::Random;
+use crate::upstream::OtherServer;
 use crate::wire::{Damage, Wire};
 
 /// The behaviour of a client after the script.
@@ -97,7 +98,7 @@ impl Client {
     }
 
     /// Adds bytes from the server, and checks all responses that are complete.
-    pub fn receive(&mut self, bytes: &[u8], facts: &Facts) -> Result<(), String> {
+    pub fn receive(&mut self, bytes: &[u8], facts: &Facts, other: &OtherServer) -> Result<(), String> {
         self.received.extend(self.wire.receive(bytes)?);
         while !self.received.is_empty() {
             let number = self.statuses.len();
@@ -105,7 +106,7 @@ impl Client {
             // The server does not always know the method of a request that is not complete.
             let is_head = request == Some(Request::Head) && number < self.asked.len();
             let Some((response, length)) = parse(&self.received, is_head)? else { break };
-            self.check(number, request, &response, facts)?;
+            self.check(number, request, &response, facts, other)?;
             self.received.drain(..length);
             self.statuses.push(response.status);
             self.has_last = response.closes;
@@ -113,7 +114,14 @@ impl Client {
         Ok(())
     }
 
-    fn check(&self, number: usize, request: Option<Request>, response: &Response, now: &Facts) -> Result<(), String> {
+    fn check(
+        &self,
+        number: usize,
+        request: Option<Request>,
+        response: &Response,
+        now: &Facts,
+        other: &OtherServer,
+    ) -> Result<(), String> {
         let shown = || {
             let body = String::from_utf8_lossy(&response.body[..response.body.len().min(60)]);
             format!("status {} and {} bytes {body:?}", response.status, response.body.len())
@@ -123,7 +131,7 @@ impl Client {
         }
         let is_answered = match (request, self.asked.get(number)) {
             _ if self.is_mistaken => is_answer_to_mistake(request, response),
-            (Some(request), Some(asked)) => request.is_answered_by(response, asked, now),
+            (Some(request), Some(asked)) => request.is_answered_by(response, asked, now, other),
             // The server waited for the rest of a request, which did not arrive.
             _ => self.fate == Fate::FallsSilent && response.status == 408,
         };

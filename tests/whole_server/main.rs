@@ -1,19 +1,18 @@
 //! A seeded simulation of the whole server: the loop, sessions of HTTP, files, handlers, the log, reloads and stops, with
-//! many clients on a network and a clock in memory.
+//! many clients and another server, from which handlers fetch, on a network and a clock in memory.
 //!
 //! A seed determines a script of events: clients that connect, send and take a few bytes at a time, half-close, fall
 //! silent, stop reading or reset; refused, interrupted and short calls; events that are late, repeated, in another
-//! order, spurious, or of a session that has ended; work of another thread; files that change; reloads, and a stop in
-//! the middle. After the script every client continues according to its fate. Each response that a client receives must
+//! order, spurious, or of a session that has ended; work of another thread; responses of the other server, some of which
+//! are late, cut or malformed; files that change; reloads, and a stop in the middle. After the script every client continues according to its fate. Each response that a client receives must
 //! be one that a plain model allows, each request that has arrived must have its response and its log line, each
 //! connection must end, and [`serve_forever::trace::faults`] must find no fault in the trace of the run.
 //!
 //! A third of the connections use TLS. The keys are random and do not depend on the seed, but all lengths are the same
 //! in every run. Some of its clients end within the handshake, change a record on its way, or send unencrypted HTTP.
 //!
-//! Simulated elsewhere: the bookkeeping of the loop with sessions that do anything (`tests/reactor`). Not simulated: the client of
-//! handlers, whose connections are sockets of the operating system, and offloaded work, which runs on threads. Signals come from a
-//! queue in place of the handlers that the process installs, so the flag by which those end a process that is stuck is not
+//! Simulated elsewhere: the bookkeeping of the loop with sessions that do anything (`tests/reactor`). Not simulated: offloaded
+//! work and the resolution of names, which run on threads; handlers connect to addresses. Signals come from a queue in place of the handlers that the process installs, so the flag by which those end a process that is stuck is not
 //! simulated either.
 //!
 //! `SEED=n` replays one seed and writes its trace to a file, `SIM_STEPS=n` runs at least `n` turns of the loop, from
@@ -28,6 +27,7 @@ mod ending;
 mod script;
 mod site;
 mod tampered;
+mod upstream;
 mod wire;
 mod world;
 
@@ -81,7 +81,7 @@ fn a_seed_makes_the_same_run_twice() {
 }
 
 /// The planted faults, and the number of seeds within which each is found.
-const PLANTED: [(Fault, u64); 27] = [
+const PLANTED: [(Fault, u64); 31] = [
     (Fault::LosesReadable, 10),
     (Fault::LosesWritable, 10),
     (Fault::LosesWakeUps, 10),
@@ -98,9 +98,13 @@ const PLANTED: [(Fault, u64); 27] = [
     (Fault::LosesReceivedByte, 10),
     (Fault::HidesTheEnd, 10),
     (Fault::ForgetsToFlush, 10),
-    (Fault::HidesPlaintext, 30),
+    (Fault::HidesPlaintext, 100),
     (Fault::ForgetsNextTurn, 30),
     (Fault::EndsUnannounced, 10),
+    (Fault::ReusesClosed, 100),
+    (Fault::ForgetsPatience, 10),
+    (Fault::TakesShortBody, 10),
+    (Fault::LosesUpstreamEvents, 30),
     (Fault::ServesOldFile, 10),
     (Fault::TearsFile, 10),
     (Fault::LosesPart, 10),
@@ -162,6 +166,8 @@ fn run(seed: u64, script: &[Happening], fault: Option<Fault>) -> Outcome {
     let lame_duck = Duration::from_millis([0, 300, 3000][random.below(3)]);
     (world.is_crowded, world.random, world.fault) = (sessions < 1000, random, fault);
     world.ending = Ending::new(lame_duck);
+    world.other.hides_end = fault == Some(Fault::ReusesClosed);
+    let _connections = world.other.receive_connections(Random::new(seed ^ 0xfe7c));
     let mut signals = Signals::simulated(&SIGNALS, Arc::clone(&world.signals));
     let generation = Rc::clone(&world.generation);
     let (backlog, make_transport) = (Rc::clone(&network.backlog), transports(fault));
@@ -201,6 +207,7 @@ fn recorder(clock: &Clock, trace: &SharedText) -> Recorder {
 /// The run has ended in time, and has left no connection open.
 fn check_end(world: &mut World<'_>, end: RunEnd, now: Duration) -> Result<(), String> {
     world.ending.check(end, now)?;
+    world.other.check_end()?;
     let is_open = |line: &common::network::line::Line| line.is_accepted && !line.is_dropped;
     let open = world.clients.iter().filter(|client| is_open(&client.line.borrow())).count();
     if open > 0 { Err(format!("{open} connections outlive the run")) } else { Ok(()) }

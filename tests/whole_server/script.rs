@@ -26,6 +26,8 @@ pub enum Happening {
     Stale { token: usize },
     /// Another thread finishes its work for handlers, and wakes their connections.
     Work,
+    /// The server from which handlers fetch sends at most this number of bytes over each connection.
+    Serve { most: usize },
     /// A file of the tree gets another content.
     Change { file: usize },
     /// The server gets another service, as by a reload.
@@ -87,6 +89,7 @@ fn happening(random: &mut Random, stops: bool) -> Happening {
         41 if stops && random.one_in(4) => Happening::Stop,
         42 if stops && random.one_in(8) => Happening::StopNow,
         43 if stops && random.one_in(2) => Happening::Signal { number: 1 + random.below(SIGNALS.len() - 1) },
+        44..47 => Happening::Serve { most },
         _ => {
             // A whole script takes less time than any limit for a client.
             let time = Duration::from_micros([0, 500, 4000, 20_000][random.below(4)]);
@@ -128,6 +131,11 @@ pub enum Fault {
     HidesPlaintext,
     ForgetsNextTurn,
     EndsUnannounced,
+    // Of the client of handlers, and its connections.
+    ReusesClosed,
+    ForgetsPatience,
+    TakesShortBody,
+    LosesUpstreamEvents,
     // Of services, handlers, files, the reload and the log.
     ServesOldFile,
     TearsFile,

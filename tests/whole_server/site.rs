@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
+use serve_forever::client::{Error, RequestBody};
 use serve_forever::connection::ServerState;
 use serve_forever::files::FileService;
-use serve_forever::handler::{Exchange, Handlers, RequestHandler, Shared};
+use serve_forever::handler::{Exchange, Handlers, HttpError, RequestHandler, Shared};
 use serve_forever::http::Request;
 use serve_forever::log::{AccessLog, LogFormat};
 use serve_forever::reactor::{RunLimits, TurnHooks};
@@ -23,6 +24,7 @@ use crate::common::dialogue::site;
 use crate::common::network::surroundings::OtherThread;
 use crate::common::service::{TestService, pattern};
 use crate::script::{FILES, Fault};
+use crate::upstream::{Fetch, PATIENCE};
 
 /// The files of the server, on disk.
 pub struct Tree {
@@ -94,7 +96,10 @@ impl Parts {
     pub fn service(&self, generation: usize) -> impl Service + Send + use<> {
         let (work, fault) = (self.work.clone(), self.fault);
         // Few stacks, so that handlers wait for them.
-        let handlers = Handlers::new(move || SimulatedHandler { work: work.clone(), fault }).most(2);
+        let handlers = Handlers::new(move || SimulatedHandler { work: work.clone(), fault }).most(2).pool(|pool| {
+            let forgets = fault == Some(Fault::ForgetsPatience);
+            pool.connection.total_timeout = Some(PATIENCE).filter(|_| !forgets);
+        });
         SimulatedService { parts: self.clone(), handlers: Box::new(handlers), generation }
     }
 }
@@ -134,6 +139,18 @@ impl SimulatedHandler {
         Duration::from_millis(milliseconds) / if self.fault == Some(fault) { 2 } else { 1 }
     }
 
+    /// The body of a response of another server.
+    fn fetch(&self, x: &Exchange<'_>, fetch: Fetch) -> Result<String, HttpError> {
+        let body = fetch.body();
+        let method = if body.is_some() { "POST" } else { "GET" };
+        let body = body.as_ref().map_or(RequestBody::Empty, |body| RequestBody::from(body.as_bytes()));
+        let body = match x.fetch(method, &fetch.url(), body, &[])?.read_all() {
+            Err(Error::IncompleteRead { partial, .. }) if self.fault == Some(Fault::TakesShortBody) => partial,
+            body => body?,
+        };
+        Ok(String::from_utf8_lossy(&body).into_owned())
+    }
+
     fn write_parts(&self, x: &mut Exchange<'_>, count: u64) -> io::Result<()> {
         x.send_response(200)?;
         x.end_headers()?;
@@ -149,8 +166,8 @@ impl SimulatedHandler {
 impl RequestHandler for SimulatedHandler {
     fn do_get(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
         let target = x.target().to_owned();
-        let (path, number) = target.split_once('?').unwrap_or((&target, ""));
-        let number = number.parse().unwrap_or(0);
+        let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+        let number = query.parse().unwrap_or(0);
         let text = match path {
             "/handler/slept" => {
                 x.sleep(self.time(number, Fault::SleepsTooShort))?;
@@ -161,6 +178,7 @@ impl RequestHandler for SimulatedHandler {
                 false => "timed out\n",
             },
             "/handler/parts" => return self.write_parts(x, number),
+            "/handler/fetched" => return x.respond(Response::text(self.fetch(x, Fetch::parse(query))?)),
             _ => {
                 self.wait(x, None)?;
                 "waited\n"

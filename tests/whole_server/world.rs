@@ -1,6 +1,8 @@
 //! The world around the server: runs the script while the loop sleeps, lets all clients finish after it, and compares
 //! with the model after every turn.
 
+mod finishing;
+
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io;
@@ -15,12 +17,12 @@ use serve_forever::session::Ready;
 
 use crate::asks::Facts;
 use crate::client::{Client, Fate};
-use crate::common::network::line::Line;
 use crate::common::network::{Event, NOT_READY, Network, Script};
 use crate::common::seeds::Random;
 use crate::ending::{Ending, SIGNALS};
 use crate::script::{Failure, Fault, Happening, Sleep};
 use crate::site::{Parts, Tree};
+use crate::upstream::OtherServer;
 
 /// More turns than any script needs.
 const MOST_TURNS: u64 = 2000;
@@ -58,6 +60,8 @@ pub struct World<'s> {
     pub parts: Parts,
     pub state: &'s ServerState,
     pub stopper: Stopper,
+    /// The server from which handlers fetch.
+    pub other: OtherServer,
     pub random: Random,
     pub fault: Option<Fault>,
     /// Connections may be closed to make room for others.
@@ -81,6 +85,7 @@ impl<'s> World<'s> {
             parts,
             state,
             stopper,
+            other: OtherServer::default(),
             random: Random::new(script.len() as u64),
             fault: None,
             is_crowded: false,
@@ -146,6 +151,7 @@ impl<'s> World<'s> {
             }
             Happening::Stale { token } => events.push((Token(token), Ready { read: true, ..NOT_READY })),
             Happening::Work => self.parts.work(),
+            Happening::Serve { most } => self.other.serve(most),
             Happening::Change { file } => self.tree.change(file, self.fault),
             Happening::Reload => {
                 self.generation.set(self.generation.get() + 1);
@@ -192,13 +198,18 @@ impl<'s> World<'s> {
         } else if self.has(Fault::CrossesConnections) {
             to = (number + 1) % self.clients.len();
         }
-        let received = self.clients[to].receive(&bytes, &facts);
+        let received = self.clients[to].receive(&bytes, &facts, &self.other);
         self.check(received.map_err(|text| format!("client {}: {text}", to + 1)));
     }
 
     /// The events of a sleep, except those that the planted fault loses.
     fn take_events(&mut self, network: &mut Network) -> Vec<Event> {
         let mut events = network.take_events();
+        let mut of_handlers = self.other.take_events(network.clock.elapsed());
+        if self.fault == Some(Fault::LosesUpstreamEvents) {
+            of_handlers.retain(|_| !self.random.one_in(4));
+        }
+        events.extend(of_handlers);
         if std::mem::take(&mut self.has_signal) {
             events.push((Signals::TOKEN, Ready { read: true, ..NOT_READY }));
         }
@@ -265,102 +276,6 @@ impl<'s> World<'s> {
             client.fate = Fate::Resets;
             let result = if is_evicted { Ok(()) } else { Err(format!("the connection of client {} ends", number + 1)) };
             self.check(result);
-        }
-    }
-
-    /// Lets every client send and take what its fate allows.
-    fn finish_clients(&mut self, network: &Network) {
-        let facts = self.facts(network);
-        for number in 0..self.clients.len() {
-            let hides_end = self.fault == Some(Fault::HidesTheEnd);
-            // A client of TLS sends more after it has accepted the server's part of the handshake.
-            if self.clients[number].fate != Fate::StopsReading {
-                self.take(network, number, usize::MAX);
-            }
-            self.clients[number].finish(facts, hides_end);
-        }
-    }
-
-    /// Every client has what it must have, or an error says which has not.
-    fn judge(&mut self, network: &Network) -> Result<(), String> {
-        if self.ending.closes_connections(network.clock.elapsed()) {
-            return Ok(());
-        }
-        if !self.signals.lock().unwrap().is_empty() {
-            return Err("a signal is not read".to_owned());
-        }
-        for (number, client) in self.clients.iter().enumerate() {
-            let is_accepted = client.line.borrow().is_accepted;
-            let result = match (is_accepted, self.is_crowded) {
-                (false, false) => Err("it was not accepted".to_owned()),
-                (false, true) => Ok(()),
-                (true, _) => client.judge(),
-            };
-            result.map_err(|text| format!("client {}: {text}", number + 1))?;
-        }
-        Ok(())
-    }
-
-    /// A sleep after the script. It ends with events, or at its timeout: a loop that needs anything else is not woken.
-    fn finish(&mut self, network: &mut Network, timeout: Option<Duration>) -> Vec<Event> {
-        loop {
-            self.finish_clients(network);
-            let mut events = self.take_events(network);
-            // Some deadlines come before the other thread has worked, and some after.
-            let waits = timeout.is_some_and(|timeout| self.may_wait(network, timeout)) && self.random.one_in(2);
-            if events.is_empty() && !waits {
-                // Alone, so that no other event wakes the loop in place of a wake-up that is lost.
-                self.parts.work();
-                events = self.take_events(network);
-            }
-            if !events.is_empty() || timeout == Some(Duration::ZERO) || self.failure.is_some() {
-                return events;
-            }
-            let lasts = match self.phase {
-                Phase::Playing | Phase::Finishing => timeout.is_some_and(|timeout| timeout < SOON),
-                Phase::WaitingForDeadlines => self.has_connections(),
-                Phase::Stopping => self.ending.has_begun(),
-            };
-            if lasts {
-                match timeout {
-                    Some(timeout) => network.clock.pass_until(network.clock.elapsed() + timeout),
-                    None => self.check(Err("the loop sleeps for ever, and has not ended".to_owned())),
-                }
-                return self.take_events(network);
-            }
-            self.next_phase(network);
-        }
-    }
-
-    /// True if the other thread may work after this timeout of the loop. Otherwise it works first, so that no handler waits
-    /// for it until the server gives up the request of a client that has closed its side, which the model does not know.
-    fn may_wait(&self, network: &Network, timeout: Duration) -> bool {
-        let limit = self.state.limits().half_closed_timeout;
-        let is_early = network.clock.elapsed() + timeout < limit - SOON;
-        timeout < SOON && is_early && matches!(self.phase, Phase::Playing | Phase::Finishing)
-    }
-
-    fn has_connections(&self) -> bool {
-        let is_open = |line: &Line| line.is_accepted && !line.is_dropped;
-        self.clients.iter().any(|client| is_open(&client.line.borrow()))
-    }
-
-    fn next_phase(&mut self, network: &Network) {
-        self.phase = match self.phase {
-            Phase::Playing => Phase::Finishing,
-            Phase::Finishing => {
-                let judged = self.judge(network);
-                self.check(judged);
-                if self.random.one_in(2) { Phase::WaitingForDeadlines } else { Phase::Stopping }
-            }
-            Phase::WaitingForDeadlines => Phase::Stopping,
-            Phase::Stopping => {
-                match self.random.one_in(2) {
-                    true => self.signal(network, SIGNALS.len() - 1),
-                    false => self.stop(network, SignalAction::Drain),
-                }
-                Phase::Stopping
-            }
         }
     }
 }

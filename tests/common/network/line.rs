@@ -44,12 +44,12 @@ impl Weather {
         Weather { random: Random::new(0), roughness: 0 }
     }
 
-    fn disturbs(&mut self) -> bool {
+    pub(super) fn disturbs(&mut self) -> bool {
         self.roughness > 0 && self.random.one_in(self.roughness)
     }
 
     /// At most `most`, and at least 1.
-    fn shortened(&mut self, most: usize) -> usize {
+    pub(super) fn shortened(&mut self, most: usize) -> usize {
         if self.disturbs() { 1 + self.random.below(most.max(1)) } else { most }
     }
 }

@@ -2,6 +2,8 @@
 //! and when the loop wakes. Not here: the scripts.
 
 pub mod line;
+#[cfg(feature = "client")]
+pub mod outgoing;
 pub mod surroundings;
 
 use std::cell::RefCell;
