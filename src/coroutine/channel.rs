@@ -110,7 +110,7 @@ pub(crate) enum WaitReason {
     OutputSpace,
     /// The handler sleeps until this time.
     Until(Instant),
-    /// The handler waits for the job on a worker thread to end.
+    /// The handler waits until its job on a worker thread has ended.
     Job,
     /// The handler waits for an event of one of its outgoing connections, or for this deadline.
     Source(Option<Instant>),
@@ -208,7 +208,7 @@ impl ChannelState {
     pub(crate) fn push_input(&mut self, bytes: &[u8]) -> usize {
         let count = bytes.len().min(self.input_space());
         match self.input.capacity() {
-            // The first allocation has exactly the size of these bytes, because often they are a whole small body.
+            // The first allocation fits these bytes exactly, because they are often the whole of a small body.
             0 => self.input = bytes[..count].to_vec(),
             _ => self.input.extend_from_slice(&bytes[..count]),
         }

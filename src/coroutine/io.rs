@@ -232,8 +232,8 @@ impl<'y> HandlerIo<'y> {
     pub(crate) fn is_stopping(&self) -> bool {
         match self.handle() {
             Ok(handle) => handle.is_stopping(),
-            // Any other error means that the handler must not wait here, for example because it is inside
-            // `Shared::with`.
+            // An error other than `ConnectionAborted` means that the handler must not wait here, for example because it
+            // is inside `Shared::with`.
             Err(error) => error.kind() == io::ErrorKind::ConnectionAborted,
         }
     }

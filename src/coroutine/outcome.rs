@@ -29,7 +29,8 @@ impl TaskOutcome {
         }
     }
 
-    /// The log line for a handler that failed or panicked. For a failure, it includes the sources of the error.
+    /// The log line for a handler that failed or panicked. For a failure, it includes the sources of the error. `None`
+    /// if the handler returned `Ok`.
     pub(crate) fn failure(&self) -> Option<String> {
         match self {
             TaskOutcome::Returned => None,

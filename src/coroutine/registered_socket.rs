@@ -83,7 +83,7 @@ pub struct ParkedStream(RegisteredSocket);
 impl ParkedStream {
     /// Detaches a connection from the session of its handler.
     pub(super) fn new(socket: RegisteredSocket) -> ParkedStream {
-        // If the socket kept its session, its events would run a later session that has the same key.
+        // If the socket kept its session, its events would run a later session that reuses the session's key.
         socket.source.set_session(None);
         ParkedStream(socket)
     }

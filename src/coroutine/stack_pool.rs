@@ -116,7 +116,7 @@ impl StackPool {
             return waker.wake();
         }
         drop(state);
-        // The queue is empty now, so this call does not recurse again.
+        // The queue is now empty, so `give_back` does not call this function again.
         self.give_back(stack);
     }
 

@@ -32,7 +32,7 @@ pub(crate) struct WorkerPool {
 #[derive(Default)]
 struct PoolShared {
     state: Mutex<PoolState>,
-    /// Notified when there is a job for an idle thread, or `closed` is set.
+    /// Notified when there is a job for an idle thread, and when `closed` is set.
     changed: Condvar,
 }
 

@@ -116,8 +116,8 @@ struct HandlerTask<H> {
 }
 
 impl<H: RequestHandler<Box<dyn Error>>> HandlerTask<H> {
-    /// Returns a 500 that closes the connection if the handler panicked after its previous response had been sent, or
-    /// while it was being cancelled. The state of such a handler cannot be trusted.
+    /// If the handler panicked after its previous response had been sent, or while it was being cancelled, returns a
+    /// 500 that closes the connection, because the state of such a handler cannot be trusted.
     fn refuse_after_panic(&self) -> Option<Response> {
         let text = self.state.channel.state_mut().take_panic()?;
         // `describe` still returns the name of the request in which the handler panicked.

@@ -113,7 +113,7 @@ struct Quoted<'v>(&'v [u8]);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // This is `cookie-octet` in RFC 6265 section 4.1.1.
+        // The bytes of `cookie-octet` (RFC 6265 section 4.1.1).
         let plain = |byte: u8| matches!(byte, 0x21 | 0x23..=0x2b | 0x2d..=0x3a | 0x3c..=0x5b | 0x5d..=0x7e);
         if self.0.iter().copied().all(plain) {
             return f.write_str(&latin1(self.0));

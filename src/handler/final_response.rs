@@ -21,7 +21,7 @@ pub(super) fn final_reply(state: &ExchangeState, name: impl Fn() -> String) -> R
                 later => return later,
             },
             ResponseStage::Head | ResponseStage::Streaming => {
-                // The handler returned before the head was complete. If it had called `send_response`, it most likely
+                // The handler returned before the head was complete. If it called `send_response`, it most likely
                 // forgot to call `end_headers`, and the log line says so.
                 let begun = response_state.status.is_some();
                 let fault = if begun { "end_headers was not called" } else { "the handler sent no response" };

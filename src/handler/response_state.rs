@@ -58,7 +58,7 @@ impl ResponseState {
         self.user = None;
         self.stage = ResponseStage::Head;
         self.status = None;
-        // If the last handler failed, there may be fields that were not sent.
+        // If the handler failed on the last request, it may have set fields that were not sent.
         self.head = FieldBlock::default();
         (self.omit_body, self.overran) = (false, false);
         (self.declared, self.written) = (None, 0);

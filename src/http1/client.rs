@@ -363,7 +363,7 @@ impl ClientMachine {
         if is_interim && head.status() != Status::SWITCHING_PROTOCOLS {
             self.interim += 1;
             self.response = Incoming::Idle;
-            // Another head follows for the same request.
+            // After an interim response, another head follows for the same request.
             return if self.interim > MOST_INTERIM {
                 Err(Violation::ManyInterim(MOST_INTERIM))
             } else {

@@ -298,7 +298,7 @@ impl<O: TransitionObserver> ServerMachine<O> {
     pub fn respond(&mut self, response: &ResponseHead<'_>, out: &mut Buffer) -> Option<Encoder> {
         let length = response.fields.content_length().or(response.length);
         let switches = response.status == Status::SWITCHING_PROTOCOLS;
-        // Responses with these statuses end with their head, so they are not framed (RFC 9112 section 6.3).
+        // A response with a 1xx, 204 or 304 status ends with its head, so it is not framed (RFC 9112 section 6.3).
         let is_framed = !matches!(response.status.code(), 100..=199 | 204 | 304);
         let needs_framing = length.is_none() && is_framed;
         let chunked = needs_framing && !self.constraints.is_http10 && self.protocol == Version::Http11;

@@ -84,7 +84,7 @@ const FEW_FIELDS: usize = 32;
 fn read_again(bytes: &[u8], limits: &MessageLimits, request: &Request) -> Option<(usize, ResponseConstraints)> {
     // `constraints` is `None` after a rejected head, so a repeat of that head is parsed in full and rejected again.
     let constraints = request.constraints.filter(|_| bytes.starts_with(&request.head))?;
-    // The limits may have changed since that head was read.
+    // The limits may have changed since the previous head was read.
     let length = request.head.len();
     let fits = is_short(length, request.headers().len(), limits) && check_body(request.body, limits).is_ok();
     fits.then_some((length, constraints))
@@ -188,7 +188,8 @@ fn take_apart(
     Ok(constraints)
 }
 
-/// Checks a length that the head announces. The length of a chunked body is checked chunk by chunk.
+/// Checks the body length that the head announces against its limit. The length of a chunked body is checked chunk by
+/// chunk.
 fn check_body(body: BodyLength, limits: &MessageLimits) -> Result<(), Violation> {
     match body {
         BodyLength::Known(length) if !limits.allow_body(length) => Err(Violation::LargeBody),

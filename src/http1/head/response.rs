@@ -122,7 +122,7 @@ fn write_status_line(protocol: Version, status: Status, reason: Option<&str>, ou
 /// Converts a reason phrase to Latin-1, the encoding that Python uses. A character outside Latin-1 becomes `?`. A
 /// control character also becomes `?`, because it could end the line and begin a header field.
 fn one_line(text: &str) -> Cow<'_, [u8]> {
-    // Nearly all reason phrases can be sent unchanged.
+    // Fast path: nearly all reason phrases can be sent unchanged.
     if text.is_ascii() && is_field_value(text.as_bytes()) {
         return Cow::Borrowed(text.as_bytes());
     }

@@ -45,7 +45,8 @@ impl ResponseControls {
         without_body: bool,
         limits: &MessageLimits,
     ) -> Result<ResponseBody, Violation> {
-        // These responses end with their head, even if their fields announce a body.
+        // A response with a 1xx, 204 or 304 status, or whose request excludes a body, ends with its head, even if its
+        // fields announce a body.
         if without_body || matches!(status.code(), 100..=199 | 204 | 304) {
             return Ok(ResponseBody::Framed(BodyLength::None));
         }

@@ -43,7 +43,8 @@ impl<L> Default for HeadScan<L> {
 }
 
 impl<L: StartLine> HeadScan<L> {
-    /// Continues the search. `bytes` must begin with the bytes of the last call; new bytes may follow.
+    /// Continues the scan. Returns the complete head, or `None` if its end has not arrived. `bytes` must begin with the
+    /// bytes of the last call; new bytes may follow.
     pub(crate) fn advance(&mut self, bytes: &[u8], limits: &MessageLimits) -> Result<Option<FoundHead<L>>, Violation> {
         let from = self.scanned;
         for newline in memchr_iter(b'\n', &bytes[from..]).map(|at| from + at) {
@@ -121,7 +122,7 @@ impl<L: StartLine> HeadScan<L> {
         }
     }
 
-    /// Counts a complete field line.
+    /// Counts a complete field line, and checks the limits on the number of field lines and on the length of the head.
     fn field_line(&mut self, limits: &MessageLimits) -> Result<(), Violation> {
         self.fields += 1;
         if self.fields as usize > limits.fields {

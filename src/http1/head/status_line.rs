@@ -42,7 +42,8 @@ impl StartLine for StatusLine {
             b"1.0" => Ok(StatusLine { version: Version::Http10, status }),
             // A higher minor version is treated as the highest one that this client supports (RFC 9110 section 6.2).
             [b'1', b'.', b'1'..=b'9'] => Ok(StatusLine { version: Version::Http11, status }),
-            // RFC 9112 requires two digits in a version, but servers write `HTTP/3` for HTTP/3.
+            // RFC 9112 requires two digits in a version. Servers may write `HTTP/3` nevertheless, so one digit is also
+            // recognised as an unsupported version.
             [b'2'..=b'9'] | [b'2'..=b'9', b'.', b'0'..=b'9'] => {
                 Err(Violation::UnsupportedVersion(String::from_utf8_lossy(version).into_owned()))
             }
