@@ -78,7 +78,7 @@ mod tests {
     static CALLS: AtomicUsize = AtomicUsize::new(0);
     static GATE: Barrier = Barrier::new(2);
 
-    /// A resolver that waits until the test opens the gate. One name is resolved without waiting.
+    /// A resolver that waits until the test opens the gate. For the name `quick`, it fails without waiting.
     fn slow(host: &str) -> io::Result<Vec<SocketAddr>> {
         if host == "quick" {
             return Err(io::ErrorKind::NotFound.into());

@@ -1,4 +1,5 @@
-//! `OutgoingSocket`: the socket of a connection that a handler opens. It belongs to the system, or to a simulation.
+//! `OutgoingSocket`: the socket of a connection that a handler opens. It is a socket of the operating system or of a
+//! simulation.
 //!
 //! Registration with the poll is in `registered_socket.rs`, and waiting in `outgoing.rs`.
 
@@ -12,7 +13,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 #[cfg(feature = "internals")]
 use super::simulated::{SimulatedSocket, connect_simulated};
 
-/// A non-blocking socket that connects, or has connected, to another server.
+/// A non-blocking socket that is connecting or connected to another server.
 #[derive(Debug)]
 pub(super) enum OutgoingSocket {
     Tcp(TcpStream),
@@ -63,7 +64,7 @@ impl OutgoingSocket {
         }
     }
 
-    /// The source to register with the poll.
+    /// The event source to register with the poll.
     pub(super) fn source(&mut self) -> &mut dyn Source {
         match self {
             OutgoingSocket::Tcp(socket) => socket,
@@ -72,7 +73,7 @@ impl OutgoingSocket {
         }
     }
 
-    /// The socket of the system.
+    /// The socket of the operating system.
     ///
     /// # Errors
     /// Returns an error of kind `Unsupported` for a simulated socket, which has neither addresses nor options.

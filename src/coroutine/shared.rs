@@ -245,7 +245,7 @@ mod tests {
 
     use super::*;
 
-    /// Returns a `look` function that waits until the value is at least `least`.
+    /// Returns a `look` function that returns `Some` once the value is at least `least`.
     fn at_least(least: u32) -> impl FnMut(&mut u32) -> Option<u32> {
         move |value| (*value >= least).then_some(*value)
     }

@@ -1,4 +1,5 @@
-//! The interface through which a simulation replaces the connections that handlers open. Not here: the simulated network.
+//! The interface through which a simulation replaces the connections that handlers open. The simulated network is in
+//! the tests that use it.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -11,21 +12,21 @@ use mio::event::Source;
 /// A handler's end of a simulated connection to another server. Its methods never wait.
 ///
 /// After a read or a write that returns `WouldBlock`, and after a read that does not fill its buffer, an event must
-/// report the next change, as edge-triggered epoll does. The connection is closed when the value is dropped.
+/// report when more is possible, as edge-triggered epoll does. The connection is closed when the value is dropped.
 pub trait SimulatedSocket: Read + Write + Send + fmt::Debug {
     /// True once the connection is established.
     ///
     /// # Errors
-    /// Returns the error with which the attempt to connect has failed.
+    /// Returns the error of a failed attempt to connect.
     fn is_connected(&self) -> io::Result<bool>;
 
     /// Closes one direction of the connection, or both.
     ///
     /// # Errors
-    /// Returns the error of the connection.
+    /// Returns any error from the simulated connection.
     fn shutdown(&self, how: Shutdown) -> io::Result<()>;
 
-    /// The source whose events are those of the connection.
+    /// The event source to register with the poll.
     fn source(&mut self) -> &mut dyn Source;
 }
 
@@ -35,9 +36,9 @@ thread_local! {
     static OPEN: RefCell<Option<Rc<OpenSimulated>>> = const { RefCell::new(None) };
 }
 
-/// Begins to connect to this address if a simulation replaces the connections of this thread's handlers.
+/// Begins to connect to this address. `None` if no simulation replaces the connections of this thread's handlers.
 pub(super) fn connect_simulated(address: SocketAddr) -> Option<io::Result<Box<dyn SimulatedSocket>>> {
-    // The function is called without the borrow, so that it may itself use handlers' connections.
+    // The borrow ends before `open` is called, because `open` may itself use `OPEN`.
     let open = OPEN.with_borrow(Option::clone)?;
     Some(open(address))
 }

@@ -251,7 +251,7 @@ mod tests {
         for number in 0..5 {
             let (gate, done) = (Arc::clone(&gate), done.clone());
             let work = move || {
-                // The wait ends when the gate opens, because the channel is then disconnected.
+                // The wait ends when the test opens the gate by dropping the sender.
                 _ = gate.lock().unwrap().recv_timeout(PATIENCE);
                 _ = done.send(number);
             };
