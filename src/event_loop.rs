@@ -96,7 +96,7 @@ impl EventLoop {
         self.members.iter_mut().for_each(|member| member.quieten());
     }
 
-    /// Makes SIGINT and SIGTERM end the loop as
+    /// Makes SIGINT and SIGTERM end the loop in the way that
     /// [`HttpServer::stop_on_termination`](crate::HttpServer::stop_on_termination) describes.
     ///
     /// # Errors

@@ -26,8 +26,8 @@ pub trait Session {
     /// can run.
     fn step(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Next;
 
-    /// The event source of the session, usually its socket. The loop registers it with its poll once, when the session
-    /// first waits.
+    /// The event source of the session, usually its socket. The loop registers the source with the poll once, when the
+    /// session first waits.
     fn source(&mut self) -> &mut dyn mio::event::Source;
 
     /// The time since which the session has been idle. `None` unless the session can be closed without loss, as between
@@ -234,8 +234,8 @@ impl TurnClock {
     }
 }
 
-/// The number of used sessions or bytes above which the resource counts as short: `percent` of `all`, but at most
-/// `all`.
+/// The number of sessions or bytes above which descriptors or memory count as short: `percent` of the maximum `all`,
+/// but at most `all`.
 pub(crate) fn before_short(all: usize, percent: u8) -> usize {
     // The computation uses 128 bits, because it would overflow if `all` were the largest value of its type.
     (all as u128 * u128::from(percent.min(100)) / 100) as usize

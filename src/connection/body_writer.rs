@@ -1,4 +1,4 @@
-//! Writes the body of a response, which comes from memory, from a file or from a source and is framed by its encoder.
+//! Writes the body of a response. The body comes from memory, from a file or from a source, and an encoder frames it.
 //! This file writes neither the head nor the log, and does not choose the next stage.
 
 use std::borrow::Cow;
@@ -23,7 +23,7 @@ pub(super) struct BodyWriter {
     overran: bool,
 }
 
-/// The part of a body that has not been copied to the output yet.
+/// The part of a body that has been neither sent nor added to the output.
 enum RestOfBody {
     Bytes { bytes: Cow<'static, [u8]>, at: usize },
     Shared { bytes: Arc<[u8]>, at: usize },
@@ -35,7 +35,7 @@ enum RestOfBody {
 /// How the bytes of a file are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SendMode {
-    /// The file is sent with `Transport::send_file`. Either one slice is enough, or no slice has been sent yet.
+    /// The file is sent with `Transport::send_file`. Either a single slice is enough, or sending has not begun yet.
     Sent,
     /// The file is sent with `Transport::send_file` in several slices. The transport is corked, so that no slice ends
     /// with a short packet.
@@ -59,8 +59,8 @@ pub(super) enum Produced {
     All,
 }
 
-/// The maximum number of bytes of a file that are sent by one call, and to one client in one turn. Sending this many
-/// bytes over the loopback interface takes about 0.2 ms, so a fast client can delay other sessions for that long.
+/// The maximum number of bytes of a file to send in one call, and to one client in one turn. Sending this many bytes
+/// over the loopback interface takes about 0.2 ms, so a fast client can delay other sessions for that long.
 pub(super) const FILE_SLICE: u64 = 2 * 1024 * 1024;
 
 /// The maximum number of bytes in one read of a body that is copied through the output.
@@ -121,8 +121,8 @@ impl BodyWriter {
         }
     }
 
-    /// Sends some of the output, together with the part of an in-memory body that follows the output. Once the output
-    /// is empty, sends some of a file. Returns the number of bytes sent, which is 0 if there is nothing to send.
+    /// Sends some of the output and of the in-memory body that follows it. A file is sent only once the output is
+    /// empty. Returns the number of bytes sent, which is 0 if there is nothing to send.
     ///
     /// # Errors
     /// Returns any error from the transport, and `UnexpectedEof` if the file is shorter than announced.
@@ -133,7 +133,7 @@ impl BodyWriter {
         observer: &mut impl ConnectionObserver,
     ) -> io::Result<u64> {
         let (rest, more): (&[u8], bool) = match &self.body {
-            // One `writev` sends the output, which holds the head, and the body.
+            // A single `writev` sends both the output, which holds the head, and the body.
             RestOfBody::Bytes { bytes, at } => (&bytes[*at..], false),
             RestOfBody::Shared { bytes, at } => (&bytes[*at..], false),
             RestOfBody::File { mode: SendMode::Sent | SendMode::Corked, slice } if slice.length > 0 => {
@@ -213,7 +213,8 @@ impl BodyWriter {
     }
 
     /// Reads once from the source into the output.
-    // Inlining would make its 32 KiB stack frame part of `step`, and every response would touch those pages.
+    // If this function were inlined, its stack frame of 32 KiB would become part of `step`, and every response would
+    // touch those pages.
     #[inline(never)]
     fn copy_stream(&mut self, output: &mut Buffer) -> Result<Produced, CloseReason> {
         let RestOfBody::Stream(source) = &mut self.body else { return Ok(Produced::Nothing) };

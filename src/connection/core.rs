@@ -93,7 +93,7 @@ impl<'s, T, O: ConnectionObserver> ConnectionCore<'s, T, O> {
         self.machine.observer()
     }
 
-    /// Adopts the server's current limits and service, if either has been replaced since the last request began.
+    /// Adopts the server's current limits and service. Called if either has been replaced since the last request began.
     #[cold]
     pub(super) fn adopt_changes(&mut self) {
         self.limits = self.server.limits();

@@ -5,8 +5,8 @@
 //! the service, and *flush* sends the output ([`HttpSession`]). *Advance* depends on the stage of the exchange: each
 //! stage is a value, and advancing it returns the next stage (`stages/`).
 //!
-//! No code here polls, sleeps or accesses the table of sessions. Time is an argument of each step. The clock is read in
-//! one place only: if a session is dropped in the middle of an exchange, its log line needs the time.
+//! No code here polls, sleeps or accesses the table of sessions. Time is an argument of each step. The clock is read
+//! only when a session is dropped in the middle of an exchange, because the log line then needs the time.
 //!
 //! Invariant: an error that concerns one client never leaves its session. It becomes a
 //! [`CloseReason`](crate::session::CloseReason).

@@ -94,7 +94,7 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
             };
             self.machine.respond(&head, &mut self.output)
         };
-        // Without an encoder no body is sent, as for HEAD and 304, so the count stays 0.
+        // There is no encoder if no body is sent, as in responses to HEAD and with 304. The count then stays 0.
         let mut outcome = Outcome { status, user, sent: 0, is_counted, cut: None };
         // The caller then drops the body, including its source.
         let Some(mut encoder) = encoder else { return self.complete(request, outcome, clock) };

@@ -53,8 +53,8 @@ pub struct ServerState {
     /// The address that clients connect to.
     pub local: SocketAddr,
     pub(super) peers: PerPeerLimit,
-    /// The `Request` into which heads are read. Its memory is reused. Connections run one after the other, so a single
-    /// one is enough. `None` while a connection uses it.
+    /// The `Request` into which heads are read, so that its memory is reused. Connections run one after the other, so a
+    /// single `Request` is enough. `None` while a connection uses it.
     request: Cell<Option<Box<Request>>>,
     /// The number of bytes of memory that all connections together own between two steps.
     pub(super) buffered: Cell<usize>,
@@ -168,7 +168,7 @@ impl ServerState {
         Arc::make_mut(self.limits.get_mut())
     }
 
-    /// Takes the memory for the request that is being read. [`ServerState::return_request`] puts it back.
+    /// Takes the shared `Request`, into which the next head is read. [`ServerState::return_request`] puts it back.
     pub(super) fn borrow_request(&self) -> Box<Request> {
         self.request.take().unwrap_or_default()
     }
@@ -213,7 +213,7 @@ impl ServerState {
     }
 
     /// True if neither the service nor the limits have been replaced since [`ServerState::limits`] returned `limits`.
-    /// The caller holds `limits`, so its address cannot be reused for later limits.
+    /// While the caller holds `limits`, no later limits can have the same address.
     pub(super) fn is_unchanged_since(&self, limits: &Arc<Limits>) -> bool {
         Arc::ptr_eq(limits, &self.limits.borrow())
     }

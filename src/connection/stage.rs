@@ -73,7 +73,7 @@ impl PendingUpstream {
         (self.is_upgraded, self.has_whole_body) = (true, false);
     }
 
-    /// True if some of the body is still to come, and the upstream wants it now.
+    /// True if the upstream has not received all of the body and wants more of it now.
     pub(super) fn wants_body(&self) -> bool {
         !self.has_whole_body && self.upstream.wants_body()
     }

@@ -32,7 +32,7 @@ pub(super) enum Wait {
     /// own.
     Upstream,
     /// Waiting for a source to produce more of a body. There is no deadline until the client has closed its sending
-    /// side. Then `half_closed_timeout` applies, measured from the close or from the last bytes that the client
+    /// side. Then `half_closed_timeout` applies, measured from that time or from the last bytes that the client
     /// accepted after it.
     Source,
     /// Waiting for the client to close its side: `linger_timeout`.

@@ -29,8 +29,8 @@ pub trait Accept<'s> {
     /// Deregisters the source from the poll at the end of a run, so that the next run can register it again.
     fn deregister(&mut self, registry: &Registry);
 
-    /// Accepts one connection and creates its session. `None` means that the connection was refused and closed without
-    /// sending a byte.
+    /// Accepts one connection and creates its session. `None` means that the connection was refused, and closed before
+    /// any byte was sent.
     ///
     /// # Errors
     /// Returns `WouldBlock` if no connection is pending, and otherwise any error from the operating system.

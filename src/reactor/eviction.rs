@@ -17,8 +17,8 @@ const STALLED_BATCH: usize = 8;
 /// query every session in each turn.
 const SEARCH_PAUSE: Duration = Duration::from_secs(1);
 
-/// The conditions, noted during a turn, under which stalled sessions are closed at its end, and the time of the next
-/// search for such sessions.
+/// Determines at the end of a turn if stalled sessions are closed. The flags record the reasons that have arisen during
+/// the turn.
 #[derive(Default)]
 pub(super) struct Eviction {
     /// True if a connection was accepted in this turn.
@@ -27,8 +27,8 @@ pub(super) struct Eviction {
     connection_waits: bool,
     /// True if a session needed more memory while the memory of all sessions together was close to its limit.
     memory_is_short: bool,
-    /// The earliest time of the next search for stalled sessions. Ignored while a connection is waiting. `None` if
-    /// there is no such restriction, because the last search found stalled sessions or no search has taken place.
+    /// The earliest time of the next search for stalled sessions. Ignored while a connection is waiting. `None` if the
+    /// last search found stalled sessions, or if no search has taken place.
     next_search: Option<Instant>,
 }
 
@@ -42,7 +42,7 @@ impl Eviction {
     }
 
     /// Closes the sessions that have been idle longest, up to the number of connections that one turn accepts. The
-    /// search queries every session. Closing several sessions at once makes the search rare.
+    /// search queries every session. Closing several sessions at once makes searches rare.
     pub(super) fn evict_idle(&mut self, sessions: &mut SessionTable<'_>, observer: &mut impl LoopObserver) {
         let idle =
             |(key, entry): (usize, &SessionEntry<'_>)| Some((entry.session.idle_since()?, key, entry.ready.read));

@@ -19,7 +19,7 @@ const MOST_PIECES: usize = 16;
 #[derive(Debug)]
 pub struct InputEnd {
     input: OwnedFd,
-    /// True if the input may have bytes to read or have ended.
+    /// True if the input may contain unread bytes or may have ended.
     ready: bool,
     has_ended: bool,
 }

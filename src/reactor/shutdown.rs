@@ -180,7 +180,7 @@ impl Shutdown {
     /// of the next check and returns `None`. `since` is the time of the last activity, or `None` while a request is in
     /// progress.
     pub(super) fn idle_end(&mut self, since: Option<Instant>, now: Instant) -> Option<RunEnd> {
-        // A request in progress counts as activity at `now`, so the next check is due a full idle time later.
+        // A request in progress counts as activity at `now`, so the next check is due `lifetime.idle` after `now`.
         self.idle_check = since.unwrap_or(now).checked_add(self.lifetime.idle?);
         self.idle_check.filter(|check| *check <= now).map(|_| RunEnd::Expired)
     }

@@ -15,8 +15,7 @@ pub struct StopFlag {
     mailbox: Arc<Mailbox>,
 }
 
-// The values of `StopFlag::request`. A request replaces a request with a smaller value, but not one with a larger
-// value.
+// The values of `StopFlag::request`, in ascending order of strength. A request never replaces a stronger one.
 const NONE: u8 = 0;
 const DRAIN: u8 = 1;
 const STOP: u8 = 2;

@@ -62,8 +62,8 @@ impl<'s> SessionTable<'s> {
         self.live().filter(|(_, entry)| entry.session.activity() == Activity::Responding).count()
     }
 
-    /// The number of sessions, including those that ended in this turn, because they own their descriptors until they
-    /// are dropped.
+    /// The number of sessions. Those that ended in this turn are included, because they own their descriptors until
+    /// they are dropped.
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }

@@ -26,12 +26,12 @@ pub struct Pace {
     /// The maximum number of bytes in one write, from memory or from a file. `None` means no limit. With a limit, there
     /// is one write per turn of the loop.
     pub max_write: Option<NonZeroUsize>,
-    /// The pause after a read or a write that has reached its limit. A longer pause than one day counts as one day.
+    /// The pause after a read or a write that has reached its limit. A pause of more than one day counts as one day.
     /// With a pause of zero, the next read or write takes place in the next turn. Reads and writes pause independently.
     pub pause: Duration,
 }
 
-/// The maximum pause. It is limited so that the clock can represent the end of every pause.
+/// The maximum pause. Longer pauses are shortened, so that the clock can represent the end of every pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A transport that reads or writes only a few bytes at a time. A second read in the same turn, or a read before the
@@ -104,7 +104,7 @@ impl Direction {
         }
     }
 
-    /// Ends a turn. If the limit was reached, a pause begins at `now`, which is the beginning of the turn, because the
+    /// Ends a turn. If the limit was reached, a pause begins at `now`. This is the beginning of the turn, because the
     /// transport has no clock. If a read or write was refused in this turn, returns the time at which the session can
     /// try again.
     fn end_turn(&self, now: Instant, pause: Duration) -> Option<Instant> {

@@ -29,8 +29,8 @@ impl Deferred {
             }
             Err(violation) => (core.reject(&violation.into(), &self.request, clock), Progress::Moved),
             Ok(event) => {
-                // The length of a chunked body is known only at its end. If data is left here, the body has turned out
-                // to be too long.
+                // The length of a chunked body is known only at its end. If the event is not the end, the body has
+                // turned out to be longer than the limit.
                 if matches!(event, RequestEvent::Data(_)) {
                     core.machine.refuse();
                 }

@@ -27,7 +27,7 @@ const RESET_DELAY: Duration = Duration::from_millis(50);
 /// The last chunk of a chunked body, and its empty trailer section (RFC 9112 section 7.1).
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
-/// A chunk-size line that is not a number.
+/// A chunk-size line that does not contain a number.
 const BAD_SIZE: &[u8] = b"zz\r\n";
 
 /// A response with an injected fault, and the stage that produces it.
@@ -39,7 +39,7 @@ pub(in crate::connection) struct FaultyResponse {
     head_length: u64,
     /// The number of bytes of the response that have been passed to the output.
     passed: u64,
-    /// The number of bytes after which the response is truncated, including its head. `None` if it is sent in full.
+    /// The number of bytes, including the head, after which the response is truncated. `None` if it is sent in full.
     cut: Option<u64>,
     pace: Option<FaultPace>,
     /// Bytes that are appended to the complete response. [`BAD_SIZE`] replaces the last chunk of a chunked body. Empty
@@ -215,7 +215,7 @@ impl FaultyResponse {
         !matches!(self.inner, Stage::Sending(_)) && self.trailer.is_empty()
     }
 
-    /// Produces more of the response, unless its buffer is full or the fault needs no more of it.
+    /// Produces more of the response, unless `wire` is full or the fault needs no more of the response.
     fn produce<T, O: ConnectionObserver>(&mut self, core: &mut ConnectionCore<'_, T, O>, clock: TurnClock) -> Progress {
         let is_cut_before = self.cut.is_some_and(|cut| cut <= self.passed + self.wire.len() as u64);
         // The client never receives bytes beyond the cut, so they are not produced. Otherwise an upstream could wait

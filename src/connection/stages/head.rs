@@ -39,8 +39,8 @@ impl<T: Transport, O: ConnectionObserver> ConnectionCore<'_, T, O> {
                     break;
                 }
                 Ok(RequestEvent::Head) => {
-                    // The state machine fills in the fields that can be parsed from the input. The connection adds the
-                    // others.
+                    // The state machine sets the members of `request` that can be parsed from the input. The connection
+                    // sets the others.
                     request.peer = self.peer;
                     request.local = self.server.local;
                     request.arrived = clock.now;

@@ -48,7 +48,8 @@ impl PendingUpstream {
                 response
             }
             Err(FeedError::Cut) => {
-                // The upstream is dropped first, because dropping it may produce log lines.
+                // The upstream is dropped before `log_notes` is called, because dropping it may produce messages for
+                // the log.
                 drop(self);
                 core.log_notes(cx.clock.wall);
                 return (Stage::Closing(CloseReason::InputCut), Progress::Moved);
@@ -58,7 +59,8 @@ impl PendingUpstream {
                 return (stage, Progress::Moved);
             }
             Err(FeedError::Upstream(error)) => {
-                // The upstream has failed in the middle of the body, and no other code reads the rest.
+                // The upstream has failed in the middle of the body. No other code reads the rest of the body, so no
+                // further request can be read.
                 core.machine.refuse();
                 Err(error)
             }

@@ -47,7 +47,7 @@ pub(super) fn look_at(input: &[u8]) -> ClientOpening {
         Some(_) => {}
     }
     match whole_message(input) {
-        // A TLS 1.3 client announces version 1.2 in this field, and version 1.3 in an extension.
+        // A TLS 1.3 client announces version 1.2 in these two bytes, and version 1.3 in an extension.
         Ok(Some(hello)) if matches!(hello[MESSAGE_HEADER..], [3, 0..=2, ..]) => ClientOpening::TooOld,
         Ok(Some(hello)) => {
             let mut fields = HelloFields::of(&hello[MESSAGE_HEADER..]).unwrap_or_default();
@@ -95,8 +95,8 @@ fn whole_message(mut input: &[u8]) -> Result<Option<Cow<'_, [u8]>>, NotHello> {
         }
         if let Some(&[_, high, middle, low]) = message.first_chunk::<MESSAGE_HEADER>() {
             let whole = MESSAGE_HEADER + u32::from_be_bytes([0, high, middle, low]) as usize;
-            // The announced length is checked before the bytes arrive, so that a client cannot make the server store
-            // more than the maximum.
+            // The announced length is checked before the whole message has arrived, so that a client cannot make the
+            // server store more than the maximum.
             match message.len() {
                 _ if whole > MOST_HELLO => return Err(NotHello),
                 length if length >= whole => return Ok(Some(message)),
@@ -149,7 +149,8 @@ impl<'h> HelloFields<'h> {
 
     fn prefers_chacha(&self) -> bool {
         let mut suites = self.cipher_suites.chunks_exact(2).map(|suite| [suite[0], suite[1]]);
-        // Reserved values are skipped. Browsers put one first, to check that servers ignore unknown values (RFC 8701).
+        // Reserved values are skipped. Browsers put a reserved value first, to check that servers ignore unknown values
+        // (RFC 8701).
         let first = suites.find(|[high, low]| high != low || high & 0x0f != 0x0a);
         // The values are those of `TLS_CHACHA20_POLY1305_SHA256` and of the ECDHE suites with ChaCha20 for RSA and
         // ECDSA keys.

@@ -16,8 +16,8 @@ pub(super) const LEAST_READ: usize = 4096;
 /// The maximum size of a read from the socket, in bytes.
 pub(super) const MOST_READ: usize = 64 * 1024;
 
-/// The maximum number of bytes of an unfinished record or handshake message that are kept. rustls accepts no handshake
-/// message that is longer.
+/// The maximum number of bytes of an unfinished record or handshake message to keep. rustls accepts no longer handshake
+/// message.
 pub(super) const MOST_UNFINISHED: usize = 64 * 1024;
 
 /// The initial size of the output memory in bytes. It is large enough for a few short handshake records, followed by

@@ -13,7 +13,7 @@ use crate::session::Ready;
 use crate::tls_info::TlsInfo;
 use crate::transport::{Handshake, Transport, read_at};
 
-/// The maximum number of reads in one call that yield no plaintext. After that, other sessions run first.
+/// The maximum number of reads without plaintext in one call of `recv`. After that, other sessions run first.
 const MOST_READS: usize = 8;
 
 impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
@@ -87,8 +87,7 @@ impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
                 // tells the client that bytes are missing.
                 Err(_) => 0,
             };
-            // The file has been truncated. The caller recognises this by the number of bytes sent and closes the
-            // connection.
+            // The file has been truncated. The next call returns 0, which makes the caller close the connection.
             if count == 0 {
                 break;
             }
@@ -150,8 +149,8 @@ impl<T: Transport, S: TlsSide> Transport for TlsStream<T, S> {
     }
 
     fn announce_end(&mut self) -> io::Result<()> {
-        // `close_notify` cannot be sent before the handshake is complete, and after an error the alert was the last
-        // record.
+        // Before the handshake is complete, `close_notify` cannot be sent. After an error, no record may follow the
+        // alert.
         if self.info.is_none() || self.failure.is_some() {
             return Ok(());
         }
