@@ -1,12 +1,12 @@
-//! `Buffer`: the queue of bytes between a socket and a protocol. This file depends on neither.
+//! `Buffer`: the queue of bytes between a socket and a protocol. It depends on neither of them.
 
 use std::io;
 
 /// A queue of bytes. Bytes are added at the end and consumed at the front.
 ///
 /// Its memory is initialised once and reused, so that a socket can read into it without unsafe code.
-/// `Buffer::default()` owns no memory. Positions are `u32` to save memory, because every connection has two buffers. A
-/// buffer can therefore hold at most 4 GiB, which is far more than a connection needs.
+/// `Buffer::default()` allocates nothing. Positions are `u32` to save memory, because every connection has two buffers.
+/// A buffer can therefore hold at most 4 GiB, which is far more than a connection needs.
 ///
 /// Invariant: the unread bytes are `memory[start..end]`. If there are none, both are 0.
 #[derive(Debug, Default)]
@@ -17,7 +17,7 @@ pub struct Buffer {
 }
 
 impl Buffer {
-    /// Creates an empty buffer that owns `capacity` bytes of memory.
+    /// Creates an empty buffer with `capacity` bytes of memory.
     pub fn with_capacity(capacity: usize) -> Buffer {
         Buffer { memory: vec![0; capacity].into(), start: 0, end: 0 }
     }
@@ -28,7 +28,7 @@ impl Buffer {
         &self.memory[self.start as usize..self.end as usize]
     }
 
-    /// The unread bytes, for changing them in place.
+    /// The unread bytes as a mutable slice, so that they can be changed in place.
     #[inline]
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         &mut self.memory[self.start as usize..self.end as usize]
@@ -46,7 +46,7 @@ impl Buffer {
         self.start == self.end
     }
 
-    /// The number of bytes of memory that the buffer owns.
+    /// The size of the buffer's memory in bytes.
     pub fn capacity(&self) -> usize {
         self.memory.len()
     }
@@ -83,13 +83,14 @@ impl Buffer {
     pub fn fill(&mut self, least: usize, read: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> io::Result<usize> {
         self.reserve(least);
         let free = &mut self.memory[self.end as usize..];
-        // A number larger than the free memory is reduced, so that `end` stays within the memory.
+        // If `read` returns more than the length of the slice, the count is clamped, so that `end` stays within the
+        // memory.
         let count = read(free)?.min(free.len());
         self.end += count as u32;
         Ok(count)
     }
 
-    /// The number of bytes that can be appended without moving or growing.
+    /// The number of bytes that can be appended without moving the unread bytes or enlarging the memory.
     pub fn free(&self) -> usize {
         self.memory.len() - self.end as usize
     }
@@ -106,8 +107,9 @@ impl Buffer {
     #[cold]
     fn move_or_grow(&mut self, count: usize) {
         let waiting = self.len();
-        // The bytes are moved within the memory only if no more bytes must be copied than have been consumed. Otherwise
-        // the memory at least doubles. Either way, a sequence of small appends takes linear time in total.
+        // The unread bytes are moved within the memory only if they are at most as many as the consumed bytes before
+        // them. Otherwise, the new memory is at least twice as large as the unread bytes. Either way, a sequence of
+        // small appends takes linear time in total.
         if self.start as usize >= waiting && self.memory.len() - waiting >= count {
             self.memory.copy_within(self.start as usize..self.end as usize, 0);
         } else {

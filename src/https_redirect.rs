@@ -46,8 +46,8 @@ impl Service for HttpsRedirect {
 pub(crate) fn location(request: &Request, port: u16) -> Option<String> {
     let authority = request.authority().filter(|authority| !authority.is_empty())?;
     let authority = std::str::from_utf8(authority).ok()?;
-    // A closing bracket follows the last colon of an IPv6 address, so that colon is not mistaken for the beginning of a
-    // port.
+    // Digits alone never follow the last colon of an IPv6 address, because a bracket closes the address. That colon is
+    // therefore not mistaken for the beginning of a port.
     let host = match authority.rsplit_once(':') {
         Some((host, digits)) if digits.bytes().all(|byte| byte.is_ascii_digit()) => host,
         _ => authority,

@@ -34,8 +34,8 @@ pub struct Limits {
     /// because bodies are not kept in memory.
     pub body: u64,
     /// The maximum total length of chunk extensions and trailer fields in one body, in bytes. A body that exceeds it
-    /// gets a 400 response. Default: 16 KiB. Clients rarely use either, and without this limit such bytes would escape
-    /// the limit on bodies (RFC 9112 section 7.1.1).
+    /// gets a 400 response. Default: 16 KiB. Clients rarely use either, and without this limit such bytes would not
+    /// count towards any size limit (RFC 9112 section 7.1.1).
     pub chunk_overhead: usize,
     /// The maximum number of bytes that the server discards from a body that no service reads. Discarding them lets the
     /// connection persist, or lets the client receive the response before the close. Default: 256 KiB, which is about
@@ -50,16 +50,16 @@ pub struct Limits {
     /// that time or not at all.
     pub idle_timeout: Duration,
     /// The maximum time without progress in a request's body. When it expires, the response is 408. A client that
-    /// accepts none of its response for this time counts as stalled. Its connection is closed if room is short (see
-    /// [`short`](Limits::short)). Default: 30 s, which leaves time for the retransmission of lost packets.
+    /// accepts none of its response for this time counts as stalled. Its connection is closed if the percentage
+    /// [`short`](Limits::short) is exceeded. Default: 30 s, which leaves time for the retransmission of lost packets.
     pub stall_timeout: Duration,
-    /// The maximum time without progress in sending a response, even if room is not short. Default: 600 s, because a
-    /// client that pauses, such as a background process or a sleeping laptop, costs only a descriptor and little
-    /// memory.
+    /// The maximum time without progress in sending a response, even if the percentage [`short`](Limits::short) is not
+    /// exceeded. Default: 600 s, because a client that pauses, such as a background process or a sleeping laptop, costs
+    /// only a descriptor and little memory.
     pub send_timeout: Duration,
-    /// The percentage of [`connections`](Limits::connections), and of [`buffers`](Limits::buffers), above which room is
-    /// short. The server then closes the connections of stalled clients, starting with the one that has been stalled
-    /// longest. Default: 90. The rest is reserved for clients that arrive in the meantime.
+    /// The percentage of [`connections`](Limits::connections) or of [`buffers`](Limits::buffers) in use above which the
+    /// server closes the connections of stalled clients, starting with the client that has been stalled longest.
+    /// Default: 90. The rest is reserved for clients that arrive in the meantime.
     pub short: u8,
     /// The maximum time for the whole body of a request, not counting time during which the server does not read. Every
     /// [`body_rate`](Limits::body_rate) bytes extend it by one second. When it expires, the response is 408. Default:
@@ -67,7 +67,8 @@ pub struct Limits {
     pub body_timeout: Duration,
     /// The minimum average rate, in bytes per second, of a body that takes longer than
     /// [`body_timeout`](Limits::body_timeout). With 0, a body may take any amount of time. Default: 500, which even the
-    /// slowest network links exceed. It prevents a client that sends single bytes from occupying a connection for long.
+    /// slowest network links exceed. This limit prevents a client that sends one byte at a time from occupying a
+    /// connection for long.
     pub body_rate: u64,
     /// The maximum time from a complete request to the head of its response, if a handler or a child process produces
     /// the response. When it expires, the response is 504. Default: 60 s.
@@ -118,7 +119,7 @@ impl Limits {
         }
     }
 
-    /// The largest part of `all` that can be in use before room is short, according to [`Limits::short`].
+    /// The largest part of `all` that can be in use without exceeding the percentage [`Limits::short`].
     pub(crate) fn before_short(&self, all: usize) -> usize {
         before_short(all, self.short)
     }

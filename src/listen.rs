@@ -30,7 +30,7 @@ pub struct ListenOptions {
     pub reuse_port: bool,
     /// Lets a socket that is bound to the IPv6 wildcard address accept IPv4 clients too. True by default.
     pub dual_stack: bool,
-    /// Lets the system report a connection only when its client has sent bytes, or after about a second, so that the
+    /// Makes the system report a connection only when its client has sent bytes, or after about a second, so that the
     /// loop can accept the connection and read its request in the same turn. False by default, because it suits only
     /// protocols in which the client speaks first. Ignored with `reuse_port`: if several processes share a port, the
     /// connections that one of them has not accepted are lost when it ends. Only on Linux (`TCP_DEFER_ACCEPT`).
@@ -75,7 +75,7 @@ impl ListenOptions {
             socket.set_reuse_address(self.reuse_address)?;
             socket.set_reuse_port(self.reuse_port)?;
         }
-        // On Linux and BSD, accepted sockets inherit this option, which saves a system call for every connection.
+        // On Linux and BSD, accepted sockets inherit `TCP_NODELAY`, which saves a system call for every connection.
         socket.set_tcp_nodelay(true)?;
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;

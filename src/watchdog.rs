@@ -49,8 +49,8 @@ struct Running {
 impl Watchdog {
     /// Creates a watchdog that reports a handler that runs for `stuck_after` without suspending.
     pub(crate) fn new(stuck_after: Duration) -> Watchdog {
-        // The minimum keeps the thread from using the processor all the time. The maximum lets it end within seconds of
-        // the last handler.
+        // The minimum prevents the thread from using the processor continuously. The maximum ensures that the thread
+        // ends within seconds after the last handler.
         let interval = (stuck_after / SAMPLES).clamp(Duration::from_millis(1), Duration::from_secs(1));
         Watchdog { running: Arc::default(), interval }
     }
@@ -128,7 +128,7 @@ fn watch(running: &Weak<Running>, interval: Duration) {
     let (mut last, mut same) = (0, 0);
     loop {
         thread::sleep(interval);
-        // The watchdog holds the only strong reference. If there is none left, its server has been dropped.
+        // The watchdog holds the only strong reference. If that reference is gone, the server has been dropped.
         let Some(running) = running.upgrade() else { return };
         let count = running.count.load(Ordering::Acquire);
         same = if count == last { same + 1 } else { 0 };

@@ -14,8 +14,8 @@ use super::ready::{Bound, Scheme, announce, json_line, say};
 use super::ready_fd;
 use super::service_manager::ServiceManager;
 
-/// Announces that this program is ready, and later that it is shutting down. The options select the ways in which it
-/// does so.
+/// Announces that this program is ready, and later that it is shutting down. The options select the channels: standard
+/// output, a descriptor, a port file.
 #[derive(Debug)]
 pub(super) struct Announcer {
     /// 16 hexadecimal digits that differ for each run of the program. They let a client distinguish this run from an
@@ -28,8 +28,8 @@ pub(super) struct Announcer {
 }
 
 impl Announcer {
-    /// Takes ownership of the descriptor that the parent process has prepared. Must be called before anything else is
-    /// opened.
+    /// Creates an announcer, and takes ownership of the `--ready-fd` descriptor that the parent process has opened.
+    /// Must be called before the program opens any file or socket of its own.
     pub(super) fn new(life: &LifeOptions) -> Result<Announcer, Exit> {
         Ok(Announcer {
             ready_fd: life.ready_fd.map(ready_fd::take_over).transpose()?,
@@ -69,7 +69,7 @@ impl Announcer {
         let line = json_line(address, bound, &self.nonce);
         match self.ready {
             ReadyForm::Python => announce(scheme, address, bound, base_path),
-            // Errors are ignored for the same reason as in `announce`, which prints the line of Python's `http.server`.
+            // Errors are ignored, because the program keeps serving even if standard output is closed.
             ReadyForm::Json => _ = say(&line),
         }
         if let Some(file) = self.ready_fd.take() {
@@ -98,7 +98,7 @@ impl Drop for PortFile {
     }
 }
 
-/// Pins this thread, and all threads that it starts later, to the CPU core with this number.
+/// Pins this thread, and all threads that it starts later, to the CPU core with the number `core`.
 #[cfg(target_os = "linux")]
 pub(super) fn pin(core: usize) -> Result<(), Exit> {
     use rustix::thread::{CpuSet, sched_setaffinity};
@@ -116,7 +116,7 @@ pub(super) fn pin(core: usize) -> Result<(), Exit> {
     sched_setaffinity(None, &cores).map_err(|error| refused(&std::io::Error::from(error)))
 }
 
-/// Returns an error, because threads cannot be pinned on this system.
+/// Always returns an error, because threads cannot be pinned on this system.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn pin(core: usize) -> Result<(), Exit> {
     Err(Exit::of(Code::Usage, format_args!("argument --cpu: '{core}' is only allowed on Linux")))

@@ -1,5 +1,5 @@
-//! Builds the services with which HTTP clients are benchmarked and tested: endpoints and injected faults. These
-//! services are placed in front of the file service.
+//! Builds the services for benchmarking and testing HTTP clients: endpoints and injected faults. These services are
+//! placed in front of the file service.
 
 use std::fs;
 use std::io;

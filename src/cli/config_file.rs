@@ -23,8 +23,8 @@ use super::options::Options;
 use super::settings::{on_or_off, refused, setting};
 use super::words::shown;
 
-/// Parses the text of a configuration file into options, without a command line or an environment. Error messages name
-/// the file `path`, which is not opened.
+/// Parses the text of a configuration file into options, without a command line or an environment. `path` only names
+/// the file in error messages; it is not opened.
 ///
 /// ```
 /// use serve_forever::cli::{parse, parse_file};
@@ -54,7 +54,7 @@ pub(super) fn layer(path: &Path, text: &str) -> Result<Layer, Exit> {
     let mut settings = Vec::new();
     for (key, value) in table.get_ref() {
         let (name, at) = (key.get_ref(), key.span().start);
-        // A configuration file cannot name another one.
+        // A configuration file cannot name another configuration file.
         let flag = setting(name).filter(|flag| flag.name != "config");
         let flag = flag.ok_or_else(|| wrong(at, &format!("{}: no such setting", shown(name.as_ref().as_ref()))))?;
         let occurrences = occurrences(flag, value.get_ref()).ok_or_else(|| {
@@ -94,8 +94,8 @@ fn occurrences(flag: &Flag, value: &DeValue<'_>) -> Option<Occurrences> {
     }
 }
 
-/// The pairs of a table, in the order in which they appear in the file. The parser sorts them by key, but the original
-/// order matters: for `cache`, the last match counts.
+/// The pairs of a table, in the order in which they appear in the file. The TOML parser sorts them by key, but the
+/// original order matters: of the `cache` patterns, the last one that matches a file is used.
 fn pairs_in(table: &DeTable<'_>) -> impl Iterator<Item = Option<[String; 2]>> {
     let mut pairs: Vec<_> = table.iter().collect();
     pairs.sort_by_key(|(key, _)| key.span().start);

@@ -7,7 +7,8 @@ use super::options::{Options, TlsOptions};
 use super::words::shown;
 use crate::files::Symlinks;
 
-/// Returns an error if some of the options are mutually exclusive, or if an option is set without one that it requires.
+/// Returns an error if some of the options are mutually exclusive, or if an option is set without another option that
+/// it requires.
 pub(super) fn check(options: &Options) -> Result<(), Exit> {
     check_tls(&options.tls)?;
     check_scripts(options)?;

@@ -64,7 +64,7 @@ impl Exit {
         Exit::of(Code::Failure, reason)
     }
 
-    /// An error with this code. Its text is one line that contains the reason.
+    /// An error with this code. Its text is one line: `serve-forever: error: ` and the reason.
     pub fn of(code: Code, reason: impl Display) -> Exit {
         Exit { code, text: format!("{NAME}: error: {reason}\n") }
     }

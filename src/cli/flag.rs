@@ -29,13 +29,13 @@ pub(super) enum Action {
     Version,
     /// Takes no value.
     Switch(fn(&mut Options)),
-    /// Takes one value. If the flag is repeated, the last value counts.
+    /// Takes one value. If the flag is repeated, the last value is used.
     One(&'static str, fn(&mut Options, &OsStr) -> Result<(), BadValue>),
-    /// Takes one value. If the flag is repeated, all values count.
+    /// Takes one value. If the flag is repeated, all values are used.
     Many(&'static str, fn(&mut Options, &OsStr) -> Result<(), BadValue>),
     /// Takes an optional value. A value must follow `=`, because the next word may be the port.
     Maybe(&'static str, fn(&mut Options, Option<&OsStr>) -> Result<(), BadValue>),
-    /// Takes two values. If the flag is repeated, all pairs count.
+    /// Takes two values. If the flag is repeated, all pairs are used.
     Two([&'static str; 2], fn(&mut Options, &OsStr, &OsStr) -> Result<(), BadValue>),
     /// The optional positional argument, a value without a name.
     Positional(fn(&mut Options, &OsStr) -> Result<(), BadValue>),
@@ -84,7 +84,7 @@ impl Flag {
         }
     }
 
-    /// True if this is the positional argument, which is set by its position and not by a name.
+    /// True if this is the positional argument, which is identified by its position instead of a name.
     pub(super) fn is_positional(&self) -> bool {
         matches!(self.action, Action::Positional(_))
     }

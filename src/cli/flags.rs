@@ -10,7 +10,7 @@ mod watching;
 
 use super::flag::Flag;
 
-/// The name of the program in messages, whatever the executable file is called.
+/// The name of the program in messages, even if the executable file has a different name.
 pub(super) const NAME: &str = "serve-forever";
 
 /// The version that `--version` prints.

@@ -74,8 +74,8 @@ fn status(url: &HealthUrl, end: Instant) -> io::Result<u16> {
     let mut line = [0; STATUS_LINE];
     let mut count = 0;
     while count < line.len() {
-        // The timeout is recomputed for each read, so that a server that sends single bytes cannot extend the total
-        // time.
+        // The timeout is recomputed for each read, so that a server that sends one byte at a time cannot extend the
+        // total time.
         stream.set_read_timeout(Some(left(end)?))?;
         match stream.read(&mut line[count..]) {
             Ok(0) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "no response")),

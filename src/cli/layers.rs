@@ -44,7 +44,7 @@ impl Layer {
         self.flags.push((flag, occurrences));
     }
 
-    /// The occurrences of a flag; `None` if the source does not mention the flag.
+    /// The occurrences of a flag; `None` if the source does not set the flag.
     fn occurrences(&self, flag: &Flag) -> Option<&[Vec<OsString>]> {
         let known = self.flags.iter().find(|(other, _)| other.name == flag.name);
         known.map(|(_, occurrences)| occurrences.as_slice())
@@ -65,7 +65,7 @@ impl Layer {
 
 impl Options {
     /// Builds the options from layers, in order of decreasing precedence. The values of one flag are not merged across
-    /// layers: all of them come from the first layer that mentions the flag.
+    /// layers: all of them come from the first layer that contains the flag.
     pub(super) fn from_layers(layers: &[Layer]) -> Result<Options, Exit> {
         let mut options = Options::default();
         for flag in flags::all() {

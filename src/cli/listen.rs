@@ -31,7 +31,7 @@ pub(super) fn bind(options: &Options, port: u16) -> io::Result<TcpListener> {
         return listen.bind(&everywhere.map(|address| SocketAddr::new(address, port))[..]);
     };
     let named = |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on '{host}': {error}"));
-    // This may block for a DNS lookup, which is acceptable because nothing is served yet.
+    // Resolving the name may block on a DNS lookup, which is acceptable because nothing is served yet.
     let addresses = (host.as_str(), port).to_socket_addrs().map_err(named)?;
     listen.bind(&addresses.collect::<Vec<_>>()[..])
 }

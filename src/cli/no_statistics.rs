@@ -9,7 +9,7 @@ use super::options::Options;
 use crate::HttpServer;
 use crate::service::Service;
 
-/// Replaces the counters. Its methods do nothing.
+/// Replaces the `Reports` of `statistics.rs`. Its methods do nothing.
 #[derive(Debug, Clone)]
 pub(super) struct Reports;
 

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, Mode, OFlags, open, openat, renameat, unlinkat};
 
-/// A file name in a directory that is held open, so that a later chroot does not affect it.
+/// A file to be replaced: its name, and an open descriptor of its directory, which a later chroot does not affect.
 #[derive(Debug)]
 pub(super) struct OutputFile {
     directory: OwnedFd,
@@ -31,7 +31,7 @@ impl OutputFile {
         Ok(OutputFile { directory, name })
     }
 
-    /// The descriptor of the directory, which stays open so that a chroot does not affect it.
+    /// The descriptor of the directory, for example for a sandbox rule.
     pub(super) fn directory(&self) -> BorrowedFd<'_> {
         self.directory.as_fd()
     }
@@ -42,7 +42,8 @@ impl OutputFile {
         let written = self.create(&temporary).and_then(|mut file| file.write_all(content));
         let replaced = written.and_then(|()| Ok(renameat(&self.directory, &temporary, &self.directory, &self.name)?));
         if replaced.is_err() {
-            // The temporary file must not be left behind. It may not exist, so an error is ignored.
+            // The temporary file must not be left behind. An error is ignored, because the file may never have been
+            // created.
             _ = unlinkat(&self.directory, &temporary, AtFlags::empty());
         }
         replaced
@@ -56,7 +57,8 @@ impl OutputFile {
         Ok(unlinkat(&self.directory, &temporary, AtFlags::empty())?)
     }
 
-    /// Removes the file if it still has this content. Otherwise another process has replaced it, and it must stay.
+    /// Removes the file if it still has this content. If another process has written a different content, the file
+    /// stays.
     pub(super) fn remove_if(&self, content: &[u8]) {
         // If another process has replaced the file with a FIFO, opening it must not block the exit of the program.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOFOLLOW;

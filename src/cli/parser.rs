@@ -16,7 +16,7 @@ use super::parse_error::{detached, ending};
 ///
 /// The rules are those of argparse. Options can come before or after the port. A value is the next word or attached
 /// (`--bind=::1`, `-b::1`). Long names can be abbreviated if the abbreviation is unique. If an option is repeated, the
-/// last occurrence counts, except for options such as `--header` that collect values. `--` ends the options.
+/// last occurrence is used, except for options such as `--header` that collect values. `--` ends the options.
 ///
 /// ```
 /// use serve_forever::cli::{Code, parse};
@@ -66,7 +66,7 @@ pub(super) fn command() -> Command {
         .args(flags::all().map(argument))
 }
 
-/// Converts one flag to a clap argument. `Append` keeps the occurrences separate.
+/// Converts one flag to a clap argument. `ArgAction::Append` keeps the values of each occurrence separate.
 fn argument(flag: &'static Flag) -> Arg {
     let mut argument = Arg::new(flag.name).help(flag.help);
     if !flag.more.is_empty() {

@@ -80,8 +80,7 @@ pub(super) fn json_line(address: SocketAddr, bound: &[Bound], nonce: &str) -> St
     format!("{{{line},\"nonce\":\"{nonce}\"}}\n")
 }
 
-/// Prints a text to standard output, and flushes standard output so that a process that reads from a pipe gets the text
-/// immediately.
+/// Writes `text` to standard output and flushes it, so that a process that reads from a pipe gets the text immediately.
 pub(super) fn say(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes())?;
@@ -94,7 +93,7 @@ fn ready_line(scheme: Scheme, address: SocketAddr) -> String {
     format!("Serving {name} on {} port {} ({}) ...\n", address.ip(), address.port(), url(scheme, address, "/"))
 }
 
-/// The line with the URLs to open in a browser. `None` if the ready line already contains the only URL.
+/// The line with the URLs to open in a browser. `None` if there is only one URL, and the ready line contains it.
 fn addresses_line(
     scheme: Scheme,
     address: SocketAddr,
@@ -109,8 +108,8 @@ fn addresses_line(
             urls.push(url);
         }
     }
-    // With a base path, the only URL differs from the root URL in the ready line, which gets a 404 response. The second
-    // line is then needed.
+    // The ready line contains the root URL. With a base path, that URL gets a 404 response, so this line is needed for
+    // the URL that works.
     (urls != [url(scheme, address, "/")]).then(|| format!("Open {}\n", urls.join(" or ")))
 }
 

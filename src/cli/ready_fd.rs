@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use super::exit::Exit;
 
 /// Takes ownership of an open descriptor. Must be called before anything else is opened, because otherwise a number
-/// that the parent has not opened could refer to one of this program's own files.
+/// that the parent has not opened could be the descriptor of one of this program's own files.
 pub(super) fn take_over(number: i32) -> Result<File, Exit> {
     // Safe code cannot take ownership of a raw descriptor number. The descriptor is therefore duplicated, and the
     // original is closed afterwards.
@@ -19,7 +19,8 @@ pub(super) fn take_over(number: i32) -> Result<File, Exit> {
     Ok(file)
 }
 
-/// Writes the line. Errors are ignored, because the program keeps serving even if the pipe has no reader.
+/// Writes the ready line to the descriptor and closes it. Errors are ignored, because the program keeps serving even if
+/// the pipe has no reader.
 pub(super) fn tell(mut file: File, line: &str) {
     _ = file.write_all(line.as_bytes());
 }

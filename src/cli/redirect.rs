@@ -1,4 +1,5 @@
-//! The unencrypted port of `--redirect-http`: a separate server beside the one that serves the files.
+//! The unencrypted port of `--redirect-http`: a second server, which redirects clients to the one that serves the
+//! files.
 
 use std::io;
 use std::net::TcpListener;
@@ -14,14 +15,14 @@ use crate::{HttpServer, HttpsRedirect, Limits};
 /// request heads and short responses.
 const BUFFERS: usize = 16 * 1024 * 1024;
 
-/// The bound port, which does not accept connections yet, and the log for its requests.
+/// The bound port of the redirecting server, which does not accept connections yet, and the log for its requests.
 pub(super) struct Redirect {
     listener: TcpListener,
     log: AccessLog,
 }
 
 impl Redirect {
-    /// Binds the port of `--redirect-http` and opens its log. `None` without that option.
+    /// Binds the port of `--redirect-http` and opens its log. Returns `None` if the option is not set.
     pub(super) fn open(options: &Options) -> Result<Option<Redirect>, Exit> {
         let Some(port) = options.tls.redirect_http else { return Ok(None) };
         let listener = listen::bind(options, port).map_err(|error| Exit::of(Code::Bind, error))?;

@@ -54,8 +54,8 @@ fn start(args: impl IntoIterator<Item = OsString>, codes: &mut ExitCodes) -> Res
     serve(&options, sources)
 }
 
-/// Serves until a signal arrives, or until the options end the run. Configuration errors are reported before the first
-/// connection is accepted.
+/// Serves until a signal arrives, or until an option such as `--idle-exit` ends the run. Configuration errors are
+/// reported before the first connection is accepted.
 fn serve(options: &Options, sources: Sources) -> Result<Code, Exit> {
     let mut announcer = Announcer::new(&options.life)?;
     conflicts::check(options)?;
@@ -77,8 +77,8 @@ fn serve(options: &Options, sources: Sources) -> Result<Code, Exit> {
     announcer.write_port_file(&options.life, &bound)?;
     let mut redirect = Redirect::open(options)?;
     let reports = Reports::new(options, &announcer)?;
-    // Called early, so that its result is cached. It reads files in /proc and /sys that the confinement makes
-    // inaccessible.
+    // This call reads files in /proc and /sys that are inaccessible after the confinement. Later calls return the
+    // cached result.
     _ = room_for_buffers();
     // The listeners and the log are open, so privileges can be dropped. The files to serve are looked up afterwards,
     // because their paths are relative to the new root and the new user must be able to read them.

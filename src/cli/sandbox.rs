@@ -17,8 +17,8 @@ use super::exit::Exit;
 /// directory of `log`, so that the log can be reopened after it has been renamed. The process can no longer bind or
 /// connect sockets; its open sockets remain usable.
 ///
-/// The process can still replace and remove files in `folders`. Older kernels support only some of these restrictions.
-/// Returns an error if the kernel cannot restrict file access at all.
+/// Files in `folders` can still be replaced and removed. Older kernels support only some of these restrictions. Returns
+/// an error if the kernel cannot restrict file access at all.
 pub(super) fn restrict<'p>(
     readable: impl IntoIterator<Item = &'p Path>,
     log: Option<&Path>,

@@ -13,7 +13,8 @@ const VARIABLE: &str = "NOTIFY_SOCKET";
 pub(super) struct ServiceManager(Option<UnixDatagram>);
 
 impl ServiceManager {
-    /// Connects to the manager that `NOTIFY_SOCKET` names. If it cannot be reached, the program runs without it.
+    /// Connects to the manager that `NOTIFY_SOCKET` names. If the manager cannot be reached, the program runs without a
+    /// manager.
     pub(super) fn from_environment() -> ServiceManager {
         ServiceManager(std::env::var_os(VARIABLE).and_then(|address| connect(&address).ok()))
     }

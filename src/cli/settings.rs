@@ -1,5 +1,5 @@
-//! The code that the environment and the configuration file share. A setting is a flag that both can set by its long
-//! name.
+//! Code that `environment` and `config_file` share. A setting is a flag that the environment and the configuration file
+//! can set by its long name.
 
 use super::flag::{Action, Flag};
 use super::flags::find;

@@ -61,7 +61,7 @@ pub(super) fn pages(options: &Options) -> impl Iterator<Item = PathBuf> {
     pages.map(|page| options.directory.join(page))
 }
 
-/// Applies a builder method once for each item.
+/// Calls a builder method once for each item, and returns the resulting builder.
 fn fold<T>(
     files: FileServiceBuilder,
     settings: &[T],
@@ -98,8 +98,8 @@ pub(super) fn accounts(options: &Options) -> Result<Vec<Account>, Exit> {
             accounts_in(text).map_err(|why| Exit::of(Code::File, format_args!("{}:{why}", shown(path.as_os_str()))))?,
         );
         if accounts.is_empty() {
-            // Without accounts, the server would accept every client. An operator that names an account file does not
-            // intend that.
+            // Without accounts, the server would accept every client, which is hardly intended if an account file is
+            // named.
             return Err(Exit::of(Code::File, format_args!("{}: the file contains no user", shown(path.as_os_str()))));
         }
     }

@@ -10,7 +10,7 @@ use super::{config_file, environment, parser};
 
 /// The sources of the options in the order of precedence: command line, environment, file.
 pub(super) struct Sources {
-    /// The command line and the environment, which are parsed once. Only the file is reread on a reload.
+    /// The layers of the command line and the environment, which are parsed once. A reload rereads only the file.
     fixed: [Layer; 2],
 }
 
@@ -28,7 +28,7 @@ impl Sources {
     /// Reads the configuration file, if one is named, and combines all sources.
     pub(super) fn read(&self) -> Result<Options, Exit> {
         let options = self.without_file()?;
-        // One of the other layers may name the file. These layers are therefore evaluated first, without the file.
+        // The command line or the environment names the file, so they are evaluated first, without it.
         let Some(path) = &options.config else { return Ok(options) };
         let text = fs::read_to_string(path).map_err(|error| Exit::cannot("read", path, error))?;
         let [command_line, environment] = self.fixed.clone();

@@ -58,7 +58,7 @@ impl Reports {
         })
     }
 
-    /// Wraps `service` in those of the services for counters and health that the options enable.
+    /// Wraps `service` in the services that report the counters and the health, if the options enable them.
     pub(super) fn before(&self, service: Box<dyn Service + Send>, options: &Options) -> Box<dyn Service + Send> {
         let StatisticsOptions { path, from, health, .. } = &options.statistics;
         let mut service = service;

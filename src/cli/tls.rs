@@ -99,8 +99,8 @@ fn hsts(options: &Options) -> Option<Duration> {
     options.tls.hsts.map(|seconds| Duration::from_secs(seconds.into()))
 }
 
-/// The lines about the configuration that the operator should see: the fingerprint of a generated certificate, and the
-/// warnings.
+/// The lines about the TLS configuration that are logged for the operator: the fingerprint of a generated certificate,
+/// and the warnings.
 pub(super) fn remarks(options: &Options, tls: &Tls) -> Vec<String> {
     let fingerprint = options.tls.self_signed.as_ref().and(tls.fingerprint());
     let made = fingerprint.map(|digits| format!("self-signed certificate with SHA-256 fingerprint {digits}"));
@@ -113,8 +113,8 @@ pub(super) fn files(tls: &TlsOptions) -> impl Iterator<Item = &Path> {
     all.map(PathBuf::as_path)
 }
 
-/// The directories that a reload needs to read these files. The directories of symbolic link targets are included,
-/// because a renewed certificate is a new file next to the old one.
+/// The directories that must be readable for a reload of the files in [`files`]. If a file is a symbolic link, the
+/// directory of its target is included, because a renewed certificate is usually a new file in that directory.
 pub(super) fn folders(tls: &TlsOptions) -> Vec<PathBuf> {
     let named = files(tls).map(Path::to_owned);
     let all = named.flat_map(|file| [fs::canonicalize(&file).ok(), Some(file)]).flatten();

@@ -1,5 +1,5 @@
-//! Opens the file that `--trace` names, and configures the server for watching: trace, explanations, and slow reads and
-//! writes.
+//! Opens the file that `--trace` names, and configures the server so that a user can observe it: trace, explanations,
+//! and slow reads and writes.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -9,7 +9,7 @@ use super::exit::Exit;
 use super::options::Options;
 use crate::HttpServer;
 
-/// Opens the file that `--trace` names, and truncates it. `None` without that option.
+/// Opens the file that `--trace` names, and truncates it. Returns `None` if the option is not set.
 pub(super) fn open(options: &Options) -> Result<Option<File>, Exit> {
     let Some(path) = &options.watch.trace else { return Ok(None) };
     create(path).map(Some).map_err(|error| Exit::cannot("write", path, error))
@@ -34,8 +34,8 @@ fn create(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Configures the server to write its trace to `file`, and to standard error a sentence for each event of the
-/// connections that `--explain` selects. Also applies `--max-read`, `--max-write` and `--slow-motion`.
+/// Configures the server to write its trace to `file`, and to describe each event of the connections that `--explain`
+/// selects in a sentence on standard error. Also applies `--max-read`, `--max-write` and `--slow-motion`.
 pub(super) fn watch(mut server: HttpServer, options: &Options, file: Option<File>) -> HttpServer {
     let watch = &options.watch;
     server = server.pace(watch.pace);

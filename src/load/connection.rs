@@ -31,8 +31,8 @@ pub(super) struct LoadConnection {
     /// The status of the response that is being read, and the bytes of its body so far.
     status: u16,
     body: u64,
-    /// True if the poll has reported the direction as ready, and no read (`readable`) or write (`writable`) has found
-    /// since then that it is not.
+    /// True from the time at which the poll reports that the stream can be read (`readable`) or written (`writable`),
+    /// until an operation finds that it no longer can.
     readable: bool,
     writable: bool,
     /// True once the server has closed its side. A read after the last bytes returns EOF, and no further event follows.
@@ -41,7 +41,7 @@ pub(super) struct LoadConnection {
     /// no limit.
     pub(super) read_allowance: usize,
     pub(super) write_allowance: usize,
-    /// The time since which the connection can take another request.
+    /// The time from which the connection has had room for another request.
     pub(super) free_since: Instant,
 }
 
@@ -58,7 +58,7 @@ pub(super) struct InFlight {
 pub(super) enum LoadEvent {
     /// The connection has been established. The value is the time at which connecting began.
     Connected(Instant),
-    /// Bytes were read.
+    /// This number of bytes has been read.
     Read(usize),
     /// A response is complete. Contains its request, its status and the length of its body.
     Complete(InFlight, u16, u64),
@@ -67,9 +67,11 @@ pub(super) enum LoadEvent {
 /// The reason a connection ended.
 #[derive(Debug)]
 pub(super) enum LoadEnd {
-    /// The connection was closed as announced by either side, or the server closed it while no request was in flight.
+    /// The connection ended without an error: either side had announced that it would close it, or no request was in
+    /// flight.
     Closed,
-    /// The name of the error that is counted for the requests in flight, or for the failed attempt to connect.
+    /// The connection failed. Contains the name under which the error is counted, once for each request in flight or
+    /// once for a failed attempt to connect.
     Failed(&'static str),
 }
 
@@ -83,7 +85,7 @@ pub(super) struct StepParts<'g> {
 }
 
 impl LoadConnection {
-    /// Creates a connection from a stream that has begun to connect, and registers the stream.
+    /// Creates a connection from a stream that is still connecting, and registers the stream with the poll.
     pub(super) fn new(
         mut stream: LoadStream,
         registry: &Registry,
@@ -100,7 +102,7 @@ impl LoadConnection {
             in_flight: VecDeque::new(),
             status: 0,
             body: 0,
-            // Nothing can be read or written until the poll has reported the stream as writable.
+            // A stream is not connected before the poll has reported it as writable.
             readable: false,
             writable: false,
             read_closed: false,
@@ -254,7 +256,7 @@ impl LoadConnection {
         }
     }
 
-    /// The reason to report after the server has closed its side of the connection.
+    /// The reason to report when the server has closed its side of the connection.
     fn ended(&self) -> LoadEnd {
         match (self.in_flight.is_empty(), self.machine.has_begun()) {
             (true, _) => LoadEnd::Closed,

@@ -1,5 +1,4 @@
-//! The figures of a run, which are its latencies, counts and errors, and the summary from which the reports are
-//! written.
+//! The figures of a run: latencies, counts and errors. Also computes the summary from which the reports are written.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -96,9 +95,9 @@ impl Figures {
 #[derive(Debug)]
 pub(super) struct LoadSummary<'f> {
     pub(super) figures: &'f Figures,
-    /// The corrected latencies of a closed loop: a response that took longer than the expected interval between
-    /// requests is also counted for the requests that could not be sent meanwhile. `None` in an open loop, which needs
-    /// no correction.
+    /// The corrected latencies of a closed loop: if a response took longer than the expected interval between requests,
+    /// the requests that could not be sent meanwhile are counted too. `None` in an open loop, which needs no
+    /// correction.
     pub(super) corrected: Option<Histogram<u64>>,
     /// The expected interval between requests in microseconds, for correcting coordinated omission.
     pub(super) expected_interval: u64,
@@ -112,7 +111,7 @@ pub(super) struct LoadSummary<'f> {
     pub(super) late_share: f64,
 }
 
-/// The share of CPU time above which the generator is considered to have limited the rate itself.
+/// The share of CPU time above which the generator itself is considered the bottleneck.
 const BUSY: f64 = 0.9;
 
 /// The share of late requests above which the generator is considered too slow for its schedule.
@@ -122,8 +121,8 @@ impl LoadSummary<'_> {
     /// Computes the derived values from the measurements.
     pub(super) fn new(figures: &Figures) -> LoadSummary<'_> {
         let seconds = figures.measured.as_secs_f64().max(f64::MIN_POSITIVE);
-        // A slot is one of the requests that can be in flight at the same time. It sends its next request when its
-        // response is complete, so this is the mean interval between the requests of a slot.
+        // A slot is one of the requests that can be in flight at the same time. The next request of a slot is sent when
+        // the response to the previous one is complete, so this is the mean interval between the requests of a slot.
         let expected_interval = (seconds * 1e6 * figures.slots as f64 / figures.responses.max(1) as f64) as u64;
         let corrected = (!figures.is_open).then(|| figures.latency.clone_correct(expected_interval.max(1)));
         LoadSummary {

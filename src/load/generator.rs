@@ -18,7 +18,7 @@ use crate::http1::{MessageLimits, ReceivedHead};
 /// The interval between two ticks. A tick handles timeouts, allowances, failed connections and the progress line.
 const TICK: Duration = Duration::from_millis(100);
 
-/// The delay after the due time above which a request counts as late.
+/// A request counts as late if it is sent more than this time after it was due, although a connection was free.
 const LATE: Duration = Duration::from_millis(1);
 
 /// The maximum number of events that one poll returns.
@@ -165,7 +165,7 @@ impl<'p> Generator<'p> {
         }
     }
 
-    /// Begins to connect. A failure is counted, and the next tick makes another attempt.
+    /// Starts connecting. An immediate failure is counted, and the next tick makes another attempt.
     fn connect(&mut self, index: usize, now: Instant) {
         let stream = self.connector.connect(&self.plan.server);
         let connection =
@@ -233,7 +233,7 @@ impl<'p> Generator<'p> {
         }
     }
 
-    /// Returns the index of a free connection, selecting the connections in turn. `None` if no connection is free.
+    /// Selects a free connection in round-robin order and returns its index. `None` if no connection is free.
     fn take_free(&mut self) -> Option<usize> {
         let (count, pipeline) = (self.connections.len(), self.options.pipeline);
         let mut turns = (0..count).map(|step| (self.cursor + step) % count);
@@ -267,8 +267,8 @@ impl<'p> Generator<'p> {
         }
     }
 
-    /// Counts the requests that remain without a response on a connection that has ended, and opens a new connection in
-    /// its place.
+    /// Replaces a connection that has ended. If it failed, its requests in flight, or its attempt to connect, are
+    /// counted as errors.
     fn replace(&mut self, index: usize, end: &LoadEnd, now: Instant) {
         let Some(ended) = self.connections[index].take() else { return };
         self.in_flight -= ended.in_flight();

@@ -57,7 +57,7 @@ impl PreparedRequest {
     }
 }
 
-/// Appends a body with the framing that the head announces.
+/// Appends a body to `out`, framed as the head of the request announces.
 fn append_body(mut encoder: Encoder, body: &[u8], out: &mut Buffer) -> io::Result<()> {
     if let Encoder::Counted(length) = encoder
         && length != body.len() as u64
@@ -95,8 +95,7 @@ impl Plan {
     }
 }
 
-/// An order in which the number of occurrences of each index is its weight. The occurrences of an index are spread
-/// evenly.
+/// Returns a sequence of indices. Each index occurs as often as its weight says, and its occurrences are spread evenly.
 fn in_turns(weights: impl Iterator<Item = u32>) -> Vec<u16> {
     let weights: Vec<i64> = weights.map(i64::from).collect();
     let total: i64 = weights.iter().sum();
@@ -104,7 +103,7 @@ fn in_turns(weights: impl Iterator<Item = u32>) -> Vec<u16> {
     let mut order = Vec::new();
     for _ in 0..total {
         // In each round, every index receives credit equal to its weight. The index with the most credit comes next,
-        // and pays the total of all weights.
+        // and its credit is reduced by the sum of all weights.
         credits.iter_mut().zip(&weights).for_each(|(credit, weight)| *credit += weight);
         let richest = (0..credits.len()).rev().max_by_key(|index| credits[*index]).unwrap_or(0);
         credits[richest] -= total;

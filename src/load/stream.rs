@@ -45,7 +45,7 @@ impl LoadConnector {
         Ok(connector)
     }
 
-    /// Begins to connect. The poll reports the stream as writable when connecting has succeeded or failed.
+    /// Starts connecting. The poll reports the stream as writable when connecting has succeeded or failed.
     pub(super) fn connect(&self, server: &LoadAddress) -> io::Result<LoadStream> {
         let stream = match server {
             LoadAddress::Tcp(address) => {
@@ -75,7 +75,7 @@ impl LoadStream {
         error.map_or(Ok(()), Err)
     }
 
-    /// True if a read that fills less than its buffer has emptied the socket. This is false for TLS, where plaintext
+    /// True if a read that does not fill its buffer is known to have emptied the socket. False for TLS, where plaintext
     /// may still be buffered.
     pub(super) fn short_read_is_all(&self) -> bool {
         matches!(self, LoadStream::Tcp(_) | LoadStream::Unix(_))

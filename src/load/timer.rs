@@ -34,7 +34,8 @@ mod kernel {
             Ok(LoadTimer { descriptor, target: None })
         }
 
-        /// Sets the timer to wake the poll at `target`. Returns `None`, because the poll needs no timeout.
+        /// Sets the timer to wake the poll at `target`. Always returns `None`, because the poll needs no timeout in
+        /// addition.
         pub(in super::super) fn set(&mut self, target: Instant, now: Instant) -> io::Result<Option<Duration>> {
             // In the closed loop, many turns wait for the same tick. The timer needs to be set only once for it.
             if self.target == Some(target) && target > now {
@@ -65,7 +66,7 @@ mod kernel {
             Ok(LoadTimer)
         }
 
-        /// Returns the timeout after which the poll must return at `target`.
+        /// Returns the poll timeout that expires at `target`.
         pub(in super::super) fn set(&mut self, target: Instant, now: Instant) -> io::Result<Option<Duration>> {
             Ok(Some(target.saturating_duration_since(now)))
         }

@@ -1,4 +1,4 @@
-//! TLS connections to the server, and the server certificates that they accept.
+//! TLS connections to the server under test, and the server certificates that they accept.
 
 use std::io;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Durations and numbers on the command line and in reports.
+//! Parses durations and numbers from the command line, and formats durations for reports.
 
 use std::io;
 use std::path::Path;

@@ -81,8 +81,8 @@ impl ConnectionObserver for ConnectionMeter {
 
     #[inline]
     fn all_sent(&mut self, is_in_exchange: bool) {
-        // In an exchange, more of the last response will follow, so its request has not ended although all output so
-        // far has been sent.
+        // During an exchange, the last response is not complete, so its request does not count as ended yet, even
+        // though all output so far has been sent.
         let ended = self.unsent - u32::from(is_in_exchange).min(self.unsent);
         self.unsent -= ended;
         self.statistics.responses_ended(ended);

@@ -78,7 +78,7 @@ pub struct Statistics {
 }
 
 impl Statistics {
-    /// Creates counters at zero. `nonce` is a text, possibly empty, by which clients can distinguish this run of the
+    /// Creates counters at zero. `nonce` is a string, possibly empty, by which clients can distinguish this run of the
     /// program from others.
     pub fn new(nonce: &str) -> Statistics {
         Statistics {

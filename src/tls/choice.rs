@@ -30,8 +30,8 @@ impl CertificateChoice {
         CertificateChoice(vec![Named { names: Vec::new(), key: Arc::new(key) }])
     }
 
-    /// The certificates for a server name: those with exactly this name; if there are none, those with a matching
-    /// wildcard; if there are none either, the default certificate and those that share a name with it.
+    /// The certificates for a server name: those with exactly this name; otherwise those with a matching wildcard;
+    /// otherwise the default certificate and those that share a name with it.
     fn candidates(&self, server_name: Option<&str>) -> Vec<&Named> {
         let having = |is_meant: &dyn Fn(&str) -> bool| -> Vec<&Named> {
             self.0.iter().filter(|named| named.names.iter().any(|name| is_meant(name))).collect()
@@ -53,8 +53,8 @@ impl ResolvesServerCert for CertificateChoice {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let candidates = self.candidates(hello.server_name());
         let is_usable = |named: &&&Named| named.key.key.choose_scheme(hello.signature_schemes()).is_some();
-        // If the client supports none of the candidates, rustls gets the first one and ends the handshake with the
-        // appropriate alert.
+        // If the client supports none of the candidates, the first one is returned. rustls then finds that it cannot be
+        // used, and ends the handshake with the appropriate alert.
         let chosen = candidates.iter().find(is_usable).or(candidates.first())?;
         Some(Arc::clone(&chosen.key))
     }

@@ -97,13 +97,14 @@ impl Tls {
     /// ```
     ///
     /// # Errors
-    /// Returns an error if a name is neither a DNS name nor an address, or the system has no random numbers.
+    /// Returns an error if a name is neither a DNS name nor an address, or if the system's random number generator
+    /// fails.
     pub fn self_signed<N: Into<String>>(names: impl IntoIterator<Item = N>) -> Result<Tls, TlsError> {
         Tls::builder().self_signed(names).build()
     }
 
-    /// Uses a rustls configuration unchanged. Even with `ignore_client_order`, ChaCha20 is used for a client that puts
-    /// it first.
+    /// Uses a rustls configuration without changes. Even if it sets `ignore_client_order`, ChaCha20 is used for a
+    /// client that prefers ChaCha20.
     pub fn from_config(config: Arc<ServerConfig>) -> Tls {
         Tls { config, warnings: Arc::default(), fingerprint: None, certificate: None, accepted_clients: None }
     }
@@ -113,7 +114,7 @@ impl Tls {
         TlsBuilder::default()
     }
 
-    /// The rustls configuration.
+    /// The underlying rustls configuration.
     pub fn server_config(&self) -> &Arc<ServerConfig> {
         &self.config
     }

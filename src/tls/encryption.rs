@@ -16,7 +16,7 @@ pub(super) fn decrypt_pkcs8(contents: &[u8], password: Option<&str>) -> Result<V
     };
     let password = password.ok_or(TlsErrorKind::PasswordNeeded)?;
     match encrypted.encryption_algorithm.decrypt(password, encrypted.encrypted_data.as_bytes()) {
-        // With about one in 256 wrong passwords, the padding happens to be valid, but the decrypted bytes are almost
+        // For about one in 256 wrong passwords, the padding happens to be valid, but the decrypted bytes are almost
         // never valid DER.
         Ok(key) if is_sequence(&key) => Ok(key),
         Ok(_) | Err(pkcs8::pkcs5::Error::DecryptFailed) => Err(TlsErrorKind::WrongPassword),
@@ -59,7 +59,7 @@ fn is_sequence(bytes: &[u8]) -> bool {
     Elements(bytes).next().is_some_and(|element| element.tag == tag::SEQUENCE && element.whole.len() == bytes.len())
 }
 
-/// Decodes hexadecimal digits.
+/// Decodes hexadecimal digits. `None` if their number is odd, or if a character is not a digit.
 fn hex(digits: &str) -> Option<Vec<u8>> {
     let (pairs, []) = digits.as_bytes().as_chunks::<2>() else { return None };
     pairs.iter().map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()

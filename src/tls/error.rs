@@ -56,7 +56,8 @@ pub enum TlsErrorKind {
     NothingToServe,
     /// A name for a self-signed certificate is neither a DNS name nor an address.
     Name(String),
-    /// The TLS library rejects the configuration, or the system has no random numbers.
+    /// The TLS library rejected the configuration, or the system's random number generator failed. Contains the
+    /// message.
     Configuration(String),
 }
 
@@ -70,7 +71,7 @@ impl TlsError {
         self.path.as_deref()
     }
 
-    /// The kind of the error.
+    /// The kind of the error, with its details, such as the position of an invalid PEM block.
     pub fn kind(&self) -> &TlsErrorKind {
         &self.kind
     }
@@ -164,7 +165,7 @@ pub(super) fn shown(path: &Path) -> String {
     printable(&path.to_string_lossy())
 }
 
-/// Replaces control characters in a text, so that it cannot end a line or control a terminal.
+/// Replaces the control characters in `text`, so that it stays on one line and cannot control a terminal.
 fn printable(text: &str) -> String {
     let mut shown = String::new();
     for character in text.chars() {

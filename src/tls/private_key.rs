@@ -43,7 +43,7 @@ pub(super) fn load(key: &PrivateKeyDer<'_>) -> Result<Arc<dyn SigningKey>, TlsEr
     rustls::crypto::ring::sign::any_supported_type(key).map_err(|_| why_unusable(key))
 }
 
-/// Determines the reason for which rustls has rejected a key.
+/// Determines why rustls has rejected a key.
 fn why_unusable(key: &PrivateKeyDer<'_>) -> TlsErrorKind {
     let found = match key {
         PrivateKeyDer::Pkcs1(key) => rsa(key.secret_pkcs1_der()),

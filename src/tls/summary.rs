@@ -17,7 +17,7 @@ use super::x509::Certificate;
 pub struct CertificateSummary {
     /// The name of the subject in RFC 4514 format, such as `CN=Carla,O=Example`. The name is always a single line.
     pub subject: String,
-    /// The name of the issuer in the same format.
+    /// The name of the issuer, in the same format as `subject`.
     pub issuer: String,
     /// The serial number in hexadecimal digits.
     pub serial_number: String,

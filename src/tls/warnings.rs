@@ -1,4 +1,4 @@
-//! Warnings about certificates that are served nevertheless, each as one line that names the file.
+//! Warnings about problems with certificates that do not prevent their use, one line each, naming the file.
 
 use std::fs::Metadata;
 
@@ -8,8 +8,8 @@ use super::certified::Pair;
 use super::error::shown;
 use super::x509::Certificate;
 
-/// The remaining validity in seconds below which a warning is given. Renewal is usually automatic and takes place
-/// earlier, so a certificate with less remaining validity probably could not be renewed.
+/// The remaining validity in seconds below which a warning is given. Automatic renewal usually takes place earlier, so
+/// for a certificate with less remaining validity it has probably failed.
 const SOON: i64 = 7 * 24 * 60 * 60;
 
 /// The warnings about one certificate and its key. `now` is a Unix time in seconds.
@@ -54,7 +54,7 @@ fn validity(certificate: &Certificate<'_>, now: i64) -> Option<String> {
 }
 
 /// The permissions of the key file, if other users can read it. A file that belongs to root and that its group can read
-/// is not reported, because this is a usual way to share keys with services.
+/// is not reported, because this is a common way to share a key with services.
 #[cfg(unix)]
 fn readable_by_others(key: &Metadata) -> Option<u32> {
     use std::os::unix::fs::MetadataExt;

@@ -63,7 +63,7 @@ fn time(element: Element<'_>) -> Option<i64> {
     Some(time.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second())
 }
 
-/// The names in an extension, if the extension is subjectAltName.
+/// The names in a subjectAltName extension. `None` for any other extension.
 fn alternative_names(extension: Element<'_>) -> Option<Elements<'_>> {
     let mut fields = extension.reader();
     if fields.next_with(tag::OBJECT_IDENTIFIER)?.contents != SUBJECT_ALT_NAME {

@@ -1,4 +1,5 @@
-//! The flags for watching the loop at work, and for the endpoints and faults that benchmark and test HTTP clients.
+//! The flags for observing the loop, and for the endpoints and injected faults with which HTTP clients are benchmarked
+//! and tested.
 
 use crate::cli::flag::{Action, Flag};
 use crate::cli::options::Options;

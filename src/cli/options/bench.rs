@@ -7,12 +7,14 @@ use super::model::{BadValue, Options};
 use super::values::{file, invalid, must, text};
 use crate::faults::check_rule;
 
-/// The endpoints with which HTTP clients are benchmarked and tested, and the faults injected into responses.
+/// The options for the endpoints with which HTTP clients are benchmarked and tested, and for the faults injected into
+/// responses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BenchOptions {
     /// The URL path prefix of the endpoints, empty for the root. `None` if there are no endpoints.
     pub endpoints: Option<String>,
-    /// The file with the items of `/json/{count}`. The setter does not check that the file exists.
+    /// The file that contains the items for the responses at `/json/{count}`. The setter does not check that the file
+    /// exists.
     pub dataset: Option<PathBuf>,
     /// The rules for injected faults, in the order of the flags. The setter has validated each rule.
     pub faults: Vec<String>,
@@ -52,7 +54,8 @@ impl Options {
     }
 }
 
-/// Checks a URL path prefix: it must begin with a slash, must not end with one, and must need no encoding in a URL.
+/// Checks a URL path prefix: it must begin with a slash, must not end with one, and must not contain characters that
+/// have to be encoded in a URL.
 fn url_prefix(value: &OsStr) -> Result<&str, BadValue> {
     let path = text("path", value)?;
     let is_plain = path.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#%\"<>\\^`{|}".contains(&byte));

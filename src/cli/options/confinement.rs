@@ -1,4 +1,4 @@
-//! The setters for the flags with which the program drops privileges.
+//! The setters for the flags that make the program drop privileges.
 
 use std::ffi::OsStr;
 

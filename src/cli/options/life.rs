@@ -25,7 +25,7 @@ impl Options {
     pub(in crate::cli) fn set_ready_fd(&mut self, value: &OsStr) -> Result<(), BadValue> {
         match number(value).and_then(|number| i32::try_from(number).ok()) {
             // Standard output must stay open, but the descriptor in `ready_fd` is closed after it has been duplicated.
-            // The next file to be opened would then get its number.
+            // The next file to be opened would then reuse the number of standard output.
             Some(STDOUT) => self.life.ready = ReadyForm::Json,
             Some(descriptor) if descriptor > 2 => self.life.ready_fd = Some(descriptor),
             _ => return Err(must("be 1, or 3 or more", "descriptor", value)),

@@ -1,5 +1,5 @@
-//! The types of the options, with their defaults. The setters guarantee only those properties of a value that the
-//! comment on its field states.
+//! The types of the options, with their defaults. A setter guarantees only the properties of a value that are
+//! documented on its field.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -14,7 +14,7 @@ use crate::log::LogFormat;
 use crate::trace::Explain;
 use crate::transport::Pace;
 
-/// All settings of the command line, the environment and the configuration file. It is not checked here that paths,
+/// All settings of the command line, the environment and the configuration file. The setters do not check that paths,
 /// users, descriptors and CPU cores exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
@@ -150,8 +150,8 @@ pub struct SiteOptions {
     pub cors: Option<String>,
     /// True if responses isolate pages from other sites with COOP and COEP.
     pub coop_coep: bool,
-    /// Patterns of file names, each with the value of `Cache-Control` for matching files. The last pattern that matches
-    /// counts.
+    /// Patterns of file names, each with the value of `Cache-Control` for matching files. If several patterns match,
+    /// the last one is used.
     pub cache: Vec<(String, String)>,
     /// Extensions without the dot, each with its content type.
     pub mime: Vec<(String, String)>,
@@ -225,7 +225,8 @@ pub struct LogOptions {
 /// Options for watching the program.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WatchOptions {
-    /// The maximum size of one read or write on a connection, and the pause after a read or write of that size.
+    /// The maximum sizes of one read and of one write on a connection, and the pause after a read or a write of that
+    /// size.
     pub pace: Pace,
     /// The file that the trace is written to.
     pub trace: Option<PathBuf>,
@@ -233,7 +234,7 @@ pub struct WatchOptions {
     pub trace_connections: Option<u32>,
     /// The maximum size of the trace in MiB. `None` means the recorder's default.
     pub trace_limit: Option<u64>,
-    /// The connections for which each event is described by a sentence on standard error. `None` means no connections.
+    /// The connections whose events are described on standard error, one sentence each. `None` means no connections.
     pub explain: Option<Explain>,
 }
 
@@ -278,10 +279,10 @@ pub struct LifeOptions {
 /// The form of the ready line on standard output.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ReadyForm {
-    /// The sentence that Python prints.
+    /// The same sentence as Python's `http.server`.
     #[default]
     Python,
-    /// The ready line is a JSON object.
+    /// A JSON object.
     Json,
 }
 

@@ -9,8 +9,8 @@ use super::values::{count, must, some_or_no_seconds, text};
 use crate::cgi::{CgiLimits, ScriptUser};
 use crate::limits::Limits;
 
-/// The time by which the server's response timeout exceeds the sum of the limits for the queue and for the head of a
-/// script's response.
+/// The difference between the server's response timeout and the sum of two script limits: for waiting in the queue, and
+/// for sending the head of a response.
 const MARGIN: Duration = Duration::from_secs(5);
 
 impl Options {
@@ -35,12 +35,12 @@ impl Options {
         Ok(())
     }
 
-    /// Sets the server's response timeout to more than the time that a request can wait in the queue and then for the
-    /// head from its script. The script's limit then expires first, and the log names the script.
+    /// Sets the server's response timeout so that it expires later than the script's own limits on the wait in the
+    /// queue and on the head of the response. The log then names the script.
     fn wait_for_scripts(&mut self) {
         let first_byte = self.scripts.first_byte.unwrap_or(CgiLimits::default().first_byte);
         let wait = first_byte.saturating_mul(2).saturating_add(MARGIN).max(Limits::default().answer_timeout);
-        // For both limits, zero means no limit.
+        // Zero means no limit, for the script as well as for the server.
         self.limits.answer_timeout = if first_byte.is_zero() { first_byte } else { wait };
     }
 

@@ -18,7 +18,7 @@ pub(super) fn must(allowed: &str, what: &str, value: &OsStr) -> BadValue {
     invalid(what, value).hint(format_args!("must {allowed}"))
 }
 
-/// Converts a value that must be UTF-8.
+/// Converts a value to a string. Returns an error if the value is not UTF-8.
 pub(super) fn text<'v>(what: &str, value: &'v OsStr) -> Result<&'v str, BadValue> {
     value.to_str().ok_or_else(|| must("be UTF-8", what, value))
 }
@@ -37,7 +37,8 @@ pub(super) fn path(what: &str, value: &OsStr) -> Result<PathBuf, BadValue> {
     }
 }
 
-/// Returns the item that `words` pairs with this value, or an error that lists the allowed words.
+/// Looks up a value in `words`, which pairs each allowed word with its meaning. The error for another value lists the
+/// allowed words.
 pub(super) fn choice<T: Copy>(words: &[(&str, T)], value: &OsStr) -> Result<T, BadValue> {
     let known = words.iter().find(|(word, _)| value == *word);
     known.map(|(_, meaning)| *meaning).ok_or_else(|| {

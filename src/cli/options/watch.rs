@@ -1,5 +1,4 @@
-//! The setters for the flags that help a user to watch the loop at work: traces, small reads and writes, and slow
-//! motion.
+//! The setters for the flags that make the loop observable: traces, small reads and writes, and slow motion.
 
 use std::ffi::OsStr;
 use std::num::NonZeroUsize;

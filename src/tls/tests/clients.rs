@@ -103,7 +103,7 @@ fn any_client(schemes: &[SignatureScheme]) -> ClientConfig {
     builder().dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
 }
 
-/// Passes all pending bytes from one side to the other. Returns true if there were any pending bytes.
+/// Passes all pending bytes from one side to the other. Returns true if any bytes were pending.
 fn pass(from: &mut Connection, to: &mut Connection) -> Result<bool, Error> {
     let mut bytes = Vec::new();
     while from.wants_write() {

@@ -64,7 +64,7 @@ fn every_form_of_encrypted_key_is_read() {
 
 #[test]
 fn no_wrong_password_passes_for_the_right_one() {
-    // With one in 256 wrong passwords, the padding happens to be valid.
+    // For about one in 256 wrong passwords, the padding happens to be valid.
     for number in 0..600 {
         let kind = load("ec.crt", "legacy-aes256.key", Some(&number.to_string())).unwrap_err();
         assert!(matches!(kind.kind(), TlsErrorKind::WrongPassword), "{number}: {kind}");
