@@ -52,7 +52,7 @@ impl RequestHandler for Proxy {
             return x.upgrade(&protocol.ok_or(HttpError::new(502))?)?.relay(server, &early);
         }
         x.end_headers()?;
-        io::copy(&mut response, &mut x.wfile()).map_err(|error| HttpError::from(Error::from(error)))?;
+        response.copy_to(&mut x.wfile()).map_err(|error| HttpError::from(Error::from(error)))?;
         Ok(())
     }
 }

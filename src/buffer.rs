@@ -97,7 +97,7 @@ impl Buffer {
 
     /// Ensures that `count` bytes are free after the unread ones.
     #[inline]
-    fn reserve(&mut self, count: usize) {
+    pub fn reserve(&mut self, count: usize) {
         if self.free() < count {
             self.move_or_grow(count);
         }

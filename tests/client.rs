@@ -513,3 +513,22 @@ fn a_connection_may_be_refused_or_half_closed() {
     assert_eq!(fetch(&mut connection, "/").unwrap(), b"half");
     server.finish();
 }
+
+#[test]
+fn a_body_is_copied_to_a_writer_whose_error_is_returned() {
+    const CHUNKS: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
+    let server = Scripted::new(vec![replies(&[CHUNKS, ONE, ONE])]);
+    let mut connection = connection_to(&server);
+    let mut response = |target: &str| {
+        connection.request("GET", target, (), &[]).unwrap();
+        connection.getresponse().unwrap()
+    };
+    let mut copy = Vec::new();
+    assert_eq!((response("/").copy_to(&mut copy).unwrap(), &copy[..]), (5, &b"abcde"[..]));
+    let mut partly_read = response("/");
+    partly_read.fill_buf().unwrap();
+    partly_read.consume(1);
+    assert_eq!((partly_read.copy_to(&mut copy).unwrap(), &copy[..]), (2, &b"abcdene"[..]));
+    let mut full = &mut [0; 2][..];
+    assert_eq!(response("/").copy_to(&mut full).unwrap_err().kind(), std::io::ErrorKind::WriteZero);
+}

@@ -70,6 +70,9 @@ struct PendingRequest {
     fields: HeaderList,
 }
 
+/// The maximum length of the field line that frames a body, in bytes.
+const FRAMING_LINE: usize = 40;
+
 /// Fields that [`HttpConnection::putrequest_with`] leaves out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SkipFields {
@@ -106,7 +109,12 @@ impl<C: Connector> HttpConnection<C> {
     /// Returns the same errors as [`HttpConnection::new`].
     pub fn with_connector(connector: C, host: &str, port: Option<u16>) -> Result<HttpConnection<C>, Error> {
         let (host, port) = authority::split(host, port)?;
-        Ok(HttpConnection {
+        Ok(HttpConnection::of_server(connector, host, port))
+    }
+
+    /// Like [`HttpConnection::with_connector`], for a host that has been checked.
+    pub(super) fn of_server(connector: C, host: String, port: Option<u16>) -> HttpConnection<C> {
+        HttpConnection {
             connector,
             host,
             port,
@@ -119,7 +127,7 @@ impl<C: Connector> HttpConnection<C> {
             waits: WaitLimits::default(),
             failed_unanswered: false,
             has_used_link: false,
-        })
+        }
     }
 
     /// The host, without brackets.
@@ -216,15 +224,14 @@ impl<C: Connector> HttpConnection<C> {
         encode_chunked: bool,
     ) -> Result<(), Error> {
         let skip = SkipFields { host: headers.contains("Host"), accept_encoding: headers.contains("Accept-Encoding") };
-        self.putrequest_with(method, target, skip)?;
+        let (target, mut fields) = self.begin_request(method, target, skip)?;
         let (field, encode_chunked) = framing(method, &body, headers, encode_chunked);
+        fields.reserve(headers.len() + 1, headers.lines().len() + FRAMING_LINE);
         if let Some((name, value)) = field {
-            self.pending.fields.push(name.as_bytes(), value.as_bytes());
+            fields.push(name.as_bytes(), value.as_bytes());
         }
-        for (name, value) in headers.iter() {
-            self.pending.fields.push(name.as_bytes(), value);
-        }
-        self.endheaders(body, encode_chunked)
+        fields.append(headers);
+        self.send_checked(&RequestHead { method, target, fields: &fields, encode_chunked }, body)
     }
 
     /// Begins a request. Nothing is sent until [`HttpConnection::endheaders`] is called.
@@ -241,6 +248,20 @@ impl<C: Connector> HttpConnection<C> {
     /// # Errors
     /// Returns the same errors as [`HttpConnection::putrequest`].
     pub fn putrequest_with(&mut self, method: &str, target: &str, skip: SkipFields) -> Result<(), Error> {
+        let (target, fields) = self.begin_request(method, target, skip)?;
+        self.pending = PendingRequest { method: method.to_owned(), target: target.to_owned(), fields };
+        self.state = RequestState::Started;
+        Ok(())
+    }
+
+    /// Checks the beginning of a request. Returns the target that is sent, and the fields that are added to every
+    /// request.
+    fn begin_request<'t>(
+        &mut self,
+        method: &str,
+        target: &'t str,
+        skip: SkipFields,
+    ) -> Result<(&'t str, HeaderList), Error> {
         if self.state != RequestState::Idle {
             return Err(Error::CannotSendRequest);
         }
@@ -262,10 +283,8 @@ impl<C: Connector> HttpConnection<C> {
             // The client does not decode content codings, so the server must not compress the body.
             fields.add("Accept-Encoding", "identity")?;
         }
-        self.pending = PendingRequest { method: method.to_owned(), target: target.to_owned(), fields };
-        self.state = RequestState::Started;
         self.begin_waits();
-        Ok(())
+        Ok((target, fields))
     }
 
     /// Adds a field to the request. Text is encoded as Latin-1.
@@ -292,14 +311,18 @@ impl<C: Connector> HttpConnection<C> {
         if self.state != RequestState::Started {
             return Err(Error::CannotSendHeader);
         }
-        let request = std::mem::take(&mut self.pending);
+        let PendingRequest { method, target, fields } = std::mem::take(&mut self.pending);
         self.state = RequestState::Idle;
+        self.send_checked(&RequestHead { method: &method, target: &target, fields: &fields, encode_chunked }, body)
+    }
+
+    /// Sends a request unless its head or the length of its body is invalid.
+    fn send_checked(&mut self, head: &RequestHead<'_>, body: RequestBody<'_>) -> Result<(), Error> {
         self.failed_unanswered = false;
-        let head =
-            RequestHead { method: &request.method, target: &request.target, fields: &request.fields, encode_chunked };
-        body.check(head.framing()?.encoder)?;
+        let framing = head.framing()?;
+        body.check(framing.encoder)?;
         self.open_for_request()?;
-        match self.send_request(&head, body) {
+        match self.send_request(head, framing, body) {
             Ok(()) => {
                 self.state = RequestState::Sent;
                 Ok(())

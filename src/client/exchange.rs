@@ -10,7 +10,7 @@ use super::{
     ClientChannel, ClientStream, Connector, Error, HttpConnection, RequestBody, ServerAddress, WaitPhase, authority,
 };
 use crate::http::HeaderList;
-use crate::http1::{Buffer, RequestHead};
+use crate::http1::{Buffer, RequestHead, SentFraming};
 
 impl<C: Connector> HttpConnection<C> {
     /// Sets the time limits for the waits of a new exchange. The total limit begins now.
@@ -118,7 +118,12 @@ impl<C: Connector> HttpConnection<C> {
     }
 
     /// Sends a request head and its body over the open connection.
-    pub(super) fn send_request(&mut self, head: &RequestHead<'_>, body: RequestBody<'_>) -> Result<(), Error> {
+    pub(super) fn send_request(
+        &mut self,
+        head: &RequestHead<'_>,
+        framing: SentFraming,
+        body: RequestBody<'_>,
+    ) -> Result<(), Error> {
         let (waits, settings) = (self.waits, &self.settings);
         let shared = self.shared.as_ref().ok_or(Error::NotConnected)?;
         let mut state = borrow(shared)?;
@@ -127,7 +132,7 @@ impl<C: Connector> HttpConnection<C> {
         let listens = !state.is_reading;
         let link = state.link.as_mut().ok_or(Error::NotConnected)?;
         let mut out = Buffer::default();
-        link.begin_request(head, &mut out)?;
+        link.begin_request(head, framing, &mut out);
         let has_body = link.encoder.is_some() && !body.is_empty();
         if has_body && listens && expects_continue(head.fields) {
             let sent = link.send(out.bytes(), waits, true)?;

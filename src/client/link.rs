@@ -5,9 +5,11 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 use super::settings::WaitLimits;
-use super::{ClientChannel, ClientLimits, ClientStream, Error, Readiness, WaitPhase};
+use super::{ClientChannel, ClientLimits, ClientStream, Error, Readiness, WaitPhase, spare};
 use crate::http::Status;
-use crate::http1::{Buffer, ClientMachine, Encoder, MessageLimits, ReceivedHead, RequestHead, ResponseEvent};
+use crate::http1::{
+    Buffer, ClientMachine, Encoder, MessageLimits, ReceivedHead, RequestHead, ResponseEvent, SentFraming,
+};
 
 /// An open connection: the stream, the protocol state machine, and the bytes that have been read but not parsed yet.
 #[derive(Debug)]
@@ -89,10 +91,11 @@ impl<S: ClientStream> Link<S> {
 
     /// Replaces the stream of an idle link with the one that `change` creates from it.
     pub(super) fn over<T: ClientStream>(self, change: impl FnOnce(S) -> io::Result<T>) -> io::Result<Link<T>> {
-        let Link { stream, machine, limits, encoder, head, has_early_head, interim, .. } = self;
+        let Link { stream, machine, mut input, limits, encoder, head, has_early_head, interim } = self;
+        // The input of an idle link is empty, and its memory can serve other links.
+        spare::give_back(&mut input);
         let stream = stream.over(change)?;
-        // The input of an idle link is empty. A new buffer releases the memory of the old one.
-        Ok(Link { stream, machine, input: Buffer::default(), limits, encoder, head, has_early_head, interim })
+        Ok(Link { stream, machine, input, limits, encoder, head, has_early_head, interim })
     }
 
     /// True if the link is idle and open, and no unexpected bytes have arrived.
@@ -114,11 +117,10 @@ impl<S: ClientStream> Link<S> {
         self.stream.interrupt_reads(on);
     }
 
-    /// Appends the head of a request to `out`, and stores the encoder for its body.
-    pub(super) fn begin_request(&mut self, head: &RequestHead<'_>, out: &mut Buffer) -> Result<(), Error> {
-        self.encoder = self.machine.request(head, out)?;
+    /// Appends the head of a request to `out`, and stores the encoder for its body. `framing` is the framing of `head`.
+    pub(super) fn begin_request(&mut self, head: &RequestHead<'_>, framing: SentFraming, out: &mut Buffer) {
+        self.encoder = self.machine.request_checked(head, framing, out);
         (self.has_early_head, self.interim) = (false, Vec::new());
-        Ok(())
     }
 
     /// Sends bytes. If `listens` is true, stops when the final response to the current request arrives.
@@ -254,6 +256,7 @@ impl<S: ClientStream> Link<S> {
     /// state machine and returns 0. An interrupted read is repeated.
     fn read(&mut self) -> io::Result<usize> {
         let stream = &mut self.stream;
+        spare::lend(&mut self.input);
         loop {
             match self.input.fill(READ, |free| stream.try_read(free)) {
                 Ok(0) => self.machine.end_of_input(&self.input),
@@ -261,7 +264,11 @@ impl<S: ClientStream> Link<S> {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 // A TLS stream returns `UnexpectedEof` at EOF without `close_notify`.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => self.machine.cut_input(),
-                Err(error) => return Err(error),
+                Err(error) => {
+                    // The next read may follow a long wait.
+                    spare::give_back(&mut self.input);
+                    return Err(error);
+                }
             }
             return Ok(0);
         }

@@ -11,7 +11,7 @@
 //! | `stream`, `thread` | the trait for streams that can wait; its implementation for threads |
 //! | `authority`, `tunnel` | hosts and ports; `CONNECT` requests to a proxy |
 //! | `channel`, `tls` | the stream with or without TLS (feature `client-tls`) |
-//! | `link` | one open connection, which moves bytes between the stream and the protocol state machine |
+//! | `link`, `spare` | one open connection, which moves bytes between the stream and the protocol state machine; its buffer |
 //! | `connection`, `configure`, `exchange`, `body` | requests |
 //! | `response` | responses |
 //! | `pool`, `places`, `pooled` | connections that are kept between requests |
@@ -34,6 +34,7 @@ mod pool;
 mod pooled;
 mod response;
 mod settings;
+mod spare;
 mod stream;
 mod thread;
 #[cfg(feature = "client-tls")]

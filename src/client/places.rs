@@ -45,6 +45,15 @@ struct IdleLink<P: ClientStream> {
     since: Instant,
 }
 
+/// A connection that is returned to the pool.
+pub(super) struct KeptLink<P: ClientStream> {
+    pub(super) link: Link<P>,
+    /// The time from which the connection is idle.
+    pub(super) since: Instant,
+    /// If more connections than this are then idle, the one that has been idle longest is closed.
+    pub(super) max_idle: usize,
+}
+
 impl<P: ClientStream> Default for HostPlaces<P> {
     fn default() -> Self {
         HostPlaces { idle: Vec::new(), in_use: 0, waiting: VecDeque::new(), next_ticket: 0 }
@@ -98,7 +107,11 @@ impl<P: ClientStream, Q: PoolQueue> Places<P, Q> {
     /// sets `ticket`, unless an earlier call has done so.
     fn try_enter(&self, key: &PoolKey, most: usize, ticket: &mut Option<u64>) -> bool {
         let mut hosts = self.lock();
-        let host = hosts.entry(key.clone()).or_default();
+        // A key is copied only for the first connection to its server.
+        let host = match hosts.get_mut(key) {
+            Some(host) => host,
+            None => hosts.entry(key.clone()).or_default(),
+        };
         let is_first = host.waiting.front().copied() == *ticket;
         if host.in_use < most && is_first {
             host.in_use += 1;
@@ -121,16 +134,23 @@ impl<P: ClientStream, Q: PoolQueue> Places<P, Q> {
         self.queue.notify();
     }
 
-    /// Returns a place that was taken with [`enter`](Self::enter).
-    pub(super) fn leave(&self, key: &PoolKey) {
+    /// Returns a place that was taken with [`enter`](Self::enter), with its connection if that is to be kept.
+    pub(super) fn leave(&self, key: &PoolKey, kept: Option<KeptLink<P>>) {
         let mut hosts = self.lock();
-        if let Some(host) = hosts.get_mut(key) {
-            host.in_use -= 1;
-            if host.is_empty() {
-                hosts.remove(key);
-            }
+        let Some(host) = hosts.get_mut(key) else { return };
+        host.in_use -= 1;
+        let most = kept.map(|KeptLink { link, since, max_idle }| {
+            host.idle.push(IdleLink { link, since });
+            max_idle
+        });
+        let is_empty = host.is_empty();
+        let closed = most.and_then(|most| take_oldest_beyond(&mut hosts, most));
+        if is_empty || closed.is_some() {
+            hosts.retain(|_, host| !host.is_empty());
         }
         drop(hosts);
+        // The connection is closed after the lock has been released.
+        drop(closed);
         self.queue.notify();
     }
 
@@ -148,20 +168,6 @@ impl<P: ClientStream, Q: PoolQueue> Places<P, Q> {
             if link.is_usable() {
                 return Some(link);
             }
-        }
-    }
-
-    /// Adds an idle connection. If the pool then has more than `most` idle connections in total, closes the one that
-    /// has been idle longest.
-    pub(super) fn keep(&self, key: &PoolKey, link: Link<P>, now: Instant, most: usize) {
-        let mut hosts = self.lock();
-        hosts.entry(key.clone()).or_default().idle.push(IdleLink { link, since: now });
-        if hosts.values().map(|host| host.idle.len()).sum::<usize>() > most {
-            // Only the first idle connection to each server is compared, because it has been idle longest.
-            let oldest = hosts.values_mut().filter(|host| !host.idle.is_empty()).min_by_key(|host| host.idle[0].since);
-            let closed = oldest.map(|host| host.idle.remove(0));
-            drop(hosts);
-            drop(closed);
         }
     }
 
@@ -186,4 +192,14 @@ impl<P: ClientStream, Q: PoolQueue> Places<P, Q> {
         // None of the caller's code runs while the lock is held, so the data of a poisoned mutex is still valid.
         self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Takes the connection that has been idle longest, if more than `most` are idle.
+fn take_oldest_beyond<P: ClientStream>(hosts: &mut Hosts<P>, most: usize) -> Option<IdleLink<P>> {
+    if hosts.values().map(|host| host.idle.len()).sum::<usize>() <= most {
+        return None;
+    }
+    // The first connection in each server's list has been idle longest.
+    let oldest = hosts.values_mut().filter(|host| !host.idle.is_empty()).min_by_key(|host| host.idle[0].since);
+    oldest.map(|host| host.idle.remove(0))
 }

@@ -238,7 +238,7 @@ impl<C: PoolConnector> Pool<C> {
         self.places.enter(&self.connector, &key, self.settings.max_per_host, until)?;
         let made = self.open(&key, settings, fresh);
         if made.is_err() {
-            self.places.leave(&key);
+            self.places.leave(&key, None);
         }
         Ok(PooledConnection::new(made?, key, self.clone()))
     }
@@ -250,7 +250,7 @@ impl<C: PoolConnector> Pool<C> {
             false => self.places.take_idle(key, self.connector.now(), self.settings.idle_timeout),
         };
         let link = idle.map(|idle| idle.over(|parked| self.connector.unpark(parked))).transpose()?;
-        let made = HttpConnection::with_connector(self.connector.clone(), &key.host, Some(key.port))?;
+        let made = HttpConnection::of_server(self.connector.clone(), key.host.clone(), Some(key.port));
         Ok(made.settings(settings).with_open_link(link))
     }
 }

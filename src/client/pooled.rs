@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, BufRead, Read};
 use std::ops::{Deref, DerefMut};
 
-use super::places::PoolKey;
+use super::places::{KeptLink, PoolKey};
 use super::{ClientChannel, Error, HttpConnection, HttpResponse, Pool, PoolConnector, RequestBody, ThreadConnector};
 use crate::http::HeaderList;
 
@@ -98,11 +98,10 @@ impl<C: PoolConnector> DerefMut for PooledConnection<C> {
 
 impl<C: PoolConnector> Drop for PooledConnection<C> {
     fn drop(&mut self) {
-        let link = self.connection.take_idle_link();
-        if let Some(Ok(link)) = link.map(|link| link.over(C::park)) {
-            self.pool.places.keep(&self.key, link, self.pool.connector.now(), self.pool.settings.max_idle);
-        }
-        self.pool.places.leave(&self.key);
+        let Pool { connector, settings, places } = &self.pool;
+        let link = self.connection.take_idle_link().and_then(|link| link.over(C::park).ok());
+        places
+            .leave(&self.key, link.map(|link| KeptLink { link, since: connector.now(), max_idle: settings.max_idle }));
     }
 }
 

@@ -1,7 +1,7 @@
 //! `HttpResponse`: a response whose body is read from its connection.
 
 use std::borrow::Cow;
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, Read, Write};
 
 use super::link::{Link, SharedLink, borrow};
 use super::settings::WaitLimits;
@@ -38,6 +38,9 @@ pub struct HttpResponse<S: ClientStream = ThreadStream> {
 
 /// The maximum number of bytes that one call to [`BufRead::fill_buf`] returns.
 const PIECE: usize = 8 * 1024;
+
+/// The maximum number of bytes that are reserved for a body before they have arrived.
+const MOST_RESERVED: usize = 64 * 1024;
 
 impl<S: ClientStream> HttpResponse<S> {
     /// Reads the head of the response from `shared`, which must be open. Must not be called while another response is
@@ -173,11 +176,44 @@ impl<S: ClientStream> HttpResponse<S> {
         Ok(bytes)
     }
 
-    /// Reads the rest of the body into memory. Later reads return the body from memory.
+    /// Writes the rest of the body to `writer`, like [`io::copy`], but without a buffer of its own. Returns the number of
+    /// bytes.
+    ///
+    /// # Errors
+    /// Returns the errors of [`HttpResponse::read_all`] as [`io::Error`]s, and the errors of `writer`.
+    pub fn copy_to(&mut self, writer: &mut impl Write) -> io::Result<u64> {
+        let mut total = 0;
+        loop {
+            let mut written = Ok(());
+            let count = self.take_piece(usize::MAX, |piece| written = writer.write_all(piece))?;
+            written?;
+            if count == 0 {
+                return Ok(total);
+            }
+            total += count as u64;
+        }
+    }
+
+    /// Reads the rest of the body into memory. Later reads return the body from memory. The length of
+    /// the body must be known.
     pub(super) fn read_ahead(&mut self) -> Result<(), Error> {
-        let (body, length) = (self.read_all()?, self.length);
-        self.piece.extend(&body);
-        self.length = length.map(|length| length + body.len() as u64);
+        let length = self.length;
+        // The memory for a long body grows with the bytes that arrive.
+        let announced = usize::try_from(length.unwrap_or_default()).unwrap_or(usize::MAX);
+        let mut body = std::mem::take(&mut self.piece);
+        body.reserve(announced.min(MOST_RESERVED));
+        loop {
+            match self.take_piece(usize::MAX, |piece| body.extend(piece)) {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(Error::IncompleteRead { expected, .. }) => {
+                    return Err(Error::IncompleteRead { partial: body.bytes().to_vec(), expected });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.piece = body;
+        self.length = length;
         Ok(())
     }
 

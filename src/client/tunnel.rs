@@ -47,7 +47,7 @@ impl Tunnel {
     ) -> Result<(ClientChannel<S>, HeaderList), Error> {
         let (mut link, mut out) = (Link::new(stream, limits), Buffer::default());
         let head = RequestHead { method: "CONNECT", target: &self.target, fields: &self.fields, encode_chunked: false };
-        link.begin_request(&head, &mut out)?;
+        link.begin_request(&head, head.framing()?, &mut out);
         let in_connect = |error| match error {
             Error::Timeout(_) => Error::Timeout(WaitPhase::Connect),
             error => error,

@@ -21,7 +21,9 @@ impl Exchange<'_> {
     /// status is an interim one (1xx), or if a response has already begun.
     pub fn send_response(&self, status: impl IntoStatus) -> io::Result<()> {
         let status = final_status(status)?;
-        self.unbegun()?.status = Some(status);
+        let mut state = self.unbegun()?;
+        state.status = Some(status);
+        state.head.reserve(USUAL_HEAD);
         Ok(())
     }
 
@@ -260,6 +262,9 @@ impl Exchange<'_> {
         self.state.response.borrow_mut().stage = ResponseStage::Complete(Box::new(reply));
     }
 }
+
+/// The number of bytes that are reserved for the fields of a response. Most responses need no more.
+const USUAL_HEAD: usize = 256;
 
 /// The error message for a call that would change a head that has ended.
 const HEAD_ENDED: &str = "the head of the response has ended";

@@ -8,6 +8,12 @@ use super::{HeaderList, RequestFields, list_elements};
 /// names begin with `Proxy-`.
 const HOP_BY_HOP: [&str; 6] = ["Connection", "Keep-Alive", "TE", "Trailer", "Transfer-Encoding", "Upgrade"];
 
+/// The number of fields for which memory is reserved in addition, because a proxy adds fields such as `Via`.
+const MORE_FIELDS: usize = 4;
+
+/// The number of bytes that are reserved for these fields.
+const MORE_BYTES: usize = 128;
+
 impl RequestFields<'_> {
     /// A copy of the fields that a proxy passes on. Hop-by-hop fields are omitted: `Connection` and the fields that it
     /// names, `Keep-Alive`, `TE`, `Trailer`, `Transfer-Encoding`, `Upgrade` and `Proxy-...` (RFC 9110 section 7.6.1).
@@ -16,15 +22,16 @@ impl RequestFields<'_> {
     pub fn end_to_end(self) -> HeaderList {
         let named: Vec<&[u8]> = list_elements(self.get_all("Connection")).collect();
         let is_chunked = self.contains("Transfer-Encoding");
-        let is_left_out = |name: &str| {
-            let is = |other: &str| name.eq_ignore_ascii_case(other);
-            let is_for_a_proxy = name.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("Proxy-"));
-            let is_named = named.iter().any(|other| name.as_bytes().eq_ignore_ascii_case(other));
+        let is_left_out = |name: &[u8]| {
+            let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
+            let is_for_a_proxy = name.get(..6).is_some_and(|start| start.eq_ignore_ascii_case(b"Proxy-"));
+            let is_named = named.iter().any(|other| name.eq_ignore_ascii_case(other));
             is_for_a_proxy || is_named || HOP_BY_HOP.into_iter().any(is) || (is_chunked && is("Content-Length"))
         };
         let mut kept = HeaderList::new();
-        for (name, value) in self.iter().filter(|(name, _)| !is_left_out(name)) {
-            kept.push(name.as_bytes(), value);
+        kept.reserve(self.len() + MORE_FIELDS, self.head.len() + MORE_BYTES);
+        for (name, value) in self.pairs().filter(|(name, _)| !is_left_out(name)) {
+            kept.push(name, value);
         }
         kept
     }

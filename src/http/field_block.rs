@@ -171,6 +171,11 @@ impl FieldBlock {
         }
     }
 
+    /// Reserves memory for lines with `bytes` bytes.
+    pub(crate) fn reserve(&mut self, bytes: usize) {
+        self.owned_lines().reserve(bytes);
+    }
+
     /// Appends all fields in `other` except `Connection`.
     pub(crate) fn append(&mut self, other: &FieldBlock) {
         // If the lines of `other` are shared, cloning them copies no bytes.

@@ -31,6 +31,18 @@ impl Fields {
         self.places.push(field);
     }
 
+    /// Adds the positions of `other`, whose head follows `start` bytes of this head.
+    pub(super) fn append(&mut self, other: &Fields, start: usize) {
+        let moved = |field: &Field| Field { name: field.name.moved_by(start), value: field.value.moved_by(start) };
+        self.places.extend(other.places.iter().map(moved));
+        self.marks |= other.marks;
+    }
+
+    /// Reserves memory for the positions of `count` more fields.
+    pub(super) fn reserve(&mut self, count: usize) {
+        self.places.reserve(count);
+    }
+
     /// The fields that must be searched for this name: no fields if the filter shows that the name is absent, and
     /// otherwise all fields.
     #[inline]

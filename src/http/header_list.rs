@@ -43,14 +43,19 @@ impl HeaderList {
         if !is_token(name.as_bytes()) {
             return Err(InvalidHeader::Name(name.to_owned()));
         }
-        let mut bytes = Vec::new();
-        let encoded = value.append_to(&mut bytes);
-        encoded.map_err(|NotLatin1(character)| InvalidHeader::NotLatin1(name.to_owned(), character))?;
-        if !is_field_value(&bytes) {
-            return Err(InvalidHeader::Value(name.to_owned()));
+        let start = self.begin_line(name.as_bytes());
+        let value_start = self.lines.len();
+        // The line is written first and checked in place. It is removed if the field is refused.
+        let added = match value.append_to(&mut self.lines) {
+            Err(NotLatin1(character)) => Err(InvalidHeader::NotLatin1(name.to_owned(), character)),
+            Ok(()) if !is_field_value(&self.lines[value_start..]) => Err(InvalidHeader::Value(name.to_owned())),
+            Ok(()) => Ok(()),
+        };
+        match &added {
+            Ok(()) => self.end_line(start, value_start),
+            Err(_) => self.lines.truncate(start),
         }
-        self.push(name.as_bytes(), &bytes);
-        Ok(())
+        added
     }
 
     /// Replaces all fields with this name (case is ignored) with one field at the end of the list.
@@ -70,31 +75,65 @@ impl HeaderList {
     /// # Errors
     /// Returns the same errors as [`add`](HeaderList::add). The list is then unchanged.
     pub fn set(&mut self, name: &str, value: impl FieldValue) -> Result<(), InvalidHeader> {
-        let mut field = HeaderList::new();
-        field.add(name, value)?;
-        self.remove(name);
-        field.iter().for_each(|(name, value)| self.push(name.as_bytes(), value));
+        let earlier = self.len();
+        self.add(name, value)?;
+        if self.get_all(name).nth(1).is_some() {
+            self.retain(|at, other| at >= earlier || !other.eq_ignore_ascii_case(name.as_bytes()));
+        }
         Ok(())
     }
 
     /// Removes all fields with this name; case is ignored.
     pub fn remove(&mut self, name: &str) {
         if self.contains(name) {
-            let all = std::mem::take(self);
-            let kept = all.iter().filter(|(other, _)| !other.eq_ignore_ascii_case(name));
-            kept.for_each(|(name, value)| self.push(name.as_bytes(), value));
+            self.retain(|_, other| !other.eq_ignore_ascii_case(name.as_bytes()));
         }
     }
 
-    /// Adds a field whose name and value have already been checked.
-    pub(crate) fn push(&mut self, name: &[u8], value: &[u8]) {
-        let start = self.lines.len();
-        for part in [name, b": ", value, b"\r\n"] {
-            self.lines.extend_from_slice(part);
+    /// Keeps the fields for whose index and name `wanted` returns true.
+    fn retain(&mut self, wanted: impl Fn(usize, &[u8]) -> bool) {
+        let all = std::mem::take(self);
+        for (at, (name, value)) in all.pairs().enumerate() {
+            if wanted(at, name) {
+                self.push(name, value);
+            }
         }
-        let value_start = start + name.len() + 2;
-        let value = Span::new(value_start, value_start + value.len());
-        self.fields.push(name, Field { name: Span::new(start, start + name.len()), value });
+    }
+
+    /// Adds a field that has already been checked.
+    pub(crate) fn push(&mut self, name: &[u8], value: &[u8]) {
+        let start = self.begin_line(name);
+        let value_start = self.lines.len();
+        self.lines.extend_from_slice(value);
+        self.end_line(start, value_start);
+    }
+
+    /// Writes the name of a field. Returns the position of the name.
+    fn begin_line(&mut self, name: &[u8]) -> usize {
+        let start = self.lines.len();
+        self.lines.extend_from_slice(name);
+        self.lines.extend_from_slice(b": ");
+        start
+    }
+
+    /// Ends the line whose name begins at `start`, and whose value begins at `value_start` and has been written.
+    fn end_line(&mut self, start: usize, value_start: usize) {
+        let name_end = value_start - 2;
+        let field = Field { name: Span::new(start, name_end), value: Span::new(value_start, self.lines.len()) };
+        self.lines.extend_from_slice(b"\r\n");
+        self.fields.push(&self.lines[start..name_end], field);
+    }
+
+    /// Adds the fields of another list after the existing ones.
+    pub(crate) fn append(&mut self, other: &HeaderList) {
+        self.fields.append(&other.fields, self.lines.len());
+        self.lines.extend_from_slice(&other.lines);
+    }
+
+    /// Reserves memory for `count` more fields, whose lines have `bytes` bytes.
+    pub(crate) fn reserve(&mut self, count: usize, bytes: usize) {
+        self.fields.reserve(count);
+        self.lines.reserve(bytes);
     }
 
     /// Removes all fields, but keeps the capacity.
@@ -126,6 +165,11 @@ impl HeaderList {
     /// The name and value of every field, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.view().iter()
+    }
+
+    /// The name and value of every field, in order, as bytes.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.view().pairs()
     }
 
     /// The number of fields.
@@ -199,6 +243,20 @@ mod tests {
         list.remove("b");
         list.remove("None");
         assert_eq!(list.lines(), b"X-Ab: 4\r\nx-A: 5\r\nNew: \r\n");
+    }
+
+    #[test]
+    fn an_appended_list_follows_the_fields_that_are_there() {
+        let (mut list, mut more) = (HeaderList::new(), HeaderList::new());
+        list.add("A", "1").unwrap();
+        for (name, value) in [("a", "2"), ("B", "3")] {
+            more.add(name, value).unwrap();
+        }
+        list.append(&more);
+        list.add("C", "4").unwrap();
+        assert_eq!(list.lines(), b"A: 1\r\na: 2\r\nB: 3\r\nC: 4\r\n");
+        assert_eq!(list.get_all("a").collect::<Vec<_>>(), [b"1", b"2"]);
+        assert_eq!((list.get("b"), list.get("c")), (Some(&b"3"[..]), Some(&b"4"[..])));
     }
 
     #[test]

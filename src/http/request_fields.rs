@@ -48,11 +48,13 @@ impl<'a> RequestFields<'a> {
 
     /// The name and value of every field, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
+        self.pairs().map(|(name, value)| (std::str::from_utf8(name).unwrap_or_default(), value))
+    }
+
+    /// The name and value of every field, in order, as bytes.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
         let head = self.head;
-        self.fields.all().iter().map(move |field| {
-            let name = std::str::from_utf8(field.name.slice(head)).unwrap_or_default();
-            (name, field.value.slice(head))
-        })
+        self.fields.all().iter().map(move |field| (field.name.slice(head), field.value.slice(head)))
     }
 
     /// The number of fields.

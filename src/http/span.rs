@@ -16,6 +16,11 @@ impl Span {
         Span { start: start as u32, end: end as u32 }
     }
 
+    /// The same range in a head that has `count` more bytes before it.
+    pub(super) fn moved_by(self, count: usize) -> Span {
+        Span::new(self.start as usize + count, self.end as usize + count)
+    }
+
     pub(crate) fn start(self) -> usize {
         self.start as usize
     }

@@ -221,11 +221,24 @@ impl ClientMachine {
     /// # Panics
     /// Panics if [`ClientMachine::can_request`] is false.
     pub fn request(&mut self, head: &RequestHead<'_>, out: &mut Buffer) -> Result<Option<Encoder>, InvalidRequest> {
+        // An error leaves both `out` and the machine unchanged.
+        Ok(self.request_checked(head, head.framing()?, out))
+    }
+
+    /// Like [`ClientMachine::request`], for a head that has been checked. `framing` is its [`RequestHead::framing`].
+    ///
+    /// # Panics
+    /// Panics if [`ClientMachine::can_request`] is false.
+    pub(crate) fn request_checked(
+        &mut self,
+        head: &RequestHead<'_>,
+        framing: SentFraming,
+        out: &mut Buffer,
+    ) -> Option<Encoder> {
         // A request that is not allowed here would be ignored by the server or parsed as part of a body, and its
         // response would never arrive.
         assert!(self.can_request(), "the connection takes another request");
-        let SentFraming { encoder, closes } = head.framing()?;
-        // All checks have passed. Neither `out` nor the machine has been changed so far.
+        let SentFraming { encoder, closes } = framing;
         write_request_head(head, out);
         self.awaited.push_back(ResponseFor::method(head.method));
         self.persists &= !closes;
@@ -233,7 +246,7 @@ impl ClientMachine {
             // A request without a body is already complete, so the next one may be sent before the response arrives.
             self.request = Outgoing::Body;
         }
-        Ok(encoder)
+        encoder
     }
 
     /// Records that the caller sends the bytes of an earlier [`ClientMachine::request`] again, including the whole

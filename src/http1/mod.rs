@@ -26,6 +26,8 @@ mod violation;
 pub use crate::buffer::Buffer;
 pub use body::{ChunkedDecoder, Decoded, Decoder, Encoder};
 pub use client::{ClientMachine, ResponseEvent};
+#[cfg(feature = "client")]
+pub(crate) use head::SentFraming;
 pub use head::{CommonHeaders, HeadProgress, InvalidRequest, ReceivedHead, RequestHead, ResponseHead};
 pub use limits::MessageLimits;
 pub use rejection::Rejection;

@@ -22,18 +22,18 @@ pub(crate) struct FramingFields {
 impl FramingFields {
     /// Stores the value of a `Content-Length`, `Transfer-Encoding` or `Connection` field, and ignores other fields.
     #[inline]
-    pub(crate) fn note(&mut self, name: &str, value: &[u8]) -> Result<(), Violation> {
+    pub(crate) fn note(&mut self, name: &[u8], value: &[u8]) -> Result<(), Violation> {
         // Comparing the lengths first rules out nearly all other fields without comparing names.
         match name.len() {
-            10 if name.eq_ignore_ascii_case("connection") => {
+            10 if name.eq_ignore_ascii_case(b"connection") => {
                 for option in list_elements([value].into_iter()) {
                     self.close |= option.eq_ignore_ascii_case(b"close");
                     self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
                 }
                 Ok(())
             }
-            14 if name.eq_ignore_ascii_case("content-length") => self.content_length(value),
-            17 if name.eq_ignore_ascii_case("transfer-encoding") => self.transfer_encoding(value),
+            14 if name.eq_ignore_ascii_case(b"content-length") => self.content_length(value),
+            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => self.transfer_encoding(value),
             _ => Ok(()),
         }
     }

@@ -28,5 +28,6 @@ pub use request::HeadProgress;
 pub use response::{CommonHeaders, ResponseHead};
 pub(super) use response::{ResponseFraming, write_head, write_interim};
 pub(super) use response_fields::{ResponseBody, ResponseControls};
+pub(crate) use sent::SentFraming;
+pub(super) use sent::write_request_head;
 pub use sent::{InvalidRequest, RequestHead};
-pub(super) use sent::{SentFraming, write_request_head};

@@ -56,6 +56,7 @@ impl ReceivedHead {
         self.reason.clear();
         self.reason.extend_from_slice(trim_ows(&head[StatusLine::WITHOUT_REASON..line_end]));
         self.headers.clear();
+        self.headers.reserve(found.fields, head.len());
 
         // The usual number of fields fits into an array. Only a larger number needs an allocation.
         let (mut few, mut many) = ([httparse::EMPTY_HEADER; FEW_FIELDS], Vec::new());

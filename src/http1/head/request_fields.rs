@@ -29,7 +29,7 @@ impl RequestControls {
                 let known = value.eq_ignore_ascii_case(b"100-continue") && self.expect != Expect::Unknown;
                 self.expect = if known { Expect::Continue } else { Expect::Unknown };
             }
-            _ => return self.framing.note(name, value),
+            _ => return self.framing.note(name.as_bytes(), value),
         }
         Ok(())
     }

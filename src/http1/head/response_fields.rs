@@ -32,7 +32,7 @@ impl ResponseControls {
             16 if name.eq_ignore_ascii_case("proxy-connection") => {
                 self.keeps_alive |= list_elements([value].into_iter()).any(|o| o.eq_ignore_ascii_case(b"keep-alive"));
             }
-            _ => return self.framing.note(name, value),
+            _ => return self.framing.note(name.as_bytes(), value),
         }
         Ok(())
     }

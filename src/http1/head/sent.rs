@@ -81,7 +81,7 @@ impl RequestHead<'_> {
             return Err(InvalidRequest::Target(self.target.to_owned()));
         }
         let mut framing = FramingFields::default();
-        for (name, value) in self.fields.iter() {
+        for (name, value) in self.fields.pairs() {
             framing.note(name, value).map_err(InvalidRequest::Framing)?;
         }
         let encoder = match framing.body_to_send().map_err(InvalidRequest::Framing)? {
@@ -98,11 +98,11 @@ impl RequestHead<'_> {
 
 /// Appends a complete head to `out`: request line, fields, and the empty line.
 pub(crate) fn write_request_head(head: &RequestHead<'_>, out: &mut Buffer) {
-    for part in [head.method, " ", head.target, " HTTP/1.1\r\n"] {
-        out.extend(part.as_bytes());
-    }
-    out.extend(head.fields.lines());
-    out.extend(b"\r\n");
+    let (method, target) = (head.method.as_bytes(), head.target.as_bytes());
+    let parts = [method, b" ", target, b" HTTP/1.1\r\n", head.fields.lines(), b"\r\n"];
+    // The buffer grows once, and not with each part.
+    out.reserve(parts.iter().map(|part| part.len()).sum());
+    parts.iter().for_each(|part| out.extend(part));
 }
 
 #[cfg(test)]
