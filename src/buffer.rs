@@ -107,9 +107,9 @@ impl Buffer {
     #[cold]
     fn move_or_grow(&mut self, count: usize) {
         let waiting = self.len();
-        // The unread bytes are moved within the memory only if they are at most as many as the consumed bytes before
-        // them. Otherwise, the new memory is at least twice as large as the unread bytes. Either way, a sequence of
-        // small appends takes linear time in total.
+        // The unread bytes are moved within the memory only if there are at most as many of them as consumed bytes
+        // before them. Otherwise, the new memory is at least twice as large as the unread bytes. Either way, a sequence
+        // of small appends takes linear time in total.
         if self.start as usize >= waiting && self.memory.len() - waiting >= count {
             self.memory.copy_within(self.start as usize..self.end as usize, 0);
         } else {

@@ -63,8 +63,8 @@ impl Announcer {
         self.port_file.as_ref().map(|port_file| port_file.file.directory())
     }
 
-    /// Announces that the program is ready: on standard output, then through the descriptor, then to the service
-    /// manager.
+    /// Announces that the program is ready: on standard output, then on the `--ready-fd` descriptor, then to the
+    /// service manager.
     pub(super) fn ready(&mut self, scheme: Scheme, address: SocketAddr, bound: &[Bound], base_path: &str) {
         let line = json_line(address, bound, &self.nonce);
         match self.ready {

@@ -46,8 +46,8 @@ pub(super) fn layer(path: &Path, text: &str) -> Result<Layer, Exit> {
         |at: usize, what: &str| Exit::wrong(format_args!("{}:{}: {what}", shown(path.as_os_str()), line(text, at)));
     let table = DeTable::parse(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
-        // The program prints one-line errors, so only the first line of the message is used. The other lines can
-        // contain an excerpt of the file.
+        // The program prints one-line errors, so only the first line of the TOML parser's message is used. The other
+        // lines can contain an excerpt of the file.
         wrong(at, error.message().lines().next().unwrap_or("not TOML"))
     })?;
     let mut places = Vec::new();

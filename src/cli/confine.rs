@@ -2,7 +2,7 @@
 //!
 //! The order matters. The sockets and the log are already open. The root directory changes first, because only the root
 //! user can change it. Groups are dropped before the user changes, because the new user cannot drop them. The sandbox
-//! (`sandbox.rs`) comes last, because it forbids all of this.
+//! (`sandbox.rs`) comes last, because it forbids the other steps.
 //!
 //! Invariant: each privilege is given up completely, or the program does not start.
 

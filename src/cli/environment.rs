@@ -9,8 +9,8 @@ use super::layers::{Layer, Occurrences, Origin, name_in_variable};
 use super::settings::{on_or_off, refused, setting};
 use super::words::shown;
 
-/// Reads the variables that begin with `SERVE_FOREVER_`. An empty variable sets nothing, but its name must still be the
-/// name of a setting.
+/// Reads the variables that begin with `SERVE_FOREVER_`. A variable with an empty value sets nothing, but its name must
+/// still be that of a setting.
 pub(super) fn layer(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Layer, Exit> {
     let mut layer = Layer::new(Origin::Environment);
     for (name, value) in variables {
@@ -40,7 +40,8 @@ fn occurrences(flag: &Flag, value: &OsStr) -> Option<Occurrences> {
     let once = || vec![vec![value.to_owned()]];
     Some(match flag.action {
         Action::Switch(_) => on_or_off(value.to_str().and_then(truth)?),
-        // For a flag with an optional value, `1` means on and `0` means off. Any other text is the value itself.
+        // For a flag with an optional value, `1` means on and `0` means off. Any other text is used as the flag's
+        // value.
         Action::Maybe(..) => value.to_str().and_then(truth).map_or_else(once, on_or_off),
         Action::Many(..) => lines(value).map(|line| vec![line.into()]).collect(),
         Action::Two(..) => lines(value).map(field).collect::<Option<_>>()?,

@@ -59,7 +59,7 @@ impl Flag {
         }
     }
 
-    /// Calls the setter once for each occurrence.
+    /// Calls the setter once for each occurrence of the flag.
     pub(super) fn apply(&self, times: &[Vec<OsString>], options: &mut Options) -> Result<(), BadValue> {
         times.iter().try_for_each(|values| match (&self.action, values.as_slice()) {
             (Action::Help | Action::Version, _) => Ok(()),

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::exit::{Code, Exit};
 
-/// The time limit for connecting, sending the request and reading the status. The time that resolving the name takes
-/// counts too, but the system's resolver is not interrupted when the limit expires.
+/// The time limit for connecting, sending the request and reading the status. The time for resolving the host name is
+/// included, but a slow resolver is not interrupted when the limit expires.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The maximum number of bytes read to find the status.

@@ -16,7 +16,7 @@
 //! * `run` starts and runs the server; `reload` changes it on SIGHUP. `health_check` runs instead of a server.
 //!
 //! Messages have the form of argparse, which Python's `http.server` uses, because users and scripts expect it. [`Exit`]
-//! describes an early exit from the program: a text, a stream and a status.
+//! describes an early exit from the program: the text to print, its stream, and the exit status.
 //!
 //! Invariant: the files of the first two layers perform no I/O and no name resolution, except that `sources` reads the
 //! configuration file. They report every invalid option (status 2). The other layers report a valid option that the

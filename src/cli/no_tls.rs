@@ -12,17 +12,17 @@ pub(super) fn configuration(_: &Options, _: Option<&Tls>) -> Result<Option<Tls>,
     Ok(None)
 }
 
-/// Never called, because in this build `Tls` has no values.
+/// Never called, because `Tls` is uninhabited in this build.
 pub(super) fn secured(_: HttpServer, tls: &Tls, _: &Options) -> HttpServer {
     match *tls {}
 }
 
-/// Never called, because in this build `Tls` has no values.
+/// Never called, because `Tls` is uninhabited in this build.
 pub(super) fn renew(_: &Reload<'_>, tls: &Tls, _: &Options) -> Vec<String> {
     match *tls {}
 }
 
-/// Never called, because in this build `Tls` has no values.
+/// Never called, because `Tls` is uninhabited in this build.
 pub(super) fn remarks(_: &Options, tls: &Tls) -> Vec<String> {
     match *tls {}
 }

@@ -90,8 +90,8 @@ fn argument(flag: &'static Flag) -> Arg {
     }
 }
 
-/// Lets an argument take one value for each of these placeholder names. Negative numbers are accepted as values,
-/// because no flag begins with a digit. Other words that begin with a hyphen are rejected.
+/// Configures an argument to take one value for each of these placeholder names. Negative numbers are accepted as
+/// values, because no flag begins with a digit. Other words that begin with a hyphen are rejected.
 fn taking_values(argument: Arg, names: &[&'static str]) -> Arg {
     let text = clap::builder::ValueParser::os_string();
     let argument = argument.value_names(names.iter().copied()).num_args(names.len()).value_hint(hint(names));

@@ -65,7 +65,7 @@ impl Reloader {
                 server.set_service(service);
                 server.set_limits(options.limits.clone());
                 server.set_protocol(options.protocol);
-                // This cannot fail, because the name was checked when the options were parsed.
+                // This cannot fail, because the value of `Server` was checked when the options were parsed.
                 _ = server.set_server_name(site::server_name(&options));
                 server.set_log(log);
                 let remarks = tls.as_ref().map(|tls| tls::renew(server, tls, &options)).unwrap_or_default();
@@ -158,7 +158,7 @@ fn keep(next: &mut Options, present: &Options) -> Vec<&'static str> {
     kept.extend(keep_one("trace-limit", &mut changed.trace_limit, &stands.trace_limit));
     kept.extend(keep_one("explain", &mut changed.explain, &stands.explain));
     keep_life(&mut next.life, &present.life, &mut kept);
-    // The counters, the stop after a number of responses and the file for the final report are set up at startup.
+    // The counters, the limit of `--exit-after` and the file for the final report are set up only at startup.
     #[cfg(feature = "harness")]
     {
         let (changed, stands) = (&mut next.statistics, &present.statistics);

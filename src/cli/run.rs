@@ -164,8 +164,8 @@ fn stopping(announcer: &Announcer, reports: &Reports) -> impl FnMut() + Send + u
     }
 }
 
-/// With `--exit-with-stdin`, returns an error unless standard input is a pipe or a socket. A file would be at EOF
-/// immediately, and a terminal is not read.
+/// With `--exit-with-stdin`, returns an error unless standard input is a pipe or a socket. A regular file would end the
+/// program immediately, and the program does not read from a terminal.
 fn check_input(life: &LifeOptions) -> Result<(), Exit> {
     let kind = || fstat(io::stdin()).map(|status| FileType::from_raw_mode(status.st_mode));
     match life.exit_with_stdin {

@@ -58,7 +58,7 @@ impl Scripts {
     }
 }
 
-/// The limits on scripts. A limit without an option has the library's default.
+/// The limits on scripts. If no option sets a limit, it has the library's default.
 fn limits(scripts: &ScriptOptions) -> CgiLimits {
     let default = CgiLimits::default();
     CgiLimits {

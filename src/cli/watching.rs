@@ -34,8 +34,8 @@ fn create(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Configures the server to write its trace to `file`, and to describe each event of the connections that `--explain`
-/// selects in a sentence on standard error. Also applies `--max-read`, `--max-write` and `--slow-motion`.
+/// Configures the server to write its trace to `file`, and to print a sentence on standard error for each event of the
+/// connections that `--explain` selects. Also applies `--max-read`, `--max-write` and `--slow-motion`.
 pub(super) fn watch(mut server: HttpServer, options: &Options, file: Option<File>) -> HttpServer {
     let watch = &options.watch;
     server = server.pace(watch.pace);

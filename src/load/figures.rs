@@ -91,7 +91,7 @@ impl Figures {
     }
 }
 
-/// The figures with the values that are derived from them for the reports.
+/// The figures of a run, and the values that are derived from them for the reports.
 #[derive(Debug)]
 pub(super) struct LoadSummary<'f> {
     pub(super) figures: &'f Figures,

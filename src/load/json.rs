@@ -20,7 +20,7 @@ pub(super) fn write(file: &Path, options: &LoadOptions, summary: &LoadSummary<'_
     std::fs::write(file, text).map_err(|error| named(error, file))
 }
 
-/// The JSON object that is written. Every time has its unit in its name: `us` for microseconds, `s` for seconds.
+/// The report as a JSON object. The name of each time contains its unit: `us` for microseconds, `s` for seconds.
 fn value(options: &LoadOptions, summary: &LoadSummary<'_>) -> Value {
     let figures = summary.figures;
     let rate = match options.schedule {

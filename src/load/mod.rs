@@ -58,7 +58,7 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// Measures and reports. Returns false if an assertion failed, or if no response was complete.
+/// Runs the generator, and writes the reports. Returns false if an assertion failed, or if no response was complete.
 fn measure(options: &LoadOptions) -> io::Result<bool> {
     let plan = options.plan()?;
     let figures = Generator::new(&plan, options)?.run()?;

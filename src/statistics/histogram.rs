@@ -90,8 +90,8 @@ fn bucket(nanos: u64) -> usize {
     // Each octave has two buckets. The upper one contains the durations that are longer than the beginning of the
     // octave times the square root of two. Comparing the squares avoids the root.
     let begin = u128::from(FIRST) << octave;
-    // Durations of more than a century are clamped, because they need not be distinguished and their squares would
-    // overflow.
+    // Durations of more than a century are clamped, because all of them belong to the last bucket, and their squares
+    // would overflow.
     let (begin, nanos) = (begin.min(1 << 62), u128::from(nanos.min(1 << 62)));
     let is_upper = nanos * nanos > 2 * begin * begin;
     (2 * octave as usize + 1 + usize::from(is_upper)).min(BUCKETS - 1)

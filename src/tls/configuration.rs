@@ -109,7 +109,7 @@ impl Tls {
         Tls { config, warnings: Arc::default(), fingerprint: None, certificate: None, accepted_clients: None }
     }
 
-    /// Returns a builder, which offers more settings.
+    /// Returns a builder, which has more settings than the other constructors.
     pub fn builder() -> TlsBuilder {
         TlsBuilder::default()
     }
@@ -159,7 +159,7 @@ impl From<&Tls> for Arc<ServerConfig> {
     }
 }
 
-/// Builds a [`Tls`].
+/// Builds a [`Tls`] from certificate files, or with a self-signed certificate.
 ///
 /// ```no_run
 /// use serve_forever::tls::{ClientAuth, Tls, TlsVersion};

@@ -1,4 +1,5 @@
-//! Warnings about problems with certificates that do not prevent their use, one line each, naming the file.
+//! Warnings about problems with certificates. The problems do not prevent serving. Each warning is one line that names
+//! the file.
 
 use std::fs::Metadata;
 

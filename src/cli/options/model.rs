@@ -46,7 +46,7 @@ pub struct Options {
     pub log: LogOptions,
     /// The connection limits and timeouts, and the maximum duration of a drain.
     pub limits: Limits,
-    /// The options for watching the program.
+    /// The options for observing the program.
     pub watch: WatchOptions,
     /// True if other processes may listen on the same port.
     pub reuse_port: bool,
@@ -222,13 +222,13 @@ pub struct LogOptions {
     pub file: Option<PathBuf>,
 }
 
-/// Options for watching the program.
+/// The options for observing the program.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WatchOptions {
     /// The maximum sizes of one read and of one write on a connection, and the pause after a read or a write of that
     /// size.
     pub pace: Pace,
-    /// The file that the trace is written to.
+    /// The file to which the trace is written.
     pub trace: Option<PathBuf>,
     /// The maximum number of connections in the trace. `None` means the recorder's default.
     pub trace_connections: Option<u32>,
@@ -252,7 +252,7 @@ pub struct Confinement {
 /// How the program announces that it is ready, and when and how it ends.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LifeOptions {
-    /// The file that the number of the bound port is written to.
+    /// The file to which the number of the bound port is written.
     pub port_file: Option<PathBuf>,
     /// The form of the ready line on standard output.
     pub ready: ReadyForm,

@@ -17,7 +17,7 @@ pub struct StatisticsOptions {
     /// The networks whose clients may read the counters. If there are none, only clients with loopback addresses may
     /// read them.
     pub from: Vec<Network>,
-    /// The file that the counters are written to when the program ends; `Some(None)` means standard output.
+    /// The file to which the counters are written when the program ends; `Some(None)` means standard output.
     pub on_exit: Option<Option<PathBuf>>,
     /// The URL path at which the health is reported, in the same form as `path`.
     pub health: Option<String>,

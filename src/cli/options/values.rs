@@ -74,7 +74,7 @@ fn python_int(text: &str) -> Option<String> {
     digits.split('_').all(is_number).then(|| format!("{sign}{}", digits.replace('_', "")))
 }
 
-/// True for an IP address with an optional zone, and for a possible host name, which contains neither spaces nor
+/// True for an IP address with an optional zone, and for text that may be a host name: it contains neither spaces nor
 /// characters that would end the host in a URL. Resolving the name can still fail later.
 pub(super) fn is_host(text: &str) -> bool {
     let address = text.split_once('%').map_or(text, |(address, _)| address);
