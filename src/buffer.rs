@@ -114,7 +114,7 @@ impl Buffer {
             self.memory.copy_within(self.start as usize..self.end as usize, 0);
         } else {
             let size = (waiting + count).max(2 * waiting);
-            // Positions are `u32`, so the size must fit.
+            // Positions are `u32`, so the size must fit into a `u32`.
             assert!(u32::try_from(size).is_ok(), "a buffer of {size} bytes");
             let mut memory = vec![0; size];
             memory[..waiting].copy_from_slice(self.bytes());

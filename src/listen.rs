@@ -87,8 +87,8 @@ impl ListenOptions {
     }
 }
 
-/// Defers the acceptance of connections until input has arrived. An error is ignored, because its only consequence is
-/// that the loop wakes earlier.
+/// Defers the acceptance of connections until input has arrived. An error is ignored, because the only consequence of a
+/// failure is that the loop wakes earlier.
 #[cfg(target_os = "linux")]
 fn defer_accept(socket: &Socket) {
     // The kernel rounds this number up to the time of a SYN-ACK retransmission. The first one takes place after one

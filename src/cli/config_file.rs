@@ -74,8 +74,8 @@ fn line(text: &str, at: usize) -> usize {
     text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
 }
 
-/// Converts a value to the equivalent occurrences of `flag`. Returns `None` if the flag does not accept a value of this
-/// type.
+/// Converts a value to occurrences of `flag`, as if the flag had been set on the command line. Returns `None` if the
+/// flag does not accept a value of this type.
 fn occurrences(flag: &Flag, value: &DeValue<'_>) -> Option<Occurrences> {
     match (&flag.action, value) {
         (Action::Switch(_) | Action::Maybe(..), DeValue::Boolean(on)) => Some(on_or_off(*on)),

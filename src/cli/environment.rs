@@ -34,14 +34,14 @@ fn allowed(flag: &Flag) -> &'static str {
     }
 }
 
-/// Converts the value of a variable to the equivalent occurrences of `flag`. Returns `None` if the value has the wrong
-/// form.
+/// Converts the value of a variable to occurrences of `flag`, as if the flag had been set on the command line. Returns
+/// `None` if the value has the wrong form.
 fn occurrences(flag: &Flag, value: &OsStr) -> Option<Occurrences> {
     let once = || vec![vec![value.to_owned()]];
     Some(match flag.action {
         Action::Switch(_) => on_or_off(value.to_str().and_then(truth)?),
-        // For a flag with an optional value, `1` means on and `0` means off. Any other text is used as the flag's
-        // value.
+        // A flag with an optional value is turned on by `1` or a synonym, and off by `0` or a synonym. Any other text
+        // is used as the flag's value.
         Action::Maybe(..) => value.to_str().and_then(truth).map_or_else(once, on_or_off),
         Action::Many(..) => lines(value).map(|line| vec![line.into()]).collect(),
         Action::Two(..) => lines(value).map(field).collect::<Option<_>>()?,

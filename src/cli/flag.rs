@@ -90,7 +90,7 @@ impl Flag {
     }
 }
 
-/// The name in messages, in the form of argparse: `port`, `-b/--bind`, `--content-type`.
+/// The name of the flag in messages, in the form of argparse: `port`, `-b/--bind`, `--content-type`.
 impl fmt::Display for Flag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.letter {

@@ -4,7 +4,7 @@ use super::exit::Exit;
 use super::options::Options;
 use crate::log::AccessLog;
 
-/// Opens the access log, or turns it off with `--quiet`.
+/// Opens the access log, or turns it off if `--quiet` is set.
 pub(super) fn log(options: &Options) -> Result<AccessLog, Exit> {
     let log = match &options.log.file {
         _ if options.quiet => AccessLog::off(),

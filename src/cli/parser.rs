@@ -109,7 +109,7 @@ fn hint(names: &[&str]) -> ValueHint {
     }
 }
 
-/// The values of each occurrence of a flag. A repeated switch counts once.
+/// The values of each occurrence of a flag. A switch has only one occurrence, even if it is repeated.
 fn occurrences(flag: &Flag, matches: &ArgMatches) -> Occurrences {
     match flag.action {
         Action::Help | Action::Version | Action::Switch(_) => vec![Vec::new()],

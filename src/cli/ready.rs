@@ -45,8 +45,8 @@ impl Bound {
         self.address
     }
 
-    /// The addresses at which clients can connect. A wildcard address stands for the loopback addresses and all of
-    /// `interfaces`.
+    /// The addresses at which clients can connect. A wildcard address is replaced by the loopback addresses and all
+    /// addresses in `interfaces`.
     fn reached_by(self, interfaces: &[IpAddr]) -> Vec<SocketAddr> {
         let ip = self.address.ip();
         if !ip.is_unspecified() {

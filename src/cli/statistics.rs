@@ -14,13 +14,13 @@ use crate::HttpServer;
 use crate::service::Service;
 use crate::statistics::{Health, HealthService, Statistics, StatisticsService};
 
-/// The counters of one run of the program. Clones share the counters.
+/// The counters and the health of one run of the program. Clones share both.
 #[derive(Debug, Clone)]
 pub(super) struct Reports {
     /// `None` if no option needs counters.
     statistics: Option<Arc<Statistics>>,
     health: Health,
-    /// The `--stats-on-exit` file.
+    /// The file that `--stats-on-exit` names. `None` if the report is not written to a file.
     file: Option<Arc<OutputFile>>,
 }
 

@@ -28,7 +28,7 @@ pub(super) struct LoadConnection {
     input: Buffer,
     output: Buffer,
     in_flight: VecDeque<InFlight>,
-    /// The status of the response that is being read, and the bytes of its body so far.
+    /// The status of the response that is being read, and the number of bytes of its body that have been read.
     status: u16,
     body: u64,
     /// True from the time at which the poll reports that the stream can be read (`readable`) or written (`writable`),

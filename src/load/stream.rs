@@ -64,7 +64,7 @@ impl LoadConnector {
 }
 
 impl LoadStream {
-    /// Returns the error of a failed attempt to connect.
+    /// Returns an error if the attempt to connect has failed.
     pub(super) fn take_error(&self) -> io::Result<()> {
         let error = match self {
             LoadStream::Tcp(stream) => stream.take_error()?,

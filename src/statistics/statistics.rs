@@ -207,7 +207,7 @@ impl Statistics {
         SystemTime::now()
     }
 
-    /// The name of each reason, and the number of connections that ended for this reason.
+    /// The name of each reason for closing a connection, and the number of connections that ended for this reason.
     pub(super) fn closed(&self) -> impl Iterator<Item = (&'static str, u64)> {
         REASONS.iter().zip(&self.closed).map(|((_, name), counter)| (*name, counter.get()))
     }

@@ -23,7 +23,7 @@ pub(super) struct Pair {
     pub(super) key: Arc<CertifiedKey>,
     /// The DNS names in the certificate, in lower case.
     pub(super) names: Vec<String>,
-    /// The certificate file and the key file.
+    /// The paths of the certificate file and of the key file, for warnings.
     pub(super) certificate_file: PathBuf,
     pub(super) key_file: PathBuf,
     /// The metadata of the key file when it was read.

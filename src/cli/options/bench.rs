@@ -16,7 +16,7 @@ pub struct BenchOptions {
     /// The file that contains the items for the responses at `/json/{count}`. The setter does not check that the file
     /// exists.
     pub dataset: Option<PathBuf>,
-    /// The rules for injected faults, in the order of the flags. The setter has validated each rule.
+    /// The rules for injected faults, in the order in which they were given. The setter has validated each rule.
     pub faults: Vec<String>,
     /// The seed of the random numbers that select the responses to be made faulty.
     pub fault_seed: u64,

@@ -153,9 +153,9 @@ pub struct SiteOptions {
     /// Patterns of file names, each with the value of `Cache-Control` for matching files. If several patterns match,
     /// the last one is used.
     pub cache: Vec<(String, String)>,
-    /// Extensions without the dot, each with its content type.
+    /// File name extensions without the dot, each with its content type.
     pub mime: Vec<(String, String)>,
-    /// Extensions without the dot, each with its content coding.
+    /// File name extensions without the dot, each with its content coding.
     pub encodings: Vec<(String, String)>,
     /// The charset of all text files; `Some(None)` means no charset.
     pub charset: Option<Option<String>>,
@@ -301,7 +301,7 @@ pub enum ExitCodes {
 pub(in crate::cli) struct BadValue(String);
 
 impl BadValue {
-    /// Appends ` (HINT)`, which describes the allowed values.
+    /// Appends `hint` in parentheses. It should describe the allowed values.
     pub(in crate::cli) fn hint(self, hint: impl fmt::Display) -> BadValue {
         BadValue(format!("{self} ({hint})"))
     }
