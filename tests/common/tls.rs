@@ -11,8 +11,8 @@ use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
-    ClientConfig, ClientConnection, ConfigBuilder, DigitallySignedStruct, Error, ProtocolVersion, ServerConfig,
-    SignatureScheme, StreamOwned, SupportedProtocolVersion,
+    ClientConfig, ClientConnection, ConfigBuilder, DigitallySignedStruct, Error, HandshakeKind, ProtocolVersion,
+    ServerConfig, SignatureScheme, StreamOwned, SupportedProtocolVersion,
 };
 
 use super::client::SAFETY;
@@ -76,7 +76,10 @@ pub fn client_builder() -> ConfigBuilder<ClientConfig, WantsClientCert> {
     client_builder_of(rustls::DEFAULT_VERSIONS)
 }
 
-fn client_builder_of(versions: &[&'static SupportedProtocolVersion]) -> ConfigBuilder<ClientConfig, WantsClientCert> {
+/// Builds the configuration of a client that accepts any certificate and supports these versions of TLS.
+pub fn client_builder_of(
+    versions: &[&'static SupportedProtocolVersion],
+) -> ConfigBuilder<ClientConfig, WantsClientCert> {
     let builder = ClientConfig::builder_with_provider(default_provider().into());
     let builder = builder.with_protocol_versions(versions).unwrap().dangerous();
     builder.with_custom_certificate_verifier(Arc::new(Trusting))
@@ -84,8 +87,7 @@ fn client_builder_of(versions: &[&'static SupportedProtocolVersion]) -> ConfigBu
 
 /// A client's side of a new connection to `localhost` that supports one version of TLS.
 pub fn client_connection_of(version: &'static SupportedProtocolVersion) -> ClientConnection {
-    let config = client_builder_of(&[version]).with_no_client_auth();
-    ClientConnection::new(config.into(), "localhost".try_into().unwrap()).unwrap()
+    client_connection_with(client_builder_of(&[version]).with_no_client_auth().into())
 }
 
 /// The configuration of a client that resumes no session.
@@ -101,7 +103,12 @@ pub fn client_config() -> Arc<ClientConfig> {
 
 /// A client's side of a new connection to `localhost`.
 pub fn client_connection() -> ClientConnection {
-    ClientConnection::new(client_config(), "localhost".try_into().unwrap()).unwrap()
+    client_connection_with(client_config())
+}
+
+/// A client's side of a new connection to `localhost` with this configuration.
+pub fn client_connection_with(config: Arc<ClientConfig>) -> ClientConnection {
+    ClientConnection::new(config, "localhost".try_into().unwrap()).unwrap()
 }
 
 /// A client of a simulation: it completes the handshake, sends its requests immediately, and stores the bytes that it
@@ -138,6 +145,11 @@ impl TlsEnd {
     pub fn with_records(mut self, random: Random) -> TlsEnd {
         self.random = Some(random);
         self
+    }
+
+    /// True if the handshake resumed a session. `None` before the server has chosen that.
+    pub fn is_resumed(&self) -> Option<bool> {
+        self.connection.handshake_kind().map(|kind| kind == HandshakeKind::Resumed)
     }
 
     /// Encrypts the requests into records.

@@ -8,7 +8,7 @@ use crate::asks::{Facts, Request, Response, parse};
 use crate::common::network::line::{Line, SharedLine, Weather};
 use crate::common::seeds::Random;
 use crate::upstream::OtherServer;
-use crate::wire::{Damage, Wire};
+use crate::wire::{Damage, Sessions, Wire};
 
 /// The behaviour of a client after the script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,8 @@ pub struct Client {
 }
 
 impl Client {
-    pub fn new(seed: u64) -> Client {
+    /// `sessions` are those of TLS that it can resume.
+    pub fn new(seed: u64, sessions: &Sessions) -> Client {
         let mut random = Random::new(seed);
         let requests: Vec<Request> = (0..1 + random.below(6)).map(|_| Request::random(&mut random)).collect();
         let closes = random.one_in(3);
@@ -73,7 +74,7 @@ impl Client {
         line.borrow_mut().is_secure = is_secure;
         let is_mistaken = is_secure && random.one_in(8);
         let (wire, fate) = match is_secure && !is_mistaken {
-            true => secure_wire(&bytes[..until], fate, random),
+            true => secure_wire(&bytes[..until], fate, sessions, random),
             false => (Wire::unencrypted(&bytes[..until]), fate),
         };
         let (asked, received, statuses) = (Vec::new(), Vec::new(), Vec::new());
@@ -227,7 +228,7 @@ impl Client {
 }
 
 /// The wire of a client that speaks TLS, and its fate: some end or fall silent within the handshake, or damage what they send.
-fn secure_wire(requests: &[u8], fate: Fate, mut random: Random) -> (Wire, Fate) {
+fn secure_wire(requests: &[u8], fate: Fate, sessions: &Sessions, mut random: Random) -> (Wire, Fate) {
     let (damage, most, fate) = match random.below(12) {
         // The handshake takes about as many bytes.
         0 => (Damage::None, random.below(350), [Fate::FallsSilent, Fate::HalfCloses][random.below(2)]),
@@ -236,7 +237,7 @@ fn secure_wire(requests: &[u8], fate: Fate, mut random: Random) -> (Wire, Fate) 
         _ => (Damage::None, usize::MAX, fate),
     };
     let announces_end = fate == Fate::HalfCloses && random.one_in(2);
-    (Wire::secure(requests, announces_end, damage, most, random), fate)
+    (Wire::secure(requests, announces_end, (damage, most), sessions, random), fate)
 }
 
 /// True if this is the response to unencrypted HTTP on a port for TLS.

@@ -131,6 +131,7 @@ pub enum Fault {
     HidesPlaintext,
     ForgetsNextTurn,
     EndsUnannounced,
+    ForgetsSessions,
     // Of the client of handlers, and its connections.
     ReusesClosed,
     ForgetsPatience,

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use mio::event::Source;
 use mio::{Registry, Token};
+use rustls::server::{ServerSessionMemoryCache, StoresServerSessions};
 use serve_forever::TlsInfo;
 use serve_forever::reactor::Accept;
 use serve_forever::session::{Activity, Next, Ready, Session, StepContext, TurnClock};
@@ -87,15 +88,44 @@ impl Session for TamperedSession<'_> {
 pub fn transports(fault: Option<Fault>) -> impl Fn(SharedLine) -> Box<dyn Transport> {
     // One for all connections of a loop.
     let scratch = Rc::<TlsScratch>::default();
+    let mut config = (*server_config()).clone();
+    config.session_storage = match fault {
+        Some(Fault::ForgetsSessions) => Arc::new(LosingStorage),
+        // Of this run alone, because another run may be in progress on another thread.
+        _ => ServerSessionMemoryCache::new(256),
+    };
+    let config = Arc::new(config);
     move |line| {
         if !line.borrow().is_secure {
             return unencrypted(line);
         }
-        let stream = TlsStream::accept(ServerEnd::accept(line), server_config(), Rc::clone(&scratch)).unwrap();
+        let stream = TlsStream::accept(ServerEnd::accept(line), Arc::clone(&config), Rc::clone(&scratch)).unwrap();
         match fault {
             Some(fault) => Box::new(TamperedTls { stream, fault }),
             None => Box::new(stream),
         }
+    }
+}
+
+/// A storage of TLS sessions that loses all of them.
+#[derive(Debug)]
+struct LosingStorage;
+
+impl StoresServerSessions for LosingStorage {
+    fn put(&self, _: Vec<u8>, _: Vec<u8>) -> bool {
+        true
+    }
+
+    fn get(&self, _: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn take(&self, _: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn can_cache(&self) -> bool {
+        true
     }
 }
 

@@ -1,11 +1,15 @@
 //! The bytes that a client and the server exchange: requests and responses as they are, or in records of TLS. Not here: which
 //! bytes are sent when.
 
-use rustls::ClientConnection;
+use std::sync::Arc;
+
+use rustls::client::{ClientSessionMemoryCache, ClientSessionStore, Resumption};
+use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, ClientConnection};
 
 use crate::common::seeds::Random;
-use crate::common::tls::{TlsEnd, client_connection, client_connection_of};
+use crate::common::tls::{TlsEnd, client_builder_of, client_connection, client_connection_with};
 
 /// A fault of a client that speaks TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,23 +32,40 @@ pub struct Wire {
     most: usize,
     /// After the requests, TLS announces the end of the client's output.
     announces_end: bool,
+    /// TLS asks the server to resume the session of an earlier connection.
+    resumes: bool,
 }
 
 impl Wire {
     /// Sends the requests as they are.
     pub fn unencrypted(requests: &[u8]) -> Wire {
         let (damage, random, most) = (Damage::None, Random::new(0), usize::MAX);
-        Wire { tls: None, damage, random, bytes: requests.to_vec(), sent: 0, most, announces_end: false }
+        Wire {
+            tls: None,
+            damage,
+            random,
+            bytes: requests.to_vec(),
+            sent: 0,
+            most,
+            announces_end: false,
+            resumes: false,
+        }
     }
 
     /// Sends the requests in records, and no more than `most` bytes of them and of the handshake.
-    pub fn secure(requests: &[u8], announces_end: bool, damage: Damage, most: usize, mut random: Random) -> Wire {
-        let connection = random_connection(&mut random);
+    pub fn secure(
+        requests: &[u8],
+        announces_end: bool,
+        (damage, most): (Damage, usize),
+        sessions: &Sessions,
+        mut random: Random,
+    ) -> Wire {
+        let (connection, resumes) = sessions.connect(&mut random);
         let mut tls = TlsEnd::on(connection, requests.to_vec(), announces_end).with_records(random.clone());
         let mut bytes = tls.exchange(&[]).unwrap();
         // Neither a record of TLS nor a letter, with which HTTP begins.
         bytes[0] ^= if damage == Damage::Opening { 0x80 } else { 0 };
-        Wire { tls: Some(tls), damage, random, bytes, sent: 0, most, announces_end }
+        Wire { tls: Some(tls), damage, random, bytes, sent: 0, most, announces_end, resumes }
     }
 
     pub fn is_secure(&self) -> bool {
@@ -89,6 +110,9 @@ impl Wire {
             Err(_) if self.damage != Damage::None => {}
             Err(error) => return Err(format!("TLS fails: {error}")),
         }
+        if self.resumes && tls.is_resumed() == Some(false) {
+            return Err("the session is not resumed".to_owned());
+        }
         if self.damage == Damage::Record && was_shaking_hands && tls.asks.is_none() {
             let record = self.random.below(tls.ends.len());
             // A part of the code that authenticates the record. The server reads no request from there on.
@@ -104,11 +128,37 @@ impl Wire {
     }
 }
 
-/// All lengths of its handshake are the same in every run, because they do not depend on the random numbers of rustls.
-fn random_connection(random: &mut Random) -> ClientConnection {
-    match random.below(4) {
-        0 => client_connection_of(&TLS12),
-        1 => client_connection_of(&TLS13),
-        _ => client_connection(),
+/// The sessions that the clients of a run can resume.
+pub struct Sessions {
+    tls12: (Arc<ClientConfig>, Arc<ClientSessionMemoryCache>),
+    tls13: (Arc<ClientConfig>, Arc<ClientSessionMemoryCache>),
+}
+
+impl Sessions {
+    pub fn new() -> Sessions {
+        let [tls12, tls13] = [&TLS12, &TLS13].map(|version| {
+            let cache = Arc::new(ClientSessionMemoryCache::new(32));
+            let mut config = client_builder_of(&[version]).with_no_client_auth();
+            config.resumption = Resumption::store(Arc::clone(&cache) as Arc<dyn ClientSessionStore>);
+            (Arc::new(config), cache)
+        });
+        Sessions { tls12, tls13 }
+    }
+
+    /// A connection, and true if it asks the server to resume a session. All lengths of its handshake are the same in every run,
+    /// because they do not depend on the random numbers of rustls.
+    fn connect(&self, random: &mut Random) -> (ClientConnection, bool) {
+        let server = ServerName::try_from("localhost").unwrap();
+        let (config, resumes) = match random.below(4) {
+            0 => (&self.tls12.0, self.tls12.1.tls12_session(&server).is_some()),
+            1 | 2 => {
+                let ticket = self.tls13.1.take_tls13_ticket(&server);
+                let has_ticket = ticket.is_some();
+                ticket.into_iter().for_each(|ticket| self.tls13.1.insert_tls13_ticket(server.clone(), ticket));
+                (&self.tls13.0, has_ticket)
+            }
+            _ => return (client_connection(), false),
+        };
+        (client_connection_with(Arc::clone(config)), resumes)
     }
 }

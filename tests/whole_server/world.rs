@@ -23,6 +23,7 @@ use crate::ending::{Ending, SIGNALS};
 use crate::script::{Failure, Fault, Happening, Sleep};
 use crate::site::{Parts, Tree};
 use crate::upstream::OtherServer;
+use crate::wire::Sessions;
 
 /// More turns than any script needs.
 const MOST_TURNS: u64 = 2000;
@@ -49,6 +50,7 @@ pub struct World<'s> {
     /// Happenings of the script, and events of sleeps.
     pub events: u64,
     pub clients: Vec<Client>,
+    sessions: Sessions,
     pub ending: Ending,
     /// The signals that the loop has not read, and true if no sleep has reported them.
     pub signals: SignalQueue,
@@ -76,6 +78,7 @@ impl<'s> World<'s> {
             turns: 0,
             events: 0,
             clients: Vec::new(),
+            sessions: Sessions::new(),
             ending: Ending::new(Duration::ZERO),
             signals: SignalQueue::default(),
             has_signal: false,
@@ -119,7 +122,7 @@ impl<'s> World<'s> {
         let count = self.clients.len().max(1);
         match happening {
             Happening::Connect { seed } => {
-                let client = Client::new(seed);
+                let client = Client::new(seed, &self.sessions);
                 network.connect(client.shares());
                 self.clients.push(client);
             }

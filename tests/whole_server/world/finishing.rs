@@ -9,7 +9,7 @@ use crate::client::Fate;
 use crate::common::network::line::Line;
 use crate::common::network::{Event, Network};
 use crate::ending::SIGNALS;
-use crate::script::Fault;
+use crate::script::{Fault, Happening};
 
 impl World<'_> {
     /// Lets every client send and take what its fate allows.
@@ -93,9 +93,22 @@ impl World<'_> {
         self.clients.iter().any(|client| is_open(&client.line.borrow()))
     }
 
-    fn next_phase(&mut self, network: &Network) {
+    /// Some clients come after the others, and can resume their sessions of TLS.
+    fn connect_late_clients(&mut self, network: &mut Network) {
+        for _ in 0..self.random.below(4) {
+            let seed = self.random.next();
+            self.happen(network, Happening::Connect { seed }, &mut Vec::new());
+        }
+    }
+
+    fn next_phase(&mut self, network: &mut Network) {
         self.phase = match self.phase {
-            Phase::Playing => Phase::Finishing,
+            Phase::Playing => {
+                if !self.ending.has_begun() {
+                    self.connect_late_clients(network);
+                }
+                Phase::Finishing
+            }
             Phase::Finishing => {
                 let judged = self.judge(network);
                 self.check(judged);
