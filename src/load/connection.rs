@@ -11,11 +11,11 @@ use super::plan::PreparedRequest;
 use super::stream::LoadStream;
 use crate::http1::{Buffer, ClientMachine, MessageLimits, ReceivedHead, ResponseEvent, Violation};
 
-/// The maximum size of one read in bytes. The responses in most benchmarks are shorter.
-const READ_SIZE: usize = 64 * 1024;
+/// The usual maximum size of one read in bytes. The responses in most benchmarks are shorter.
+pub(super) const READ_SIZE: usize = 64 * 1024;
 
 /// The maximum number of reads per run of a connection. It lets other connections run, even if the server sends faster
-/// than this connection reads.
+/// than this connection reads. The generator runs the connection again in its next turn.
 const MOST_READS: usize = 16;
 
 /// A connection to the server.
@@ -80,6 +80,8 @@ pub(super) enum LoadEnd {
 pub(super) struct StepParts<'g> {
     pub(super) limits: &'g MessageLimits,
     pub(super) head: &'g mut ReceivedHead,
+    /// The maximum size of one read in bytes.
+    pub(super) read_size: usize,
     /// The events that the running connection has reported.
     pub(super) events: &'g mut Vec<LoadEvent>,
 }
@@ -141,6 +143,12 @@ impl LoadConnection {
         self.in_flight.front().map(|request| request.sent)
     }
 
+    /// True if the last run reached the limit on reads. The socket may contain further input, about which the poll sends
+    /// no event.
+    pub(super) fn can_read_on(&self) -> bool {
+        self.connecting.is_none() && self.readable && self.read_allowance > 0
+    }
+
     /// Appends a request to the output buffer. It is sent by the next [`flush`](Self::flush).
     pub(super) fn add(&mut self, request: &PreparedRequest, in_flight: InFlight) {
         self.output.extend(&request.bytes);
@@ -198,13 +206,13 @@ impl LoadConnection {
         Ok(())
     }
 
-    /// Reads until the socket is empty or the allowance is used up, and processes the responses in the input.
+    /// Reads until the socket is empty or one of the limits is reached, and processes the responses in the input.
     fn read(&mut self, shared: &mut StepParts<'_>) -> Result<(), LoadEnd> {
         for _ in 0..MOST_READS {
             if !self.readable || self.read_allowance == 0 {
                 break;
             }
-            let (stream, most) = (&mut self.stream, READ_SIZE.min(self.read_allowance));
+            let (stream, most) = (&mut self.stream, shared.read_size.min(self.read_allowance));
             match self.input.fill(most, |free| stream.read(&mut free[..most])) {
                 Ok(0) => {
                     self.machine.end_of_input(&self.input);
@@ -276,7 +284,7 @@ impl LoadConnection {
 }
 
 /// The name under which a system error is counted.
-fn error_name(error: &io::Error) -> &'static str {
+pub(super) fn error_name(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => "ConnectionRefused",
         io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => "ConnectionReset",

@@ -26,6 +26,12 @@ pub(super) fn record(histogram: &mut Histogram<u64>, time: Duration) {
     histogram.saturating_record(micros.clamp(1, LONGEST));
 }
 
+/// The CPU time of this thread.
+pub(super) fn thread_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
 /// The measurements of a run.
 #[derive(Debug)]
 pub(super) struct Figures {
@@ -53,7 +59,7 @@ pub(super) struct Figures {
     pub(super) late: u64,
     /// The duration of the measurement.
     pub(super) measured: Duration,
-    /// The CPU time of this thread from the beginning of the measurement to the end of the run.
+    /// The CPU time of this thread during the measurement.
     pub(super) cpu: Duration,
     /// The number of requests that can be in flight at the same time on all connections together.
     pub(super) slots: u64,

@@ -1,13 +1,14 @@
 //! The loop of the generator: one poll, a fixed number of connections, and a timer. It reads the clock twice per turn:
 //! after the poll, and before sending.
 
+use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Token};
 
-use super::connection::{InFlight, LoadConnection, LoadEnd, LoadEvent, StepParts};
-use super::figures::{Figures, record};
+use super::connection::{InFlight, LoadConnection, LoadEnd, LoadEvent, READ_SIZE, StepParts, error_name};
+use super::figures::{Figures, record, thread_time};
 use super::options::LoadOptions;
 use super::plan::Plan;
 use super::schedule::SendSchedule;
@@ -37,7 +38,12 @@ pub(super) struct Generator<'p> {
     timer: LoadTimer,
     /// The connections. An element is `None` if connecting has failed; the next tick makes another attempt.
     connections: Vec<Option<LoadConnection>>,
-    figures: Figures,
+    /// The indices of the connections that must run in the next turn without an event, because their last run reached
+    /// the limit on reads.
+    reading_on: BTreeSet<usize>,
+    /// The maximum size of one read in bytes. Tests reduce it.
+    pub(super) read_size: usize,
+    pub(super) figures: Figures,
     head: ReceivedHead,
     limits: MessageLimits,
     events: Vec<LoadEvent>,
@@ -48,8 +54,9 @@ pub(super) struct Generator<'p> {
     /// The number of requests in flight on all connections together.
     in_flight: usize,
     start: Instant,
-    /// The CPU time of this thread at the start of the measurement; `None` before that.
+    /// The CPU time of this thread at the start of the measurement, and at its end; `None` before that.
     cpu_before: Option<Duration>,
+    cpu_after: Option<Duration>,
     next_tick: Instant,
     shows_progress: bool,
     /// The number of responses at the last progress line, and the time of that line.
@@ -70,6 +77,8 @@ impl<'p> Generator<'p> {
             poll,
             timer,
             connections: Vec::new(),
+            reading_on: BTreeSet::new(),
+            read_size: READ_SIZE,
             figures: Figures::new(slots, options.schedule != SendSchedule::Closed),
             head: ReceivedHead::default(),
             limits: MessageLimits::default(),
@@ -79,6 +88,7 @@ impl<'p> Generator<'p> {
             in_flight: 0,
             start,
             cpu_before: None,
+            cpu_after: None,
             next_tick: start + TICK,
             shows_progress: !options.quiet && io::stderr().is_terminal(),
             shown: (0, start),
@@ -95,7 +105,11 @@ impl<'p> Generator<'p> {
         (0..self.connections.len()).for_each(|index| self.connect(index, self.start));
         let mut now = self.start;
         while !self.is_over(now) {
-            let timeout = self.timer.set(self.next_event(now), now)?;
+            let mut timeout = self.timer.set(self.next_event(now), now)?;
+            let reading_on = std::mem::take(&mut self.reading_on);
+            if !reading_on.is_empty() {
+                timeout = Some(Duration::ZERO);
+            }
             match self.poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
                 _ => now = Instant::now(),
@@ -107,6 +121,9 @@ impl<'p> Generator<'p> {
                     connection.mark(event.is_readable() || ended, event.is_writable() || ended, ended);
                     self.run_connection(event.token().0, now);
                 }
+            }
+            for index in reading_on {
+                self.run_connection(index, now);
             }
             if self.options.schedule != SendSchedule::Closed {
                 self.send_due();
@@ -120,7 +137,7 @@ impl<'p> Generator<'p> {
     }
 
     /// The time at which the measurement ends.
-    fn end(&self) -> Instant {
+    pub(super) fn end(&self) -> Instant {
         self.start + self.options.warm_up + self.options.duration
     }
 
@@ -146,19 +163,24 @@ impl<'p> Generator<'p> {
         self.connections.iter().flatten().any(|connection| connection.room(self.options.pipeline) > 0)
     }
 
-    /// Begins the measurement after the warm-up.
-    fn measure(&mut self, now: Instant) {
+    /// Begins the measurement after the warm-up, and reads the CPU time again when the duration has passed.
+    pub(super) fn measure(&mut self, now: Instant) {
         if self.cpu_before.is_none() && now >= self.start + self.options.warm_up {
             self.cpu_before = Some(thread_time());
+        }
+        if self.cpu_after.is_none() && now >= self.end() {
+            self.cpu_after = Some(thread_time());
         }
     }
 
     /// Ends the measurement. Requests that are still in flight count as timed out.
-    fn finish(&mut self, now: Instant) {
+    pub(super) fn finish(&mut self, now: Instant) {
         self.figures.fail("Timeout", self.in_flight as u64);
         let begin = self.start + self.options.warm_up;
         self.figures.measured = now.min(self.end()).saturating_duration_since(begin);
-        self.figures.cpu = self.cpu_before.map_or(Duration::ZERO, |before| thread_time().saturating_sub(before));
+        // The time after the measurement, in which the last responses arrive, must not count.
+        let cpu = self.cpu_after.unwrap_or_else(thread_time);
+        self.figures.cpu = self.cpu_before.map_or(Duration::ZERO, |before| cpu.saturating_sub(before));
         if self.shows_progress {
             // The progress line is cleared before the report.
             _ = write!(io::stderr(), "\r\x1b[K");
@@ -175,7 +197,7 @@ impl<'p> Generator<'p> {
                 self.renew(&mut connection);
                 self.connections[index] = Some(connection);
             }
-            Err(_) => self.figures.fail("ConnectionRefused", 1),
+            Err(error) => self.figures.fail(error_name(&error), 1),
         }
     }
 
@@ -183,8 +205,16 @@ impl<'p> Generator<'p> {
     fn run_connection(&mut self, index: usize, now: Instant) {
         let Some(connection) = &mut self.connections[index] else { return };
         let was_full = connection.room(self.options.pipeline) == 0;
-        let mut shared = StepParts { limits: &self.limits, head: &mut self.head, events: &mut self.events };
+        let mut shared = StepParts {
+            limits: &self.limits,
+            head: &mut self.head,
+            read_size: self.read_size,
+            events: &mut self.events,
+        };
         let mut result = connection.run(&mut shared);
+        if result.is_ok() && connection.can_read_on() {
+            self.reading_on.insert(index);
+        }
         if was_full && connection.room(self.options.pipeline) > 0 {
             connection.free_since = now;
         }
@@ -325,10 +355,4 @@ impl<'p> Generator<'p> {
         _ = write!(io::stderr(), "\r\x1b[K{elapsed} s: {rate:.0} responses/s, p99 {p99}, {errors} errors");
         self.shown = (self.figures.answered, now);
     }
-}
-
-/// The CPU time of this thread.
-fn thread_time() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }

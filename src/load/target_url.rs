@@ -63,7 +63,9 @@ fn split_authority(authority: &str) -> Option<(String, Option<u16>)> {
         None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
     };
     let port = match port.strip_prefix(':') {
-        Some(port) => Some(port.parse().ok()?),
+        // The digits are checked, because `parse` alone would accept a plus sign.
+        Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => Some(port.parse().ok()?),
+        Some(_) => return None,
         None if port.is_empty() => None,
         None => return None,
     };
@@ -113,6 +115,7 @@ mod tests {
             "http:///a",
             "http://h:x/",
             "http://h:70000/",
+            "http://h:+80/",
             "http://[::1/",
             "http://h/a b",
             "http://h/#a",

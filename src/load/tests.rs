@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::figures::{Figures, LoadSummary};
+use super::figures::{Figures, LoadSummary, thread_time};
 use super::generator::Generator;
 use super::options::LoadOptions;
 use crate::HttpServer;
@@ -34,6 +34,11 @@ fn server() -> (TestServer, Arc<AtomicUsize>) {
 
 /// Runs the generator with these arguments, followed by a URL for each of these paths.
 fn run(words: &[&str], address: SocketAddr, paths: &[&str]) -> Figures {
+    with_generator(words, address, paths, |generator| generator.run().unwrap())
+}
+
+/// Passes a generator with these arguments, and with a URL for each of these paths, to `call`.
+fn with_generator<R>(words: &[&str], address: SocketAddr, paths: &[&str], call: impl FnOnce(Generator<'_>) -> R) -> R {
     let urls = paths.iter().map(|path| match path.split_once('*') {
         Some((weight, path)) => format!("{weight}*http://{address}{path}"),
         None => format!("http://{address}{path}"),
@@ -41,7 +46,7 @@ fn run(words: &[&str], address: SocketAddr, paths: &[&str]) -> Figures {
     let words = ["load-forever", "--quiet"].iter().chain(words).map(|word| (*word).to_owned()).chain(urls);
     let options = LoadOptions::parse(words.map(OsString::from)).unwrap();
     let plan = options.plan().unwrap();
-    Generator::new(&plan, &options).unwrap().run().unwrap()
+    call(Generator::new(&plan, &options).unwrap())
 }
 
 #[test]
@@ -150,6 +155,53 @@ fn a_server_that_refuses_connections_is_counted() {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let figures = run(&["-d", "50ms", "-c", "1"], address, &["/"]);
     assert_eq!((figures.answered, figures.errors.keys().copied().collect::<Vec<_>>()), (0, vec!["ConnectionRefused"]));
+}
+
+#[test]
+fn an_attempt_to_connect_that_fails_at_once_is_counted_by_its_error() {
+    let words = ["-d", "50ms", "-c", "1", "--unix", "/no/such/socket"];
+    let figures = run(&words, SocketAddr::from(([127, 0, 0, 1], 80)), &["/"]);
+    assert_eq!(figures.errors.keys().copied().collect::<Vec<_>>(), ["NotFound"]);
+}
+
+/// The poll is edge-triggered: it sends one event for the whole response, and the server sends nothing after it.
+#[test]
+fn a_response_that_needs_more_reads_than_a_run_has_is_read_without_another_event() {
+    const BODY: usize = 20_000;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = std::thread::spawn(move || {
+        let mut stream = BufReader::new(listener.accept().unwrap().0);
+        let mut line = String::new();
+        while line != "\r\n" {
+            line.clear();
+            stream.read_line(&mut line).unwrap();
+        }
+        let response = format!("HTTP/1.1 200 OK\r\nContent-Length: {BODY}\r\n\r\n{}", "x".repeat(BODY));
+        stream.get_mut().write_all(response.as_bytes()).unwrap();
+        // Wait until the client closes the connection.
+        _ = stream.read(&mut [0]);
+    });
+    let figures = with_generator(&["-n", "1", "-c", "1", "--timeout", "1s"], address, &["/"], |mut generator| {
+        generator.read_size = 16;
+        generator.run().unwrap()
+    });
+    assert_eq!((figures.answered, figures.body_bytes), (1, BODY as u64), "{:?}", figures.errors);
+    server.join().unwrap();
+}
+
+#[test]
+fn the_processor_time_ends_with_the_measurement() {
+    let address = SocketAddr::from(([127, 0, 0, 1], 80));
+    with_generator(&["-d", "1s"], address, &["/"], |mut generator| {
+        let end = generator.end();
+        generator.measure(end - Duration::from_secs(1));
+        generator.measure(end);
+        let most = thread_time();
+        while thread_time() < 2 * most + Duration::from_millis(1) {}
+        generator.finish(end);
+        assert!(generator.figures.cpu <= most, "{:?} of {most:?}", generator.figures.cpu);
+    });
 }
 
 #[test]
