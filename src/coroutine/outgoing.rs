@@ -55,7 +55,9 @@ impl<'h> OutgoingConnector<'h> {
                     // The last colon precedes the port. An IPv6 address in brackets, which contains other colons, has
                     // been parsed above.
                     let (host, port) = address.rsplit_once(':').ok_or(io::ErrorKind::InvalidInput)?;
-                    let port = port.parse().map_err(|_| io::ErrorKind::InvalidInput)?;
+                    // The digits are checked, because `parse` alone would accept a plus sign.
+                    let digits = Some(port).filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
+                    let port = digits.and_then(|digits| digits.parse().ok()).ok_or(io::ErrorKind::InvalidInput)?;
                     self.resolve(host, port, deadline)?
                 }
             };
@@ -103,11 +105,7 @@ impl<'h> OutgoingConnector<'h> {
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
         for address in addresses {
             match self.open(address, source, deadline) {
-                Err(error) if !matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::ConnectionAborted) => {
-                    last = error;
-                }
-                // The search ends with a connection, or with an error that the other addresses would cause too: the
-                // deadline has passed, or the client has disconnected.
+                Err(error) if !ends_search(&error, deadline) => last = error,
                 result => return result,
             }
         }
@@ -181,6 +179,13 @@ impl fmt::Debug for OutgoingConnector<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("OutgoingConnector")
     }
+}
+
+/// True if the other addresses would cause an error too: the deadline has passed, or the client has disconnected. An
+/// error of kind `TimedOut` alone does not end the search, because the kernel returns it for an address without a
+/// response.
+fn ends_search(error: &io::Error, deadline: Option<Instant>) -> bool {
+    error.kind() == io::ErrorKind::ConnectionAborted || is_past(deadline)
 }
 
 fn timed_out() -> io::Error {
@@ -324,5 +329,21 @@ impl Write for OutgoingStream<'_> {
 impl fmt::Debug for OutgoingStream<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OutgoingStream").field("socket", self.socket.get_ref()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_address_is_tried_unless_the_deadline_has_passed_or_the_client_has_disconnected() {
+        let later = Some(now() + Duration::from_secs(3600));
+        for kind in [io::ErrorKind::TimedOut, io::ErrorKind::ConnectionRefused] {
+            let error = kind.into();
+            assert!(!ends_search(&error, later) && !ends_search(&error, None), "{kind:?}");
+            assert!(ends_search(&error, Some(now())), "{kind:?}");
+        }
+        assert!(ends_search(&io::ErrorKind::ConnectionAborted.into(), later));
     }
 }
