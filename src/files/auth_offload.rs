@@ -56,10 +56,9 @@ impl AuthOffload {
         Verification {
             request: request.clone(),
             service: Arc::clone(&self.service),
-            stage: VerificationStage::Verifying { job, handle },
+            stage: VerificationStage::Verifying { job, handle, _place: Arc::clone(&self.waiting) },
             ended: false,
             _client: client,
-            _place: Arc::clone(&self.waiting),
         }
     }
 }
@@ -116,13 +115,12 @@ struct Verification {
     /// The job has a weak reference to this `Arc`. When the client disconnects, this `Arc` is dropped together with the
     /// upstream, and the job then skips the verification.
     _client: Arc<()>,
-    /// A clone of `AuthOffload::waiting`. While it exists, this request counts as waiting.
-    _place: Arc<()>,
 }
 
 enum VerificationStage {
-    /// A worker thread is verifying the credentials.
-    Verifying { job: Job, handle: JobHandle<()> },
+    /// A worker thread is verifying the credentials. `_place` is a clone of `AuthOffload::waiting`. While it exists, the
+    /// request counts as waiting.
+    Verifying { job: Job, handle: JobHandle<()>, _place: Arc<()> },
     /// The credentials have been verified, and the service has returned its own upstream.
     Later(Box<dyn Upstream>),
     /// The service has returned its response without an upstream.
@@ -171,7 +169,7 @@ impl Upstream for Verification {
     }
 
     fn poll(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>> {
-        if let VerificationStage::Verifying { job, handle } = &mut self.stage {
+        if let VerificationStage::Verifying { job, handle, .. } = &mut self.stage {
             job.start(&registrar.wake());
             if !job.is_done() {
                 return Ok(None);
@@ -200,5 +198,65 @@ impl Upstream for Verification {
             VerificationStage::Later(upstream) => upstream.deadline(),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::service::Waker;
+
+    /// Passes wake-ups to a channel.
+    struct WakesChannel(mpsc::Sender<()>);
+
+    impl Registrar for WakesChannel {
+        fn register(&mut self, _: &mut dyn mio::event::Source, _: u8, _: mio::Interest) -> io::Result<()> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        fn wake(&self) -> Waker {
+            let sender = self.0.clone();
+            Waker::new(move || _ = sender.send(()))
+        }
+
+        fn now(&self) -> Instant {
+            Instant::now()
+        }
+    }
+
+    /// An upstream that never responds.
+    struct Never;
+
+    impl Upstream for Never {
+        fn feed(&mut self, _: &[u8]) -> io::Result<usize> {
+            Ok(0)
+        }
+
+        fn end(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn poll(&mut self, _: &mut dyn Registrar) -> io::Result<Option<Response>> {
+            Ok(None)
+        }
+    }
+
+    #[test]
+    fn a_request_counts_as_waiting_only_until_its_credentials_are_verified() {
+        let account = "ann:$2y$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW".parse().unwrap();
+        let gates = Gates::everywhere(Some(Arc::new(Gate::new("site", &[account]))));
+        let service = AuthOffload::new(gates, Box::new(|_: &Request| Reply::Later(Box::new(Never))));
+        // The Base64 form of "ann:secret".
+        let request = Request::builder("GET", "/").header("Authorization", "Basic YW5uOnNlY3JldA==").build();
+        let Reply::Later(mut upstream) = service.call(&request) else { panic!("the hash is not slow") };
+        assert_eq!(Arc::strong_count(&service.waiting), 2);
+        let (sender, wakes) = mpsc::channel();
+        let mut registrar = WakesChannel(sender);
+        assert!(upstream.poll(&mut registrar).unwrap().is_none());
+        wakes.recv_timeout(Duration::from_secs(60)).unwrap();
+        assert!(upstream.poll(&mut registrar).unwrap().is_none());
+        assert_eq!(Arc::strong_count(&service.waiting), 1, "the upstream of the service runs");
     }
 }
