@@ -73,9 +73,8 @@ impl Loader<'_> {
             // is detected in the next turn.
             let mut dependencies = vec![CacheDependency { path: file.path.into(), file: Some(original) }];
             dependencies.extend(file.outranked_by);
-            if !accepted.is_empty() {
-                dependencies.extend(siblings.dependencies());
-            }
+            // `Vary` depends on the siblings even if the client accepts no coding.
+            dependencies.extend(siblings.dependencies());
             CacheEntry { dependencies, representation: Arc::clone(&representation), content }
         });
         Ok(LoadedRepresentation { representation, content: loaded.content, entry })

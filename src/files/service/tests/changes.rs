@@ -174,6 +174,15 @@ fn siblings_are_noticed_when_they_appear_disappear_or_become_stale() {
 }
 
 #[test]
+fn vary_appears_with_the_first_sibling_also_for_a_client_that_accepts_no_coding() {
+    let site = TestSite::with(&[("a", "plain")], |builder| builder.precompressed(true));
+    assert_eq!(site.get("/a").field("Vary"), None);
+    site.write("a.gz", "gzip");
+    let response = site.get("/a");
+    assert_eq!((response.text(), response.field("Vary")), ("plain", Some("Accept-Encoding")));
+}
+
+#[test]
 fn a_symbolic_link_that_changes_its_target_is_checked_again() {
     let outer = tempfile::tempdir().unwrap();
     fs::write(outer.path().join("secret"), "out").unwrap();
