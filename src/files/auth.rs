@@ -56,8 +56,9 @@ impl Gate {
     }
 
     /// Returns the user authenticated by the request's credentials, or `None` if the credentials are missing or wrong.
-    /// The check takes as long for an unknown user as for a wrong password. If the check requires computing a bcrypt
-    /// hash and its result is not in the cache, this call blocks while the hash is computed.
+    /// The check takes as long for an unknown user as for a wrong password, if all bcrypt hashes have the same cost and
+    /// no user has several of them. If the check requires computing a bcrypt hash and its result is not in the cache,
+    /// this call blocks while the hash is computed.
     pub(crate) fn admits(&self, headers: RequestFields<'_>) -> Option<Arc<str>> {
         self.admits_credentials(&self.credentials(headers)?)
     }
@@ -91,7 +92,8 @@ impl Gate {
         let of_user = |(user, _): &&(Arc<str>, Box<str>)| user.as_bytes() == credentials.user;
         let mut accounts = self.slow.iter().filter(of_user).peekable();
         if accounts.peek().is_none() {
-            // A hash is also computed for an unknown user, so that the time taken does not reveal which users exist.
+            // A hash is also computed for an unknown user, so that the time taken does not reveal which users exist. For
+            // hashes of different costs, no single hash could hide that.
             _ = self.slow.first().map(|(_, hash)| is_right(hash));
         }
         let user = accounts.find(|(_, hash)| is_right(hash)).map(|(user, _)| Arc::clone(user));
