@@ -108,8 +108,9 @@ impl Upstream for ScriptUpstream {
 
     fn poll(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>> {
         let response = self.advance(registrar)?;
-        // The exchange keeps the authenticated user of the original request, even if the fallback responds.
-        Ok(response.map(|response| Response { user: self.user.clone(), ..response }))
+        // The exchange keeps the authenticated user of the original request, even if the fallback responds. Scripts may
+        // have no accounts while the fallback has some.
+        Ok(response.map(|response| Response { user: self.user.clone().or(response.user), ..response }))
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -156,6 +157,7 @@ impl ScriptUpstream {
 mod tests {
     use super::*;
     use crate::cgi::CgiService;
+    use crate::cgi::test_registrar::TestRegistrar;
     use crate::files::Account;
     use crate::service::Service;
 
@@ -168,6 +170,36 @@ mod tests {
             let request = request.header("Authorization", "Basic YW5uOnNlY3JldA==").build();
             let Reply::Now(response) = service.call(&request) else { panic!("a script runs for {method}") };
             assert_eq!((response.status, response.user.as_deref()), (status, Some("ann")), "{method}");
+        }
+    }
+
+    #[test]
+    fn the_user_of_a_redirected_response_is_kept_if_scripts_have_no_accounts() {
+        let fallback = |_: &Request| Response { user: Some("bob".into()), ..Response::text("") };
+        let context = CgiService::builder("src").build(fallback).unwrap().context();
+        for (user, logged) in [(None, "bob"), (Some("ann".into()), "ann")] {
+            let Reply::Now(response) = respond(&context, &Request::builder("GET", "/a").build(), 1) else { panic!() };
+            let responder = Responder::Elsewhere(Box::new(Ready(Some(response))));
+            let mut upstream = ScriptUpstream { context: Arc::clone(&context), responder, user, redirects: 1 };
+            let response = upstream.poll(&mut TestRegistrar::new()).unwrap().unwrap();
+            assert_eq!(response.user.as_deref(), Some(logged));
+        }
+    }
+
+    /// An upstream with a response that is available.
+    struct Ready(Option<Response>);
+
+    impl Upstream for Ready {
+        fn feed(&mut self, _: &[u8]) -> io::Result<usize> {
+            Ok(0)
+        }
+
+        fn end(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn poll(&mut self, _: &mut dyn Registrar) -> io::Result<Option<Response>> {
+            Ok(self.0.take())
         }
     }
 
