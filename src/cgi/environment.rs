@@ -42,7 +42,7 @@ pub(super) fn environment(site: &ServerVariables<'_>, request: &Request, script:
     let mut variables = Variables::new();
     // The variables of the request are set last, so that no header field or server variable can replace them.
     inherit(&mut variables, site.passed_on);
-    fields(&mut variables, request);
+    variables.extend(fields(request));
     of_the_request(&mut variables, site, request, script);
     variables
 }
@@ -57,12 +57,13 @@ fn inherit(variables: &mut Variables, names: &[OsString]) {
     }
 }
 
-/// Adds an `HTTP_*` variable for each header field, with the following exceptions. `Content-Length` and `Content-Type`
+/// Returns an `HTTP_*` variable for each header field, with the following exceptions. `Content-Length` and `Content-Type`
 /// have variables of their own. `Transfer-Encoding` is omitted because the body has already been decoded. Credentials
 /// are not passed to scripts (RFC 3875 section 4.1.18). `Proxy` would become `HTTP_PROXY`, which many programs use to
 /// find their proxy. A name with characters other than letters, digits and hyphens is omitted, because `X_A` and `X-A`
 /// would share a variable.
-fn fields(variables: &mut Variables, request: &Request) {
+fn fields(request: &Request) -> Variables {
+    let mut variables = Variables::new();
     // As in Python, these three variables are set to an empty value if the request lacks the corresponding fields.
     for name in ["HTTP_COOKIE", "HTTP_REFERER", "HTTP_USER_AGENT"] {
         variables.insert(name.into(), OsString::new());
@@ -84,6 +85,7 @@ fn fields(variables: &mut Variables, request: &Request) {
         }
         joined.push(OsStr::from_bytes(value));
     }
+    variables
 }
 
 /// Adds the variables of RFC 3875 section 4.1, as well as other variables that Python and Apache set and that scripts

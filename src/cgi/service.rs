@@ -163,7 +163,8 @@ impl CgiBuilder {
     }
 
     /// Sets the names of further variables that scripts inherit from the server's environment. Inherited variables do
-    /// not override variables that describe the request.
+    /// not override variables that describe the request. A client can therefore replace a variable such as `HTTP_X` by a
+    /// field `X`, and scripts must not trust it.
     pub fn pass_env<N: Into<OsString>>(mut self, names: impl IntoIterator<Item = N>) -> CgiBuilder {
         self.passed_on = names.into_iter().map(Into::into).collect();
         self

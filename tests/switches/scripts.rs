@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::program::{Program, field, refusal, tree};
+use crate::program::{Program, command, field, refusal, tree};
 
 /// A tree that every user can read, with these scripts.
 fn site(scripts: &[(&str, &str)]) -> TempDir {
@@ -132,4 +132,14 @@ fn process_1_reaps_orphans() {
         program.says("CGI script exit code 3: '/cgi-bin/leave'");
     }
     crate::program::until("no zombie is left", || program.get("/cgi-bin/count").contains("\r\n0\n"));
+}
+
+#[test]
+fn a_field_of_the_client_replaces_an_inherited_variable() {
+    let root = site(&[("env", &format!("{TEXT}; echo \"[$HTTP_X_ROLE]\""))]);
+    let mut command = command(["--cgi", "--cgi-env=HTTP_X_ROLE"]);
+    let program = Program::of(command.current_dir(root.path()).env("HTTP_X_ROLE", "inherited"));
+    assert!(program.get("/cgi-bin/env").contains("[inherited]"));
+    let response = program.ask("GET", "/cgi-bin/env", &["X-Role: a", "X-Role: b"]);
+    assert!(response.contains("[a, b]"), "{response}");
 }
