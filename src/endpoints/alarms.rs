@@ -57,10 +57,14 @@ impl AlarmShared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs on the alarm thread. Wakes each session at its time, and returns when no alarm is left.
+    /// Runs on the alarm thread. Wakes each session at its time, and returns when no alarm is left or the alarms have been
+    /// dropped.
     fn run(&self) {
         let mut state = self.lock();
-        while let Some(next) = state.alarms.first_entry() {
+        // The alarms may have been dropped before this thread could wait, so the flag is checked before each wait.
+        while !state.is_closed
+            && let Some(next) = state.alarms.first_entry()
+        {
             let (time, _) = *next.key();
             let now = Instant::now();
             if time <= now {
@@ -68,10 +72,28 @@ impl AlarmShared {
                 continue;
             }
             state = self.changed.wait_timeout(state, time - now).unwrap_or_else(PoisonError::into_inner).0;
-            if state.is_closed {
-                break;
-            }
         }
         state.is_running = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn the_thread_ends_if_the_alarms_were_dropped_before_it_ran() {
+        let mut state = AlarmState { is_closed: true, ..AlarmState::default() };
+        state.alarms.insert((Instant::now() + Duration::from_secs(3600), 1), Waker::new(|| {}));
+        let shared = AlarmShared { state: Mutex::new(state), changed: Condvar::new() };
+        let (sender, ended) = mpsc::channel();
+        thread::spawn(move || {
+            shared.run();
+            sender.send(()).unwrap();
+        });
+        ended.recv_timeout(Duration::from_secs(10)).unwrap();
     }
 }
