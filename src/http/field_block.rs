@@ -280,15 +280,18 @@ impl FieldBlock {
     /// Sets `keep_alive` from the value of a `Connection` field. `close` takes precedence over `keep-alive`, regardless
     /// of their order.
     fn set_connection(&mut self, value: &[u8]) -> Result<(), InvalidHeader> {
+        // The result is stored after the last option, because a refused field must change nothing.
+        let mut keep_alive = self.keep_alive;
         for option in list_elements([value].into_iter()) {
             if option.eq_ignore_ascii_case(b"close") {
-                self.keep_alive = Some(false);
+                keep_alive = Some(false);
             } else if option.eq_ignore_ascii_case(b"keep-alive") {
-                self.keep_alive.get_or_insert(true);
+                keep_alive.get_or_insert(true);
             } else {
                 return Err(InvalidHeader::Framing(format!("Connection: {}", String::from_utf8_lossy(option))));
             }
         }
+        self.keep_alive = keep_alive;
         Ok(())
     }
 }
@@ -339,6 +342,15 @@ mod tests {
         assert_eq!(head.content_length(), Some(12));
         head.remove("content-length");
         assert_eq!(head.content_length(), None);
+    }
+
+    #[test]
+    fn a_refused_connection_field_changes_nothing() {
+        for value in ["close, upgrade", "keep-alive, upgrade"] {
+            let mut head = FieldBlock::new();
+            assert!(head.add("Connection", value).is_err());
+            assert_eq!(head.keep_alive(), None, "{value}");
+        }
     }
 
     #[test]
