@@ -186,8 +186,10 @@ impl Sink {
 #[cfg(test)]
 mod tests {
     use std::fs::File;
-    use std::io::{PipeReader, PipeWriter, Read, pipe};
+    use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
     use std::os::unix::net::UnixStream;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
 
@@ -235,6 +237,30 @@ mod tests {
         assert_eq!(sink.flush(), None);
         drop((writer, sink));
         assert_eq!(rest_of(reader), "one\ntwo\n");
+    }
+
+    /// A writer that accepts nothing, and counts the attempts.
+    struct Full(Arc<AtomicUsize>);
+
+    impl Write for Full {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Err(std::io::ErrorKind::WouldBlock.into())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_last_write_pauses_between_its_attempts_on_a_writer_that_is_full() {
+        let attempts = Arc::new(AtomicUsize::new(0));
+        let mut sink = Sink::new(Target::writer(Full(Arc::clone(&attempts))), 1000);
+        put(&mut sink, "one");
+        sink.finish(Duration::from_millis(50));
+        let attempts = attempts.load(Ordering::Relaxed);
+        assert!((2..=7).contains(&attempts), "{attempts} attempts with 10 ms between them");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::fmt;
 use std::io::{ErrorKind, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -21,6 +22,9 @@ use rustix::net::{SendFlags, send};
 /// The maximum size of one write in bytes. A write of up to this size to a pipe is atomic, and does not block if `poll`
 /// reports the pipe as writable. POSIX guarantees at least 512 bytes; on Linux the limit is a page.
 pub(super) const PIPE_BUF: usize = 4096;
+
+/// The time between two attempts to write to a writer that has returned `WouldBlock`, while the last lines are written.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// The destination to which log lines are written.
 pub(super) enum Target {
@@ -109,15 +113,20 @@ impl Target {
         }
     }
 
-    /// Waits for at most `within` until the target has space for a write. Returns true if there is space.
+    /// Waits for at most `within` until the target has space for a write. Returns true if there is space, and for a writer
+    /// after a short pause.
     ///
     /// # Errors
     /// Returns `INTR` if a signal arrived first.
     pub(super) fn has_room(&self, within: Duration) -> Result<bool> {
         match self {
             Target::Descriptor { fd, .. } => has_room(fd, within),
-            // A writer cannot be polled. Its `write` is expected to block until there is space.
-            Target::Writer(_) => Ok(true),
+            // A writer cannot be polled, so the next write is an attempt. Without the pause, a writer that returns
+            // `WouldBlock` would keep this thread busy.
+            Target::Writer(_) => {
+                thread::sleep(within.min(PAUSE));
+                Ok(true)
+            }
         }
     }
 }
@@ -130,12 +139,24 @@ fn has_room(fd: &OwnedFd, within: Duration) -> Result<bool> {
 
 /// Writes to a writer that the program has supplied. Errors other than `Interrupted` and `WouldBlock` become `EIO`.
 fn write_and_flush(writer: &mut impl Write, bytes: &[u8]) -> Result<usize> {
-    let written = writer.write(bytes).and_then(|count| writer.flush().map(|()| count));
-    written.map_err(|error| match error.kind() {
+    let count = writer.write(bytes).map_err(|error| errno_of(&error))?;
+    loop {
+        match writer.flush().map_err(|error| errno_of(&error)) {
+            Err(Errno::INTR) => {}
+            // The writer has accepted the bytes, so the sink must not write them again. The next write flushes them.
+            Ok(()) | Err(Errno::AGAIN) => return Ok(count),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The error of a descriptor that corresponds to the error of a writer.
+fn errno_of(error: &std::io::Error) -> Errno {
+    match error.kind() {
         ErrorKind::Interrupted => Errno::INTR,
         ErrorKind::WouldBlock => Errno::AGAIN,
         _ => Errno::IO,
-    })
+    }
 }
 
 /// Opens the pipe or device of the descriptor a second time. Fails on systems without `/proc`; the target is then
@@ -163,25 +184,39 @@ mod tests {
 
     use super::*;
 
-    /// A writer that returns each of these errors once, and then accepts one byte per call.
-    struct Fails(Vec<ErrorKind>);
+    /// A writer whose `write` and `flush` return each of these errors once. After the last error, `write` accepts one byte
+    /// per call.
+    #[derive(Default)]
+    struct Fails {
+        writes: Vec<ErrorKind>,
+        flushes: Vec<ErrorKind>,
+    }
 
     impl Write for Fails {
         fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
-            self.0.pop().map_or(Ok(1), |kind| Err(kind.into()))
+            self.writes.pop().map_or(Ok(1), |kind| Err(kind.into()))
         }
 
         fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
+            self.flushes.pop().map_or(Ok(()), |kind| Err(kind.into()))
         }
     }
 
     #[test]
     fn errors_of_a_writer_are_those_of_a_descriptor() {
-        let mut target = Target::writer(Fails(vec![ErrorKind::Other, ErrorKind::WouldBlock, ErrorKind::Interrupted]));
+        let writes = vec![ErrorKind::Other, ErrorKind::WouldBlock, ErrorKind::Interrupted];
+        let mut target = Target::writer(Fails { writes, ..Fails::default() });
         let results: Vec<_> = (0..4).map(|_| target.write(b"line\n")).collect();
         assert_eq!(results, [Err(Errno::INTR), Err(Errno::AGAIN), Err(Errno::IO), Ok(1)]);
         assert_eq!(target.has_room(Duration::ZERO), Ok(true));
+    }
+
+    #[test]
+    fn bytes_that_a_writer_has_accepted_count_although_they_cannot_be_flushed_yet() {
+        let flushes = vec![ErrorKind::Other, ErrorKind::WouldBlock, ErrorKind::Interrupted];
+        let mut target = Target::writer(Fails { flushes, ..Fails::default() });
+        let results: Vec<_> = (0..3).map(|_| target.write(b"line\n")).collect();
+        assert_eq!(results, [Ok(1), Err(Errno::IO), Ok(1)]);
     }
 
     /// Returns the descriptor of a target, and the method of writing to it.
