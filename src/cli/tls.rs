@@ -18,16 +18,16 @@ const LOCAL_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 /// Reads the files that the options name and builds the configuration. `None` if clients are served unencrypted.
 ///
 /// `running` is the server's current configuration during a reload. A self-signed certificate is then kept, so that
-/// browsers that trust it continue to do so.
+/// browsers that trust it continue to do so. The other settings take effect.
 pub(super) fn configuration(options: &Options, running: Option<&Tls>) -> Result<Option<Tls>, Exit> {
     let tls = &options.tls;
     if !tls.is_on() {
         return Ok(None);
     }
-    if let (Some(_), Some(running)) = (&tls.self_signed, running) {
-        return Ok(Some(running.clone()));
-    }
-    let mut builder = Tls::builder();
+    let mut builder = match (&tls.self_signed, running) {
+        (Some(_), Some(running)) => Tls::builder().certificates_of(running),
+        _ => with_certificates(Tls::builder(), options),
+    };
     if let Some(password) = password(tls)? {
         builder = builder.password(password);
     }
@@ -41,8 +41,7 @@ pub(super) fn configuration(options: &Options, running: Option<&Tls>) -> Result<
     if let Some(running) = running {
         builder = builder.succeeding(running);
     }
-    let built = with_certificates(builder, options).build();
-    built.map(Some).map_err(|error| Exit::of(Code::Tls, explained(&error)))
+    builder.build().map(Some).map_err(|error| Exit::of(Code::Tls, explained(&error)))
 }
 
 /// Adds the certificates, or the names for a self-signed certificate.
@@ -124,4 +123,21 @@ pub(super) fn folders(tls: &TlsOptions) -> Vec<PathBuf> {
         None => None,
     };
     all.filter_map(folder).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reload_keeps_a_self_signed_certificate_and_applies_the_other_settings() {
+        let mut options = Options::default();
+        options.tls.self_signed = Some(Vec::new());
+        let running = configuration(&options, None).unwrap().unwrap();
+        options.tls.only_tls13 = true;
+        let next = configuration(&options, Some(&running)).unwrap().unwrap();
+        assert_eq!(next.fingerprint(), running.fingerprint());
+        options.tls.client_ca = Some("/no/such/file".into());
+        assert!(configuration(&options, Some(&running)).is_err());
+    }
 }

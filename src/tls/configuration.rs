@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::server::{NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::{ServerConfig, SupportedProtocolVersion};
 
 use super::certified::Pair;
@@ -177,6 +177,8 @@ impl From<&Tls> for Arc<ServerConfig> {
 pub struct TlsBuilder {
     certificates: Vec<(PathBuf, PathBuf)>,
     self_signed: Vec<String>,
+    /// The configuration whose certificates are used if no certificate files are given.
+    certificates_of: Option<Tls>,
     password: Option<String>,
     client_ca: Option<(PathBuf, ClientAuth)>,
     min_version: TlsVersion,
@@ -189,6 +191,7 @@ impl Default for TlsBuilder {
         TlsBuilder {
             certificates: Vec::new(),
             self_signed: Vec::new(),
+            certificates_of: None,
             password: None,
             client_ca: None,
             min_version: TlsVersion::default(),
@@ -200,10 +203,10 @@ impl Default for TlsBuilder {
 
 /// The certificates of a server, after they have been read and checked.
 struct Certificates {
-    choice: CertificateChoice,
-    /// The default certificate in DER.
-    first: Arc<[u8]>,
-    warnings: Vec<String>,
+    choice: Arc<dyn ResolvesServerCert>,
+    /// The default certificate in DER, if it is known.
+    first: Option<Arc<[u8]>>,
+    warnings: Arc<[String]>,
 }
 
 impl TlsBuilder {
@@ -221,6 +224,23 @@ impl TlsBuilder {
     /// Generates a certificate for these DNS names and addresses, unless certificate files are given.
     pub fn self_signed<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> TlsBuilder {
         self.self_signed.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// Uses the certificates of `other`, unless certificate files are given. A server that changes its settings keeps a
+    /// self-signed certificate in this way, because clients may trust it.
+    ///
+    /// ```
+    /// use serve_forever::tls::{Tls, TlsVersion};
+    ///
+    /// # fn main() -> Result<(), serve_forever::tls::TlsError> {
+    /// let running = Tls::self_signed(["localhost"])?;
+    /// let next = Tls::builder().certificates_of(&running).min_version(TlsVersion::Tls13).build()?;
+    /// assert_eq!(next.fingerprint(), running.fingerprint());
+    /// # Ok(()) }
+    /// ```
+    pub fn certificates_of(mut self, other: &Tls) -> TlsBuilder {
+        self.certificates_of = Some(other.clone());
         self
     }
 
@@ -274,7 +294,7 @@ impl TlsBuilder {
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(self.min_version.and_above())?
             .with_client_cert_verifier(verifier)
-            .with_cert_resolver(Arc::new(choice));
+            .with_cert_resolver(choice);
         config.ignore_client_order = true;
         config.alpn_protocols = self.alpn;
         config.ticketer = match predecessor {
@@ -286,29 +306,34 @@ impl TlsBuilder {
         config.session_storage = Arc::new(NoServerSessionStorage {});
         Ok(Tls {
             config: Arc::new(config),
-            warnings: warnings.into(),
-            fingerprint: Some(fingerprint(&first)),
-            certificate: Some(first),
+            warnings,
+            fingerprint: first.as_deref().map(fingerprint),
+            certificate: first,
             accepted_clients,
         })
     }
 
     fn certificates(&self, now: Duration) -> Result<Certificates, TlsError> {
         if self.certificates.is_empty() {
+            if let Some(Tls { config, certificate, warnings, .. }) = &self.certificates_of {
+                let choice = Arc::clone(&config.cert_resolver);
+                return Ok(Certificates { choice, first: certificate.clone(), warnings: Arc::clone(warnings) });
+            }
             if self.self_signed.is_empty() {
                 return Err(TlsErrorKind::NothingToServe.into());
             }
             let key = self_signed::certificate(self.self_signed.clone(), now)?;
-            let first = key.cert[0].as_ref().into();
-            return Ok(Certificates { choice: CertificateChoice::only(key), first, warnings: Vec::new() });
+            let first = Some(key.cert[0].as_ref().into());
+            let choice = Arc::new(CertificateChoice::only(key));
+            return Ok(Certificates { choice, first, warnings: Arc::default() });
         }
         let load = |(certificate, key): &(PathBuf, PathBuf)| Pair::load(certificate, key, self.password.as_deref());
         let pairs: Vec<Pair> = self.certificates.iter().map(load).collect::<Result<_, _>>()?;
         let now = now.as_secs().try_into().unwrap_or(i64::MAX);
         let mut warnings: Vec<String> = pairs.iter().flat_map(|pair| warnings::of_pair(pair, now)).collect();
         warnings.extend(warnings::of_names(&pairs));
-        let first = pairs[0].key.cert[0].as_ref().into();
-        Ok(Certificates { choice: CertificateChoice::new(pairs), first, warnings })
+        let first = Some(pairs[0].key.cert[0].as_ref().into());
+        Ok(Certificates { choice: Arc::new(CertificateChoice::new(pairs)), first, warnings: warnings.into() })
     }
 }
 

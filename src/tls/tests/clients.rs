@@ -196,6 +196,17 @@ fn versions_below_the_lowest_are_refused() {
 }
 
 #[test]
+fn a_configuration_with_the_certificates_of_another_one_has_its_own_settings() {
+    let tls = Tls::builder().certificates_of(&server()).min_version(TlsVersion::Tls13).build().unwrap();
+    let refused = handshake(&tls, &client_of_tls12(), "localhost").unwrap_err();
+    assert!(matches!(refused, Error::PeerIncompatible(_)), "{refused}");
+    assert_eq!(chosen(&tls, "localhost", &[P256]).unwrap(), chain("ec.crt")[0]);
+    assert_eq!(tls.certificate_pem(), server().certificate_pem());
+    let files = Tls::builder().certificates_of(&server()).certificate(fixture("rsa.crt"), fixture("rsa.key"));
+    assert_eq!(chosen(&files.build().unwrap(), "localhost", &[RSA]).unwrap(), chain("rsa.crt")[0]);
+}
+
+#[test]
 fn a_client_that_offers_only_other_protocols_is_refused() {
     let offering = |protocols: &[&str]| {
         let mut client = client();
