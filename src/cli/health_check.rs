@@ -70,7 +70,7 @@ fn status(url: &HealthUrl, end: Instant) -> io::Result<u16> {
     let mut stream = connect(url, end)?;
     let request = format!("GET {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", url.target, url.authority);
     stream.set_write_timeout(Some(left(end)?))?;
-    stream.write_all(request.as_bytes())?;
+    stream.write_all(request.as_bytes()).map_err(late_if_blocked)?;
     let mut line = [0; STATUS_LINE];
     let mut count = 0;
     while count < line.len() {
@@ -80,8 +80,7 @@ fn status(url: &HealthUrl, end: Instant) -> io::Result<u16> {
         match stream.read(&mut line[count..]) {
             Ok(0) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "no response")),
             Ok(more) => count += more,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(late()),
-            Err(error) => return Err(error),
+            Err(error) => return Err(late_if_blocked(error)),
         }
     }
     let status = line.strip_prefix(b"HTTP/1.").and_then(|rest| std::str::from_utf8(&rest[2..]).ok()?.parse().ok());
@@ -91,8 +90,9 @@ fn status(url: &HealthUrl, end: Instant) -> io::Result<u16> {
 /// Connects to the first address of the host that accepts a connection.
 fn connect(url: &HealthUrl, end: Instant) -> io::Result<TcpStream> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-    for address in (url.host.as_str(), url.port).to_socket_addrs()? {
-        match TcpStream::connect_timeout(&address, left(end)?) {
+    let mut addresses = (url.host.as_str(), url.port).to_socket_addrs()?;
+    while let Some(address) = addresses.next() {
+        match TcpStream::connect_timeout(&address, share(left(end)?, addresses.len())) {
             Ok(stream) => return Ok(stream),
             Err(error) => last = error,
         }
@@ -100,10 +100,22 @@ fn connect(url: &HealthUrl, end: Instant) -> io::Result<TcpStream> {
     Err(last)
 }
 
+/// The part of the time left for one address, if `others` addresses follow it. An address without a response must not
+/// use up the time of the others.
+fn share(left: Duration, others: usize) -> Duration {
+    // The timeout of an attempt to connect must not be zero.
+    (left / u32::try_from(others + 1).unwrap_or(u32::MAX)).max(Duration::from_nanos(1))
+}
+
 /// The time left until `end`. Returns an error if `end` has passed.
 fn left(end: Instant) -> io::Result<Duration> {
     let left = end.saturating_duration_since(Instant::now());
     if left.is_zero() { Err(late()) } else { Ok(left) }
+}
+
+/// Replaces the error that the system returns when the timeout of a read or a write has passed.
+fn late_if_blocked(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::WouldBlock { late() } else { error }
 }
 
 fn late() -> io::Error {
@@ -167,6 +179,20 @@ mod tests {
         assert_eq!(asked(b"HTTP/1.0 503 Service Unavailable\r\n\r\n"), Ok(503));
         assert_eq!(asked(b"HTTP/1.1 2"), Err("no response".into()));
         assert_eq!(asked(b"SSH-2.0-server of another kind\r\n"), Err("not an HTTP response".into()));
+    }
+
+    #[test]
+    fn each_address_gets_its_share_of_the_time_left() {
+        let second = Duration::from_secs(1);
+        assert_eq!([0, 1, 3].map(|others| share(second, others)), [second, second / 2, second / 4]);
+        assert_eq!(share(Duration::from_nanos(1), 9), Duration::from_nanos(1));
+    }
+
+    #[test]
+    fn a_timeout_of_the_system_is_reported_as_a_late_response() {
+        let text = |kind: io::ErrorKind| late_if_blocked(io::Error::new(kind, "other")).to_string();
+        assert_eq!(text(io::ErrorKind::WouldBlock), "no response within 5 seconds");
+        assert_eq!(text(io::ErrorKind::BrokenPipe), "other");
     }
 
     #[test]
