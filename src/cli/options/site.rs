@@ -166,11 +166,15 @@ fn is_base_path(text: &str) -> bool {
 /// True for `*`, or for a scheme and a host with an optional port (RFC 6454 section 6.2). Nothing may follow the port,
 /// because browsers compare the whole text, and a trailing slash would never match.
 fn is_origin(text: &str) -> bool {
-    let host =
-        text.split_once("://").map(|(scheme, host)| (scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()), host));
     let plain = |host: &str| host.bytes().all(|byte| byte.is_ascii_graphic() && !b"/?#@\\,\"".contains(&byte));
-    text == "*"
-        || host.is_some_and(|(scheme, host)| scheme && !host.is_empty() && !text.starts_with(':') && plain(host))
+    let parts = text.split_once("://");
+    text == "*" || parts.is_some_and(|(scheme, host)| is_scheme(scheme) && !host.is_empty() && plain(host))
+}
+
+/// True for a scheme of a URI, such as `https` or `chrome-extension` (RFC 3986 section 3.1).
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
 }
 
 #[cfg(test)]
@@ -200,12 +204,22 @@ mod tests {
 
     #[test]
     fn an_origin_is_a_star_or_a_scheme_and_a_host_without_a_path() {
-        for text in ["*", "https://app.example", "http://localhost:3000", "http://[::1]:8000"] {
+        for text in ["*", "https://app.example", "http://localhost:3000", "http://[::1]:8000", "git+x-1.0://a"] {
             assert_eq!(set(|options| options.set_cors(Some(text.as_ref()))).unwrap().cors.as_deref(), Some(text));
         }
         assert_eq!(set(|options| options.set_cors(None)).unwrap().cors.as_deref(), Some("*"));
-        for text in ["", "app.example", "https://", "://a", "https://a/", "https://a b", "https://a\r\nX: y", "h s://a"]
-        {
+        for text in [
+            "",
+            "app.example",
+            "https://",
+            "://a",
+            "https://a/",
+            "https://a b",
+            "https://a\r\nX: y",
+            "h s://a",
+            "1h://a",
+            "+h://a",
+        ] {
             let why = must("be * or an origin such as https://app.example, without a path", "origin", text.as_ref());
             assert_eq!(set(|options| options.set_cors(Some(text.as_ref()))), Err(why));
         }
