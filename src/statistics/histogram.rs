@@ -1,11 +1,11 @@
-//! A histogram of durations with 64 buckets. The upper bound of each bucket is that of the previous bucket multiplied
-//! by the square root of two.
+//! A histogram of durations with 64 buckets, and one for longer durations. The upper bound of each bucket is that of the
+//! previous bucket multiplied by the square root of two.
 
 use std::time::Duration;
 
 use super::counter::Counter;
 
-/// The number of buckets. The upper bounds of 64 buckets range from 125 ns to six minutes.
+/// The number of buckets with an upper bound. The bounds of 64 buckets range from 125 ns to six minutes.
 pub(super) const BUCKETS: usize = 64;
 
 /// The upper bound of the first bucket in nanoseconds. The upper bound of the last bucket is six minutes.
@@ -15,9 +15,9 @@ const FIRST: u64 = 125;
 /// never decrease. The count of a bucket in a window is the difference from its count at the beginning of the window.
 #[derive(Debug)]
 pub(super) struct Histogram {
-    counts: [Counter; BUCKETS],
+    counts: [Counter; BUCKETS + 1],
     /// The counts at the beginning of the window.
-    before: [Counter; BUCKETS],
+    before: [Counter; BUCKETS + 1],
     /// The sum of all durations in nanoseconds.
     sum: Counter,
     /// The maximum duration in the window, in nanoseconds.
@@ -61,7 +61,14 @@ impl Histogram {
     /// the upper bound of its bucket, but is not more than the maximum duration in the window. Zero if the window
     /// contains no durations.
     pub(super) fn percentile(&self, percent: u64) -> Duration {
-        let counts = || self.counts.iter().zip(&self.before).map(|(count, before)| count.get() - before.get());
+        let counts = || {
+            self.counts.iter().zip(&self.before).map(|(count, before)| {
+                // Another thread may begin a window between the two reads.
+                count.get().saturating_sub(before.get())
+            })
+        };
+        // The bucket for longer durations has no bound, so the maximum duration limits the result.
+        let bound = |at| if at < BUCKETS { bound(at) } else { Duration::MAX };
         let rank = (counts().sum::<u64>() * percent).div_ceil(100);
         let mut sum = 0;
         let reaches = counts().position(|count| {
@@ -71,18 +78,19 @@ impl Histogram {
         reaches.map_or(Duration::ZERO, bound).min(self.largest())
     }
 
-    /// The upper bound of each bucket, with the cumulative count of durations up to that bound.
-    pub(super) fn cumulative(&self) -> impl Iterator<Item = (Duration, u64)> {
+    /// The upper bound of each bucket, with the cumulative count of durations up to that bound. The last bucket has no
+    /// bound, and its count is that of all durations.
+    pub(super) fn cumulative(&self) -> impl Iterator<Item = (Option<Duration>, u64)> {
         let mut sum = 0;
         self.counts.iter().enumerate().map(move |(at, count)| {
             sum += count.get();
-            (bound(at), sum)
+            ((at < BUCKETS).then(|| bound(at)), sum)
         })
     }
 }
 
-/// The index of the first bucket whose upper bound is not below the duration. The last bucket also contains all longer
-/// durations.
+/// The index of the first bucket whose upper bound is not below the duration. [`BUCKETS`] is the index of the bucket for
+/// longer durations, which has no bound.
 fn bucket(nanos: u64) -> usize {
     // One is subtracted because a duration that is equal to an upper bound belongs to the bucket with this bound.
     let below = nanos.saturating_sub(1);
@@ -94,7 +102,7 @@ fn bucket(nanos: u64) -> usize {
     // would overflow.
     let (begin, nanos) = (begin.min(1 << 62), u128::from(nanos.min(1 << 62)));
     let is_upper = nanos * nanos > 2 * begin * begin;
-    (2 * octave as usize + 1 + usize::from(is_upper)).min(BUCKETS - 1)
+    (2 * octave as usize + 1 + usize::from(is_upper)).min(BUCKETS)
 }
 
 /// The upper bound of the bucket with this index.
@@ -119,9 +127,19 @@ mod tests {
             let bound = u64::try_from(bound(at).as_nanos()).unwrap();
             assert_eq!(bucket(bound), at, "{bound}");
             // `bound` rounds down, so a duration that is one nanosecond longer always belongs to the next bucket.
-            assert_eq!(bucket(bound + 1), (at + 1).min(BUCKETS - 1), "{bound} + 1");
+            assert_eq!(bucket(bound + 1), at + 1, "{bound} + 1");
         }
-        assert_eq!((bucket(0), bucket(1), bucket(u64::MAX)), (0, 0, BUCKETS - 1));
+        assert_eq!((bucket(0), bucket(1), bucket(u64::MAX)), (0, 0, BUCKETS));
+    }
+
+    #[test]
+    fn a_duration_above_the_last_bound_counts_only_in_the_bucket_without_a_bound() {
+        let histogram = Histogram::default();
+        let longest = bound(BUCKETS - 1) + nanos(1);
+        histogram.record(longest);
+        let last: Vec<_> = histogram.cumulative().skip(BUCKETS - 1).collect();
+        assert_eq!(last, [(Some(bound(BUCKETS - 1)), 0), (None, 1)]);
+        assert_eq!(histogram.percentile(50), longest);
     }
 
     #[test]
@@ -140,7 +158,7 @@ mod tests {
         assert_eq!((histogram.percentile(99), histogram.largest()), (Duration::ZERO, Duration::ZERO));
         histogram.record(nanos(300));
         assert_eq!((histogram.percentile(50), histogram.largest()), (nanos(300), nanos(300)), "not above the largest");
-        assert_eq!(histogram.cumulative().last(), Some((bound(63), 11)), "the counts do not go down");
+        assert_eq!(histogram.cumulative().last(), Some((None, 11)), "the counts do not go down");
         assert_eq!(histogram.sum(), nanos(9 * 200 + 1_000_000 + 300));
     }
 }

@@ -63,10 +63,10 @@ impl Statistics {
         page.family("turn_seconds", "histogram", "Time of a turn of the loop without its sleep.");
         let mut count = 0;
         for (bound, below) in self.turn_times.cumulative() {
-            page.sample("turn_seconds_bucket", &format!("{{le=\"{}\"}}", seconds(bound)), below);
+            let bound = bound.map_or("+Inf".to_owned(), seconds);
+            page.sample("turn_seconds_bucket", &format!("{{le=\"{bound}\"}}"), below);
             count = below;
         }
-        page.sample("turn_seconds_bucket", "{le=\"+Inf\"}", count);
         page.sample("turn_seconds_sum", "", seconds(self.turn_times.sum()));
         page.sample("turn_seconds_count", "", count);
     }

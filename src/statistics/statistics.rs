@@ -24,7 +24,7 @@ pub(super) const REASONS: [(CloseReason, &str); 10] = [
     (CloseReason::Stopped, "stopped"),
 ];
 
-/// The counters of one server. The server changes them, and any thread can read them.
+/// The counters of one server. The server changes them on its thread, and any thread can read them.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -125,6 +125,9 @@ impl Statistics {
     }
 
     /// Begins a new window: the percentiles of turn durations and all maxima are reset. The counters are kept.
+    ///
+    /// The change is exact on the thread of the server, for example in a handler. If another thread calls this method
+    /// while the server runs, a maximum of the old window may remain, or the first one of the new window may be lost.
     pub fn begin_window(&self) {
         self.turn_times.begin_window();
         self.most_runnable.set(0);
