@@ -4,12 +4,12 @@
 //! A trace does not contain the bytes that clients sent and received, so wrong responses cannot be found. The format of
 //! a trace is defined in `file.rs`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::json::Json;
 
 /// The minimum number of consecutive turns without work that counts as spinning.
-const SPIN: u32 = 200;
+const SPIN: usize = 200;
 
 /// Consecutive turns without work count as spinning only if their average duration is below this number of
 /// microseconds.
@@ -21,8 +21,8 @@ const IDLE_TURN: f64 = 1000.0;
 /// * *Lost interest*: a connection waits for its client to accept more although its last write did not return
 ///   `WouldBlock`, so no event will follow.
 /// * *Sleep with work left*: the loop sleeps although a session is runnable.
-/// * *Spin*: at least 200 consecutive turns neither read, write, accept nor close, and take less than a millisecond
-///   each on average.
+/// * *Spin*: 200 consecutive turns neither read, write, accept nor close, and take less than a millisecond each on
+///   average.
 /// * *Forgotten mark*: a session was marked, but did not run in the same turn.
 /// * *No deadline*: a session waits for its client for a limited time, but has set no deadline.
 ///
@@ -56,9 +56,8 @@ struct Checker {
     /// True if there has been work since the end of the last turn: a connection was accepted, a connection without
     /// tracks has run, or a connection has reported an event in its I/O track other than `deadline set` and `register`.
     has_worked: bool,
-    /// The number of consecutive turns without work. The first of these turns began at `idle_since`, in microseconds.
-    idle_turns: u32,
-    idle_since: f64,
+    /// The times in microseconds at which the last consecutive turns without work began, at most [`SPIN`] of them.
+    idle_turns: VecDeque<f64>,
 }
 
 /// The part of a connection's state that is needed to check its next step.
@@ -160,18 +159,18 @@ impl Checker {
             self.fault(line, &format!("forgotten mark: connection {number} was marked and did not run in this turn"));
         }
         if std::mem::take(&mut self.has_worked) {
-            self.idle_turns = 0;
+            self.idle_turns.clear();
             return;
         }
-        if self.idle_turns == 0 {
-            self.idle_since = begin;
+        // Older turns are forgotten, because a long quiet time before a spin would hide it in the average.
+        if self.idle_turns.len() == SPIN {
+            self.idle_turns.pop_front();
         }
-        self.idle_turns += 1;
-        let took = begin + length - self.idle_since;
-        if self.idle_turns >= SPIN && took < f64::from(self.idle_turns) * IDLE_TURN {
-            let text = format!("spin: {} turns without work in {took:.0} microseconds", self.idle_turns);
-            self.fault(line, &text);
-            self.idle_turns = 0;
+        self.idle_turns.push_back(begin);
+        let took = begin + length - self.idle_turns[0];
+        if self.idle_turns.len() == SPIN && took < SPIN as f64 * IDLE_TURN {
+            self.fault(line, &format!("spin: {SPIN} turns without work in {took:.0} microseconds"));
+            self.idle_turns.clear();
         }
     }
 }
@@ -217,6 +216,15 @@ mod tests {
         let mut turns = vec![TURN; 399];
         turns[199] = ACCEPT;
         assert!(check(&turns).is_empty());
+    }
+
+    #[test]
+    fn a_quiet_time_before_a_spin_does_not_hide_it() {
+        let long = TURN.replace("\"dur\":1", "\"dur\":3600000000");
+        let later = TURN.replace("\"ts\":1", "\"ts\":3600000001");
+        assert!(check(&vec![&*long; 200]).is_empty());
+        let turns = [vec![&*long; 1], vec![&*later; 200]].concat();
+        assert_eq!(check(&turns), ["spin"]);
     }
 
     #[test]

@@ -104,7 +104,11 @@ impl LoopObserver for &RefCell<Recorder> {
     }
 
     fn refused(&mut self) {
-        if let Some(turn) = &mut self.borrow_mut().turn {
+        let mut recorder = self.borrow_mut();
+        // The session of the refused connection may have been created. The next accepted connection may belong to a
+        // server without an observer, and must not get the address of the refused one.
+        recorder.made = None;
+        if let Some(turn) = &mut recorder.turn {
             turn.accepting.refused += 1;
         }
     }
@@ -284,5 +288,23 @@ impl Recorder {
         ];
         self.event("mark", EventPhase::Complete { begin, end }, TURNS, &args);
         self.event("marked", EventPhase::ArrowBegin(at, arrow), ARROWS, &[]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::time::Instant;
+
+    use super::*;
+    use crate::trace::connections::ConnectionRecorder;
+
+    #[test]
+    fn a_refused_connection_leaves_no_address_for_the_next_one() {
+        let recorder = RefCell::new(Recorder::new());
+        ConnectionRecorder::new(&recorder, SocketAddr::from(([192, 0, 2, 1], 80)), Instant::now(), None);
+        assert!(recorder.borrow().made.is_some());
+        (&recorder).refused();
+        assert!(recorder.borrow().made.is_none());
     }
 }
