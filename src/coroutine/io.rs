@@ -132,11 +132,15 @@ impl<'y> HandlerIo<'y> {
         self.check()?;
         // If the end of the sleep overflows the clock, the handler sleeps until the client disconnects.
         let Some(end) = now().checked_add(time) else { return self.suspend(WaitReason::Until(far_future())) };
-        // The runner does not resume the handler before `end`, but this loop does not rely on that.
-        while now() < end {
+        loop {
+            // Even a sleep of zero suspends the handler, so that a handler that polls in a loop does not block the
+            // other connections.
             self.suspend(WaitReason::Until(end))?;
+            // The runner does not resume the handler before `end`, but this loop does not rely on that.
+            if now() >= end {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     pub(crate) fn offload<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {

@@ -810,6 +810,26 @@ fn offloaded_work_returns_its_result_and_a_panic_is_an_error() {
 }
 
 #[test]
+fn a_handler_that_sleeps_for_zero_in_a_loop_returns_to_the_loop_each_time() {
+    const SLEEPS: usize = 100;
+    let sleeps = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&sleeps);
+    let bench = Bench::new(does(move |x| {
+        while counter.fetch_add(1, Ordering::Relaxed) < SLEEPS {
+            x.sleep(Duration::ZERO)?;
+        }
+        x.respond(Response::text("ok"))
+    }));
+    let mut client = bench.connect();
+    client.send(GET);
+    assert!(sleeps.load(Ordering::Relaxed) < SLEEPS, "the handler has blocked the loop");
+    while sleeps.load(Ordering::Relaxed) <= SLEEPS {
+        assert!(client.wait());
+    }
+    assert!(text(client.take()).ends_with("ok"));
+}
+
+#[test]
 fn other_clients_are_served_while_a_handler_sleeps() {
     let bench = Bench::new(does(|x| {
         if x.path() == "/slow" {

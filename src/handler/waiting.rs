@@ -8,7 +8,8 @@ use super::exchange::Exchange;
 use crate::coroutine::{OutgoingConnector, OutgoingStream, Shared};
 
 impl Exchange<'_> {
-    /// Suspends the handler for the duration `time`, during which other clients are served.
+    /// Suspends the handler for the duration `time`, during which other clients are served. Like Python's `time.sleep(0)`,
+    /// a sleep of zero lets the other connections run once.
     ///
     /// The example `deferred` delays a response in this way.
     ///
