@@ -100,8 +100,8 @@ fn connect(url: &HealthUrl, end: Instant) -> io::Result<TcpStream> {
     Err(last)
 }
 
-/// The part of the time left for one address, if `others` addresses follow it. An address without a response must not
-/// use up the time of the others.
+/// The share of the time `left` that an attempt to connect to one address may take, if `others` addresses follow it. An
+/// address that does not respond must not use up the time for the others.
 fn share(left: Duration, others: usize) -> Duration {
     // The timeout of an attempt to connect must not be zero.
     (left / u32::try_from(others + 1).unwrap_or(u32::MAX)).max(Duration::from_nanos(1))
@@ -113,7 +113,7 @@ fn left(end: Instant) -> io::Result<Duration> {
     if left.is_zero() { Err(late()) } else { Ok(left) }
 }
 
-/// Replaces the error that the system returns when the timeout of a read or a write has passed.
+/// Converts the system's error for a read or a write that has timed out to the error that names the time limit.
 fn late_if_blocked(error: io::Error) -> io::Error {
     if error.kind() == io::ErrorKind::WouldBlock { late() } else { error }
 }

@@ -18,7 +18,7 @@ const LOCAL_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 /// Reads the files that the options name and builds the configuration. `None` if clients are served unencrypted.
 ///
 /// `running` is the server's current configuration during a reload. A self-signed certificate is then kept, so that
-/// browsers that trust it continue to do so. The other settings take effect.
+/// browsers that trust it continue to do so, but all other TLS settings take effect.
 pub(super) fn configuration(options: &Options, running: Option<&Tls>) -> Result<Option<Tls>, Exit> {
     let tls = &options.tls;
     if !tls.is_on() {

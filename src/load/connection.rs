@@ -14,8 +14,8 @@ use crate::http1::{Buffer, ClientMachine, MessageLimits, ReceivedHead, ResponseE
 /// The usual maximum size of one read in bytes. The responses in most benchmarks are shorter.
 pub(super) const READ_SIZE: usize = 64 * 1024;
 
-/// The maximum number of reads per run of a connection. It lets other connections run, even if the server sends faster
-/// than this connection reads. The generator runs the connection again in its next turn.
+/// The maximum number of reads per run of a connection. The limit lets other connections run, even if the server sends
+/// faster than this connection reads. The generator runs the connection again in its next turn.
 const MOST_READS: usize = 16;
 
 /// A connection to the server.
@@ -143,8 +143,8 @@ impl LoadConnection {
         self.in_flight.front().map(|request| request.sent)
     }
 
-    /// True if the last run reached the limit on reads. The socket may contain further input, about which the poll sends
-    /// no event.
+    /// True if the last run reached the limit on reads. The socket may contain further input, which the poll does not
+    /// report again.
     pub(super) fn can_read_on(&self) -> bool {
         self.connecting.is_none() && self.readable && self.read_allowance > 0
     }

@@ -54,7 +54,8 @@ pub(super) struct Generator<'p> {
     /// The number of requests in flight on all connections together.
     in_flight: usize,
     start: Instant,
-    /// The CPU time of this thread at the start of the measurement, and at its end; `None` before that.
+    /// The CPU time of this thread at the start (`cpu_before`) and at the end (`cpu_after`) of the measurement. `None`
+    /// until then.
     cpu_before: Option<Duration>,
     cpu_after: Option<Duration>,
     next_tick: Instant,
@@ -178,7 +179,7 @@ impl<'p> Generator<'p> {
         self.figures.fail("Timeout", self.in_flight as u64);
         let begin = self.start + self.options.warm_up;
         self.figures.measured = now.min(self.end()).saturating_duration_since(begin);
-        // The time after the measurement, in which the last responses arrive, must not count.
+        // The CPU time after the end of the measurement, while the last responses arrive, is not included.
         let cpu = self.cpu_after.unwrap_or_else(thread_time);
         self.figures.cpu = self.cpu_before.map_or(Duration::ZERO, |before| cpu.saturating_sub(before));
         if self.shows_progress {

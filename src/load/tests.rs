@@ -37,7 +37,7 @@ fn run(words: &[&str], address: SocketAddr, paths: &[&str]) -> Figures {
     with_generator(words, address, paths, |generator| generator.run().unwrap())
 }
 
-/// Passes a generator with these arguments, and with a URL for each of these paths, to `call`.
+/// Creates a generator with these arguments and a URL for each of these paths, and passes it to `call`.
 fn with_generator<R>(words: &[&str], address: SocketAddr, paths: &[&str], call: impl FnOnce(Generator<'_>) -> R) -> R {
     let urls = paths.iter().map(|path| match path.split_once('*') {
         Some((weight, path)) => format!("{weight}*http://{address}{path}"),
@@ -164,7 +164,8 @@ fn an_attempt_to_connect_that_fails_at_once_is_counted_by_its_error() {
     assert_eq!(figures.errors.keys().copied().collect::<Vec<_>>(), ["NotFound"]);
 }
 
-/// The poll is edge-triggered: it sends one event for the whole response, and the server sends nothing after it.
+/// The poll is edge-triggered: it reports one event for the whole response. The server sends nothing else, so no
+/// further event follows.
 #[test]
 fn a_response_that_needs_more_reads_than_a_run_has_is_read_without_another_event() {
     const BODY: usize = 20_000;

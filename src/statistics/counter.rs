@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A counter. Only the loop's thread counts with it, so a change needs only a plain load and a plain store. The counters
-/// of a window can also be reset by another thread; see [`Statistics::begin_window`](super::Statistics::begin_window).
+/// A counter. Only the loop's thread increases it, so a change needs only a plain load and a plain store. Another
+/// thread can reset the counters of a window; see [`Statistics::begin_window`](super::Statistics::begin_window).
 #[derive(Debug, Default)]
 pub(super) struct Counter(AtomicU64);
 

@@ -8,7 +8,7 @@ use super::counter::Counter;
 /// The number of buckets with an upper bound. The bounds of 64 buckets range from 125 ns to six minutes.
 pub(super) const BUCKETS: usize = 64;
 
-/// The upper bound of the first bucket in nanoseconds. The upper bound of the last bucket is six minutes.
+/// The upper bound of the first bucket in nanoseconds. The largest upper bound is six minutes.
 const FIRST: u64 = 125;
 
 /// The number of durations in each bucket, the sum of all durations, and the maximum duration in a window. The counts
@@ -63,7 +63,7 @@ impl Histogram {
     pub(super) fn percentile(&self, percent: u64) -> Duration {
         let counts = || {
             self.counts.iter().zip(&self.before).map(|(count, before)| {
-                // Another thread may begin a window between the two reads.
+                // The subtraction saturates, because another thread may begin a window between the two reads.
                 count.get().saturating_sub(before.get())
             })
         };

@@ -126,8 +126,9 @@ impl Statistics {
 
     /// Begins a new window: the percentiles of turn durations and all maxima are reset. The counters are kept.
     ///
-    /// The change is exact on the thread of the server, for example in a handler. If another thread calls this method
-    /// while the server runs, a maximum of the old window may remain, or the first one of the new window may be lost.
+    /// The reset is exact if this method is called on the server's thread, for example by a handler. If another thread
+    /// calls this method while the server runs, a maximum of the old window may remain, or the first maximum of the new
+    /// window may be lost.
     pub fn begin_window(&self) {
         self.turn_times.begin_window();
         self.most_runnable.set(0);

@@ -227,8 +227,8 @@ impl TlsBuilder {
         self
     }
 
-    /// Uses the certificates of `other`, unless certificate files are given. A server that changes its settings keeps a
-    /// self-signed certificate in this way, because clients may trust it.
+    /// Uses the certificates of `other`, unless certificate files are given. With this method, a server can change its
+    /// settings and keep its self-signed certificate, which clients may trust.
     ///
     /// ```
     /// use serve_forever::tls::{Tls, TlsVersion};
@@ -280,8 +280,8 @@ impl TlsBuilder {
     ///
     /// # Errors
     /// Returns an error if a file cannot be read or does not have the expected content; if a key cannot be decrypted,
-    /// does not match its certificate, or is of an unsupported kind; or if neither a certificate nor a name for a
-    /// self-signed one is given.
+    /// does not match its certificate, or is of an unsupported kind; or if no certificate is given, neither by files,
+    /// nor by names for a self-signed certificate, nor by another configuration.
     pub fn build(self) -> Result<Tls, TlsError> {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let provider = Arc::new(provider());

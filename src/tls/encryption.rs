@@ -59,7 +59,7 @@ fn is_sequence(bytes: &[u8]) -> bool {
     Elements(bytes).next().is_some_and(|element| element.tag == tag::SEQUENCE && element.whole.len() == bytes.len())
 }
 
-/// Decodes hexadecimal digits. `None` if their number is odd, or if a character is not a digit.
+/// Decodes pairs of hexadecimal digits. `None` if their number is odd, or if a pair is not a number.
 fn hex(digits: &str) -> Option<Vec<u8>> {
     let (pairs, []) = digits.as_bytes().as_chunks::<2>() else { return None };
     pairs.iter().map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()

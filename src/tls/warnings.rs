@@ -1,5 +1,4 @@
-//! Warnings about problems with certificates. The problems do not prevent serving. Each warning is one line that names
-//! the file.
+//! Warnings about problems with certificates that are served anyway. Each warning is one line that names the file.
 
 use std::fs::Metadata;
 
