@@ -58,7 +58,7 @@ pub(super) struct InFlight {
 pub(super) enum LoadEvent {
     /// The connection has been established. The value is the time at which connecting began.
     Connected(Instant),
-    /// This number of bytes has been read.
+    /// Bytes have been read. Contains their number.
     Read(usize),
     /// A response is complete. Contains its request, its status and the length of its body.
     Complete(InFlight, u16, u64),

@@ -136,8 +136,8 @@ mod tests {
     use crate::service::Response;
 
     /// Returns the limits of a loop that runs HTTP servers with these limits, added in either order, and also a raw
-    /// server if `raw` is true. The three numbers are the maximum number of sessions, the number of sessions beyond
-    /// which room is short (see [`Limits::short`]), and the grace period in seconds.
+    /// server if `raw` is true. The three numbers are the maximum number of sessions, the number of sessions above
+    /// which stalled sessions are closed (see [`Limits::short`]), and the grace period in seconds.
     fn limits_of(http: &[Limits], raw: bool) -> (usize, usize, u64) {
         let log = RefCell::new(AccessLog::off());
         let state = |limits: &Limits| {

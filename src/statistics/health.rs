@@ -8,7 +8,7 @@ use super::service::{not_allowed, of_moment};
 use crate::http::{Method, Request, Status};
 use crate::service::{LogCallback, Reply, Response, Service};
 
-/// The default path of the report.
+/// The default URL path of the health report.
 const PATH: &str = "/__health";
 
 /// The state that a [`HealthService`] reports. Clones share it.
@@ -47,7 +47,7 @@ impl<S: Service> HealthService<S> {
         HealthService { health, path: PATH.into(), inner }
     }
 
-    /// Sets the path of the report. It must begin with a slash.
+    /// Sets the URL path of the report. It must begin with a slash.
     pub fn path(mut self, path: &str) -> HealthService<S> {
         self.path = path.into();
         self

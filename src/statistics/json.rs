@@ -1,5 +1,5 @@
-//! The report as one JSON object. The only text among the values is the nonce. It needs no escaping, because the
-//! program generates it.
+//! The statistics report as one JSON object. The only text among the values is the nonce. It needs no escaping, because
+//! the program generates it.
 
 use std::fmt::{self, Display, Write};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

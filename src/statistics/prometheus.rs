@@ -1,4 +1,5 @@
-//! The report in the text format of Prometheus, version 0.0.4. Its counters are never reset, as Prometheus expects.
+//! The statistics report in the text format of Prometheus, version 0.0.4. Its counters are never reset, as Prometheus
+//! expects.
 
 use std::fmt::{Display, Write};
 

@@ -10,7 +10,7 @@ use super::Statistics;
 use crate::http::{Method, Request, Status, list_elements};
 use crate::service::{Body, LogCallback, Reply, Response, Service};
 
-/// The default path of the report.
+/// The default URL path of the statistics report.
 const PATH: &str = "/__stats";
 
 /// The `Content-Type` of the text format of Prometheus.
@@ -36,7 +36,7 @@ impl<S: Service> StatisticsService<S> {
         StatisticsService { statistics, path: PATH.into(), admit, inner }
     }
 
-    /// Sets the path of the report. It must begin with a slash.
+    /// Sets the URL path of the report. It must begin with a slash.
     pub fn path(mut self, path: &str) -> StatisticsService<S> {
         self.path = path.into();
         self

@@ -25,7 +25,7 @@ pub(super) mod tag {
     }
 }
 
-/// One element: its tag, its contents, and all of its bytes including the tag and the length.
+/// One DER element: its tag, its contents, and all of its bytes including the tag and the length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Element<'d> {
     pub(super) tag: u8,

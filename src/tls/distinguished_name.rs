@@ -46,7 +46,8 @@ fn relative(part: Element<'_>) -> Option<String> {
     (part.tag == tag::SET).then_some(attributes?.join("+"))
 }
 
-/// The text of a value. BMPString is UTF-16. All other string types are decoded as UTF-8, of which ASCII is a subset.
+/// The text of an attribute's value. BMPString is UTF-16. All other string types are decoded as UTF-8, of which ASCII
+/// is a subset.
 fn string(value: Element<'_>) -> String {
     match value.tag {
         tag::BMP_STRING => {

@@ -54,7 +54,7 @@ fn cbc<D: KeyIvInit + BlockModeDecrypt>(password: &[u8], iv: &[u8], contents: &[
     decryptor.decrypt_padded_vec::<Pkcs7>(contents).ok()
 }
 
-/// True if the bytes are one DER sequence, like every private key.
+/// True if the bytes are exactly one DER sequence, which is the form of every private key.
 fn is_sequence(bytes: &[u8]) -> bool {
     Elements(bytes).next().is_some_and(|element| element.tag == tag::SEQUENCE && element.whole.len() == bytes.len())
 }

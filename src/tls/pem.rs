@@ -16,7 +16,7 @@ pub(super) struct PemBlock {
 }
 
 impl PemBlock {
-    /// The value of a header. The name is case-sensitive.
+    /// The value of the header with this name, which is case-sensitive.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }

@@ -26,7 +26,7 @@ pub(super) fn certificate(names: Vec<String>, now: Duration) -> Result<Certified
     params.distinguished_name.push(DnType::CommonName, "serve-forever, self-signed");
     let start = rcgen::date_time_ymd(1970, 1, 1) + now.saturating_sub(EARLIER);
     (params.not_before, params.not_after) = (start, start + VALIDITY);
-    // Some clients reject a server whose own certificate is that of an authority.
+    // Some clients reject a server whose own certificate is a CA certificate.
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];

@@ -279,10 +279,10 @@ pub struct LifeOptions {
 /// The form of the ready line on standard output.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ReadyForm {
-    /// The same sentence as Python's `http.server`.
+    /// The ready line is the sentence that Python's `http.server` prints.
     #[default]
     Python,
-    /// A JSON object.
+    /// The ready line is a JSON object.
     Json,
 }
 
