@@ -186,7 +186,7 @@ const CLOCKS: &[(&str, &str)] = &[
     ("src/cli/health_check.rs", "a health check has no loop"),
     ("src/client/thread.rs", "a client in a thread, which no loop tells the time"),
     ("src/cli/reload.rs", "a reload happens between two turns"),
-    ("src/connection/http_session.rs", "the drop of a session that the end of a run cuts off, for its line in the log"),
+    ("src/connection/http_session.rs", "the drop of a session in the middle of a response, for its line in the log"),
     ("src/coroutine/clock.rs", "a handler asks for the time while it runs"),
     ("src/endpoints/alarms.rs", "a thread of its own waits for the time"),
     ("src/endpoints/paced.rs", "a source is read without a time"),

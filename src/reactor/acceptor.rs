@@ -14,8 +14,8 @@ use crate::session::Session;
 /// The maximum number of connections that are accepted from one acceptor in one turn.
 pub(super) const ACCEPT_BATCH: usize = 64;
 
-/// The time for which an acceptor backs off if a connection cannot be accepted for lack of descriptors or memory
-/// (`EMFILE` and similar errors).
+/// The time for which an acceptor backs off after an error that concerns more than one connection, such as a lack of
+/// descriptors (`EMFILE`).
 pub(super) const BACK_OFF: Duration = Duration::from_millis(100);
 
 /// A source of new sessions: a listener, or a socket that receives one datagram per session.
@@ -108,8 +108,8 @@ impl<'s> Accept<'s> for TcpAccept<'s> {
 pub(super) enum Accepted<'s> {
     /// No connection is pending, or the acceptor is backing off.
     Nothing,
-    /// The system has no descriptor or memory for the connection, so the acceptor begins to back off.
-    Exhausted(io::Error),
+    /// The next attempt would probably fail, too, so the acceptor begins to back off.
+    Failed(io::Error),
     /// A connection was refused.
     Refused,
     /// A connection was accepted.
@@ -179,14 +179,14 @@ impl<'s> Acceptor<'s> {
                 // `ready` stays set until the queue is empty. The poll is edge-triggered, so a listener that still has
                 // pending connections causes no event until another connection arrives.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.ready = false,
-                // The connection stays pending, so the loop would spin if the acceptor tried again immediately.
-                Err(error) if is_exhausted(&error) => {
+                // The next connection is tried.
+                Err(error) if concerns_one_connection(&error) => {}
+                // The connection stays pending, or the listener itself is broken, for example because another process
+                // that shares it has shut it down. The loop would spin if the acceptor tried again immediately.
+                Err(error) => {
                     self.retry_at = Some(now + BACK_OFF);
-                    return Accepted::Exhausted(error);
+                    return Accepted::Failed(error);
                 }
-                // Other errors are assumed to concern only this connection, which the client may have reset while it
-                // was pending. The next connection is tried.
-                Err(_) => {}
             }
         }
         Accepted::Nothing
@@ -203,11 +203,33 @@ impl<'s> Acceptor<'s> {
     }
 }
 
-/// True for errors that report a lack of descriptors or memory.
-fn is_exhausted(error: &io::Error) -> bool {
+/// True for errors of a connection that ended while it was pending, and for network errors of the pending connection,
+/// which Linux reports as errors of `accept`.
+fn concerns_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::*;
     use rustix::io::Errno;
-    let exhausted = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
-    error.raw_os_error().is_some_and(|code| exhausted.iter().any(|errno| errno.raw_os_error() == code))
+    let of_network = [Errno::PROTO, Errno::NOPROTOOPT, Errno::HOSTDOWN, Errno::OPNOTSUPP];
+    matches!(
+        error.kind(),
+        Interrupted
+            | ConnectionAborted
+            | ConnectionReset
+            | ConnectionRefused
+            | NetworkDown
+            | NetworkUnreachable
+            | HostUnreachable
+            | TimedOut
+    ) || is_any(error, &of_network)
+}
+
+/// True for errors that report a lack of descriptors or memory.
+pub(super) fn is_exhausted(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    is_any(error, &[Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM])
+}
+
+fn is_any(error: &io::Error, errors: &[rustix::io::Errno]) -> bool {
+    error.raw_os_error().is_some_and(|code| errors.iter().any(|errno| errno.raw_os_error() == code))
 }
 
 #[cfg(test)]
@@ -253,6 +275,38 @@ mod tests {
             assert!(!acceptor.is_ready());
             drop(acceptor);
             assert_eq!(listener.is_none(), closes_on_drain);
+        }
+    }
+
+    /// An attempt at accepting that fails with each of these errors in turn, and then finds no pending connection.
+    struct Failing(Vec<io::Error>);
+
+    impl<'s> Accept<'s> for Failing {
+        fn register(&mut self, _: &Registry, _: Token) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn deregister(&mut self, _: &Registry) {}
+
+        fn accept(&mut self, _: Instant) -> io::Result<Option<Box<dyn Session + 's>>> {
+            Err(self.0.pop().unwrap_or_else(|| io::ErrorKind::WouldBlock.into()))
+        }
+    }
+
+    #[test]
+    fn an_error_of_the_listener_makes_the_acceptor_back_off_and_one_of_a_connection_does_not() {
+        use rustix::io::Errno;
+        let now = Instant::now();
+        for broken in [Errno::INVAL, Errno::PERM, Errno::MFILE] {
+            let aborted = [Errno::CONNABORTED, Errno::PROTO, Errno::NETDOWN].map(io::Error::from);
+            let mut acceptor = Acceptor::new(Failing([io::Error::from(broken)].into_iter().chain(aborted).collect()));
+            assert!(
+                matches!(acceptor.accept(now), Accepted::Failed(error) if error.raw_os_error() == Some(broken.raw_os_error()))
+            );
+            assert_eq!(acceptor.retry_at(), Some(now + BACK_OFF));
+            assert!(matches!(acceptor.accept(now), Accepted::Nothing) && !acceptor.is_ready());
+            assert!(matches!(acceptor.accept(now + BACK_OFF), Accepted::Nothing), "the queue is empty now");
+            assert_eq!(acceptor.retry_at(), None);
         }
     }
 

@@ -46,7 +46,7 @@ use mio::{Interest, Poll, Token};
 
 use crate::observer::{LoopObserver, Unobserved, WokenBy};
 use crate::session::{CloseReason, Next, Scratch, StepContext, TurnClock};
-use acceptor::{ACCEPT_BATCH, Accepted, BACK_OFF};
+use acceptor::{ACCEPT_BATCH, Accepted, BACK_OFF, is_exhausted};
 pub use acceptor::{Accept, Acceptor};
 use eviction::Eviction;
 use hooks::Capacity;
@@ -392,7 +392,7 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
                 match self.acceptors[number].accept(self.clock.now) {
                     // A connection for which there is no descriptor is lost when the listener is closed, because no
                     // later turn accepts connections.
-                    Accepted::Nothing | Accepted::Exhausted(_) => break,
+                    Accepted::Nothing | Accepted::Failed(_) => break,
                     Accepted::Refused => self.observer.refused(),
                     Accepted::Session(session) => {
                         let key = self.sessions.insert(session);
@@ -414,11 +414,13 @@ impl<'s, S: Selector, O: LoopObserver> Reactor<'s, S, O> {
             while left > 0 && self.shutdown.is_accepting() && self.has_capacity(number) {
                 match self.acceptors[number].accept(self.clock.now) {
                     Accepted::Nothing => break,
-                    Accepted::Exhausted(error) => {
+                    Accepted::Failed(error) => {
                         self.observer.rests(BACK_OFF, &error);
-                        // The process has no descriptors left (`EMFILE`). Closing idle sessions frees descriptors, so
-                        // that the acceptor can accept the connection after its back-off.
-                        self.eviction.evict_idle(&mut self.sessions, &mut self.observer);
+                        // Closing idle sessions frees descriptors, so that the acceptor can accept the connection
+                        // after its back-off.
+                        if is_exhausted(&error) {
+                            self.eviction.evict_idle(&mut self.sessions, &mut self.observer);
+                        }
                         break;
                     }
                     Accepted::Refused => {

@@ -134,8 +134,12 @@ impl Signals {
             self.ready = false;
             return None;
         };
-        self.unread_stop.store(false, Ordering::SeqCst);
-        self.actions.iter().find(|(known, _)| *known == signal).copied()
+        let found = self.actions.iter().find(|(known, _)| *known == signal).copied();
+        // A stop signal that arrived together with a reload is still unread after the reload has been read.
+        if found.is_some_and(|(_, action)| action != SignalAction::Reload) {
+            self.unread_stop.store(false, Ordering::SeqCst);
+        }
+        found
     }
 }
 
@@ -147,10 +151,25 @@ impl Drop for Signals {
 
 #[cfg(test)]
 mod tests {
-    use signal_hook::consts::{SIGUSR1, SIGUSR2};
+    use signal_hook::consts::{SIGURG, SIGUSR1, SIGUSR2, SIGWINCH};
     use signal_hook::low_level::raise;
 
     use super::*;
+
+    /// Uses signals that the other tests of this process do not use.
+    #[test]
+    fn a_reload_leaves_a_stop_signal_that_arrived_with_it_unread() {
+        let actions = [(SIGURG, SignalAction::Reload), (SIGWINCH, SignalAction::Drain)];
+        let mut signals = Signals::new(&actions).unwrap();
+        raise(SIGWINCH).unwrap();
+        raise(SIGURG).unwrap();
+        signals.mark_ready();
+        // Pending signals are read in the order of their numbers.
+        for (expected, is_stop_unread) in [(actions[0], true), (actions[1], false)] {
+            assert_eq!(signals.next(), Some(expected));
+            assert_eq!(signals.unread_stop.load(Ordering::SeqCst), is_stop_unread);
+        }
+    }
 
     /// The default action of both signals terminates the process, so a signal that takes it by mistake ends the test.
     #[test]

@@ -261,11 +261,9 @@ impl FaultyResponse {
 
     /// Passes as many bytes to the output as the fault allows now. Returns the number of bytes passed.
     fn pass<T, O: ConnectionObserver>(&mut self, core: &mut ConnectionCore<'_, T, O>, now: Instant) -> u64 {
-        // `append_trailer` can replace the last chunk only while it is in `wire`, so no byte is passed to the output
-        // before the response is complete.
-        if self.trailer == BAD_SIZE {
-            return 0;
-        }
+        // `append_trailer` can replace the last chunk only while it is in `wire`, so bytes that may be the last chunk
+        // are not passed to the output before the response is complete.
+        let kept = if self.trailer == BAD_SIZE { LAST_CHUNK.len() } else { 0 };
         let room = match &mut self.pace {
             // No further bytes are passed on until the client has accepted the previous ones.
             Some(_) if !core.output.is_empty() => 0,
@@ -273,7 +271,7 @@ impl FaultyResponse {
             None => GATHER.saturating_sub(core.output.len()) as u64,
         };
         let left = self.cut.map_or(u64::MAX, |cut| cut - self.passed);
-        let count = room.min(left).min(self.wire.len() as u64).min(GATHER as u64);
+        let count = room.min(left).min(self.wire.len().saturating_sub(kept) as u64).min(GATHER as u64);
         core.output.extend(&self.wire.bytes()[..count as usize]);
         self.wire.consume(count as usize);
         if let Some(pace) = &mut self.pace {

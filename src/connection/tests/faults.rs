@@ -156,6 +156,16 @@ fn an_interim_response_after_the_last_chunk_leaves_that_chunk_whole() {
     assert!(timed.sent().ends_with("5\r\nhello\r\n0\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n"), "{}", timed.sent());
 }
 
+/// The head and the longest body exceed the amount that is gathered before it is sent.
+#[test]
+fn a_bad_chunk_follows_the_longest_body_that_its_fault_allows() {
+    let longest = || Body::Stream(Box::new(Once(&[b'x'; 32 * 1024])));
+    let state = state(Faulty(WireEffect::BadChunk, longest));
+    let mut timed = Timed::new(&state);
+    let steps = (0..10).map(|_| timed.step()).take_while(|next| *next == Next::Again).count();
+    assert!(steps < 9 && timed.sent().ends_with("x\r\nzz\r\n"), "{steps} {}", timed.sent().len());
+}
+
 #[test]
 fn a_wrong_length_changes_no_other_number() {
     let state = state(Faulty(WireEffect::Length(1), text));
