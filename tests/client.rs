@@ -413,6 +413,29 @@ fn the_body_may_follow_its_head_but_not_exceed_its_length() {
 }
 
 #[test]
+fn a_chunked_body_that_follows_its_head_is_ended_before_the_response_is_read() {
+    let server = Scripted::new(vec![script(|peer| {
+        peer.head();
+        peer.until("3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n");
+        peer.say(ONE);
+        peer.head();
+        peer.until("0\r\n\r\n");
+        peer.say(TWO);
+    })]);
+    let mut connection = connection_to(&server);
+    for (pieces, expected) in [(&[&b"abc"[..], b"defg"][..], b"one"), (&[], b"two")] {
+        connection.putrequest("PUT", "/").unwrap();
+        connection.putheader("Transfer-Encoding", "chunked").unwrap();
+        connection.endheaders(RequestBody::Empty, true).unwrap();
+        for piece in pieces {
+            connection.send(piece).unwrap();
+        }
+        assert_eq!(connection.getresponse().unwrap().read_all().unwrap(), expected);
+    }
+    server.finish();
+}
+
+#[test]
 fn a_response_cannot_be_had_before_the_body_is_sent() {
     let server = Scripted::new(vec![script(|peer| _ = peer.rest())]);
     let mut connection = connection_to(&server);

@@ -139,14 +139,8 @@ impl<S: ClientStream> Link<S> {
             RequestBody::Reader(reader) | RequestBody::Sized(_, reader) => sender.blocks(reader, block_size)?,
             RequestBody::Pieces(pieces) => sender.pieces(pieces)?,
         };
-        match sent {
-            SendResult::Complete => Ok(()),
-            SendResult::Stopped => {
-                self.machine.abandon_body();
-                self.encoder = None;
-                Ok(())
-            }
-        }
+        self.abandon_body_if_stopped(sent);
+        Ok(())
     }
 
     /// Sends body bytes for a request whose head has been sent.
@@ -168,18 +162,29 @@ impl<S: ClientStream> Link<S> {
         self.send(bytes, waits, false).map(drop)
     }
 
-    /// Records that the caller has finished sending the body.
+    /// Ends a body that was sent with `send_more`: sends the last chunk of a chunked body. Does nothing if the body is
+    /// already complete.
     ///
     /// # Errors
     /// Returns an error if bytes are missing. The server would wait for them and not respond.
-    pub(super) fn end_body(&mut self) -> Result<(), Error> {
-        match self.encoder.take() {
-            Some(Encoder::Counted(1..)) => return Err(WRONG_LENGTH),
-            // Only a body of known length can be checked for completeness.
-            Some(Encoder::Counted(0) | Encoder::Chunked | Encoder::UntilClose) | None => {}
+    pub(super) fn end_body(&mut self, waits: WaitLimits) -> Result<(), Error> {
+        // There is no encoder if the body is complete, or if the caller has framed it.
+        if self.encoder.is_none() {
+            self.machine.body_sent();
+            return Ok(());
         }
-        self.machine.body_sent();
+        let mut out = Buffer::default();
+        let sent = BodySender { link: self, out: &mut out, waits, listens: true }.finish()?;
+        self.abandon_body_if_stopped(sent);
         Ok(())
+    }
+
+    /// Abandons the rest of a body if the final response has arrived before its end.
+    fn abandon_body_if_stopped(&mut self, sent: SendResult) {
+        if sent == SendResult::Stopped {
+            self.machine.abandon_body();
+            self.encoder = None;
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! `HttpConnection`: requests to one server, with the methods and states of Python's `HTTPConnection`.
 
 use super::body::framing;
-use super::link::{Link, SharedLink, borrow};
+use super::link::{SharedLink, borrow};
 use super::settings::WaitLimits;
 use super::tunnel::Tunnel;
 use super::{ClientSettings, Connector, Error, HttpResponse, RequestBody, ThreadConnector, authority};
@@ -368,7 +368,9 @@ impl<C: Connector> HttpConnection<C> {
         if borrow(&shared)?.is_reading {
             return Err(Error::ResponseNotReady);
         }
-        let response = self.with_link(Link::end_body).and_then(|()| HttpResponse::read_from(&shared, self.waits));
+        let waits = self.waits;
+        let response =
+            self.with_link(|link| link.end_body(waits)).and_then(|()| HttpResponse::read_from(&shared, waits));
         match response {
             Ok(response) => {
                 self.state = RequestState::Idle;

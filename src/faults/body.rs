@@ -107,9 +107,40 @@ impl Source for ShortenedBody {
             self.is_read = count == 0;
         }
         self.is_read = true;
-        let count = self.read.len();
-        buf[..count].copy_from_slice(&std::mem::take(&mut self.read));
+        // The bytes may have been collected by calls that failed, with a larger buffer than this one.
+        let count = self.read.len().min(buf.len());
+        buf[..count].copy_from_slice(&self.read[..count]);
+        self.read.drain(..count);
         self.most = 0;
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A source that has four bytes in every second call.
+    struct Halting(bool);
+
+    impl Source for Halting {
+        fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+            self.0 = !self.0;
+            if !self.0 {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            buf[..4].copy_from_slice(b"abcd");
+            Ok(4)
+        }
+    }
+
+    #[test]
+    fn a_shortened_body_fits_into_a_buffer_smaller_than_the_one_before() {
+        let mut body = ShortenedBody { source: Box::new(Halting(false)), read: Vec::new(), most: 8, is_read: false };
+        assert_eq!(body.read(&mut [0; 16]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        let mut small = [0; 3];
+        assert_eq!((body.read(&mut small).unwrap(), &small), (3, b"abc"));
+        assert_eq!((body.read(&mut small).unwrap(), small[0]), (1, b'd'));
+        assert_eq!(body.read(&mut small).unwrap(), 0);
     }
 }
