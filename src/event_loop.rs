@@ -83,7 +83,8 @@ impl EventLoop {
         self.periodic.add(interval, work);
     }
 
-    /// Makes the loop, while it runs, respond to each signal in `actions` with the associated action.
+    /// Registers an action for each signal in `actions`. The loop performs the action if the signal arrives during a
+    /// run.
     ///
     /// # Errors
     /// Returns an error if a handler for one of the signals cannot be installed.

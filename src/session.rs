@@ -220,7 +220,7 @@ impl TurnClock {
     /// of several seconds, but spans hundreds of turns.
     pub const IDLE_GRAIN: Duration = Duration::from_millis(125);
 
-    /// Creates the clock for the first turn. The server is not draining.
+    /// Creates the clock for the first turn of a server that is not draining.
     pub fn new(now: Instant, wall: SystemTime) -> TurnClock {
         TurnClock { now, wall, stopping: None, idle_from: now }
     }

@@ -141,8 +141,8 @@ fn watch(running: &Weak<Running>, interval: Duration) {
             // Just before this store, the loop may have resumed a handler, read `watched` as true, and therefore
             // started no thread. The increment of `count` is visible after this sleep, and this thread then continues.
             thread::sleep(interval);
-            // If a handler was resumed after the store instead, the loop has set `watched` again and started another
-            // thread, so this one ends.
+            // If the loop resumed a handler after this thread cleared `watched`, it has set `watched` again and started
+            // another thread, so this one ends.
             if running.count.load(Ordering::Acquire) == count || running.watched.swap(true, Ordering::AcqRel) {
                 return;
             }

@@ -158,7 +158,8 @@ fn keep(next: &mut Options, present: &Options) -> Vec<&'static str> {
     kept.extend(keep_one("trace-limit", &mut changed.trace_limit, &stands.trace_limit));
     kept.extend(keep_one("explain", &mut changed.explain, &stands.explain));
     keep_life(&mut next.life, &present.life, &mut kept);
-    // The counters, the limit of `--exit-after` and the file for the final report are set up only at startup.
+    // The counters, the response limit of `--exit-after` and the file for the final report are set up at startup, so a
+    // reload cannot change them.
     #[cfg(feature = "harness")]
     {
         let (changed, stands) = (&mut next.statistics, &present.statistics);

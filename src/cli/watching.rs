@@ -1,5 +1,5 @@
-//! Opens the file that `--trace` names, and configures the server so that a user can observe it: trace, explanations,
-//! and slow reads and writes.
+//! Opens the file that `--trace` names, and configures what makes a server observable: the trace, the explanations, and
+//! slowed reads and writes.
 
 use std::fs::{File, OpenOptions};
 use std::io;

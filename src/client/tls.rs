@@ -115,7 +115,7 @@ impl ClientTls {
     }
 }
 
-/// The reason in the [`Error::Tls`] for PEM data without a usable certificate.
+/// The reason given by [`Error::Tls`] if PEM data contains no usable certificate.
 const NO_CERTIFICATE: &str = "no certificate that can be used (a block -----BEGIN CERTIFICATE-----)";
 
 /// Converts an error that rustls returned for a connection. The message explains the most common mistake with

@@ -27,7 +27,7 @@ pub enum Standard {
 /// ```
 #[derive(Debug, Clone)]
 pub struct Policy {
-    /// The standard to follow.
+    /// The cookie specification that the jar follows.
     pub standard: Standard,
     /// If false, no cookies are accepted or sent. Named after Python's setting, which applies only to Netscape cookies.
     /// This module supports no other kind.

@@ -85,8 +85,8 @@ impl<'h> OutgoingConnector<'h> {
             match self.wait_until(&lookup, deadline, |result| result.clone())? {
                 Some(found) => break found,
                 None if is_past(deadline) => return Err(timed_out()),
-                // The wait also ends when the server begins to stop. The handler then waits again, because only the
-                // beginning of the stop ends a wait.
+                // The wait was interrupted because the server has begun to stop. The handler waits again, and this time
+                // is not interrupted.
                 None => {}
             }
         };

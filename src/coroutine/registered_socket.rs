@@ -1,7 +1,7 @@
 //! `RegisteredSocket` is a socket that is registered with the poll, together with the readiness that its events have
 //! reported. `ParkedStream` is a registered socket without a handler.
 //!
-//! This file suspends no handler; [`OutgoingStream`](super::OutgoingStream) does.
+//! Nothing in this file suspends a handler. That is done by [`OutgoingStream`](super::OutgoingStream).
 
 use std::io;
 #[cfg(feature = "client")]

@@ -19,7 +19,7 @@ impl CacheDependency {
         CacheDependency { path: path.into(), file: None }
     }
 
-    /// Checks the file system. True if the fact still holds.
+    /// Looks up the path again. True if the file system still has the recorded state.
     pub(crate) fn holds(&self, tree: &Tree) -> bool {
         tree.regular_file_again(&self.path) == self.file
     }

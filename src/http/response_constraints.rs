@@ -9,7 +9,7 @@ pub(crate) struct ResponseConstraints {
     pub(crate) is_head: bool,
     /// True if the version is HTTP/1.0, so that the response must not be chunked and no 1xx response must precede it.
     pub(crate) is_http10: bool,
-    /// The state of the connection after the response: it may persist, or it closes.
+    /// The fate of the connection after the response: it may persist, or it is closed.
     pub(crate) persistence: Persistence,
     /// The expectation in the `Expect` field.
     pub(crate) expect: Expect,

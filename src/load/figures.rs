@@ -61,7 +61,7 @@ pub(super) struct Figures {
     pub(super) measured: Duration,
     /// The CPU time of this thread during the measurement.
     pub(super) cpu: Duration,
-    /// The number of requests that can be in flight at the same time on all connections together.
+    /// The maximum number of requests in flight, summed over all connections.
     pub(super) slots: u64,
     /// True if latencies count from the time at which a request was due.
     pub(super) is_open: bool,

@@ -339,7 +339,7 @@ impl TlsBuilder {
 
 impl fmt::Debug for TlsBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The password must not be printed, so most fields are omitted.
+        // Only this field is printed, so that the password never is.
         f.debug_struct("TlsBuilder").field("certificates", &self.certificates).finish_non_exhaustive()
     }
 }

@@ -1,4 +1,5 @@
-//! The recorder: turns the reports of a loop and its connections into the events of a trace and into sentences.
+//! The recorder: converts the reports of a loop and its connections to the events of a trace and to the sentences of
+//! `--explain`.
 //!
 //! `turns.rs` handles the reports of the loop, and `connections.rs` those of connections. The format of the file is
 //! defined in `file.rs`.
@@ -36,7 +37,8 @@ const LIMIT: u64 = 64 << 20;
 pub struct Recorder {
     pub(super) out: Option<Box<dyn Write + Send>>,
     pub(super) limit: u64,
-    /// The number of connections that have their own tracks. The connections that are accepted first have tracks.
+    /// The maximum number of connections with their own tracks. Only the connections that are accepted first get
+    /// tracks.
     pub(super) tracked: u32,
     pub(super) file: Option<TraceFile>,
     pub(super) explainer: Option<Explainer>,

@@ -185,7 +185,7 @@ impl<T: Transport> Transport for Narrow<T> {
     }
 
     fn cork(&mut self, on: bool) {
-        // A corked socket would hold back the few bytes of a write until a timer of the kernel expires.
+        // A corked socket would hold back the few bytes of a write until a kernel timer expires.
         if self.gate.pace.max_write.is_none() {
             self.transport.cork(on);
         }

@@ -39,7 +39,7 @@ impl Transport for mio::net::TcpStream {
     }
 
     fn short_read_is_all(&self) -> bool {
-        // Only epoll documents this guarantee. kqueue and Windows do not.
+        // Only epoll guarantees an event for bytes that arrive after a short read. kqueue and Windows do not.
         cfg!(target_os = "linux")
     }
 

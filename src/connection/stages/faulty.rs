@@ -168,7 +168,7 @@ impl FaultyResponse {
     pub(in crate::connection) fn deadline(&self) -> Option<Instant> {
         match (&self.pace, self.look_at) {
             (_, Some(look_at)) => Some(look_at),
-            // The time at which the pace allows more bytes matters only if bytes are waiting to be sent.
+            // A paced response needs a deadline only while bytes are waiting to be sent.
             (Some(pace), _) if !self.wire.is_empty() && pace.credit == 0 => Some(pace.next),
             _ => None,
         }
@@ -350,7 +350,7 @@ impl FaultPace {
     }
 }
 
-/// Copies into the output a body that would otherwise be sent from its own memory, such as an error page.
+/// Copies an in-memory body, such as an error page, into the output.
 fn copy_body<T, O: ConnectionObserver>(sending: &mut Sending, core: &mut ConnectionCore<'_, T, O>) {
     let mut copied = Memory::default();
     // This in-memory transport accepts all bytes in one call and never fails.

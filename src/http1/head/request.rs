@@ -30,7 +30,7 @@ impl HeadProgress {
         limits: &MessageLimits,
         request: &mut Request,
     ) -> Result<Option<(usize, ResponseConstraints)>, Violation> {
-        // Once a scan has begun, it continues. The two faster ways have already failed for this head.
+        // If a scan of this head has begun, it continues, because both fast paths have already failed for this head.
         if self.0.is_none() {
             // The cheapest way is to compare the bytes with the previous head. They are often equal, because browsers,
             // benchmarks and other clients repeat their heads.

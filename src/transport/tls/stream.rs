@@ -216,8 +216,8 @@ impl<T: Transport, S: TlsSide> TlsStream<T, S> {
     pub(super) fn shake(&mut self, ready: &mut Ready, left: &mut usize) -> io::Result<Handshake> {
         loop {
             if !self.pending.is_empty() {
-                // The peer does not continue before it has received the pending records, so they are sent before more
-                // is read.
+                // The peer cannot continue until it has received the pending records, so they are sent before more is
+                // read.
                 if !ready.write {
                     return Ok(Handshake::Waiting);
                 }
