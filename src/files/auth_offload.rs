@@ -104,8 +104,8 @@ impl fmt::Debug for AuthOffload {
     }
 }
 
-/// The upstream of a request whose credentials must be verified first. After the verification, it calls the service and
-/// forwards to the upstream of the service, if the service returns one.
+/// The upstream of a request whose credentials must be verified first. Once they are verified, it calls the
+/// service and, if the service returns an upstream, forwards to it.
 struct Verification {
     request: Request,
     service: SharedService,

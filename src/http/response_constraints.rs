@@ -7,7 +7,7 @@
 pub(crate) struct ResponseConstraints {
     /// True if the method is HEAD, so that the response has no body.
     pub(crate) is_head: bool,
-    /// True if the version is HTTP/1.0, so that the response must not be chunked and no 1xx response must precede it.
+    /// True if the version is HTTP/1.0, in which case the response must not be chunked or preceded by a 1xx response.
     pub(crate) is_http10: bool,
     /// The fate of the connection after the response: it may persist, or it is closed.
     pub(crate) persistence: Persistence,

@@ -128,7 +128,7 @@ impl<O: TransitionObserver> ServerMachine<O> {
         }
     }
 
-    /// True if the method is HEAD, so that the response announces a body but does not contain it.
+    /// True if the method is HEAD, in which case the response announces a body but does not contain it.
     pub fn is_head(&self) -> bool {
         self.constraints.is_head
     }

@@ -174,7 +174,7 @@ impl Recorder {
         Some((number, self.connections.get_mut(&number)?))
     }
 
-    /// Records that a connection has been accepted: the one whose session was created last. `key` is the key of that
+    /// Records that the connection whose session was created most recently has been accepted. `key` identifies the
     /// session.
     pub(super) fn connection_accepted(&mut self, key: usize) {
         // Other servers on the same loop create sessions without an observer.

@@ -109,7 +109,7 @@ impl Direction {
     /// try again.
     fn end_turn(&self, now: Instant, pause: Duration) -> Option<Instant> {
         if self.is_limited.take() {
-            // A pause of zero ends at `now`, so the direction opens at the beginning of the next turn.
+            // After a pause of zero, bytes may be transferred again in this direction in the next turn.
             self.opens_at.set(Some(now + pause.min(LONGEST_PAUSE)));
         }
         self.is_withheld.get().then(|| self.opens_at.get().unwrap_or(now))

@@ -1,5 +1,5 @@
-//! The types of the options, with their defaults. A setter guarantees only the properties of a value that are
-//! documented on its field.
+//! The types of the options, with their defaults. Setters guarantee only those properties of a value
+//! that the documentation of the field states.
 
 use std::ffi::OsString;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Tests with rustls at both ends of an in-memory connection. The client is a buffered connection of rustls.
+//! Tests with rustls at both ends of an in-memory connection. The client is a buffered rustls connection.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
