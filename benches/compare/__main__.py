@@ -59,11 +59,14 @@ def main() -> None:
     parser.add_argument("--load-core", type=int, default=DEFAULT_LOAD_CORE)
     parser.add_argument("--ours", type=Path, default=ROOT / "target/release" / OURS, help="the program")
     parser.add_argument("--print", action="store_true", help="print only the table of the workloads and write nothing")
+    parser.add_argument("--plots", type=Path, metavar="DIR", help="with --print, also write the plots of the workloads there")
     parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="where the pages go")
     options = parser.parse_args()
 
     if options.rounds < 1 or not SHORTEST <= options.seconds < math.inf:
         parser.error(f"needs at least 1 round, and {SHORTEST} seconds")
+    if options.plots and not options.print:
+        parser.error("--plots needs --print; without it all pages and plots are written")
     if absent := {options.server_core, options.load_core} - os.sched_getaffinity(0):
         parser.error(f"no such core: {', '.join(map(str, sorted(absent)))}")
     if not shutil.which(WRK):
@@ -115,6 +118,8 @@ def run(options: argparse.Namespace, present: list[Server], missing: list[str], 
             results = tables.of_all_kinds(present, options.work.split(","), site, effort)
             print("\n".join(report.workload_table(results)), flush=True)
             if options.print:
+                if options.plots:
+                    report.benchmark_plots(options.plots, results)
                 return
             whole = [server for server in present if server.can_all()]
             measured = tables.Measured(

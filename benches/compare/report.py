@@ -387,8 +387,9 @@ def benchmark_plots(docs: Path, results: dict[str, dict[str, Rows]]) -> None:
         return {name: rows for name, rows in results.items() if name in works}
 
     plain = of({**FILES, **LISTING, **CGI})
-    plots.bars(docs / "benchmarks-cpu.svg", cpu, plain, WORKS, lambda row: row.cpu, "us", True)
-    plots.bars(docs / "benchmarks-rate.svg", rate, plain, WORKS, lambda row: row.rate / 1000, "k/s", False)
+    if plain:
+        plots.bars(docs / "benchmarks-cpu.svg", cpu, plain, WORKS, lambda row: row.cpu, "us", True)
+        plots.bars(docs / "benchmarks-rate.svg", rate, plain, WORKS, lambda row: row.rate / 1000, "k/s", False)
     for name, chosen in (("tls", of(TLS)), ("proxies", of(PROXY))):
         if chosen:
             plots.bars(docs / f"benchmarks-{name}.svg", cpu, chosen, WORKS, lambda row: row.cpu, "us", True)

@@ -122,6 +122,12 @@ class Pages(unittest.TestCase):
             for name in named:
                 xml.etree.ElementTree.parse(Path(folder, name))
 
+    def test_only_the_plots_of_the_chosen_workloads_are_written(self) -> None:
+        for works, names in ((["T1", "P1"], ["benchmarks-proxies.svg", "benchmarks-tls.svg"]), (["W1"], ["benchmarks-cpu.svg", "benchmarks-rate.svg"])):
+            with tempfile.TemporaryDirectory() as folder:
+                report.benchmark_plots(Path(folder), {work: {"serve-forever": "not there"} for work in works})
+                self.assertEqual(sorted(path.name for path in Path(folder).iterdir()), names)
+
     def test_only_the_figures_depend_on_what_was_measured(self) -> None:
         slow, fast = (re.sub(r"[\d.,]+", "N", page(all_curves(*values))) for values in ([9.0] * 8, [float(n) for n in range(1, 9)]))
         self.assertEqual(slow, fast)
