@@ -62,11 +62,16 @@ impl Ending {
                 self.phase = Phase::LameDuck { until: now + self.lame_duck };
             }
             Phase::Running | Phase::LameDuck { .. } => self.begin(action, now),
-            // The turn that reads both may read the signal first, so it is the first request.
-            Phase::Draining { .. } if self.stopped_at == Some(now) && action == SignalAction::Drain => {}
+            // The turn that reads both reads the signal first. It then begins the drain, or the lame duck, which the stopper ends.
+            Phase::Draining { .. } if self.stopped_at == Some(now) && self.is_first_signal_gentle(action) => {}
             Phase::Draining { .. } => self.begin(SignalAction::Stop, now),
             Phase::Over { .. } => {}
         }
+    }
+
+    /// True if the first signal does not end the run immediately.
+    fn is_first_signal_gentle(&self, action: SignalAction) -> bool {
+        action == SignalAction::Drain || !self.lame_duck.is_zero()
     }
 
     fn begin(&mut self, action: SignalAction, now: Duration) {
