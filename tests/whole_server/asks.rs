@@ -5,8 +5,9 @@ use std::time::Duration;
 use crate::common::dialogue::DATE;
 use crate::common::seeds::Random;
 use crate::common::service::pattern;
+use crate::fetch::Fetch;
 use crate::script::FILES;
-use crate::upstream::{Fetch, OtherServer};
+use crate::upstream::OtherServer;
 
 /// The state of the server that a response may show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

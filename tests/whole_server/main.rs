@@ -28,6 +28,7 @@ mod client;
 #[path = "../common/mod.rs"]
 mod common;
 mod ending;
+mod fetch;
 mod script;
 mod site;
 mod tampered;
@@ -107,7 +108,7 @@ const PLANTED: [(Fault, u64); 32] = [
     (Fault::EndsUnannounced, 10),
     (Fault::ForgetsSessions, 10),
     (Fault::ReusesClosed, 30),
-    (Fault::ForgetsPatience, 10),
+    (Fault::ForgetsFetchTimeout, 10),
     (Fault::TakesShortBody, 10),
     (Fault::LosesUpstreamEvents, 30),
     (Fault::ServesOldFile, 10),

@@ -134,7 +134,7 @@ pub enum Fault {
     ForgetsSessions,
     // Of the client of handlers, and its connections.
     ReusesClosed,
-    ForgetsPatience,
+    ForgetsFetchTimeout,
     TakesShortBody,
     LosesUpstreamEvents,
     // Of services, handlers, files, the reload and the log.

@@ -23,8 +23,9 @@ use crate::asks::{content, parts};
 use crate::common::dialogue::site;
 use crate::common::network::surroundings::OtherThread;
 use crate::common::service::{TestService, pattern};
+use crate::fetch::Fetch;
 use crate::script::{FILES, Fault};
-use crate::upstream::{Fetch, PATIENCE};
+use crate::upstream::FETCH_TIMEOUT;
 
 /// The files of the server, on disk.
 pub struct Tree {
@@ -97,8 +98,8 @@ impl Parts {
         let (work, fault) = (self.work.clone(), self.fault);
         // Few stacks, so that handlers wait for them.
         let handlers = Handlers::new(move || SimulatedHandler { work: work.clone(), fault }).most(2).pool(|pool| {
-            let forgets = fault == Some(Fault::ForgetsPatience);
-            pool.connection.total_timeout = Some(PATIENCE).filter(|_| !forgets);
+            let forgets = fault == Some(Fault::ForgetsFetchTimeout);
+            pool.connection.total_timeout = Some(FETCH_TIMEOUT).filter(|_| !forgets);
         });
         SimulatedService { parts: self.clone(), handlers: Box::new(handlers), generation }
     }
