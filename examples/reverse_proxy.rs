@@ -44,9 +44,7 @@ impl RequestHandler for Proxy {
         if !is_upgrade {
             x.send_response(response.status())?;
         }
-        for (name, value) in response.headers().end_to_end().iter() {
-            x.send_header(name, value)?;
-        }
+        x.send_headers(&response.headers().end_to_end())?;
         if is_upgrade {
             let (server, early) = response.into_upgraded().ok_or(HttpError::new(502))?;
             return x.upgrade(&protocol.ok_or(HttpError::new(502))?)?.relay(server, &early);

@@ -102,7 +102,9 @@ pub(super) fn host_of_target(target: &str) -> Result<Option<String>, Error> {
 /// when it is sent.
 pub(super) fn split_url(url: &str) -> Result<(PoolKey, &str), Error> {
     let invalid = || Error::InvalidUrl(url.to_owned());
-    let (scheme, rest) = url.split_once("://").ok_or_else(invalid)?;
+    // Searching for one character takes less time than searching for a string.
+    let (scheme, rest) = url.split_once(':').ok_or_else(invalid)?;
+    let rest = rest.strip_prefix("//").ok_or_else(invalid)?;
     let is_secure = scheme.eq_ignore_ascii_case("https");
     if !is_secure && !scheme.eq_ignore_ascii_case("http") {
         return Err(invalid());

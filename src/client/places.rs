@@ -2,6 +2,7 @@
 //! a place. A place is the right to use one connection to a server.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::{Hash, Hasher};
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,13 +12,21 @@ use super::settings::ConnectionRoute;
 use super::{ClientStream, Error, PoolConnector, PoolQueue};
 
 /// Identifies a group of interchangeable connections, which have the same scheme, host, port and route.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PoolKey {
     pub(super) is_secure: bool,
     /// The host name in lower case.
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) route: ConnectionRoute,
+}
+
+impl Hash for PoolKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // Keys with equal hosts and ports rarely differ in the other fields, which would take longer to hash.
+        self.host.hash(state);
+        state.write_u16(self.port);
+    }
 }
 
 /// The connections of a pool, by server. `P` is the stream type of an idle connection.

@@ -84,7 +84,7 @@ impl ClientSettings {
 
 /// The settings that determine which server a connection reaches and which certificates it trusts. An idle connection
 /// is reused only if it was opened with the same values of these settings.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct ConnectionRoute {
     source: Option<SocketAddr>,
     connect_to: Option<(String, u16)>,

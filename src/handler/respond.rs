@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::exchange::Exchange;
 use super::response_state::{ResponseStage, ResponseState, misuse};
-use crate::http::{FieldBlock, FieldValue, IntoStatus, Method, Status, StatusClass};
+use crate::http::{FieldBlock, FieldValue, HeaderList, IntoStatus, Method, Status, StatusClass};
 use crate::service::{Body, ErrorText, FileSlice, Reply, Response, Service};
 
 impl Exchange<'_> {
@@ -88,6 +88,19 @@ impl Exchange<'_> {
             return Err(misuse(HEAD_ENDED));
         }
         Ok(state.head.add(name, value)?)
+    }
+
+    /// Adds all fields of a list to the response, like [`send_header`](Exchange::send_header) for each of them. A proxy
+    /// passes on the [`end_to_end`](HeaderList::end_to_end) fields of a response in this way.
+    ///
+    /// # Errors
+    /// Returns the same errors as [`send_header`](Exchange::send_header). No field is then added.
+    pub fn send_headers(&self, fields: &HeaderList) -> io::Result<()> {
+        let mut state = self.state.response.borrow_mut();
+        if !state.is_head_open() {
+            return Err(misuse(HEAD_ENDED));
+        }
+        Ok(state.head.add_all(fields)?)
     }
 
     /// Ends the head of the response. The body is then written to [`wfile`](Exchange::wfile).

@@ -30,8 +30,10 @@ impl RequestFields<'_> {
         };
         let mut kept = HeaderList::new();
         kept.reserve(self.len() + MORE_FIELDS, self.head.len() + MORE_BYTES);
-        for (name, value) in self.pairs().filter(|(name, _)| !is_left_out(name)) {
-            kept.push(name, value);
+        for field in self.fields.all() {
+            if !is_left_out(field.name.slice(self.head)) {
+                kept.push_from(self.head, *field);
+            }
         }
         kept
     }

@@ -9,7 +9,7 @@ use std::fmt;
 use std::io::Write;
 use std::sync::Arc;
 
-use super::{FieldValue, NotLatin1, is_token, list_elements};
+use super::{FieldValue, HeaderList, NotLatin1, is_token, list_elements};
 
 /// The header fields of a response, stored as the bytes that will be sent.
 ///
@@ -169,6 +169,42 @@ impl FieldBlock {
         if let Err(error) = self.add(name, format_args!("{value}")) {
             panic!("{error}");
         }
+    }
+
+    /// Adds all fields of a list, like [`add`](FieldBlock::add) for each of them. Takes less time, because the list
+    /// contains only well-formed fields.
+    ///
+    /// # Errors
+    /// Returns an error if a field would contradict the framing of the message. The fields are then unchanged.
+    pub fn add_all(&mut self, fields: &HeaderList) -> Result<(), InvalidHeader> {
+        let length = self.lines().len();
+        let before = FieldBlock { lines: Lines::default(), ..*self };
+        for (line, name_length) in fields.stored_lines() {
+            if let Err(error) = self.add_line(line, name_length) {
+                self.owned_lines().truncate(length);
+                *self = FieldBlock { lines: std::mem::take(&mut self.lines), ..before };
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a well-formed line with its CRLF.
+    fn add_line(&mut self, line: &[u8], name_length: usize) -> Result<(), InvalidHeader> {
+        let name = &line[..name_length];
+        let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
+        match name_length {
+            10 | 14 | 17 if is("connection") || is("content-length") || is("transfer-encoding") => {
+                let name = std::str::from_utf8(name).unwrap_or_default();
+                return self.add(name, &line[name_length + 2..line.len() - 2]);
+            }
+            4 => self.has_date |= is("date"),
+            6 => self.has_server |= is("server"),
+            7 => self.has_upgrade |= is("upgrade"),
+            _ => {}
+        }
+        self.owned_lines().extend_from_slice(line);
+        Ok(())
     }
 
     /// Reserves memory for lines with `bytes` bytes.
@@ -350,6 +386,35 @@ mod tests {
             let mut head = FieldBlock::new();
             assert!(head.add("Connection", value).is_err());
             assert_eq!(head.keep_alive(), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_list_is_added_like_its_fields_or_not_at_all() {
+        let list = |fields: &[(&str, &str)]| {
+            let mut list = HeaderList::new();
+            fields.iter().for_each(|(name, value)| list.add(name, *value).unwrap());
+            list
+        };
+        let (mut one, mut all) = (FieldBlock::new(), FieldBlock::new());
+        let fields = [
+            ("X", "1"),
+            ("date", "d"),
+            ("Server", "s"),
+            ("Upgrade", "u"),
+            ("content-length", "5"),
+            ("Connection", "close"),
+        ];
+        fields.iter().for_each(|(name, value)| one.add(name, *value).unwrap());
+        all.add_all(&list(&fields)).unwrap();
+        assert_eq!(format!("{all:?}"), format!("{one:?}"));
+        assert_eq!(all.lines(), b"X: 1\r\ndate: d\r\nServer: s\r\nUpgrade: u\r\ncontent-length: 5\r\n");
+        for refused in [("Content-Length", "6"), ("Transfer-Encoding", "chunked"), ("Connection", "x")] {
+            let mut block = FieldBlock::new();
+            block.add("Content-Length", 5).unwrap();
+            let before = format!("{block:?}");
+            assert!(block.add_all(&list(&[("Date", "d"), refused, ("X", "1")])).is_err(), "{refused:?}");
+            assert_eq!(format!("{block:?}"), before);
         }
     }
 

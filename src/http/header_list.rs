@@ -108,6 +108,23 @@ impl HeaderList {
         self.end_line(start, value_start);
     }
 
+    /// Adds a field that has already been checked from a head in which it has the position `field`.
+    pub(crate) fn push_from(&mut self, head: &[u8], field: Field) {
+        let (name, value) = (field.name.slice(head), field.value.slice(head));
+        let line = head.get(field.name.start()..field.value.start() + value.len() + 2).unwrap_or_default();
+        // Nearly every sender separates name and value by a colon and one space, as the lines of this list do. Such a
+        // line is copied as a whole.
+        let is_usual = line.len() == name.len() + value.len() + 4 && line[name.len()..].starts_with(b": ");
+        if !is_usual || !line.ends_with(b"\r\n") {
+            return self.push(name, value);
+        }
+        let (start, name_length) = (self.lines.len(), name.len());
+        self.lines.extend_from_slice(line);
+        let value_start = start + name_length + 2;
+        let value = Span::new(value_start, value_start + value.len());
+        self.fields.push(name, Field { name: Span::new(start, start + name_length), value });
+    }
+
     /// Writes the name of a field. Returns the position of the name.
     fn begin_line(&mut self, name: &[u8]) -> usize {
         let start = self.lines.len();
@@ -187,6 +204,15 @@ impl HeaderList {
         &self.lines
     }
 
+    /// The line of every field, with its CRLF, and the length of its name.
+    pub(super) fn stored_lines(&self) -> impl Iterator<Item = (&[u8], usize)> {
+        self.fields.all().iter().map(|field| {
+            let (start, name) = (field.name.start(), field.name.slice(&self.lines));
+            let end = field.value.start() + field.value.slice(&self.lines).len() + 2;
+            (&self.lines[start..end], name.len())
+        })
+    }
+
     pub(super) fn view(&self) -> RequestFields<'_> {
         RequestFields { head: &self.lines, fields: &self.fields }
     }
@@ -243,6 +269,21 @@ mod tests {
         list.remove("b");
         list.remove("None");
         assert_eq!(list.lines(), b"X-Ab: 4\r\nx-A: 5\r\nNew: \r\n");
+    }
+
+    #[test]
+    fn a_field_of_another_head_is_added_in_the_form_of_the_list() {
+        for (line, value) in
+            [("Name: a b\r\n", 6..9), ("Name:a b\r\n", 5..8), ("Name: \ta b \r\n", 7..10), ("Name: a b", 6..9)]
+        {
+            let head = format!("X: 1\r\n{line}");
+            let field = Field { name: Span::new(6, 10), value: Span::new(6 + value.start, 6 + value.end) };
+            let mut list = HeaderList::new();
+            list.add("A", "1").unwrap();
+            list.push_from(head.as_bytes(), field);
+            assert_eq!(list.lines(), b"A: 1\r\nName: a b\r\n", "{line:?}");
+            assert_eq!(list.get("name"), Some(&b"a b"[..]), "{line:?}");
+        }
     }
 
     #[test]

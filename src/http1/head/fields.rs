@@ -1,7 +1,7 @@
 //! `FramingFields`: the fields of a request or response that frame the message and determine whether the connection
 //! persists.
 
-use crate::http::{BodyLength, Persistence, Version, is_token, list_elements};
+use crate::http::{BodyLength, Persistence, Span, Version, is_token, list_elements};
 use crate::http1::Violation;
 
 /// The values of the `Content-Length`, `Transfer-Encoding` and `Connection` fields in the part of a head that has been
@@ -135,6 +135,13 @@ pub(crate) fn parse_fields<'h, 'b>(
         Ok(httparse::Status::Complete((length, headers))) if length == lines.len() => Ok(headers),
         _ => Err(Violation::Field),
     }
+}
+
+/// The position of `part` within `head`.
+pub(super) fn place(head: &[u8], part: &[u8]) -> Span {
+    // The position is computed from the addresses, because httparse returns slices of its input instead of positions.
+    let start = part.as_ptr() as usize - head.as_ptr() as usize;
+    Span::new(start, start + part.len())
 }
 
 #[cfg(test)]

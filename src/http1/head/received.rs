@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::fields::parse_fields;
+use super::fields::{parse_fields, place};
 use super::response_fields::ResponseControls;
 use super::scan::{FoundHead, HeadScan};
 use super::status_line::StatusLine;
-use crate::http::{HeaderList, Status, Version, latin1, trim_ows};
+use crate::http::{Field, HeaderList, Status, Version, latin1, trim_ows};
 use crate::http1::{MessageLimits, Violation};
 
 /// The head of a response, as a client has received it.
@@ -69,9 +69,9 @@ impl ReceivedHead {
         };
         let mut controls = ResponseControls::default();
         for header in parse_fields(&head[line_end + 2..], room)? {
-            let value = trim_ows(header.value);
+            let (name, value) = (header.name.as_bytes(), trim_ows(header.value));
             controls.note(header.name, value)?;
-            self.headers.push(header.name.as_bytes(), value);
+            self.headers.push_from(head, Field { name: place(head, name), value: place(head, value) });
         }
         Ok(controls)
     }

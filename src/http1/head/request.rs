@@ -3,7 +3,7 @@
 
 use std::mem::MaybeUninit;
 
-use super::fields::parse_fields;
+use super::fields::{parse_fields, place};
 use super::request_fields::RequestControls;
 use super::request_line::{RequestLine, is_target};
 use super::scan::{FoundHead, HeadScan};
@@ -205,13 +205,6 @@ fn copy_head(head: &[u8], line: RequestLine, request: &mut Request) {
     request.target = Span::new(method_end + 1, target_end);
     request.method = Method::from_bytes(&head[..method_end]);
     request.version = line.version;
-}
-
-/// The position of `part` within `head`.
-fn place(head: &[u8], part: &[u8]) -> Span {
-    // The position is computed from the addresses, because httparse returns slices of its input instead of positions.
-    let start = part.as_ptr() as usize - head.as_ptr() as usize;
-    Span::new(start, start + part.len())
 }
 
 #[cfg(test)]
