@@ -1,7 +1,7 @@
-//! Times the hot paths without a network, and a whole server that echoes. For `benches/instructions` it runs a given number of
-//! rounds of one workload.
+//! Measures the hot paths without a network, and a whole server that echoes. For `benches/instructions`, it runs a
+//! given number of rounds of one workload.
 //!
-//! `cargo run --release --example micro` prints nanoseconds a round, the median and the best of 15 samples.
+//! `cargo run --release --example micro` prints the nanoseconds per round: the median and the best of 15 samples.
 //! `micro --rounds NAME COUNT` runs one workload, for a tool that counts instructions.
 
 #![allow(clippy::unwrap_used)]
@@ -125,7 +125,7 @@ fn head_again() -> Box<dyn FnMut()> {
     read_heads([SHORT.to_vec(), SHORT.to_vec()], |_| {})
 }
 
-/// The same request for another file, so that it is not the one that came before.
+/// The same request for another file, so that it differs from the previous one.
 fn other(request: &[u8]) -> Vec<u8> {
     let mut other = request.to_vec();
     other[b"GET /".len()] ^= 1;
@@ -319,7 +319,7 @@ fn listing() -> Box<dyn FnMut()> {
     })
 }
 
-/// Makes all of a body.
+/// Produces a whole body.
 fn length(body: Body) -> usize {
     let Body::Stream(mut source) = body else { return body.length().unwrap() as usize };
     let (mut part, mut total) = (vec![0; 32 * 1024], 0);

@@ -29,7 +29,7 @@ fn sum(a: &Value, b: &Value) -> Result<Value, HttpError> {
     Ok(json!(number(a)? + number(b)?))
 }
 
-/// Returns an error of reading the body unchanged. The response to a body that is not JSON is 422.
+/// If reading the body fails, returns the error unchanged. If the body is not JSON, the response is 422.
 fn refuse(error: serde_json::Error) -> io::Error {
     if error.is_io() { error.into() } else { HttpError::new(422).into() }
 }

@@ -1,5 +1,5 @@
-//! Files that need a password, and a folder of them with another password: `basic_auth ADDRESS DIRECTORY`, then `curl
-//! -u admin:se:cret 127.0.0.1:8000` and `curl -u ann:sesame 127.0.0.1:8000/sub/`.
+//! Serves files that need a password, and a folder that needs another one: `basic_auth ADDRESS DIRECTORY`, then
+//! `curl -u admin:se:cret 127.0.0.1:8000` and `curl -u ann:sesame 127.0.0.1:8000/sub/`.
 
 use std::io;
 

@@ -16,7 +16,7 @@ use serve_forever::log::AccessLog;
 use serve_forever::service::{Response, Service};
 use serve_forever::{HttpServer, Limits, ListenOptions};
 
-/// The path below which files are.
+/// The path below which files are served.
 const STATIC: &str = "/static";
 
 /// The endpoints, in front of the files of the folder.
@@ -39,7 +39,7 @@ fn server(listener: TcpListener, data: Option<&Path>) -> io::Result<HttpServer> 
     HttpServer::from_listeners(vec![listener])?
         .service(service(data)?)
         .log(AccessLog::off())
-        // Uploads of the suites have up to 20 MB, and a body that is only counted needs no memory.
+        // The suites upload up to 20 MB. A body that is only counted needs no memory.
         .limits(Limits { body: 1 << 30, ..Limits::default() })
         .stop_on_termination()
 }
@@ -53,7 +53,7 @@ fn main() -> io::Result<()> {
     };
     let data = args.next().map(PathBuf::from);
     let first = listen(address.parse().map_err(io::Error::other)?)?;
-    // With port 0 the system has chosen a port, which the other listeners share.
+    // With port 0, the system has chosen a port for the first listener, which the other listeners share.
     let address = first.local_addr()?;
     let more = (1..threads).map(|_| listen(address)).collect::<io::Result<Vec<_>>>()?;
     let servers: Vec<HttpServer> = std::iter::once(first)

@@ -1,4 +1,4 @@
-//! Files that scripts of other sites may read: `cors_files ADDRESS DIRECTORY [all]`.
+//! Serves files that scripts of other sites may read: `cors_files ADDRESS DIRECTORY [all]`.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! A slow response, during which other clients are served: `curl 127.0.0.1:8000/slow`.
+//! Sends a slow response, during which other clients are served: `curl 127.0.0.1:8000/slow`.
 
 use std::io::{self, Write};
 use std::time::Duration;

@@ -9,7 +9,7 @@ struct Echo;
 
 impl RequestHandler for Echo {
     fn do_post(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
-        // The whole body first: many clients do not look at an answer before they have sent everything.
+        // The whole body is read first, because many clients do not read the response before they have sent everything.
         x.limit_body(64 * 1024 * 1024)?;
         let mut body = Vec::new();
         x.rfile().read_to_end(&mut body)?;

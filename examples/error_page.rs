@@ -1,4 +1,4 @@
-//! A custom error page, for the errors of the server too: `curl 127.0.0.1:8000/nowhere`.
+//! Sends a custom error page, for the server's own errors too: `curl 127.0.0.1:8000/nowhere`.
 
 use std::io::{self, Write};
 

@@ -20,7 +20,7 @@ impl RequestHandler for Gateway {
         let mut answers = Map::new();
         for (server, connection) in self.0.iter().zip(asked) {
             let answer = connection.and_then(|connection| receive(x, server, connection));
-            // A server that fails costs its own part only.
+            // If a server fails, only its part of the response is missing.
             answers.insert(
                 server.clone(),
                 match answer {
@@ -36,7 +36,7 @@ impl RequestHandler for Gateway {
     }
 }
 
-/// A connection to a server that has been sent the request.
+/// A connection over which the request has been sent.
 fn ask<'x>(x: &'x Exchange<'_>, server: &str) -> Result<PooledConnection<OutgoingConnector<'x>>, Error> {
     let mut connection = x.pool().connection(&format!("http://{server}"))?;
     connection.request("GET", x.path(), (), &[])?;
@@ -51,7 +51,7 @@ fn receive(
 ) -> Result<(Status, Vec<u8>), Error> {
     match connection.getresponse() {
         Ok(mut response) => Ok((response.status(), response.read_all()?)),
-        // The server may have closed a connection that was idle when the request was on its way.
+        // The server may have closed an idle connection before the request arrived.
         Err(_) if connection.was_used() => {
             drop(connection);
             let mut response = x.fetch("GET", &format!("http://{server}{}", x.path()), (), &[])?;

@@ -1,4 +1,4 @@
-//! A long response that is generated while it is sent: `curl -o /dev/null 127.0.0.1:8000/?bytes=1000000000`.
+//! Sends a long response that is generated while it is sent: `curl -o /dev/null 127.0.0.1:8000/?bytes=1000000000`.
 
 use std::io::{self, Read};
 

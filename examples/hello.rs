@@ -1,4 +1,4 @@
-//! One page: `curl 127.0.0.1:8000`.
+//! Serves one page: `curl 127.0.0.1:8000`.
 
 use std::io::{self, Write};
 

@@ -158,7 +158,7 @@ impl Program {
 
     fn header(&mut self, request: &Request) -> Response {
         let header = self.jar.header(&request.url()?, request.now());
-        // A field that the request has already is kept, as `CookieJar::add_cookie_header` does.
+        // A field that the request already has is kept, as in `CookieJar::add_cookie_header`.
         let given = request.fields("Cookie").first().map(|value| (*value).to_owned());
         Ok(json!({ "cookie": given.or(header), "cookie2": request.fields("Cookie2").first() }))
     }
@@ -322,7 +322,7 @@ fn attribute(name: &str, value: &Value) -> AttributeValue {
     match value {
         Value::Bool(set) => (*set).into(),
         Value::String(text) => text.as_str().into(),
-        // Python takes a number of seconds from now. The library has no clock.
+        // Python expects a number of seconds from now. The library has no clock.
         Value::Number(seconds) if name.eq_ignore_ascii_case("expires") => {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
             HttpDate::from_unix(now.saturating_add(seconds.as_i64().unwrap_or(0))).into()

@@ -1,4 +1,4 @@
-//! A served folder whose pages reload in the browser when a file changes: `live_reload ADDRESS DIRECTORY`.
+//! Serves a folder whose pages are reloaded in the browser when a file changes: `live_reload ADDRESS DIRECTORY`.
 //!
 //! A thread compares the times and sizes of all files several times a second. A script that this server adds to each
 //! page receives changes as server-sent events.
@@ -17,9 +17,9 @@ use serve_forever::service::{Body, Response};
 const SCRIPT: &[u8] = b"<script>new EventSource('/_changes').onmessage = () => location.reload()</script>\n";
 
 struct LiveReload {
-    /// One for all connections, with one cache.
+    /// All connections share one service, with one cache.
     files: Shared<FileService>,
-    /// Changes whenever a file does.
+    /// Changes whenever a file changes.
     version: Shared<u64>,
 }
 
@@ -47,7 +47,7 @@ impl LiveReload {
             match x.wait_until(&self.version, Some(Duration::from_secs(15)), differs)? {
                 Some(version) => seen = version,
                 None => {
-                    // A comment. Writing it fails if the client has disconnected.
+                    // This is a comment of the event stream. Writing it fails if the client has disconnected.
                     x.wfile().write_all(b":\n\n")?;
                     continue;
                 }
@@ -57,7 +57,7 @@ impl LiveReload {
         Ok(())
     }
 
-    /// The file, and the script if it is a page.
+    /// Responds with a file, to which the script is added if the file is a page.
     fn file(&self, x: &Exchange<'_>) -> io::Result<()> {
         let response = self.files.with(|files| files.respond(x.request()));
         let is_page = |content_type: &[u8]| content_type.starts_with(b"text/html");
@@ -70,7 +70,7 @@ impl LiveReload {
     }
 }
 
-/// A number that changes when a file below the folder is written, made or removed.
+/// A number that changes when a file below the folder is written, created or removed.
 fn fingerprint(folder: &Path) -> u64 {
     let mut hash = DefaultHasher::new();
     hash_files(folder, &mut hash);
@@ -93,7 +93,7 @@ fn hash_files(folder: &Path, hash: &mut DefaultHasher) {
 fn watch(folder: &Path, version: &Shared<u64>) {
     loop {
         let found = fingerprint(folder);
-        // An access wakes every page that waits, so that there is one only for a change.
+        // Each access wakes every handler that waits. The handler sends an event only if the value has changed.
         if version.with(|version| *version) != found {
             version.with(|version| *version = found);
         }

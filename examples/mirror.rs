@@ -40,7 +40,8 @@ impl Mirror {
         fs::create_dir_all(to)?;
         let listing = String::from_utf8_lossy(&response.read_all()?).into_owned();
         for link in listing.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
-            // Only names of this folder: other links lead elsewhere, or out of the folder on this side.
+            // Only links to names in this folder are followed. Other links could lead elsewhere, or out of the local
+            // folder.
             let name = percent_decode(link.trim_end_matches('/').as_bytes()).ok_or("a link with a wrong escape")?;
             let name = String::from_utf8(name.into_owned())?;
             let leads_elsewhere = link.contains(['?', '#']) || name.contains(['/', '\\', '\0', ':']);

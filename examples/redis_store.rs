@@ -1,5 +1,6 @@
-//! The keys of a Redis server as resources that GET reads, PUT writes and DELETE removes. The crate `resp` reads and writes the
-//! protocol of Redis in blocking style; only the handler waits. `redis_store 127.0.0.1:8000 127.0.0.1:6379`
+//! Serves the keys of a Redis server as resources that GET reads, PUT writes and DELETE removes. The crate `resp` reads
+//! and writes the protocol of Redis in blocking style; only the handler waits.
+//! `redis_store 127.0.0.1:8000 127.0.0.1:6379`
 
 use std::io::{self, BufReader, Read, Write};
 use std::time::Duration;

@@ -19,7 +19,7 @@ impl RequestHandler for Proxy {
         headers.set("X-Forwarded-For", forwarded_for(x))?;
         headers.set("X-Forwarded-Proto", x.request().scheme())?;
         headers.add("Via", "1.1 reverse_proxy")?;
-        // The host of an absolute-form target counts, and not the field `Host` beside it (RFC 9112 section 3.2.2).
+        // The host of an absolute-form target takes precedence over the `Host` field (RFC 9112 section 3.2.2).
         if let Some(authority) = x.request().authority().filter(|authority| headers.get("Host") != Some(authority)) {
             headers.set("Host", authority)?;
         }
@@ -34,11 +34,11 @@ impl RequestHandler for Proxy {
             BodyLength::Known(length) => RequestBody::Sized(length, &mut input),
             BodyLength::Chunked => RequestBody::Reader(&mut input),
         };
-        // A server that fails is 502, and 504 if it takes too long.
+        // If the server fails, the response is 502, or 504 if the server takes too long.
         let upstream = x.pool().connection(&self.0).map_err(HttpError::from)?;
         let mut response =
             upstream.fetch_with(x.command(), &x.request().origin_form(), body, &headers).map_err(HttpError::from)?;
-        // A client that takes a short response slowly does not keep a connection to the server.
+        // A client that reads a short response slowly does not occupy a connection to the server.
         response.read_ahead(64 * 1024).map_err(HttpError::from)?;
         let is_upgrade = response.status() == Status::SWITCHING_PROTOCOLS;
         if !is_upgrade {
@@ -73,7 +73,7 @@ fn main() -> io::Result<()> {
     let mut addresses = std::env::args().skip(1);
     let address = addresses.next().unwrap_or_else(|| "127.0.0.1:8000".to_owned());
     let upstream = addresses.next().unwrap_or_else(|| "127.0.0.1:9000".to_owned());
-    // A slow client keeps its handler, and for a long response also a connection to the server.
+    // A slow client occupies its handler and, if the response is long, a connection to the server.
     let handlers = Handlers::new(move || Proxy(format!("http://{upstream}")))
         .most(10_000)
         .outgoing(10_000)

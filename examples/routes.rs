@@ -1,4 +1,4 @@
-//! Paths with a variable part: `curl '127.0.0.1:8000/users/ann?q=one&q=two'`.
+//! Routes with a variable part: `curl '127.0.0.1:8000/users/ann?q=one&q=two'`.
 
 use std::io::{self, Write};
 
@@ -11,7 +11,7 @@ const ALLOWED: &str = "GET, HEAD, OPTIONS";
 
 impl RequestHandler for Routes {
     fn handle_one_request(&mut self, x: &mut Exchange<'_>) -> io::Result<()> {
-        // Decoded and normalised, so that every spelling of a path finds the same route.
+        // The path is decoded and normalised, so that every spelling of it finds the same route.
         let path = x.url_path()?;
         match path.route()[..] {
             ["users", id] => user(x, id),

@@ -8,7 +8,7 @@ struct Upper;
 
 impl DatagramRequestHandler for Upper {
     fn handle(&mut self, x: &mut DatagramRequest<'_>) -> io::Result<()> {
-        // Half an answer would look like a whole one.
+        // A truncated response would look complete.
         if x.is_truncated() {
             return Ok(());
         }

@@ -1,4 +1,4 @@
-//! A form that stores files: `upload_form ADDRESS DIRECTORY`, then open it in a browser.
+//! Serves a form that stores uploaded files: `upload_form ADDRESS DIRECTORY`, then open it in a browser.
 
 #[path = "support/multipart.rs"]
 mod multipart;
@@ -35,7 +35,7 @@ impl RequestHandler for Upload {
             }
         }
         let stored = format!("stored {} files\n", files.len());
-        // A file has its name only once all of the form is there.
+        // A file gets its name only when the whole form has arrived.
         for (file, path) in files {
             file.persist(path)?;
         }

@@ -25,7 +25,7 @@ const MOST_LINES: usize = 1000;
 #[derive(Default)]
 struct Room {
     lines: VecDeque<String>,
-    /// The number of lines that were said so far.
+    /// The number of lines so far.
     said: usize,
 }
 
@@ -54,7 +54,7 @@ impl RequestHandler<Box<dyn Error>> for Chat {
             return Ok(x.respond(Response::html(PAGE))?);
         }
         let mut socket = websocket::accept(x)?;
-        // A read without a message returns immediately, so the wait below can be for other events too.
+        // A read returns immediately if there is no message, so the wait below can wait for other events too.
         socket.get_ref().set_nonblocking(true);
         let mut seen = self.0.with(|room| room.said);
         loop {

@@ -1,5 +1,5 @@
-//! A request in the steady state allocates nothing, from the poll to the log line: a run that responds to a thousand
-//! requests allocates as often as one that responds to a hundred, except when a date is formatted again.
+//! Checks that a request in the steady state allocates nothing, from the poll to the log line: a run that responds to a
+//! thousand requests allocates as often as one that responds to a hundred, except when a date is formatted again.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used)]
 

@@ -1,4 +1,4 @@
-//! CGI scripts on a running server: good and bad output, limits, signals and the log. Every test ends with the check
+//! CGI scripts on a running server: good and bad output, limits, signals and the log. At its end, every test checks
 //! that no process and no descriptor is left.
 
 #![cfg(target_os = "linux")]
@@ -93,8 +93,7 @@ impl Site {
         self.ask("GET", path, "")
     }
 
-    /// The whole response to a request with further header lines, and with a body after them if they end in an empty
-    /// line.
+    /// The whole response to a request with further header lines. If these end in an empty line, a body may follow.
     fn ask(&self, method: &str, path: &str, lines_and_body: &str) -> String {
         let mut client = self.connect();
         let separator = if lines_and_body.contains("\r\n\r\n") { "" } else { "\r\n" };
@@ -163,7 +162,7 @@ fn children() -> Vec<(String, String)> {
     of_ours.collect()
 }
 
-/// Any process, to wait for its end.
+/// Any process that a test waits for.
 struct Process(OwnedFd);
 
 impl Process {
@@ -304,7 +303,7 @@ fn a_body_reaches_the_script_and_ends() {
     assert_eq!(chunked(&mut client).replace('\n', ""), "[]abcde");
     client.say("POST /cgi-bin/count HTTP/1.1\r\nHost: h\r\nContent-Length: 3000000\r\n\r\n");
     client.say(&"x".repeat(3_000_000));
-    // The response waits until the script reads, so that it need not say `Connection: close`.
+    // The response is delayed until the script reads, so that it need not contain `Connection: close`.
     assert!(!client.head().contains("\r\nConnection: "));
     assert_eq!(chunked(&mut client), "3000000\n");
     client.say("GET /cgi-bin/count HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
@@ -416,7 +415,7 @@ fn the_process_group_is_terminated_when_the_client_disconnects() {
     drop(group);
     site.logged("CGI script terminated (connection closed)");
     site.settle();
-    // The same before the response.
+    // The same failure, before the response.
     let mut client = site.connect();
     client.say("GET /cgi-bin/mute HTTP/1.0\r\n\r\n");
     site.logged("'/cgi-bin/mute': ");
@@ -436,8 +435,9 @@ fn a_client_that_has_shut_down_its_sending_side_gets_the_response() {
     site.settle();
 }
 
-/// A script that responds without reading its body. If the rest of the body is long, the response says `Connection:
-/// close`. If it is short, it is discarded. A pipelined request is never dropped without the client noticing.
+/// A script that responds without reading its body. If the rest of the body is long, the response contains
+/// `Connection: close`. If it is short, it is discarded. A pipelined request is never dropped without the client
+/// noticing.
 #[test]
 fn a_script_may_respond_before_it_reads() {
     let site = Site::new(&[("early", &format!("{TEXT}; echo early"))]);
@@ -498,7 +498,7 @@ fn slow_scripts_do_not_delay_other_requests() {
             client
         })
         .collect();
-    // All of them are running and wait for input.
+    // All the scripts are running and wait for input.
     assert_eq!(children().len(), 20);
     assert!(site.get("/hello.txt").ends_with("\r\n\r\nhello\n"));
     for client in &mut slow {
@@ -643,7 +643,7 @@ fn accounts_guard_scripts() {
     let site = Site::built(&[("who", &script), ("to-who", redirect)], Limits::default(), |builder| {
         builder.auth(Account::new("ann", "secret")).auth(Account::new("bob", "other"))
     });
-    // A wrong password, no credentials, the right ones in another scheme, and the right ones twice.
+    // A wrong password, no credentials, the right credentials in another scheme, and the right credentials twice.
     for lines in [
         "Authorization: Basic YW5uOndyb25n\r\n",
         "",

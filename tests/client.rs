@@ -1,5 +1,5 @@
-//! The client in a thread, against servers that follow a script and against our own. Malformed responses are in
-//! `tests/responses.rs`.
+//! The client in a thread, with servers that follow a script and with the server of this crate. Malformed responses are
+//! in `tests/responses.rs`.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -181,7 +181,7 @@ fn a_response_that_comes_before_the_body_is_sent_is_not_lost() {
         wait.recv().unwrap();
     })]);
     let mut connection = connection_to(&server);
-    // More than the buffers of both sides hold.
+    // This is more than the buffers of both sides hold.
     connection.request("POST", "/", &vec![b'x'; 32 << 20], &[]).unwrap();
     let mut response = connection.getresponse().unwrap();
     assert_eq!(response.status(), Status::CONTENT_TOO_LARGE);
@@ -324,7 +324,7 @@ fn a_malformed_end_of_a_body_is_told_after_all_of_its_data() {
     for (end, name) in [("0\r\nno colon\r\n\r\n", "BadHeader"), ("zz\r\n", "IncompleteRead")] {
         let server = Scripted::new(vec![script(move |peer| {
             peer.head();
-            // In one piece, so that the fault has arrived when the data is read.
+            // Everything is sent in one piece, so that the fault has arrived when the data is read.
             peer.say(&format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n{end}"));
             assert_eq!(peer.rest(), b"");
         })]);
@@ -469,7 +469,7 @@ fn names_are_resolved_and_the_source_address_is_used() {
         let port = peer.stream.peer_addr().unwrap().port();
         peer.say(&format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{port}", port.to_string().len()));
     })]);
-    // A port that was free a moment ago.
+    // A port that was free shortly before.
     let source = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let made = HttpConnection::with_port("localhost", server.address.port()).unwrap().timeout(LONG);
     let mut connection = made.source_address(source);

@@ -1,4 +1,4 @@
-//! The client's pool in threads, against servers that follow a script.
+//! The client's pool in threads, with servers that follow a script.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -24,7 +24,7 @@ fn url(server: &Scripted) -> String {
     format!("http://{}/", server.address)
 }
 
-/// The body of a GET, and true if it came over a used connection.
+/// The body of the response to a GET, and true if it arrived over a reused connection.
 fn fetched(pool: &Pool, server: &Scripted) -> (String, bool) {
     let mut response = pool.fetch("GET", &url(server), (), &[]).unwrap();
     (String::from_utf8(response.read_all().unwrap()).unwrap(), response.was_reused())

@@ -1,4 +1,4 @@
-//! The client under TLS, against our own server and against one that cuts connections.
+//! The client over TLS, with the server of this crate and with one that cuts connections.
 #![allow(clippy::unwrap_used)]
 
 mod common;

@@ -1,5 +1,6 @@
-//! Responses that end their connection, over real sockets, to clients that continue to send. The tests with one client,
-//! also one that sends `Connection: close`, are in `wire.rs`, and those of the time of lingering in `simulation.rs`.
+//! Responses that end their connection, over real sockets, to clients that continue to send. The tests that need no
+//! socket, also those with `Connection: close`, are in `wire.rs`. The time limit on lingering is tested in
+//! `simulation.rs`.
 #![allow(clippy::unwrap_used)]
 
 use std::io::{Read, Write};
@@ -15,7 +16,8 @@ use serve_forever::service::Response;
 /// Bounds a read, so that a server that does not close fails the test instead of hanging it.
 const SAFETY: Duration = Duration::from_secs(20);
 
-/// Enough for a reset in nearly every run of a server that closes immediately: it loses about six of a thousand.
+/// With this number, nearly every run contains a reset if the server closes immediately: such a server loses about six
+/// responses in a thousand.
 const EXCHANGES: usize = 6000;
 const CLIENTS: usize = 12;
 
@@ -32,7 +34,7 @@ fn ask_twice(server: SocketAddr, request: &[u8], gap: usize) -> Vec<u8> {
     stream.write_all(request).unwrap();
     // Varies the arrival of the second packet within the time that the server needs for the first one.
     (0..gap).for_each(|_| std::hint::spin_loop());
-    // The server may have reset the connection, which the answer then shows.
+    // The server may have reset the connection. The received bytes then show this.
     _ = stream.write_all(request);
     let mut answer = Vec::new();
     _ = stream.read_to_end(&mut answer);

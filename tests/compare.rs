@@ -1,6 +1,8 @@
-//! The comparison in `benches/compare`: the content of its pages, and that a terminated run leaves nothing behind.
+//! Tests the comparison in `benches/compare`: the content of its pages, and that a terminated run leaves no process or
+//! file behind.
 //!
-//! Without Python 3.11 this fails, instead of passing without a test. `SKIP_COMPARE=1` skips it; `.ci/run` never does.
+//! Without Python 3.11 the test fails, instead of passing without any check. `SKIP_COMPARE=1` skips it; `.ci/run` never
+//! does.
 #![cfg(target_os = "linux")]
 
 use std::path::Path;

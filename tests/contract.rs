@@ -1,6 +1,6 @@
-//! `docs/contract.md` is complete and true to its sources: every row id that the repository names is a row of the page,
-//! every id is used once, and every test that the page names exists. A review must decide whether a test proves its
-//! row. The other documents are checked in `tests/docs.rs`.
+//! Checks that `docs/contract.md` agrees with the repository: every row id that the repository names is a row of the
+//! page, every id is used once, and every test that the page names exists. A review must decide whether a test proves
+//! its row. The other documents are checked in `tests/docs.rs`.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
@@ -119,7 +119,7 @@ fn has_case(text: &str, title: &str) -> bool {
 
 /// The ids after each word `row` or `rows`, including the ids within a range.
 fn references(text: &str) -> Vec<String> {
-    // A sentence may go on in the next line of a comment.
+    // A sentence may continue in the next line of a comment.
     let separators = |c: char| c.is_whitespace() || "/!#,;.():".contains(c);
     let words: Vec<&str> = text.split(separators).filter(|word| !word.is_empty()).collect();
     let mut ids = Vec::new();

@@ -1,5 +1,5 @@
 //! The cookie jar as a client uses it: sessions of several responses and requests, under both standards, and files that
-//! other programs wrote and read. Unit tests next to the code test the single rules.
+//! other programs wrote and read. The unit tests next to the code test each rule.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 

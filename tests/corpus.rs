@@ -1,4 +1,4 @@
-//! The corpus of every fuzz target, as an ordinary test.
+//! Replays the corpus of every fuzz target as an ordinary test.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,5 +1,5 @@
-//! Descriptors that are not needed are closed. In a separate process, because other tests would open descriptors at the
-//! same time.
+//! Checks that descriptors that are no longer needed are closed. This test is a separate process, because other tests
+//! would open descriptors at the same time.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used)]
 
@@ -17,7 +17,7 @@ fn open() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
-/// One test, so that no other test runs at the same time.
+/// All checks are in one test, so that no other test runs at the same time.
 #[test]
 fn as_many_descriptors_after_as_before() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -43,7 +43,7 @@ fn as_many_descriptors_after_as_before() {
     }
     stopper.shutdown();
     running.join().unwrap();
-    // It can ring for the server as long as it lives.
+    // As long as it exists, it can wake the server.
     drop(stopper);
     assert_eq!(open(), before, "after a run");
 }

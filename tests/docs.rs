@@ -1,4 +1,4 @@
-//! The documents agree with the repository: links, names of files, functions and tests, generated diagrams.
+//! Checks that the documents agree with the repository: links, names of files and functions, and generated diagrams.
 #![allow(clippy::unwrap_used)]
 
 use std::ffi::OsStr;
@@ -78,7 +78,7 @@ fn the_pictures_show_the_moves_of_the_code() {
     assert!(old == drawn, "{name} is out of date: UPDATE_DOCS=1 cargo test --test docs draws it anew");
 }
 
-/// Every Markdown file of the root and of `docs`, counted from the root.
+/// The paths of all Markdown files in the root and in `docs`, relative to the root.
 fn documents() -> Vec<String> {
     let names = |folder: &str| -> Vec<String> {
         let entries = root().join(folder).read_dir().unwrap();
@@ -87,7 +87,7 @@ fn documents() -> Vec<String> {
     [names(""), names("docs/")].concat().into_iter().filter(|name| name.ends_with(".md")).collect()
 }
 
-/// The files that a document links to, counted from the root.
+/// The paths of the files that a document links to, relative to the root.
 fn links(document: &str) -> Vec<String> {
     let folder = Path::new(document).parent().unwrap();
     let targets = text(document);
@@ -117,7 +117,7 @@ fn names(text: &str) -> Vec<String> {
     quoted.chain(linked).filter(is_file).map(str::to_owned).collect()
 }
 
-/// Counted from the root, from the document, or from `src`, as the text around it goes.
+/// True if the path exists relative to the root, to the document, or to `src`. Documents use all three forms.
 fn exists(document: &str, name: &str) -> bool {
     let beside: PathBuf = root().join(document).parent().unwrap().join(name);
     beside.exists() || root().join(name).exists() || root().join("src").join(name).exists()

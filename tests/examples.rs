@@ -1,5 +1,5 @@
-//! The example programs, as a client on a raw socket sees them: every request is sent whole, byte by byte, and cut in
-//! the middle, and the responses must be the same.
+//! The example programs, with a client on a raw socket. Every request is sent whole, byte by byte, and split in the
+//! middle, and the responses must be the same.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
@@ -44,7 +44,7 @@ impl Example {
 
     fn ask_in_pieces(&self, pieces: &[&[u8]]) -> String {
         let mut stream = self.connect();
-        // A server may have answered and closed before the last of it is sent.
+        // The server may have responded and closed the connection before the request is sent completely.
         for piece in pieces {
             _ = stream.write_all(piece);
         }
@@ -138,7 +138,7 @@ fn hello() {
     assert_eq!(without_date(&head), without_date(&page).replace(body(&page), ""));
     has(&program.get("/%3Cx>?a"), &["HTTP/1.1 404 File not found\r\n", "Error code: 404"]);
     has(&program.method("POST", "/"), &["HTTP/1.1 405 ", "Allow: GET, HEAD\r\n"]);
-    // Connected clients do not prevent its end.
+    // Connected clients do not prevent the program from ending.
     let idle = program.connect();
     program.stop();
     drop(idle);
@@ -258,7 +258,7 @@ fn deferred() {
             .write_all(b"GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\nGET /fast HTTP/1.1\r\nHost: localhost\r\n\r\n")
             .unwrap();
     }
-    // These are answered while all of those wait.
+    // These requests get their responses while all the other ones wait.
     for _ in 0..10 {
         has(&program.get("/fast"), &["HTTP/1.1 200 OK\r\n", "fast"]);
     }
@@ -274,7 +274,7 @@ fn deferred() {
     // The watchdog's thread exists while handlers run, and for some time after the last one.
     assert!(program.count("task") <= threads + 1, "{} threads", program.count("task"));
     drop(slow);
-    // When a new connection is answered, the last of the closed ones has been dropped.
+    // When a new connection gets a response, the last of the closed connections has been dropped.
     has(&program.get("/nowhere"), &["HTTP/1.1 404 "]);
     assert!(program.count("fd") <= descriptors + 1);
     program.stop();
@@ -368,7 +368,7 @@ fn basic_auth() {
     };
     for path in ["/a.txt", "/nowhere"] {
         has(&program.get(path), &["HTTP/1.1 401 ", "WWW-Authenticate: Basic realm=\"", "charset=\"UTF-8\""]);
-        // admin:wrong, a name without colon, no base64 at all, another scheme.
+        // Wrong credentials: `admin:wrong`, a name without a colon, invalid base64, another scheme.
         for credentials in ["Basic YWRtaW46d3Jvbmc=", "Basic YWRtaW4=", "Basic !!!", "Bearer x"] {
             let dialogue = ask("GET", path, credentials) + &ask("HEAD", path, credentials);
             let answers = program.ask(dialogue.as_bytes());
@@ -404,7 +404,7 @@ fn upload_form() {
         line\r\n--b\r\n\r\n--b \r\nend\r\n--b o\r\n\
         Content-Disposition: form-data; name=\"file\"; filename=\"../../two\"\r\n\r\n\r\n--b o--\r\n";
     let request = post("/", TYPE, form.as_bytes());
-    // Cut at every place.
+    // The request is split at every position.
     for at in 0..request.len() {
         let (first, second) = request.split_at(at);
         has(&program.ask_in_pieces(&[first, second]), &["HTTP/1.1 200 OK\r\n", "stored 2 files"]);

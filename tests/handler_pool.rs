@@ -20,8 +20,8 @@ use serve_forever::testing::TestServer;
 const ONE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\none";
 const TWO: &str = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\ntwo";
 
-/// Passes a request on to the server that its target names, and says if the connection was used before. Bodies up to this length
-/// are read before the response begins.
+/// Passes a request on to the server that its target names. The response shows if the connection was used before.
+/// Bodies up to this length are read before the response begins.
 struct Relay(u64);
 
 impl RequestHandler for Relay {
@@ -53,7 +53,7 @@ fn get(relay: &TestServer, to: SocketAddr) -> Answer {
     Client::connect(relay.address()).get(&format!("/{to}"))
 }
 
-/// The body of a response to a new client, and true if it came over a used connection.
+/// The body of a response to a new client, and true if the handler reused a connection for it.
 fn fetched(relay: &TestServer, to: SocketAddr) -> (String, bool) {
     let answer = get(relay, to);
     (String::from_utf8(answer.body.clone()).unwrap(), answer.field("Reused").unwrap().parse().unwrap())

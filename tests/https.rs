@@ -1,4 +1,4 @@
-//! Servers over TLS on real sockets: the differences from unencrypted connections.
+//! Servers over TLS on real sockets. These tests cover the differences from unencrypted connections.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -253,7 +253,8 @@ fn dialogue(site: &ServerState) -> Dialogue<'_, TlsStream<Memory, ServerSide>> {
     Dialogue::on(site, TlsStream::accept(Memory::default(), server_config(), Default::default()).unwrap())
 }
 
-/// Takes the unencrypted bytes that were sent: the one response to unencrypted HTTP, which names this URL if one is given.
+/// Checks the unencrypted bytes that were sent: the only response to unencrypted HTTP, which contains the URL if one is
+/// given.
 fn unencrypted_refusal(dialogue: &mut Dialogue<'_, TlsStream<Memory, ServerSide>>, url: Option<&str>) {
     let sent = String::from_utf8(std::mem::take(&mut dialogue.transport().socket().sent)).unwrap();
     assert!(sent.starts_with("HTTP/1.1 400 ") && sent.contains("\r\nConnection: close\r\n"), "{sent}");

@@ -1,6 +1,6 @@
 //! The library's server on real sockets: its listeners, its stops, and clients that misbehave.
 //!
-//! `tests/narrow.rs` runs all of it again with a server that reads and writes one byte in a turn.
+//! `tests/narrow.rs` runs all of these tests again, with a server that reads and writes one byte per turn.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -69,7 +69,7 @@ fn pace() -> Pace {
     Pace { max_read: limit, max_write: limit, ..Pace::default() }
 }
 
-/// A large size, smaller if the server reads and writes one byte in a turn.
+/// A large size, or a smaller one if the server reads and writes one byte per turn.
 fn scaled(size: usize) -> usize {
     if is_narrow() { size / 400 } else { size }
 }
@@ -441,7 +441,7 @@ fn responses_before_a_response_that_is_cut_arrive() {
         let (reader, writer) = io::pipe().unwrap();
         let server = Running::new(bind().log(AccessLog::to(writer.into())));
         let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-        // So small that most of the first response waits in the server's buffers.
+        // The socket buffer is so small that most of the first response waits in the server's buffers.
         socket.set_recv_buffer_size(4096).unwrap();
         socket.connect(&server.address.into()).unwrap();
         let mut client = Client::on(socket.into());
@@ -504,7 +504,7 @@ fn a_service_that_panics_is_a_500_and_the_connection_persists() {
     assert_eq!(client.get("/").status(), 200);
 }
 
-/// While the table is full the loop accepts no connection. It does so when a session ends.
+/// While the table is full, the loop accepts no connection. It accepts one when a session ends.
 #[test]
 fn connections_beyond_the_limit_wait_and_are_served() {
     let limits = Limits { connections: Some(3), ..Limits::default() };
@@ -526,7 +526,7 @@ fn connections_beyond_the_limit_wait_and_are_served() {
     assert_eq!(fourth.answer().status(), 200);
 }
 
-/// Responds to each path in another way that a handler has, and names the user.
+/// Responds to each path by a different method of a handler, and sets the user.
 struct Named;
 
 impl RequestHandler for Named {
@@ -540,7 +540,7 @@ impl RequestHandler for Named {
             }
             "/delegated" => x.serve(&TestService),
             "/error" => x.send_error(404, None, None),
-            // More than is gathered, so that the head is sent before the handler returns.
+            // This is more than is collected for one write, so the head is sent before the handler returns.
             _ => {
                 x.send_response(200)?;
                 x.end_headers()?;

@@ -1,5 +1,5 @@
-//! All of `loopback.rs` once more, with a server that reads one byte and writes one byte in a turn: the clients must receive the
-//! same bytes.
+//! Runs all tests of `loopback.rs` again, with a server that reads and writes one byte per turn. The clients must
+//! receive the same bytes.
 
 #[path = "loopback.rs"]
 mod loopback;

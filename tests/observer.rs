@@ -1,4 +1,4 @@
-//! An observer of a connection is called for every event of the connection, in order.
+//! Checks that an observer is called for every event of its connection, in order.
 #![allow(clippy::unwrap_used)]
 
 mod common;

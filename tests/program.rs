@@ -139,7 +139,7 @@ fn a_directory_that_cannot_be_read_is_a_failed_start() {
     std::fs::create_dir(&closed).unwrap();
     let mut args = vec!["0", "--bind", "127.0.0.1", "-d", closed.to_str().unwrap()];
     if rustix::process::geteuid().is_root() {
-        // Root may read every directory; the program looks at this one as the user that it becomes.
+        // Root may read every directory, but the program opens this one as the user that it becomes.
         args.extend(["--user", "nobody"]);
         std::fs::set_permissions(site.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     }
@@ -287,7 +287,7 @@ fn a_log_without_a_reader_fails_no_request() {
     let site = site();
     let (program, reader) = logging_to_a_pipe(site.path());
     let mut client = program.client();
-    // Twice as much as a pipe and the log's own memory hold together.
+    // This is twice as much as a pipe and the log's own buffer hold together.
     let target = format!("/{}", "x".repeat(2000));
     for _ in 0..400 {
         assert_eq!(client.get(&target).status(), 404);
@@ -306,7 +306,7 @@ fn an_interrupt_loses_no_line_to_a_slow_reader() {
     let site = site();
     let (program, mut reader) = logging_to_a_pipe(site.path());
     let mut client = program.client();
-    // More than a pipe holds, and less than the log's own memory.
+    // This is more than a pipe holds, and less than the log's own buffer holds.
     let target = format!("/{}", "x".repeat(2000));
     for _ in 0..100 {
         assert_eq!(client.get(&target).status(), 404);
@@ -334,7 +334,7 @@ fn the_ready_line_may_have_no_reader() {
     command.args([&address.port().to_string(), "-b", "127.0.0.1", "-d"]).arg(site.path());
     let mut child = command.stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
     let log = lines(child.stderr.take().unwrap());
-    // There is no line to wait for; the port is open soon, or the program has ended, which closes its log.
+    // There is no line to wait for. Either the port is open soon, or the program has ended, which closes its log.
     let connected = loop {
         match std::net::TcpStream::connect(address) {
             Ok(stream) => break Some(stream),

@@ -220,7 +220,7 @@ fn a_client_that_leaves_within_its_body_ends_the_request_to_the_server() {
 fn a_response_that_comes_before_the_body_is_complete_is_passed_on() {
     let origin = origin(|_, mut stream| {
         stream.write_all(b"HTTP/1.1 413 Too Large\r\nContent-Length: 4\r\nConnection: close\r\n\r\nmuch").unwrap();
-        // Reads on, as servers do, so that no reset overtakes the response.
+        // Continues to read, as servers do, so that no reset discards the response.
         _ = io::copy(&mut stream, &mut io::sink());
     });
     let proxy = proxy(origin);
@@ -319,7 +319,7 @@ fn the_bytes_of_another_protocol_pass_through_a_proxy_until_either_side_ends() {
         let mut asked = [0; 4];
         stream.read_exact(&mut asked).unwrap();
         stream.write_all(&asked).unwrap();
-        // With `end.`, the server ends first.
+        // After `end.`, the server closes its side first.
         ends.send(asked == *b"end." || stream.read(&mut [0; 1]).unwrap() == 0).unwrap();
     });
     let proxy = proxy(origin);
@@ -344,7 +344,7 @@ fn the_bytes_of_another_protocol_pass_through_a_proxy_until_either_side_ends() {
 
 #[test]
 fn a_side_that_takes_nothing_holds_up_one_direction_of_another_protocol_only() {
-    // More than the buffers of two connections hold.
+    // This is more than the buffers of two connections hold.
     const SIZE: usize = 20 << 20;
     let origin = origin(|_, mut stream| {
         stream.write_all(SWITCHED.as_bytes()).unwrap();

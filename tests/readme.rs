@@ -1,4 +1,5 @@
-//! The README agrees with the program: its options are those of the program, and its first command comes early.
+//! Checks that the README agrees with the program: it lists the options of the program, and its first command is near
+//! the top.
 
 #![cfg(feature = "cli")]
 #![cfg_attr(not(all(feature = "cgi", target_os = "linux")), allow(unused_imports))]
@@ -21,7 +22,7 @@ fn there_is_one_command_for_the_tests() {
     assert_eq!(README.lines().filter(|line| line.starts_with("cargo test")).count(), 1);
 }
 
-/// The table is that of the program with all of its options.
+/// The table in the README must list the options of a program with all features.
 #[cfg(all(feature = "cgi", target_os = "linux"))]
 #[test]
 fn the_table_has_the_options_of_the_program() {

@@ -1,5 +1,5 @@
-//! The example `redis_store`: a crate that speaks another protocol over a connection of a handler, with a scripted server and, if
-//! it is installed, with Redis.
+//! The example `redis_store`: another crate implements a protocol over the connection of a handler. The server follows
+//! a script, or is Redis if Redis is installed.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
@@ -65,13 +65,13 @@ fn a_protocol_of_another_crate_runs_in_a_handler() {
     redis.finish();
 }
 
-/// Redis, which ends with the test.
+/// A Redis server that ends with the test.
 struct Redis(Child, SocketAddr);
 
 impl Redis {
-    /// `None` if it is not installed.
+    /// Starts Redis. Returns `None` if Redis is not installed.
     fn start() -> Option<Redis> {
-        // Another process may take the free port first. Redis then ends, and gets another one.
+        // Another process may bind the free port first. Redis then ends, and is started again with another port.
         for _ in 0..10 {
             let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
             let port = free.port().to_string();

@@ -1,5 +1,5 @@
-//! Responses as a client reads them: text files contain the bytes that a server sends, and the results of the client's
-//! side of the protocol.
+//! Tests of the responses that a client reads. Text files contain the bytes that a server sends, and the results of the
+//! client's side of the protocol.
 //!
 //! The syntax of the files in `tests/wire/client`:
 //!
@@ -21,9 +21,9 @@
 //! = reusable              what becomes of the connection: reusable, unusable, or waiting for more
 //! ```
 //!
-//! Every case is read whole, byte by byte, and in two pieces at every place. The client asks again when a response is
-//! complete and bytes are left, if the connection accepts another request. `UPDATE_WIRE=1` writes the results into the
-//! files; check the difference carefully.
+//! Every case is read whole, byte by byte, and in two pieces at every place. If a response is complete, bytes are left
+//! and the connection accepts another request, the client sends one. `UPDATE_WIRE=1` writes the results into the files;
+//! check the difference carefully.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -38,11 +38,11 @@ use serve_forever::http1::{Buffer, ClientMachine, MessageLimits, ReceivedHead, R
 #[derive(Debug, Default)]
 struct Case {
     title: String,
-    /// Title, reasons, settings and the server's lines, as they stand in the file.
+    /// The title, the reasons, the settings and the server's lines, exactly as in the file.
     given: Vec<String>,
     settings: Vec<String>,
     server: Vec<u8>,
-    /// The server closes its side at the end.
+    /// True if the server closes its side at the end.
     ends: bool,
     expected: Vec<String>,
 }

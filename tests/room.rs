@@ -1,5 +1,5 @@
-//! The effects of limits on connections, memory, time, and the grace period of a run. Over real sockets, with limits
-//! small enough to reach.
+//! The effects of the limits on connections, memory, time, and the grace period of a run, tested over real sockets with
+//! limits that are small enough to reach.
 
 #![allow(clippy::unwrap_used)]
 
@@ -72,7 +72,7 @@ fn service(request: &Request) -> Reply {
 /// The size of a body that no socket buffer can hold.
 const LARGE: usize = 32 * 1024 * 1024;
 
-/// A body that fails after these bytes.
+/// A body that fails after this number of bytes.
 struct Cut(&'static [u8]);
 
 impl Source for Cut {

@@ -1,4 +1,4 @@
-//! Every promise of SECURITY.md names a test that exists and can fail.
+//! Checks that every promise of SECURITY.md names a test that exists and can fail.
 #![allow(clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
@@ -63,7 +63,8 @@ fn test<'t>(text: &'t str, name: &str) -> Option<Test<'t>> {
     })
 }
 
-/// Why a test may pass although the promise is broken: it is ignored, or returns early before its first assertion.
+/// The reason why a test may pass although the promise is broken: it is ignored, or it returns before its first
+/// assertion.
 fn fault(test: &Test<'_>) -> Option<&'static str> {
     if test.attributes.iter().any(|line| line.starts_with("#[ignore")) {
         return Some("is ignored");

@@ -1,4 +1,5 @@
-//! A seeded simulation: one session on an unreliable transport, against a plain model of a correct server's responses.
+//! A seeded simulation. It compares one session on an unreliable transport with a plain model of a correct server's
+//! responses.
 //!
 //! A seed determines a list of requests, the disturbances (short reads and writes, `WouldBlock` and `Interrupted` at
 //! any call, spurious wake-ups, time that passes, a log whose disk is full) and the fate of the client (it stays,
@@ -36,7 +37,7 @@ use serve_forever::session::{Activity, CloseReason, Next, Scratch, TurnClock};
 use serve_forever::transport::tls::TlsStream;
 use serve_forever::transport::{Memory, Transport};
 
-/// As many exchanges as take a few seconds unoptimised.
+/// The number of exchanges that takes a few seconds in an unoptimised build.
 const EXCHANGES: u64 = 12_000;
 
 #[test]
@@ -72,7 +73,7 @@ fn planted_faults_are_found() {
 #[derive(Debug, Clone, Copy)]
 struct Ask {
     what: What,
-    /// The client asks for the end of the connection.
+    /// True if the client requests the end of the connection.
     close: bool,
 }
 
@@ -147,7 +148,7 @@ fn what(random: &mut Random) -> What {
         10 => What::StreamEcho(size, framing),
         11 => What::Unwanted(size, framing),
         12 => What::Early(size),
-        // Few, because no response follows one of these.
+        // These requests are rare, because no response follows one of them.
         13 if random.one_in(3) => [What::Truncated, What::Unreadable, What::Broken][random.below(3)](1 + size),
         _ => What::File(size),
     }
@@ -323,7 +324,7 @@ enum Fault {
 struct Weather {
     memory: Memory,
     random: Random,
-    /// One call in this number is refused, interrupted or shortened; 0 for none.
+    /// On average, one call out of this number is refused, interrupted or shortened. If it is 0, none is.
     roughness: u64,
     /// A call was refused although it was possible, so an event must follow.
     owes_read: bool,
@@ -445,13 +446,13 @@ impl Source for FirstPart {
 struct Run<'s> {
     site: &'s ServerState,
     dialogue: Dialogue<'s, Layers<Weather>>,
-    /// The transport speaks records.
+    /// True if the transport uses records.
     lags: bool,
     /// The client, if the records are those of TLS.
     #[cfg(feature = "tls")]
     tls: Option<TlsEnd>,
     script: Vec<u8>,
-    /// How much of the script was sent.
+    /// The number of bytes of the script that were sent.
     at: usize,
     /// The number of bytes of the requests that will be sent, and their number on the wire.
     until: usize,
@@ -989,11 +990,11 @@ fn a_body_that_drips_has_a_deadline_in_all() {
     for target in ["/echo", "/"] {
         let mut dialogue = Dialogue::new(&site);
         dialogue.say(format!("POST {target} HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n").as_bytes());
-        // 2500 bytes are worth 5 seconds: that is as much as they are waited for.
+        // 2500 bytes extend the time limit by 5 seconds, and the session waits no longer than that.
         for _ in 0..10 {
             dialogue.pass(5 * second).say(&[b'x'; 2500]);
         }
-        // Each of these is worth the five hundredth part of a second, so the 30 seconds have soon passed.
+        // Each of these bytes extends the time limit by a five-hundredth of a second, so the 30 seconds soon pass.
         for _ in 0..29 {
             dialogue.pass(second).say(b"x");
         }
@@ -1015,7 +1016,7 @@ fn every_body_has_all_of_its_time() {
     }
 }
 
-/// Takes nothing of the body for a time. It may respond before that.
+/// Accepts no part of the body for a time. It may respond before this time has passed.
 struct Dawdles;
 
 impl RequestHandler for Dawdles {
@@ -1079,7 +1080,7 @@ fn a_read_that_fails_ends_the_session_as_broken() {
 
 #[test]
 fn the_error_page_of_an_incomplete_head_is_made_for_its_connection() {
-    /// Keeps both addresses and the time of arrival of the request for which a page is made.
+    /// Stores both addresses and the arrival time of the request for which an error page is made.
     struct Keeps(Arc<Mutex<Option<(SocketAddr, SocketAddr, Instant)>>>);
     impl ErrorPage for Keeps {
         fn content_type(&self) -> &str {
@@ -1100,7 +1101,7 @@ fn the_error_page_of_an_incomplete_head_is_made_for_its_connection() {
     assert_eq!(kept.lock().unwrap().take(), Some((addresses[0], addresses[1], began)));
 }
 
-/// Takes at most this number of bytes in a call, and notices a call that follows a short count before the next poll.
+/// Accepts at most this number of bytes per call, and detects a call that follows a short count before the next poll.
 struct Sips {
     most: usize,
     was_short: bool,
@@ -1168,7 +1169,7 @@ fn a_body_that_its_handler_does_not_take_may_stay_away() {
     assert!(dialogue.heard().ends_with("soon\r\n"));
 }
 
-/// The handler never reads the rest of the body, so the client must learn that the connection ends.
+/// The handler never reads the rest of the body, so the response must announce the end of the connection.
 #[test]
 fn a_timeout_of_the_upstream_ends_a_connection_with_an_unread_body() {
     let site = site(Handlers::new(|| Dawdles));
@@ -1221,7 +1222,7 @@ fn a_slow_reader_that_has_shut_its_side_is_not_taken_for_gone() {
     assert!(dialogue.pass(JUST_LESS).closed().is_some());
 }
 
-/// Responds with a stream of as many bytes as the test has stored.
+/// Responds with a stream that has the number of bytes that the test has stored.
 struct Drips(Arc<AtomicUsize>);
 
 impl Service for Drips {
@@ -1272,7 +1273,8 @@ fn a_source_that_produces_in_time_keeps_a_client_that_has_shut_its_side() {
     assert!(dialogue.pass(gone).closed().is_some());
 }
 
-/// Requests that arrive together are answered together, up to a bound: an answer is longer than its request.
+/// The responses to requests that arrive together are sent together, up to a limit, because a response is longer than
+/// its request.
 #[test]
 fn pipelined_requests_are_answered_no_faster_than_their_answers_leave() {
     let site = site(TestService);
@@ -1295,7 +1297,7 @@ fn a_buffer_of_the_loop_that_has_grown_is_made_small_again() {
     assert_eq!(dialogue.scratch.output.capacity(), Scratch::SIZE);
 }
 
-/// While the service does not want the body, the time without progress is not the client's.
+/// While the service does not accept the body, the client is not responsible for the lack of progress.
 #[test]
 fn what_is_not_waited_for_costs_a_body_no_time() {
     let mut site = site(TestService);
@@ -1343,8 +1345,8 @@ fn a_client_that_takes_nothing_is_cut_after_ten_minutes() {
     }
 }
 
-/// Between these two times the loop may close the session to make room, and only then. The session reports the first of
-/// them to the loop as a deadline.
+/// The loop may close the session to make room only between these two times. The session reports the first of them to
+/// the loop as a deadline.
 #[test]
 fn a_client_that_takes_nothing_is_stalled_after_half_a_minute() {
     let site = site(TestService);
@@ -1524,7 +1526,7 @@ fn lingering_ends_also_while_the_client_sends() {
     dialogue.say(b"GARBAGE\r\n");
     for _ in 0..20 {
         dialogue.now += LINGER / 20;
-        // More than one step takes.
+        // This is more than one step processes.
         dialogue.transport().incoming = vec![b'x'; 32 * SCRATCH];
         dialogue.ready.read = true;
         dialogue.step();

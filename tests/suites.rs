@@ -1,5 +1,5 @@
-//! The checks of public benchmark suites against `examples/bench.rs`: HttpArena's `validate.sh`, the routes of the-benchmarker,
-//! and TechEmpower's verifier. Not here: speed.
+//! The checks of public benchmark suites against `examples/bench.rs`: HttpArena's `validate.sh`, the routes of
+//! the-benchmarker, and TechEmpower's verifier. Speed is not measured.
 
 #![cfg(all(target_os = "linux", feature = "harness"))]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
@@ -130,7 +130,7 @@ fn the_benchmarker_routes() {
     for (answer, body) in [(client.get("/"), ""), (client.get("/user/0"), "0"), (post(&mut client, "/user", ""), "")] {
         assert_eq!((answer.status(), text(&answer)), (200, body));
     }
-    // Its script for wrk sends different requests at once.
+    // The suite's wrk script sends different requests at the same time.
     let head = "HTTP/1.1\r\nHost: h\r\n";
     let three = format!("GET / {head}\r\nGET /user/7 {head}\r\nPOST /user {head}Content-Length: 0\r\n\r\n");
     client.say(&three.repeat(10));

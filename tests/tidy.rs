@@ -1,5 +1,5 @@
-//! Structure that no compiler checks: the direction of imports, one name for one type, where the clock is read, and words.
-//! Not here: style that rustfmt and clippy check, and whether the documents are true (`docs.rs`, `contract.rs`).
+//! Structure that no compiler checks: the direction of imports, one name for one type, the places where the clock is
+//! read, and the words of comments. rustfmt and clippy check the style, and `docs.rs` and `contract.rs` the documents.
 //!
 //! `cargo test --test tidy -- --nocapture` prints the table of imports.
 #![allow(clippy::unwrap_used)]
@@ -67,7 +67,7 @@ fn sources() -> Vec<Source> {
     files.filter(|(path, _)| !is_test(path)).map(|(path, text)| Source { path, text: untested(&text) }).collect()
 }
 
-/// A file up to its unit tests, which stand at its end.
+/// A file up to its unit tests, which are at its end.
 fn untested(text: &str) -> String {
     text.split("#[cfg(test)]\nmod tests {").next().unwrap().to_owned()
 }
@@ -251,7 +251,7 @@ fn no_name_stands_for_two_types() {
     assert!(places.is_empty(), "{places:#?}");
 }
 
-/// Words that the text does not use for code, connections and peers, which have names.
+/// Words that comments must not use for code, connections and peers, because these have names.
 const WORDS: &[&str] = &["who", "whoever", "whom", "somebody", "nobody", "anybody", "newcomer", "newcomers"];
 
 #[test]
@@ -265,7 +265,7 @@ fn comments_name_their_subject() {
             let word = words.map(str::to_lowercase).find(|word| WORDS.contains(&word.as_str()));
             let opens_with_what =
                 ["/// What ", "//! What ", "/// Has "].iter().any(|opening| line.starts_with(opening));
-            // A phrase for a parameter that has a name, and a predicate that can be said directly.
+            // A vague phrase for a parameter that has a name, or an indirect predicate.
             let is_vague =
                 ["so many", "so much"].iter().any(|phrase| line.contains(phrase)) || line.ends_with(" is none.");
             // `nobody` is also the name of a user.

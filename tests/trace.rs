@@ -136,7 +136,7 @@ fn a_trace_shows_the_wake_up_of_a_handler_by_another_thread() {
             x.respond(Response::text(text))
         }
     }
-    // A thread that is done before the handler suspends resumes nothing, so the handler is called several times.
+    // A thread that finishes before the handler suspends resumes nothing, so the handler is called several times.
     let play = |client: &mut Client| (0..20).for_each(|_| assert_eq!(client.get("/").body, b"from another thread"));
     let (trace, _) = traced(|server| server.handler(|| Offloads), play);
     let events = check(&trace);

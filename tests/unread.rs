@@ -1,5 +1,5 @@
 //! Responses that leave some of their request's body unread: the response announces the close, and the connection
-//! closes in stages. The responses come from handlers, before, while and after they read. Immediate responses of a
+//! closes in stages. The responses come from handlers, before, during and after they read. Immediate responses of a
 //! service are in `wire.rs`.
 #![allow(clippy::unwrap_used)]
 
@@ -11,10 +11,10 @@ use common::dialogue::{Dialogue, site};
 use serve_forever::Limits;
 use serve_forever::handler::{Exchange, Handlers, RequestHandler};
 
-/// More than the server discards.
+/// This is more than the server discards.
 const LONG: u64 = 300_000;
 
-/// Answers before the body is read to its end, in the way that the path names.
+/// Responds before the body has been read to its end, in the way that the path names.
 struct Early;
 
 impl RequestHandler for Early {
@@ -32,7 +32,7 @@ impl RequestHandler for Early {
             b"/streams" => {
                 x.send_response(200)?;
                 x.end_headers()?;
-                // More than is kept until the handler returns, so that the head leaves before.
+                // This is more than is kept until the handler returns, so the head is sent before that.
                 (0..100).try_for_each(|_| x.wfile().write_all(&[b'x'; 1000]))
             }
             b"/all" => {

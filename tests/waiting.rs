@@ -1,5 +1,5 @@
-//! Handlers that wait for other handlers and for threads, over real sockets. Not here: waits for the client, which
-//! `src/handler/tests.rs` has.
+//! Handlers that wait for other handlers and for threads, over real sockets. Handlers that wait for their clients are
+//! tested in `src/handler/tests.rs`.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod common;

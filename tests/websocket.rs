@@ -1,5 +1,5 @@
 //! WebSocket on an upgraded connection, with tungstenite on both sides: the examples `websocket_echo` and
-//! `websocket_chat`. And the server-sent events of the example `live_reload`.
+//! `websocket_chat`. The server-sent events of the example `live_reload` are tested here too.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)]
 
@@ -55,7 +55,7 @@ fn messages_of_a_mebibyte_are_echoed_whole() {
     }
 }
 
-/// `WEBSOCKETS` connections at once, 50 unless it is set.
+/// Opens the number of connections that `WEBSOCKETS` sets, 50 by default, at the same time.
 #[test]
 fn many_sockets_are_served_at_once() {
     let count = std::env::var("WEBSOCKETS").map_or(50, |count| count.parse().unwrap());

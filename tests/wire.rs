@@ -1,4 +1,4 @@
-//! HTTP as a dialogue: text files contain the exact bytes that a client sends and must receive.
+//! Tests of HTTP as dialogues. Text files contain the exact bytes that a client sends and must receive.
 //!
 //! The syntax of the files in `tests/wire`:
 //!
@@ -43,7 +43,7 @@ use serve_forever::transport::Memory;
 #[derive(Debug, Default)]
 struct Case {
     title: String,
-    /// Title, reasons and settings, as they stand in the file.
+    /// The title, the reasons and the settings, exactly as in the file.
     preamble: Vec<String>,
     settings: Vec<String>,
     rounds: Vec<Round>,
@@ -61,18 +61,18 @@ struct Round {
 enum Arrival {
     Whole,
     ByteByByte,
-    /// In two pieces; the number is the length of the first.
+    /// In two pieces. The number is the length of the first piece.
     Split(usize),
-    /// Whole, with another request right behind.
+    /// As a whole, with another request directly after it.
     Followed,
 }
 
-/// How much a server reads and writes at a time.
+/// The amount that a server reads and writes at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Speed {
-    /// As much as there is.
+    /// As much as is available.
     Full,
-    /// One byte in a turn, in each direction.
+    /// One byte per turn in each direction.
     Narrow,
 }
 
@@ -175,7 +175,7 @@ fn the_client_reads_back_what_the_server_sends() {
     assert!(responses > 200, "only {responses} responses were read");
 }
 
-/// Reads all that a case says of the server. Returns the number of responses.
+/// Reads all lines of the server in a case. Returns the number of responses.
 fn read_back(case: &Case) -> Result<usize, String> {
     let (mut machine, mut head, limits) = (ClientMachine::new(), ReceivedHead::default(), MessageLimits::default());
     let (mut input, fields, mut count) = (Buffer::default(), HeaderList::new(), 0);
@@ -198,7 +198,7 @@ fn read_back(case: &Case) -> Result<usize, String> {
                 ResponseEvent::More => machine.end_of_input(&input),
                 ResponseEvent::End if machine.has_left_http() => return Ok(count),
                 ResponseEvent::End => break,
-                // The reason for the end says that the server has cut the response.
+                // The reason for the end shows that the server has cut the response short.
                 ResponseEvent::Cut if case.end.contains(':') => return Ok(count),
                 event => return Err(format!("{event:?} after {count} responses")),
             }
@@ -236,7 +236,7 @@ fn methods(case: &Case) -> Vec<String> {
 fn files() -> Vec<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/wire");
     let entries = directory.read_dir().unwrap().map(|entry| entry.unwrap().path());
-    // The folder in it has the dialogues of a client, for tests/responses.rs.
+    // The subfolder contains the dialogues of a client, for tests/responses.rs.
     let mut files: Vec<PathBuf> = entries.filter(|path| path.is_file()).collect();
     files.sort();
     files
@@ -361,7 +361,7 @@ fn play(case: &Case, site: &ServerState, arrival: Arrival, speed: Speed) -> (Vec
     (heard, end)
 }
 
-/// The end of a connection whose client has said `close` and sent nothing after it.
+/// The end of a connection whose client has sent `Connection: close` and nothing after that request.
 const CLOSED: &str = "closed: complete";
 
 fn check(case: &Case) -> Result<(), String> {
@@ -376,7 +376,7 @@ fn check(case: &Case) -> Result<(), String> {
             let line = format!("HTTP/1.1 200 OK\r\n{}{HELLO}", standing_lines());
             expected.last_mut().unwrap().extend_from_slice(line.as_bytes());
         }
-        // A client that sends something although it has said `close` is lingered for.
+        // If a client sends more after `Connection: close`, the server lingers.
         let followed = arrival == Arrival::Followed && case.end == CLOSED;
         if heard != expected || end != if followed { "lingers" } else { &case.end } {
             let heard: Vec<String> = heard.iter().flat_map(|bytes| shown(bytes)).collect();
@@ -386,7 +386,7 @@ fn check(case: &Case) -> Result<(), String> {
     Ok(())
 }
 
-/// The case with the bytes that were received when it was sent whole.
+/// The case with the bytes that were received when it was sent as a whole.
 fn updated(case: &Case) -> String {
     let (heard, end) = play(case, &case.site(), Arrival::Whole, Speed::Full);
     let mut lines = case.preamble.clone();

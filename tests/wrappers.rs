@@ -1,6 +1,6 @@
 //! The wrappers for other languages, and the scripts of the README: each starts the program, sends it requests and
-//! stops it. A language that is not installed is skipped with a line on standard error; with `REQUIRE_WRAPPERS=1` this
-//! is a failure.
+//! stops it. A language that is not installed is skipped with a line on standard error; with `REQUIRE_WRAPPERS=1`, a
+//! missing language is a failure.
 
 #![cfg(all(unix, feature = "cli", feature = "harness"))]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
@@ -50,7 +50,8 @@ fn script(language: &str) -> String {
     block.split("```").next().unwrap().to_owned()
 }
 
-/// The Python that has pytest. A package of the system belongs to the system's Python, which need not be the first in `PATH`.
+/// The Python interpreter that has pytest. A system package belongs to the system's Python, which need not be the first
+/// in `PATH`.
 fn python_with_pytest() -> Option<&'static str> {
     let imports = ["-c", "import pytest"];
     let runs = |python: &&str| {

@@ -1,6 +1,6 @@
-//! The minimum work of one thread with one epoll for a request: every input gets the same prepared response. Nothing is
-//! parsed, looked up, checked, limited or logged, so this is not a server. It shows the cost of a keep-alive request in
-//! the kernel, and `benches/compare` compares servers with it.
+//! The minimum work of one thread with one epoll instance for a request: the response to every input is the same
+//! prepared text. Nothing is parsed, looked up, checked, limited or logged, so this is not a real server. It shows the
+//! cost of a keep-alive request in the kernel, and `benches/compare` compares servers with it.
 //!
 //! ```sh
 //! cargo run --release --example raw-epoll -- 8000 README.md
@@ -58,7 +58,7 @@ mod linux {
         }
     }
 
-    /// About as many bytes as a server sends, so that the kernel's work is the same.
+    /// The response has about as many bytes as that of a real server, so that the kernel has the same work.
     fn answer(body: &[u8]) -> Vec<u8> {
         let head = format!(
             "HTTP/1.1 200 OK\r\nServer: raw-epoll\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nContent-Type: text/plain\r\n\

@@ -1,5 +1,5 @@
-//! The cost of the handlers' API: the same small echo by a closure and by a [`RequestHandler`], of a value in the head
-//! and of a body, with a whole server and its log, over a persistent connection.
+//! Measures the cost of the handler API. A closure and a [`RequestHandler`] each echo a value from the head and a body,
+//! in a whole server with its log, over a persistent connection.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -31,7 +31,7 @@ pub fn body_by_handler() -> Box<dyn FnMut()> {
     serve(Handlers::new(|| Echo), POST, b"0123456789abcdef")
 }
 
-/// A client of a server on another thread; each round is a request and its answer.
+/// A client of a server on another thread. Each round is a request and its response.
 fn serve(service: impl Service + Send + 'static, request: &'static [u8], body: &'static [u8]) -> Box<dyn FnMut()> {
     let folder = tempfile::tempdir().unwrap();
     let log = AccessLog::file(folder.path().join("log")).unwrap();
@@ -76,7 +76,7 @@ impl RequestHandler for Echo {
     }
 }
 
-/// The same as a handler, without a separate stack.
+/// The same service as a handler, without a separate stack.
 #[derive(Default)]
 struct Gather {
     body: Vec<u8>,

@@ -1,4 +1,4 @@
-//! The responses of the program.
+//! The lines that the program writes in response to its input.
 
 use std::io;
 
@@ -33,7 +33,7 @@ impl From<io::Error> for Failed {
     }
 }
 
-/// The text that stands for bytes.
+/// Converts bytes to the text that represents them.
 pub fn text(bytes: &[u8]) -> String {
     bytes.iter().copied().map(char::from).collect()
 }

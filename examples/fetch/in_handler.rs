@@ -12,7 +12,7 @@ use serve_forever::socketserver::{StreamRequest, StreamRequestHandler, TcpServer
 
 use crate::program::Program;
 
-/// The lines of standard input; `None` is its end.
+/// The lines of standard input. `None` represents its end.
 type Lines = Shared<VecDeque<Option<String>>>;
 
 struct Answers {
@@ -37,7 +37,7 @@ pub fn run() -> io::Result<()> {
     let (address, stopper, queue) = (server.server_address(), server.stopper(), lines.clone());
     let mut server = server.handler(move || Answers { lines: queue.clone(), stopper: stopper.clone() });
     thread::spawn(move || {
-        // The one client of the server, for which the handler runs.
+        // The only client of the server. The handler runs for this client.
         let client = TcpStream::connect(address);
         for line in io::stdin().lock().lines().map_while(Result::ok) {
             lines.with(|lines| lines.push_back(Some(line)));

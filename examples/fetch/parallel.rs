@@ -1,4 +1,4 @@
-//! Many requests at the same time: each in its own handler, and all handlers on the thread of one server.
+//! Sends many requests at the same time, each in its own handler. All handlers run on the thread of one server.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::TcpStream;
@@ -20,7 +20,7 @@ impl StreamRequestHandler for Fetches {
             response.read_all()?;
             Ok(response.status().code())
         });
-        // 0 stands for an error.
+        // 0 represents an error.
         writeln!(x.wfile(), "{}", status.unwrap_or(0))
     }
 }
@@ -40,7 +40,7 @@ pub fn statuses(urls: &[String]) -> io::Result<Vec<u16>> {
         BufReader::new(client).read_line(&mut line)?;
         line.trim_end().parse().map_err(io::Error::other)
     };
-    // All are sent before the first response is awaited.
+    // All requests are sent before the first response is read.
     let clients: io::Result<Vec<_>> = urls.iter().map(send).collect();
     let statuses = clients.and_then(|clients| clients.into_iter().map(receive).collect());
     stopper.shutdown();

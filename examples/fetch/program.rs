@@ -1,4 +1,5 @@
-//! The program: one connection, and responses by name. It is the same in a thread and in a handler; only the connector differs.
+//! The program: one connection, and responses that have names. It is the same in a thread and in a handler; only the
+//! connector differs.
 
 use std::collections::HashMap;
 use std::io::{BufRead, Cursor, Read};
@@ -33,7 +34,7 @@ impl<C: PoolConnector> Program<C> {
         Program { connector, pool, pool_settings, connection: None, responses }
     }
 
-    /// Answers one line.
+    /// Responds to one line of input.
     pub fn answer_line(&mut self, line: &str) -> Value {
         Request::parse(line).and_then(|request| self.answer(&request)).unwrap_or_else(|Failed(error)| error)
     }
@@ -171,7 +172,7 @@ fn send<C: Connector>(connection: &mut HttpConnection<C>, request: &Request) -> 
             };
             connection.putrequest_with(request.need("method")?, request.need("url")?, skip)?;
         }
-        // Several values are one list (RFC 9110 section 5.2).
+        // Several fields of one name are combined into one list (RFC 9110 section 5.2).
         "putheader" => connection.putheader(request.need("name")?, request.texts("values").join(", "))?,
         "send" => connection.send(&bytes(request.need("body")?)?)?,
         "close" => connection.close(),
@@ -240,7 +241,7 @@ fn receive<S: ClientStream>(response: &mut HttpResponse<S>, request: &Request) -
     Ok(json!({ "data": text(&data) }))
 }
 
-/// Reads to the end in pieces, and keeps none of them.
+/// Reads to the end in pieces, and discards them.
 fn drain<S: ClientStream>(response: &mut HttpResponse<S>) -> Response {
     let (mut piece, mut count, mut crc) = (vec![0; 64 * 1024], 0, 0);
     loop {

@@ -58,7 +58,7 @@ impl Request {
         Some((place.first()?.as_str()?.to_owned(), u16::try_from(place.get(1)?.as_u64()?).ok()?))
     }
 
-    /// The texts of a list.
+    /// The strings of a list.
     pub fn texts(&self, name: &str) -> Vec<&str> {
         self.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
     }

@@ -50,7 +50,7 @@ impl<'x> Multipart<Rfile<'x>> {
 }
 
 impl<R: BufRead> Multipart<R> {
-    /// A form with this content type.
+    /// Creates a form for a request with this content type.
     fn new(content_type: &str, body: R) -> io::Result<Multipart<R>> {
         let boundary = content_type.strip_prefix("multipart/form-data").and_then(|rest| parameter(rest, "boundary"));
         let boundary = boundary.filter(|boundary| (1..=70).contains(&boundary.len())).ok_or_else(malformed)?;
@@ -140,7 +140,7 @@ fn parameter(mut text: &str, name: &str) -> Option<String> {
     None
 }
 
-/// The error for a body that is no form, or a form without an end.
+/// The error for a body that is not a form, or for a form without an end.
 fn malformed() -> io::Error {
     HttpError::new(Status::BAD_REQUEST).message("Malformed multipart form").into()
 }

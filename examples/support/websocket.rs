@@ -1,4 +1,4 @@
-//! The server's side of the handshake of WebSocket (RFC 6455 section 4.2), and a socket of tungstenite on the stream.
+//! The server's side of the WebSocket handshake (RFC 6455 section 4.2), and a tungstenite socket on the stream.
 
 use std::io::{self, Write};
 
@@ -28,11 +28,12 @@ pub fn accept<'x>(x: &'x Exchange<'_>) -> io::Result<Socket<'x>> {
     Ok(WebSocket::from_raw_socket(x.upgrade("websocket")?, Role::Server, None))
 }
 
-/// A close frame with the code 1001: the server goes away (RFC 6455 section 7.4.1).
+/// A close frame with the code 1001, which means that the server is going away (RFC 6455 section 7.4.1).
 const GOING_AWAY: [u8; 4] = [0x88, 2, 0x03, 0xe9];
 
-/// Ends the handler after an error of the socket. Most of them only say that the conversation is over: the close handshake
-/// is done, or the stream has ended without one. The stream also ends when the server stops; the client is told so.
+/// Ends the handler after an error of the socket. Most errors only mean that the conversation is over: the close
+/// handshake is complete, or the stream has ended without one. The stream also ends when the server stops, and then the
+/// client gets a close frame.
 ///
 /// # Errors
 /// The error, if it is another one.
@@ -42,7 +43,7 @@ pub fn end(x: &Exchange<'_>, mut socket: Socket<'_>, error: tungstenite::Error) 
     match error {
         ConnectionClosed => Ok(()),
         Protocol(ResetWithoutClosingHandshake) => {
-            // tungstenite sends nothing more after the end of its input. A client that is gone needs no frame.
+            // tungstenite sends nothing more after the end of its input. A client that has disconnected needs no frame.
             if x.is_stopping() {
                 _ = socket.get_mut().write_all(&GOING_AWAY);
             }

@@ -1,4 +1,4 @@
-//! The head of a script's output: no output of a script can split a response. The data is the output.
+//! Checks the head of a script's output: no output of a script can split a response. The data is the output.
 
 use serve_forever::cgi::{Destination, read_head};
 

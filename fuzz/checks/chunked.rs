@@ -1,7 +1,8 @@
-//! The meaning of a chunked body does not depend on its split, and decoding reverses encoding.
+//! Checks that the meaning of a chunked body does not depend on how its bytes are split, and that decoding reverses
+//! encoding.
 //!
-//! The data is split (two bytes), the sizes of the pieces to encode (one byte) and a body, which is decoded unchanged,
-//! and also encoded first.
+//! The data is the position of the split (two bytes), the size of the pieces to encode (one byte) and a body. The body
+//! is decoded as it is, and is also encoded and then decoded.
 
 use serve_forever::http::BodyLength;
 use serve_forever::http1::{Buffer, Decoded, Decoder, Encoder, MessageLimits, Violation};
@@ -34,9 +35,9 @@ struct Outcome {
     end: Option<Result<usize, Violation>>,
 }
 
-/// Decodes these pieces, and takes a limited number of bytes at a time.
+/// Decodes these pieces, and accepts a limited number of bytes at a time.
 fn decode(pieces: &[&[u8]], most: usize) -> Outcome {
-    // Small, so that the fuzzer can exceed them.
+    // The limits are small, so that the fuzzer can exceed them.
     let limits = MessageLimits { chunk_overhead: 64, body: 1 << 20, ..MessageLimits::default() };
     let mut decoder = Decoder::new(BodyLength::Chunked);
     let (mut input, mut body, mut end) = (Buffer::default(), Vec::new(), None);

@@ -1,6 +1,6 @@
-//! A settings file and a command line have the same meaning: every text results in options or in one line that names
-//! the position, an accepted file means the same as the words of a command line, and both refuse a value for the same
-//! reason.
+//! Checks that a settings file and a command line have the same meaning: every text results in options or in one line
+//! that names the position, an accepted file has the same meaning as the words of a command line, and both refuse a
+//! value for the same reason.
 //!
 //! The data is a settings file. Its lines are also taken as settings `NAME=VALUE` or `NAME`, each of which is written
 //! as TOML and as a word.
@@ -11,7 +11,7 @@ use std::path::Path;
 use serve_forever::cli::{Code, Exit, Options, parse, parse_file};
 use toml::de::{DeTable, DeValue};
 
-/// The flags that may be repeated; of any other the last one counts.
+/// The flags that may be repeated. If any other flag is repeated, the last value counts.
 const REPEATABLE: [&str; 7] = ["header", "index", "error-page", "cache", "mime", "auth", "cgi-env"];
 
 pub fn check(data: &[u8]) {
@@ -27,7 +27,7 @@ pub fn check(data: &[u8]) {
     agree(&Settings::of(text));
 }
 
-/// The line of an error, and the key and the reason as they stand there.
+/// The line number of an error, and the key and the reason that its text contains.
 fn place<'e>(exit: &'e Exit, text: &str) -> (usize, &'e str) {
     assert_eq!(exit.code(), Code::Usage);
     let line = exit.text().strip_prefix("serve-forever: error: a.toml:").and_then(|line| line.strip_suffix('\n'));
@@ -43,7 +43,7 @@ fn read(words: &[String]) -> Result<Options, Exit> {
     parse(words.iter().map(OsString::from))
 }
 
-/// The command line that means the same as this file, if there is one: no value of a header field there may begin
+/// Returns the command line with the same meaning as this file. There is none if the value of a header field begins
 /// with a hyphen.
 fn words_of(text: &str) -> Option<Vec<String>> {
     let table = DeTable::parse(text).expect("it was accepted");
@@ -87,7 +87,7 @@ fn scalar(value: &DeValue<'_>) -> String {
     }
 }
 
-/// Settings with their values, in the order in which they are given; a switch has none.
+/// The settings with their values, in the order in which they are given. A switch has no value.
 struct Settings<'t>(Vec<(&'t str, Vec<Option<&'t str>>)>);
 
 impl<'t> Settings<'t> {
@@ -101,7 +101,8 @@ impl<'t> Settings<'t> {
             let name = name.trim();
             let pair = value.and_then(|value| value.split_once(':'));
             match (name, value) {
-                // No flag, or one that means something on a command line only, where it may also be cut short.
+                // The name belongs to no flag, or to a flag that is allowed only on a command line, where it may also
+                // be abbreviated.
                 ("config", _) => continue,
                 _ if "help".starts_with(name) || "version".starts_with(name) => continue,
                 ("port", None) => continue,
@@ -118,7 +119,7 @@ impl<'t> Settings<'t> {
             if !REPEATABLE.contains(&name) {
                 values.clear();
             }
-            // A table has a key once.
+            // A table cannot contain a key twice.
             let key = |value: &Option<&str>| {
                 name == "header"
                     && value.and_then(|value| value.split_once(':')).map(|(name, _)| name) == pair.map(|(name, _)| name)
@@ -130,7 +131,7 @@ impl<'t> Settings<'t> {
         Settings(settings)
     }
 
-    /// A file with one setting a line.
+    /// A file with one setting per line.
     fn file(&self) -> String {
         let mut file = String::new();
         for (name, values) in &self.0 {
@@ -171,7 +172,8 @@ impl<'t> Settings<'t> {
     }
 }
 
-/// The same settings in a file and on a command line mean the same, or are wrong for the same reason.
+/// Checks that the same settings have the same meaning in a file and on a command line, or are invalid for the same
+/// reason.
 fn agree(settings: &Settings<'_>) {
     let (file, words) = (settings.file(), settings.words());
     let exit = match parse_file(Path::new("a.toml"), &file) {

@@ -1,5 +1,5 @@
-//! Cookies of servers and clients: no output splits a field or breaks a file, a written value is read back unchanged,
-//! and a cookie is sent only to its host.
+//! Checks the cookies of servers and clients: no output splits a field or breaks a file, a written value is read back
+//! unchanged, and a cookie is sent only to its host.
 //!
 //! The data is lines of Latin-1. Each line is read as a `Cookie` field. For a jar, a line with `://` is the URL of the
 //! next request, and any other line a `Set-Cookie` field of a response. The whole data is also read as a file.
@@ -31,7 +31,7 @@ fn field(line: &str) {
     for (name, value) in pairs(line) {
         assert!(!name.is_empty() && !name.contains([';', '=']) && !value.contains(';'), "{name:?} {value:?}");
     }
-    // A cookie that is set leaves as one pair that a server reads as it was.
+    // A cookie that is set is sent as one pair, which a server reads back unchanged.
     if let Ok(morsel) = Morsel::new("n", line) {
         let read = SimpleCookie::from_cookie_field(&morsel.output_with(&[]));
         assert_eq!(read.get("n").map(Morsel::value), Some(line));
@@ -81,7 +81,8 @@ mod jar {
         assert!(!header.is_some_and(|value| value.contains(['\r', '\n', '\0'])));
     }
 
-    /// The host is that of the cookie or has labels before it, and the path is not another folder's.
+    /// Checks that the host is that of the cookie or a name below it, and that the path is that of the cookie or below
+    /// it.
     fn belongs(cookie: &Cookie, url: &RequestUrl, standard: Standard) {
         let labels = |name: &str| -> Vec<String> { name.rsplit('.').map(str::to_owned).collect() };
         let mut host = url.host().to_owned();
@@ -97,7 +98,8 @@ mod jar {
         assert!(!cookie.secure || matches!(url.scheme(), "https" | "wss"), "{cookie} {url:?}");
     }
 
-    /// A file holds the number of cookies that was returned, and is equal when it is loaded and written again.
+    /// Checks that a file contains the returned number of cookies, and that it does not change when it is loaded and
+    /// written again.
     fn files(jar: &CookieJar) {
         let (content, saved) = MozillaFile::content(jar, NOW, ALL);
         assert_eq!(saved.written + saved.unwritable, jar.len());

@@ -1,5 +1,5 @@
-//! A whole session on a connection in memory: for any bytes of a client, arriving and accepted in any pieces, the
-//! session sends complete responses and ends.
+//! Checks a whole session on a connection in memory: for any bytes from a client, received and accepted in any pieces,
+//! the session sends complete responses and ends.
 //!
 //! The data is the position of the split (two bytes) and the bytes that a client sends before it closes its side.
 
@@ -41,9 +41,9 @@ pub fn check(data: &[u8]) {
 /// The result for a client: the responses, and the reason why the session ended.
 type Seen = (Vec<Answer>, CloseReason);
 
-/// Two clients that send the same bytes receive the same bytes. A response that is produced while the request arrives
-/// may or may not be sent before a fault in the request. If a response was cut, only the responses before it are
-/// compared.
+/// Checks that two clients that send the same bytes receive the same bytes. A response that is produced while the
+/// request arrives may or may not be sent before a fault in the request. If a response was cut, only the responses
+/// before it are compared.
 fn agree(one: &Seen, other: &Seen, way: &str) {
     let cut = |seen: &Seen| seen.1 == CloseReason::OutputCut;
     if cut(one) || cut(other) {
@@ -59,7 +59,7 @@ fn agree(one: &Seen, other: &Seen, way: &str) {
 struct Client {
     /// The maximum number of bytes that it accepts at a time.
     takes: usize,
-    /// Whether it closes its side when it has sent everything.
+    /// True if it closes its side when it has sent everything.
     closes: bool,
 }
 
@@ -77,7 +77,7 @@ fn converse(pieces: &[&[u8]], client: Client, bytes: &[u8]) -> Seen {
     let mut pieces = pieces.iter();
     let mut ready = Ready::FRESH;
     let mut idle_waits = 0;
-    // Far more than any of these exchanges needs. A longer one is an endless loop.
+    // This is far more than any of these exchanges needs, so a longer exchange is an endless loop.
     for _ in 0..200_000 {
         let clock = TurnClock::new(registrar.now, UNIX_EPOCH + Duration::from_secs(1_000_000_000));
         let next = session.step(
@@ -156,7 +156,7 @@ fn site(bytes: &[u8]) -> ServerState {
     let races = bytes.windows(7).any(|seven| seven == b"/stream");
     let mut site = ServerState::new(answer, nobody());
     site.log = AccessLog::off().into();
-    // Small, so that the fuzzer can exceed them.
+    // The limits are small, so that the fuzzer can exceed them.
     *site.limits_mut() = Limits {
         request_line: 200,
         field_line: 300,
@@ -190,19 +190,19 @@ fn answer(request: &Request) -> Reply {
     }
 }
 
-/// A file that always exists. It has fewer bytes from `offset` on than announced if that is large.
+/// A file that always exists. If `offset` is large, the file has fewer bytes after it than announced.
 fn file(offset: u64) -> FileSlice {
     static FILE: OnceLock<Arc<File>> = OnceLock::new();
     let open = || File::open(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).expect("the manifest").into();
     FileSlice { file: Arc::clone(FILE.get_or_init(open)), offset, length: 500 }
 }
 
-/// Answers with the body it got, once that is complete.
+/// Responds with the received body when the body is complete.
 #[derive(Default)]
 struct Echo {
     body: Vec<u8>,
     complete: bool,
-    /// Does not want the body before it has been woken.
+    /// Accepts no part of the body before it has been woken.
     lazy: bool,
 }
 
@@ -231,7 +231,7 @@ impl Upstream for Echo {
     }
 }
 
-/// Answers without looking at the body.
+/// Responds without reading the body.
 struct Early;
 
 impl Upstream for Early {
@@ -252,7 +252,7 @@ impl Upstream for Early {
     }
 }
 
-/// Takes the body, and fails once it is complete.
+/// Reads the body, and fails when it is complete.
 #[derive(Default)]
 struct Failing {
     complete: bool,
@@ -321,7 +321,7 @@ impl Source for Streaming {
     }
 }
 
-/// A connection in memory whose client takes `takes` bytes, then lets the session wait once.
+/// A connection in memory whose client accepts `takes` bytes and then makes the session wait once.
 #[derive(Default)]
 struct Line {
     memory: Memory,

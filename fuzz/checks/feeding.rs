@@ -1,11 +1,11 @@
-//! The ways in which bytes reach the checked code: whole, one by one, or in two parts. Not here: the code that is
-//! checked.
+//! The ways in which bytes reach the checked code: whole, one by one, or in two parts. This file does not depend on the
+//! checked code.
 
 use std::fmt::Debug;
 
 use serve_forever::http1::{Buffer, MessageLimits};
 
-/// Takes the first two bytes off the data: they choose where the rest is split.
+/// Removes the first two bytes of the data, which determine where the rest is split.
 pub fn split_place(data: &[u8]) -> (usize, &[u8]) {
     match data {
         [low, high, rest @ ..] => (usize::from(u16::from_le_bytes([*low, *high])) % (rest.len() + 1), rest),
@@ -13,7 +13,7 @@ pub fn split_place(data: &[u8]) -> (usize, &[u8]) {
     }
 }
 
-/// The bytes in the three ways, which must have the same result.
+/// Splits the bytes in the three ways that must have the same result.
 pub fn ways(bytes: &[u8], place: usize) -> [Vec<&[u8]>; 3] {
     let (first, second) = bytes.split_at(place);
     [vec![bytes], bytes.chunks(1).collect(), vec![first, second]]

@@ -1,4 +1,5 @@
-//! The result of the server's machine does not depend on the split of its input, and every accepted head is valid.
+//! Checks that the result of the server's state machine does not depend on how its input is split, and that every
+//! accepted head is valid.
 //!
 //! The data is the position of the split (two bytes) and the bytes that a client sends.
 
@@ -23,7 +24,7 @@ struct Conversation {
     closed: bool,
 }
 
-/// A machine that has every request answered as soon as its body is complete.
+/// A state machine that gets the response to every request as soon as the request's body is complete.
 struct Reader {
     machine: ServerMachine,
     request: Request,
@@ -43,7 +44,7 @@ impl Reader {
         reader.seen
     }
 
-    /// Handles one event; false if more bytes are needed, or none.
+    /// Handles one event. Returns false if the machine needs more bytes, or no further bytes.
     fn event(&mut self, input: &mut Buffer) -> bool {
         let before = input.len();
         match self.machine.receive(input, &self.limits, &mut self.request) {
@@ -92,7 +93,7 @@ impl Reader {
     }
 }
 
-/// Checks that hold for every head that is accepted.
+/// Checks the properties of every accepted head.
 fn check_head(request: &Request, limits: &MessageLimits) {
     let (line, target, headers) = (request.request_line(), request.target(), request.headers());
     assert!(is_token(request.method().as_str().as_bytes()));

@@ -1,6 +1,7 @@
-//! The checks of the fuzz targets, without the fuzzer: `tests/corpus.rs` runs the same over the committed corpus.
+//! The checks of the fuzz targets, without the fuzzer: `tests/corpus.rs` runs the same checks over the committed
+//! corpus.
 //!
-//! A check panics when it fails. Each accepts any bytes; the file of a target documents their meaning.
+//! A check panics when it fails. Each check accepts any bytes, whose meaning its file documents.
 
 #[cfg(all(feature = "cgi", target_os = "linux"))]
 mod cgi;

@@ -1,4 +1,4 @@
-//! A request's path never leads out of the directory in which it is looked up. The data is the path.
+//! Checks that a request's path never leads out of the directory in which it is looked up. The data is the path.
 
 use serve_forever::http::UrlPath;
 

@@ -1,5 +1,5 @@
-//! Ranges of files, against a model that decides for every byte whether it is selected: the status, `Content-Range`,
-//! and the exact bytes of one part or of several, in the announced number.
+//! Compares ranges of files with a model that decides for every byte whether it is selected: the status,
+//! `Content-Range`, and the bytes of one part or of several, whose number must be the announced one.
 //!
 //! The data is the file (one byte), the number of bytes that the client accepts at a time (one byte) and lines for the
 //! head of the request: `Range` and `If-Range` are sent, and `HEAD` sets the method. In `If-Range`, `ETAG` and `DATE`
@@ -76,7 +76,7 @@ fn judge(answer: &Answer, expected: &Expected, whole: &Answer, length: usize) {
     }
 }
 
-/// The value of a field that stands there once.
+/// The value of a field that occurs exactly once.
 fn field<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
     let mut values = answer.head.iter().filter_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
     let value = values.next();
@@ -84,7 +84,7 @@ fn field<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
     value
 }
 
-/// The request that the data stands for.
+/// The request that the data represents.
 struct Asked {
     method: &'static str,
     /// The lines that are sent.
@@ -95,10 +95,10 @@ struct Asked {
 
 /// The response that is expected.
 enum Expected {
-    /// All that there is to say, and no body.
+    /// The complete head, without a body.
     Head,
     Whole,
-    /// From each of these positions to before the other.
+    /// A part for each pair: the bytes from the first position up to, but not including, the second.
     Parts(Vec<(usize, usize)>),
     Nothing,
 }
@@ -107,7 +107,7 @@ impl Asked {
     fn new(data: &[u8], etag: &str) -> Asked {
         let mut asked = Asked { method: "GET", lines: Vec::new(), ranges: Vec::new(), conditions: Vec::new() };
         for line in data.split(|byte| *byte == b'\n').take(8) {
-            // Lines that are no fields, or too long, are refused before ranges are parsed.
+            // Lines that are not valid fields, or are too long, are refused before ranges are parsed.
             if line.len() > 2000 || line.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t') {
                 continue;
             }
@@ -166,7 +166,7 @@ impl Asked {
 
 /// One of the ranges of a field.
 enum Wanted {
-    /// From a position to another, both included, or to the end.
+    /// From one position to another, both included, or to the end.
     From(u128, Option<u128>),
     /// This number of bytes at the end.
     Last(u128),
@@ -196,7 +196,7 @@ fn one_wanted(element: &str) -> Option<Wanted> {
     if !is_number(first) || !is_number(last) {
         return None;
     }
-    // What does not even fit here is past the end of any file.
+    // A number that does not fit is past the end of any file.
     let number = |text: &str| text.parse().unwrap_or(u128::MAX);
     match (first, last) {
         ("", "") => None,
@@ -257,13 +257,13 @@ impl Served {
         let mut answers = responses::parse(&bytes, method == "HEAD");
         let mut answer = answers.pop().expect("an answer");
         assert!(answers.is_empty() && answer.complete);
-        // It may change while we look.
+        // The file may change while it is examined.
         answer.head.retain(|line| !line.starts_with("Date: "));
         answer
     }
 }
 
-/// Bytes that show where in the file they stand.
+/// Bytes that show their position in the file.
 fn content(length: usize) -> Vec<u8> {
     (0..length).map(|at| (at * 7 + at / 256) as u8).collect()
 }

@@ -1,4 +1,5 @@
-//! The result of the client's machine does not depend on the split of its input, and every accepted head is valid.
+//! Checks that the result of the client's state machine does not depend on how its input is split, and that every
+//! accepted head is valid.
 //!
 //! The data is the position of the split (two bytes), one byte that chooses the method, and the bytes that a server
 //! sends before it closes its side.
@@ -26,7 +27,7 @@ struct Seen {
     left: Vec<u8>,
 }
 
-/// A machine that asks again whenever a response is complete.
+/// A state machine that sends another request whenever a response is complete.
 struct Reader {
     machine: ClientMachine,
     head: ReceivedHead,
@@ -55,7 +56,7 @@ impl Reader {
         assert!(out.bytes().starts_with(method.as_bytes()) && out.bytes().ends_with(b"\r\n\r\n"));
     }
 
-    /// Handles one event; false if more bytes are needed, or none.
+    /// Handles one event. Returns false if the machine needs more bytes, or no further bytes.
     fn event(&mut self, method: &str, input: &mut Buffer) -> bool {
         let before = input.len();
         match self.machine.receive(input, &self.limits, &mut self.head) {
@@ -104,7 +105,7 @@ impl Reader {
     }
 }
 
-/// Checks that hold for every head that is accepted.
+/// Checks the properties of every accepted head.
 fn check_head(head: &ReceivedHead, limits: &MessageLimits) {
     assert!(matches!(head.version(), Version::Http10 | Version::Http11));
     assert!((100..=999).contains(&head.status().code()));

@@ -1,7 +1,8 @@
-//! The output of a session, as a client reads it: complete HTTP/1.1 responses, one after the other, and nothing else.
+//! Checks the output of a session as a client reads it: complete HTTP/1.1 responses, one after the other, and nothing
+//! else.
 //!
-//! A simple parser here and the client's side of the protocol (the *mirror*) both read them, and must find the same
-//! responses.
+//! A simple parser in this file and the client's side of the protocol (the *mirror*) both read the output, and must
+//! find the same responses.
 
 use serve_forever::http::HeaderList;
 use serve_forever::http1::{Buffer, ClientMachine, MessageLimits, ReceivedHead, RequestHead, ResponseEvent};
@@ -18,11 +19,11 @@ pub struct Answer {
     pub complete: bool,
 }
 
-/// Parses the whole output. Only the last response may be incomplete, which its field `complete` shows.
+/// Parses the whole output. Only the last response may be incomplete; its field `complete` is then false.
 ///
-/// A response to HEAD announces a body that does not follow. A response does not show its request's method. So if HEAD
-/// was requested at all, an announced body counts as missing if another response or nothing follows. No body of the
-/// checked services begins like a response.
+/// A response to HEAD announces a body that does not follow. A response does not show its request's method. Therefore,
+/// if the method of any request is HEAD, an announced body counts as missing if another response or nothing follows. No
+/// body of the checked services begins like a response.
 pub fn parse(mut bytes: &[u8], head_was_asked: bool) -> Vec<Answer> {
     let mut answers = Vec::new();
     let mirrored = (!head_was_asked).then(|| mirror(bytes));
@@ -116,7 +117,7 @@ fn parse_one(bytes: &[u8], head_was_asked: bool) -> (Answer, &[u8]) {
     (Answer { status, head: kept, body, complete }, rest)
 }
 
-/// Our own chunks have no extensions and no trailers: anything else is a fault.
+/// The chunks of this server have neither extensions nor trailers, so anything else is a fault.
 fn unchunk(mut rest: &[u8]) -> (Vec<u8>, &[u8], bool) {
     let mut body = Vec::new();
     loop {

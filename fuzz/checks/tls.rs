@@ -1,7 +1,7 @@
-//! The server's side of TLS with a client whose records are changed on the way: the server reads a prefix of the
+//! Checks the server's side of TLS with a client whose records are changed on the way: the server reads a prefix of the
 //! client's plaintext, keeps a limited number of bytes, and sends only one alert after an error.
 //!
-//! The data is a byte of settings, and then steps of three bytes each: a kind and two numbers.
+//! The data is one byte of settings, followed by steps of three bytes each: a kind and two numbers.
 
 use std::io::{self, Read as _, Write as _};
 use std::sync::{Arc, OnceLock};
@@ -17,14 +17,14 @@ use serve_forever::transport::{Handshake, Memory, Transport};
 
 const PEM: &[u8] = include_bytes!("../../tests/common/localhost.pem");
 
-/// More bytes than a stream may own: an unfinished message of 64 KiB, records of 64 KiB that the socket does not take, and a
-/// record of plaintext, each in a buffer that has doubled.
+/// More bytes than a stream may own: an unfinished message of 64 KiB, 64 KiB of records that the socket does not
+/// accept, and a record of plaintext, each in a buffer that has doubled its size.
 const MOST_MEMORY: usize = 300 * 1024;
 
 pub fn check(data: &[u8]) {
     let Some((&settings, steps)) = data.split_first() else { return };
     let mut ends = Ends::new(settings & 1 == 0);
-    // Half of all inputs begin after the handshake, which random changes would hardly get through.
+    // Half of all inputs begin after the handshake, which few inputs with random changes would complete.
     if settings & 2 == 0 {
         ends.connect();
     }
@@ -226,7 +226,7 @@ fn server_config() -> Arc<ServerConfig> {
     Arc::clone(config)
 }
 
-/// TLS 1.3, or else 1.2.
+/// Returns the configuration of a client that supports only TLS 1.3, or only TLS 1.2 if `is_newest` is false.
 fn client_config(is_newest: bool) -> Arc<ClientConfig> {
     static CONFIGS: OnceLock<[Arc<ClientConfig>; 2]> = OnceLock::new();
     let configs = CONFIGS.get_or_init(|| {

@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// The longest time that a client waits. It makes a failing test end.
+/// The longest time that a client waits. It ends a failing test.
 pub const SAFETY: Duration = Duration::from_secs(30);
 
 pub const HELLO: &str = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";

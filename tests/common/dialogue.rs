@@ -18,13 +18,13 @@ pub const SECOND: u64 = 784_111_777;
 /// The `Date` of every response in a dialogue.
 pub const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
 
-/// The size of the buffers that the loop lends.
+/// The size of the buffers that the loop lends to the session.
 pub const SCRATCH: usize = 8 * 1024;
 
 /// More steps than any dialogue needs. A session that uses all of them never waits.
 const MOST_STEPS: usize = 1_000_000;
 
-/// A site without a log that calls itself `test`.
+/// A site without a log. Its server name is `test`.
 pub fn site(service: impl Service + Send + 'static) -> ServerState {
     let mut site = ServerState::new(service, "127.0.0.1:80".parse().unwrap());
     site.set_server_name("test").unwrap();
@@ -35,7 +35,7 @@ pub fn site(service: impl Service + Send + 'static) -> ServerState {
 /// A session, the loop around it, and the clock.
 pub struct Dialogue<'s, T> {
     session: HttpSession<'s, T>,
-    /// Paces the session, if its transport is narrow.
+    /// Paces the session if its transport reads and writes few bytes at a time.
     gate: Option<Rc<PaceGate>>,
     pub ready: Ready,
     pub scratch: Scratch,
@@ -46,9 +46,9 @@ pub struct Dialogue<'s, T> {
     /// The result of the session's last step.
     pub next: Next,
     pub steps: usize,
-    /// The session has reported to the loop that the memory of all sessions is short.
+    /// True if the session has reported that the sessions together use too much memory.
     pub memory_is_short: bool,
-    /// The flights of handshakes that a step may compute.
+    /// The number of handshake flights that a step may compute.
     pub handshakes_left: usize,
 }
 
@@ -90,7 +90,7 @@ impl<T: EndsInMemory> Dialogue<'_, T> {
         self.session.transport().end_of_it()
     }
 
-    /// The client sends this; the session then runs until it waits.
+    /// The client sends these bytes, and the session then runs until it waits.
     pub fn say(&mut self, bytes: &[u8]) -> &mut Self {
         self.client().incoming.extend_from_slice(bytes);
         self.ready.read = true;
@@ -223,7 +223,8 @@ impl<'s, T: Transport> Dialogue<'s, T> {
     }
 }
 
-/// Smaller than those of the loop, so that full buffers occur, and cheap to make, because there are many dialogues.
+/// The buffers are smaller than those of the loop, so that full buffers occur, and so that each of the many dialogues
+/// is cheap.
 fn small_scratch() -> Scratch {
     let buffer = || Buffer::with_capacity(SCRATCH);
     Scratch { input: buffer(), output: buffer() }

@@ -13,7 +13,7 @@ use super::seeds::Random;
 
 const HELLO: u8 = 1;
 const DATA: u8 = 2;
-/// Requires a response, before which nothing else is read.
+/// A message that requires a response. Nothing else is read before that is sent.
 const UPDATE: u8 = 3;
 const END: u8 = 4;
 
@@ -23,11 +23,11 @@ const MOST_PENDING: usize = 4096;
 /// A fault of this transport that a simulation must find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LagFault {
-    /// It never reports that output is pending.
+    /// The transport never reports that output is pending.
     ForgetsToFlush,
-    /// It ends without an announcement.
+    /// The transport ends without an announcement.
     EndsWithoutNotice,
-    /// It reports an empty socket although it holds plaintext.
+    /// The transport reports an empty socket although it contains plaintext.
     HidesPlaintext,
 }
 
@@ -40,14 +40,14 @@ pub struct Lagging<T> {
 struct Records {
     random: Random,
     fault: Option<LagFault>,
-    /// Messages that the handshake must still read or send: it reads at 3 and 1, and sends at 2.
+    /// The number of messages that the handshake must still read or send. It reads at 3 and 1, and sends at 2.
     handshake: u8,
     received: Vec<u8>,
     plaintext: VecDeque<u8>,
     pending: Vec<u8>,
-    /// The end was announced, or the sending side was shut without an announcement.
+    /// True if the end was announced, or the sending side was shut down without an announcement.
     sends_no_more: bool,
-    /// The peer has announced its end.
+    /// True if the peer has announced its end.
     at_end: bool,
     /// True if the last call of `recv` emptied the socket. Earlier calls do not count, because more bytes may have
     /// arrived since.
@@ -88,7 +88,7 @@ pub fn sent_by_client(plaintext: &[u8], random: &mut Random, announces_end: bool
     wire
 }
 
-/// The payload that a client makes of the records of a server, and whether the end was announced.
+/// The payload of the records that a server sends to a client, and true if the end was announced.
 pub fn received_by_client(mut wire: &[u8]) -> Result<(Vec<u8>, bool), String> {
     let mut plaintext = Vec::new();
     while let Some((kind, payload, rest)) = take_record(wire) {

@@ -1,4 +1,4 @@
-//! The transports of a simulation over one socket in memory: plain, records without encryption, or TLS.
+//! The transports of a simulation over one socket in memory: unencrypted, in records without encryption, or TLS.
 
 use std::fs::File;
 use std::io;
@@ -14,13 +14,13 @@ use super::lagging::Lagging;
 
 /// A transport over a socket `T`.
 pub enum Layers<T> {
-    /// Records of its own kind, or none.
+    /// The transport of `lagging.rs`, with or without records.
     Lagging(Lagging<T>),
     #[cfg(feature = "tls")]
     Tls(Box<TlsStream<T, ServerSide>>),
 }
 
-/// Calls a method of the transport that there is.
+/// Calls a method of the transport in use.
 macro_rules! both {
     ($layers:expr, $transport:ident => $call:expr) => {
         match $layers {
@@ -32,7 +32,7 @@ macro_rules! both {
 }
 
 impl<T: Transport> Layers<T> {
-    /// The socket below.
+    /// The socket below the transport.
     pub fn socket(&mut self) -> &mut T {
         match self {
             Layers::Lagging(lagging) => &mut lagging.socket,

@@ -1,6 +1,6 @@
 //! The lines of a dialogue in `tests/wire`, and their escapes. The code that reads a line documents its meaning.
 
-/// The bytes of a line behind its first character: with CRLF, or exact behind `|`.
+/// The bytes of a line after its first character: with CRLF, or unchanged after `|`.
 pub fn bytes_of(line: &str) -> Vec<u8> {
     match line.strip_prefix("| ") {
         Some(exact) => unescaped(exact),

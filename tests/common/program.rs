@@ -11,11 +11,11 @@ use tempfile::TempDir;
 
 use super::client::Client;
 
-/// The longest time that a test waits for the program. It makes a failing test end, and it is shorter than the default
+/// The longest time that a test waits for the program. It ends a failing test, and it is shorter than the default
 /// timeouts of clients, so that a test of a timeout's option fails if the option has no effect.
 const SAFETY: Duration = Duration::from_secs(8);
 
-/// The command of the program, on a free port of this machine, and without our environment.
+/// The command that starts the program on a free port of this machine, without the environment of the test.
 #[cfg(feature = "cli")]
 pub fn command(words: impl IntoIterator<Item = impl AsRef<std::ffi::OsStr>>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_serve-forever"));
@@ -24,7 +24,7 @@ pub fn command(words: impl IntoIterator<Item = impl AsRef<std::ffi::OsStr>>) -> 
     command
 }
 
-/// A directory with these files. Names may have folders in them.
+/// A directory with these files. Names may contain folders.
 pub fn tree(files: &[(&str, &str)]) -> TempDir {
     let root = tempfile::tempdir().unwrap();
     for (name, text) in files {
@@ -153,13 +153,14 @@ impl Program {
         stream
     }
 
-    /// The response to a request of this method and path, with these lines in its head; the connection ends with it.
+    /// The response to a request with this method and path, and with these lines in its head. The connection ends after
+    /// the response.
     pub fn ask(&self, method: &str, path: &str, lines: &[&str]) -> String {
         let lines = lines.iter().fold(String::new(), |text, line| text + line + "\r\n");
         self.send(format!("{method} {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{lines}\r\n").as_bytes())
     }
 
-    /// The response to these bytes, up to the end of the connection.
+    /// The response to these bytes, read to the end of the connection.
     pub fn send(&self, bytes: &[u8]) -> String {
         let mut stream = self.connect();
         stream.write_all(bytes).unwrap();

@@ -1,4 +1,4 @@
-//! A server that follows a script, for tests of clients: every byte in either direction is known.
+//! A server that follows a script, for tests of clients. Every byte in either direction is known in advance.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -80,7 +80,7 @@ pub fn script(run: impl FnOnce(&mut Peer) + Send + 'static) -> Script {
     Box::new(run)
 }
 
-/// A script that gives each request the next of these responses, and then waits for the end.
+/// A script that sends the next of these responses to each request, and then waits for the end.
 pub fn replies(responses: &'static [&'static str]) -> Script {
     script(move |peer| {
         for response in responses {

@@ -68,9 +68,9 @@ impl Service for TestService {
     }
 }
 
-/// The first bytes of a text in which a lost, doubled or displaced byte shows.
+/// The first bytes of a text in which a lost, duplicated or displaced byte is detected.
 pub fn pattern(length: usize) -> String {
-    // Alphabets that begin a letter later each time: all over again after 26 of them.
+    // Each alphabet begins one letter later than the one before; after 26 alphabets the text repeats.
     let letters: String = (0..26 * 26).map(|at| char::from(b'a' + ((at + at / 26) % 26) as u8)).collect();
     let mut text = letters.repeat(length.div_ceil(letters.len()));
     text.truncate(length);
@@ -103,7 +103,7 @@ fn file(length: u64, announced: u64) -> Response {
     Response::new(Status::OK).body(Body::File(FileSlice { file: Arc::new(file), offset: 0, length: announced }))
 }
 
-/// A file that can be opened and not be read.
+/// A file that can be opened but not read.
 fn unreadable(announced: u64) -> Response {
     let file = std::fs::File::options().write(true).open("/dev/null").unwrap();
     Response::new(Status::OK).body(Body::File(FileSlice { file: Arc::new(file), offset: 0, length: announced }))
@@ -128,8 +128,9 @@ impl Source for Text {
     }
 }
 
-/// Returns a part of the text at every fourth read. The three reads before it work on the part and return `Interrupted`: a
-/// connection may read twice in a turn, so that fewer of them would not make it go on without any progress.
+/// Returns a part of the text at every fourth read. The three reads before it work on the part and return
+/// `Interrupted`: a connection may read twice in a turn, so fewer reads without progress would not test that it
+/// continues.
 struct Slices {
     text: Text,
     reads: usize,
@@ -142,7 +143,7 @@ impl Source for Slices {
     }
 }
 
-/// Answers with the body, once that is complete.
+/// Responds with the body when it is complete.
 #[derive(Default)]
 struct Echo {
     body: Vec<u8>,
@@ -151,7 +152,7 @@ struct Echo {
 
 impl Upstream for Echo {
     fn feed(&mut self, body: &[u8]) -> io::Result<usize> {
-        // Takes a few bytes at a time: the connection must pass on all of them.
+        // Accepts a few bytes at a time. The connection must pass on all of them.
         let count = body.len().min(777);
         self.body.extend_from_slice(&body[..count]);
         Ok(count)
@@ -168,12 +169,12 @@ impl Upstream for Echo {
     }
 }
 
-/// Bytes between the upstream that takes the body and the source that gives it back.
+/// The bytes between the upstream that receives the body and the source that sends it back.
 #[derive(Default)]
 struct Channel {
     bytes: VecDeque<u8>,
     ended: bool,
-    /// The upstream was dropped, so the body will not end.
+    /// True if the upstream was dropped, so that the body will not end.
     cut: bool,
 }
 
@@ -193,7 +194,7 @@ struct StreamEcho {
     length: Option<u64>,
 }
 
-/// As much as a [`StreamEcho`] holds.
+/// The maximum number of bytes that a [`StreamEcho`] stores.
 const AHEAD: usize = 1500;
 
 impl Upstream for StreamEcho {
@@ -273,7 +274,7 @@ impl Upstream for Later {
     }
 }
 
-/// Has this number of early hints, and then the response.
+/// Sends this number of early hints, and then the response.
 struct Hints {
     left: u64,
 }
@@ -299,7 +300,7 @@ impl Upstream for Hints {
     }
 }
 
-/// Responds after this number of bytes of the body. With 0 it wants no body.
+/// Responds after this number of bytes of the body. With 0, it accepts no body.
 struct Early {
     bytes: usize,
     seen: usize,
@@ -325,7 +326,7 @@ impl Upstream for Early {
     }
 }
 
-/// Takes no byte of a body.
+/// Accepts no byte of a body.
 struct Chokes;
 
 impl Upstream for Chokes {

@@ -118,7 +118,7 @@ pub struct TlsEnd {
     /// The requests, until they are encrypted.
     pub asks: Option<Vec<u8>>,
     announces_end: bool,
-    /// Chooses the records of the requests. `None` leaves that to rustls.
+    /// Determines the sizes of the records of the requests. If this is `None`, rustls determines them.
     random: Option<Random>,
     /// The number of bytes that the client has sent.
     sent: usize,
@@ -126,7 +126,7 @@ pub struct TlsEnd {
     /// bytes of the requests in them.
     pub ends: Vec<(usize, usize)>,
     pub heard: Vec<u8>,
-    /// The server has announced its end.
+    /// True if the server has announced its end.
     pub is_told_the_end: bool,
 }
 
@@ -147,7 +147,7 @@ impl TlsEnd {
         self
     }
 
-    /// True if the handshake resumed a session. `None` before the server has chosen that.
+    /// True if the handshake resumed a session. `None` before the server has decided.
     pub fn is_resumed(&self) -> Option<bool> {
         self.connection.handshake_kind().map(|kind| kind == HandshakeKind::Resumed)
     }
@@ -179,7 +179,7 @@ impl TlsEnd {
         }
     }
 
-    /// Takes bytes from the server. Returns those that the client sends then.
+    /// Processes bytes from the server. Returns the bytes that the client then sends.
     pub fn exchange(&mut self, mut sent: &[u8]) -> Result<Vec<u8>, Error> {
         self.connection.set_buffer_limit(None);
         while !sent.is_empty() {

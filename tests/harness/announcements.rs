@@ -75,7 +75,7 @@ fn a_ready_descriptor_without_a_reader_does_not_matter() {
 #[test]
 fn a_ready_descriptor_that_is_not_open_is_refused() {
     let root = folder();
-    // The number of the first file that the program itself opens is not taken for one of the parent.
+    // The descriptor of the first file that the program itself opens must not be mistaken for one from the parent.
     for number in ["3", "99"] {
         let (status, line) = refusal(&mut command(root.path(), &["--ready-fd", number]));
         assert_eq!(status, 2);
@@ -195,7 +195,7 @@ fn a_service_manager_is_told_of_the_beginning_and_of_the_end() {
     process.signal(rustix::process::Signal::TERM);
     assert_eq!(next(), "STOPPING=1", "it comes at the beginning of the lame duck");
     assert_eq!(process.client().get("/a").body, b"hello");
-    // The second signal ends the lame duck, and no announcement is repeated.
+    // The second signal ends the lame-duck period, and no announcement is repeated.
     assert_eq!(process.end(), 0);
     socket.set_nonblocking(true).unwrap();
     assert_eq!(socket.recv(&mut [0; 64]).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);

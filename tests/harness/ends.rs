@@ -36,7 +36,7 @@ fn a_program_is_not_idle_while_a_head_or_a_response_is_on_its_way() {
     let mut client = process.client();
     client.say("GET /a HT");
     assert_eq!(&client.head()[9..12], "408", "the head had its whole time");
-    // The client takes nothing until the time of an idle program is over several times.
+    // The client reads nothing until several times the idle period has passed.
     let process = Process::start(root.path(), &["--idle-exit", "0.1", "--duration", "1", "--grace", "20"]);
     let mut client = process.client();
     client.say("GET /large HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -103,7 +103,7 @@ fn a_lame_duck_serves_on_until_its_time_or_a_second_signal() {
     let root = folder();
     let process = Process::start(root.path(), &["--lame-duck", "1"]);
     process.signal(Signal::TERM);
-    // During the lame duck, new connections are still served.
+    // During the lame-duck period, new connections are still served.
     for _ in 0..5 {
         assert_eq!(process.client().get("/a").body, b"hello");
     }

@@ -1,6 +1,6 @@
-//! The switches for test suites and benchmarks, tested on the program itself over real sockets.
+//! The options for test suites and benchmarks, tested on the program itself over real sockets.
 #![cfg(all(unix, feature = "cli"))]
-// An end-to-end test: helpers may unwrap, too.
+// The helper functions of these end-to-end tests may use `unwrap` too.
 #![allow(clippy::unwrap_used)]
 
 mod announcements;

@@ -25,7 +25,7 @@ pub fn folder() -> TempDir {
     root
 }
 
-/// The program with these options, not started yet, on a free port of this machine.
+/// The command that starts the program with these options, on a free port of this machine.
 pub fn command(root: &Path, words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_serve-forever"));
     command.args(["0", "--bind", "127.0.0.1", "--directory"]).arg(root).args(words).env_remove("NOTIFY_SOCKET");
@@ -36,7 +36,7 @@ pub fn command(root: &Path, words: &[&str]) -> Command {
 /// The program while it serves. It is killed if a test fails.
 pub struct Process {
     pub child: Child,
-    /// The line that said that it is ready.
+    /// The ready line.
     pub ready: String,
     pub address: SocketAddr,
     stdout: BufReader<ChildStdout>,
@@ -104,10 +104,10 @@ impl Drop for Process {
     }
 }
 
-/// Runs the program for as long as it takes to refuse to start: its status, and its last line.
+/// Runs the program until it refuses to start. Returns its status and its last line.
 pub fn refusal(command: &mut Command) -> (i32, String) {
     let mut child = command.spawn().unwrap();
-    // A program that starts after all prints its ready line, and must not be waited for.
+    // A program that unexpectedly starts prints its ready line. The test must not wait for such a program.
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     if !line.is_empty() {
@@ -119,7 +119,7 @@ pub fn refusal(command: &mut Command) -> (i32, String) {
     (output.status.code().unwrap(), text.lines().last().unwrap_or_default().to_owned())
 }
 
-/// Waits for something that no event announces.
+/// Waits for a condition that no event announces.
 pub fn until(what: &str, mut happens: impl FnMut() -> bool) {
     let began = Instant::now();
     while !happens() {

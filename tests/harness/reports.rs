@@ -102,7 +102,7 @@ fn counters_equal_those_of_the_client() {
     assert_eq!((number(&body, "connections.accepted"), number(&body, "connections.open")), (all + 1, 1));
     let closed = body["connections"]["closed"].as_object().unwrap();
     assert_eq!(closed.values().map(|count| count.as_u64().unwrap()).sum::<u64>(), all);
-    // The answers to the pipelined requests may have left before or with the report.
+    // The responses to the pipelined requests may have been sent before the report or with it.
     assert!(number(&body, "bytes.out") >= received);
     let again = report(&mut client, "/__stats");
     assert_eq!(number(&again, "requests.in_flight"), 1, "this request");

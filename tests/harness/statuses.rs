@@ -1,4 +1,4 @@
-//! The exit statuses, and the program as its own client.
+//! The exit statuses, and the program as its own client (`--healthcheck`).
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -92,7 +92,7 @@ fn a_health_check_is_silent_if_the_status_is_2xx_and_says_otherwise_why() {
     let (url, port) = (format!("http://{}/a", process.address), process.address.port());
     assert_eq!(health(&["--healthcheck", &url]), (0, String::new(), String::new()));
     assert_eq!(health(&["--healthcheck", &format!("http://localhost:{port}/a?b#c")]).0, 0);
-    // The other options are ignored: it neither binds nor reads nor writes.
+    // The other options are ignored: the program neither binds a port nor reads or writes a file.
     let ignored = ["-d", "/nowhere", "--config", "/nowhere", "--port-file", "/nowhere/port", "--healthcheck", &url];
     assert_eq!(health(&ignored).0, 0);
     let missing = format!("http://{}/none", process.address);

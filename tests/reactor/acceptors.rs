@@ -18,9 +18,9 @@ use crate::sessions::{Client, SimulatedSession, Socket};
 pub struct Backlog {
     pub token: Option<Token>,
     pub waiting: VecDeque<Arrival>,
-    /// A connection arrived, and the loop has had no event for it.
+    /// True if a connection has arrived for which the loop has had no event.
     pub event_due: bool,
-    /// A connection may be pending, as far as the loop knows.
+    /// True if, according to what the loop knows, a connection may be pending.
     pub busy: bool,
     pub retry_at: Option<Instant>,
     /// The number of connections that were accepted or refused in this turn.

@@ -71,7 +71,7 @@ impl World {
         }
     }
 
-    /// No connection is pending that could be accepted.
+    /// Checks that no connection is pending that could be accepted.
     pub fn check_acceptors(&mut self) {
         if self.end.is_some() || self.requested == Some(StopRequest::Now) || self.turns == 0 {
             return;
@@ -90,7 +90,7 @@ impl World {
         });
     }
 
-    /// The sessions that were closed are those that were idle longest.
+    /// Checks that the closed sessions are those that were idle longest.
     pub fn check_evicted_idle(&mut self) {
         let away: Vec<Instant> =
             self.idle_asked.iter().filter(|(id, _)| self.evicted_idle.contains(id)).map(|(_, since)| *since).collect();
@@ -113,7 +113,8 @@ impl World {
         full || self.acceptors.iter().any(|acceptor| acceptor.retry_at == Some(self.now + BACK_OFF))
     }
 
-    /// Stalled sessions were closed only if room was short, those first that were stalled longest, and at most a batch.
+    /// Checks that stalled sessions were closed only if room was short, that those that were stalled longest were
+    /// closed first, and that at most one batch was closed.
     pub fn check_evicted_stalled(&mut self) {
         let (went, stayed): (Vec<(usize, Instant)>, Vec<_>) =
             self.stalled.iter().partition(|(id, _)| self.evicted_stalled.contains(id));
@@ -158,7 +159,7 @@ impl World {
         first.into_iter().chain(self.longest).min()
     }
 
-    /// The run has returned.
+    /// Checks the result of the run.
     pub fn end(&mut self, ended: io::Result<RunEnd>) {
         match (ended, self.failure.is_some()) {
             (_, true) => {}

@@ -1,4 +1,4 @@
-//! The ends of a run that no stopper requests: a time, the end of an input, and signals.
+//! The ends of a run that no stopper requests: at a time, at the end of an input, and after a signal.
 
 use std::collections::VecDeque;
 use std::io::PipeWriter;
@@ -12,7 +12,7 @@ use serve_forever::{Lifetime, SignalAction};
 use signal_hook::consts::{SIGUSR1, SIGUSR2};
 use signal_hook::low_level::raise;
 
-/// Longer than any test.
+/// This is longer than any test takes.
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// Closes a pipe after the second turn, raises signals after the following turns, and counts the calls.

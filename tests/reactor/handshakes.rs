@@ -1,4 +1,4 @@
-//! The share of a turn that handshakes have.
+//! The limit on handshakes in one turn.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -13,7 +13,7 @@ use serve_forever::reactor::{Accept, Acceptor, Mailbox, Reactor, RunLimits, RunM
 use serve_forever::session::{CloseReason, Next, Ready, Session, StepContext, TurnClock};
 use serve_forever::transport::NoSource;
 
-/// The flights that each turn computed, the last turn last.
+/// The number of flights that were computed in each turn, in order.
 type Turns = Rc<RefCell<Vec<usize>>>;
 
 /// A session that needs one flight, and ends with it.
@@ -63,7 +63,7 @@ impl TurnHooks for Counting {
             self.stopper.stop_now();
         }
         turns.push(0);
-        // The stop wakes no poll here.
+        // In this test, the stop request does not wake the poll.
         Some(Duration::ZERO)
     }
 }

@@ -1,5 +1,5 @@
-//! A seeded simulation of the loop: its bookkeeping against a plain model, on a selector and a clock that a script
-//! moves.
+//! A seeded simulation of the loop. It compares the bookkeeping of the loop with a plain model, on a selector and a
+//! clock that a script controls.
 //!
 //! A seed determines a script of events: connections, refusals and failures at the acceptors; input, writability, ends
 //! and resets at sessions; events that are late, repeated, spurious, or for a session that has ended; wake-ups from

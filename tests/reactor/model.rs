@@ -18,7 +18,7 @@ use crate::sessions::{Client, Life};
 /// time.
 pub const ACCEPT_BATCH: usize = 64;
 
-/// How long an acceptor waits after the system had no descriptor or memory.
+/// The time for which an acceptor waits after the system had no descriptor or memory left.
 pub const BACK_OFF: Duration = Duration::from_millis(100);
 
 /// The maximum number of stalled sessions that are closed in one turn.

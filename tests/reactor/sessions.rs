@@ -1,4 +1,4 @@
-//! Sessions without sockets. Each makes random choices within the contract of a session.
+//! Sessions without sockets. Each makes random choices that the contract of a session permits.
 
 use std::cell::RefCell;
 use std::io;
@@ -20,7 +20,7 @@ pub struct Client {
     pub life: Life,
     pub key: Option<usize>,
     pub registered: bool,
-    /// Its last step returned `Next::Again`.
+    /// True if its last step returned `Next::Again`.
     pub runs_again: bool,
     /// The readiness that the loop must know.
     pub ready: Ready,
@@ -40,7 +40,7 @@ pub struct Client {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Life {
     Live,
-    /// It has ended in this turn and is not dropped yet.
+    /// True if it has ended in this turn and is not dropped yet.
     Ended,
     Dropped,
 }
@@ -250,7 +250,7 @@ impl Source for Socket {
             world.leave(id);
             return Err(io::Error::other("no room in the selector"));
         }
-        // Registration reports the readiness that there is, once.
+        // The registration itself reports the current readiness, once.
         client.unreported.add(Ready { read: client.unread > 0, write: client.room, ..NOT_READY });
         client.unreported.add(Ready { read_closed: client.closed, broken: client.broken, ..NOT_READY });
         let in_order = !client.registered

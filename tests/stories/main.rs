@@ -1,6 +1,6 @@
-//! Stories: scripted runs of one connection, each as a trace and as the sentences of `--explain`, on a loop with a
-//! simulated clock and client. They are compared with the files in `tests/stories/told`, and the pictures in
-//! `docs/pictures` are drawn from them.
+//! Stories: scripted runs of one or two connections, on a loop with a simulated clock and simulated clients. Each
+//! results in a trace and in the sentences of `--explain`. They are compared with the files in `tests/stories/told`,
+//! and the pictures in `docs/pictures` are drawn from them.
 //!
 //! `UPDATE_STORIES=1` writes the files instead, and `UPDATE_DOCS=1` the pictures.
 #![allow(clippy::unwrap_used)]

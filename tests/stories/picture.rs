@@ -1,7 +1,7 @@
 //! Draws a trace as SVG: lanes for the loop and for the tracks of connections.
 //!
 //! The horizontal axis shows the order of the events and not their times, because sleeps are long and everything else
-//! is short. Not here: which traces are drawn.
+//! is short. `main.rs` selects the traces to draw.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -25,7 +25,7 @@ const STORY: [Lane; 5] = [
 /// The lanes of one turn in which two connections run.
 const TURN: [Lane; 3] = [LOOP, ("io 1", 1001, "io", "#555555"), ("io 2", 1002, "io", "#555555")];
 
-/// The legend: the lanes of a story, and the meaning of places.
+/// The legend: the lanes of a story, and the meaning of horizontal positions.
 const STORY_LEGEND: [&str; 3] = [
     "loop: the steps of each turn. recv, send: the two machines of the connection. wait: the wait in which a step ended, and",
     "its limit. io: reads and writes with their bytes. Places follow the order of events, not their times: above are the",
@@ -100,7 +100,7 @@ fn items(events: &[Value], lanes: &[Lane], (from, to): (u64, u64)) -> Vec<Item> 
         match event["ph"].as_str().unwrap() {
             "X" => add(Some(end)),
             "i" => add(None),
-            // A state lasts until the next one begins, so no gap is between them.
+            // A state lasts until the next one begins, so there is no gap between them.
             "B" => {
                 add(Some(to));
                 let before = items.iter_mut().rev().skip(1).find(|item| item.lane == lane);
@@ -117,7 +117,7 @@ fn items(events: &[Value], lanes: &[Lane], (from, to): (u64, u64)) -> Vec<Item> 
     items
 }
 
-/// The name of an event, and its number that matters most.
+/// The name of an event, and the most important of its numbers.
 fn label(event: &Value, lanes: &[Lane]) -> String {
     let name = event["name"].as_str().unwrap();
     let number = |name: &str| event["args"][name].as_u64();
@@ -145,7 +145,7 @@ fn time(nanos: u64) -> String {
     }
 }
 
-/// The place of each time: so far to the right that every label before it fits.
+/// The horizontal position of each time. It is far enough to the right for every label before it to fit.
 fn places(items: &[Item], begins_of_turns: &[u64]) -> BTreeMap<u64, usize> {
     let times = items.iter().flat_map(|item| [Some(item.begin), item.end]).flatten();
     let times: std::collections::BTreeSet<u64> = times.chain(begins_of_turns.iter().copied()).collect();

@@ -24,12 +24,12 @@ use super::common::service::TestService;
 #[derive(Debug, Clone)]
 pub enum Action {
     Send(String),
-    /// The client takes this number of bytes more. Without the first of these it takes everything.
+    /// The client accepts this number of further bytes. Before the first of these actions, it accepts everything.
     Take(usize),
     End,
     /// Another thread has the result for the handler.
     Work,
-    /// A second client connects, and has sent a request.
+    /// A second client connects, and has already sent a request.
     Second(String),
     /// The server begins to drain.
     Stop,
@@ -107,7 +107,7 @@ impl Service for StoryService {
     }
 }
 
-/// A connection whose client has sent this.
+/// A connection whose client has sent this text.
 fn calm_line(text: &str) -> SharedLine {
     let line = Line::new(Memory { short_read_is_all: true, ..Memory::default() }, Weather::calm());
     line.borrow_mut().arrive(text.as_bytes());
@@ -131,7 +131,7 @@ pub fn tell(actions: Vec<(Duration, Action)>) -> Told {
     let line = calm_line("");
     let stopper = Stopper::new(Arc::clone(&stop));
     let mut story = Story { line: Rc::clone(&line), actions: actions.into(), thread, stopper };
-    // The client has done this when its connection is accepted.
+    // These actions precede the acceptance of the connection.
     story.play_until(&mut network, Duration::ZERO);
     network.connect(line);
     let backlog = Rc::clone(&network.backlog);
@@ -142,7 +142,7 @@ pub fn tell(actions: Vec<(Duration, Action)>) -> Told {
     let mut reactor = Reactor::observed(&mut selector, &stop, None, vec![acceptor], limits, &recorder).unwrap();
     reactor.run(RunMode::UntilStopped, &mut NoHooks).unwrap();
     drop(reactor);
-    // A release changes the version, and not the story.
+    // A release changes the version, but must not change the story.
     let version = format!("\"version\":\"{}\"", env!("CARGO_PKG_VERSION"));
     Told { trace: trace.text().replace(&version, "\"version\":\"0.0.0\""), sentences: sentences.text() }
 }

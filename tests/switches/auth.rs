@@ -1,4 +1,4 @@
-//! Users and passwords: the format of their file, and that slow hashes do not delay other clients.
+//! Users and passwords: the format of their file, and slow hashes, which must not delay other clients.
 
 use std::io::{ErrorKind, Read, Write};
 
@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::program::{Program, refusal, tree};
 
-/// `secret` by bcrypt of the costs 4 and 12, as `htpasswd -B` writes it.
+/// The bcrypt hashes of `secret` with costs 4 and 12, as `htpasswd -B` writes them.
 const CHEAP: &str = "$2y$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW";
 const DEAR: &str = "$2y$12$abcdefghijklmnopqrstuuT1Iwu6o8Wx7BoOyIMHfgVJq6JO/IJhW";
 

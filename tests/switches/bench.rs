@@ -1,4 +1,4 @@
-//! The switches of the endpoints for benchmarks, and of faults.
+//! The options for the benchmark endpoints and for injected faults.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -114,7 +114,7 @@ fn a_deaf_connection_is_never_read_and_ends_with_its_client() {
     let program = Program::start(root.path(), &["--fault", "deaf:1"]);
     let mut stream = program.connect();
     stream.write_all(b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
-    // The line is written when the connection is accepted, so its request has been there since.
+    // The line is written when the connection is accepted, so its request has been available since then.
     program.says("fault deaf");
     stream.shutdown(std::net::Shutdown::Write).unwrap();
     let (bytes, _) = read_to_the_end(&mut stream);

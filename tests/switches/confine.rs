@@ -1,4 +1,5 @@
-//! The privileges that the program gives up before it serves. Tests that need root say so and pass without it.
+//! The privileges that the program gives up before it serves. Tests that need root print a message and pass if they run
+//! without it.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};

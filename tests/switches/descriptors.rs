@@ -72,7 +72,7 @@ fn without_descriptors_it_waits_says_503_and_recovers() {
     let mut outside = program.connect();
     outside.write_all(b"GET /a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").unwrap();
     until("it has all that it may have", || open(&program) == MOST);
-    // A loop that spins does not go to sleep; this one does, again and again, and that costs it next to nothing.
+    // A loop that spins does not sleep. This loop sleeps repeatedly, and uses almost no processor time.
     let (sleeps, ticks) = sleeps_and_ticks(&program);
     until("it has slept five times", || sleeps_and_ticks(&program).0 >= sleeps + 5);
     assert!(sleeps_and_ticks(&program).1 <= ticks + 10, "waiting is work");

@@ -45,7 +45,7 @@ fn what_is_handed_down_has_to_be_a_listener() {
     assert_eq!(output.stderr, b"serve-forever: error: LISTEN_FDS: fd 3 is not a socket\n");
 }
 
-/// One GET on a connection that persists; whether it still does after that.
+/// Sends one GET on a persistent connection. Returns true if the connection still persists after that.
 fn exchange(stream: &mut BufReader<TcpStream>) -> std::io::Result<bool> {
     stream.get_mut().write_all(b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n")?;
     let (mut line, mut persists) = (String::new(), true);
@@ -64,7 +64,7 @@ fn exchange(stream: &mut BufReader<TcpStream>) -> std::io::Result<bool> {
     Ok(persists)
 }
 
-/// Asks again and again, on connections that are kept as long as the server does.
+/// Sends requests repeatedly, on connections that are kept open for as long as the server keeps them.
 fn load(address: SocketAddr, enough: &AtomicBool, answered: &AtomicUsize) {
     while !enough.load(Ordering::Relaxed) {
         let stream = TcpStream::connect(address).unwrap();
@@ -209,7 +209,7 @@ fn downloaded(size: u64, words: &[&str]) -> u64 {
     program.signal(Signal::TERM);
     until("the listener is closed", || TcpStream::connect(program.address).is_err());
     let (mut part, mut arrived) = (vec![0; 1 << 16], 0);
-    // A reset is an end, too.
+    // A reset counts as an end too.
     while let Ok(count @ 1..) = slow.read(&mut part) {
         arrived += count as u64;
     }

@@ -1,6 +1,6 @@
 //! The options of the program, tested on the program itself over real sockets.
 #![cfg(all(unix, feature = "cli"))]
-// Helpers of tests may unwrap, too.
+// The helper functions of tests may use `unwrap` too.
 #![allow(clippy::unwrap_used)]
 
 #[path = "../common/mod.rs"]

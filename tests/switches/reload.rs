@@ -1,4 +1,4 @@
-//! SIGHUP: the settings that are read again, those that are not, and existing connections.
+//! SIGHUP: the settings that are read again, those that are not, and the connections that were open before.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -48,12 +48,12 @@ impl Site {
     }
 }
 
-/// Sends a request on a connection that stays.
+/// Sends a request on a connection that stays open.
 fn say(stream: &mut TcpStream, path: &str) {
     stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes()).unwrap();
 }
 
-/// The next head on it, with its empty line.
+/// The next head on that connection, with its empty line.
 fn head(stream: &mut TcpStream) -> String {
     let (mut head, mut byte) = (Vec::new(), [0]);
     while !head.ends_with(b"\r\n\r\n") {
@@ -139,7 +139,7 @@ fn what_only_a_start_can_change_is_named() {
     let site = Site::new(&[("a", "a")], "");
     let program = site.start(&[]);
     site.change(&program, "port = 1\nbind = '192.0.2.1'\nuser = 'nobody'\nsandbox = true\nheader = { X-A = 'b' }\n");
-    // The command line has a port and an address, and counts before the file.
+    // The command line sets the port and the address, and takes precedence over the file.
     assert!(program.says("takes effect only at the next start: ").ends_with(": user, sandbox\n"));
     assert_eq!(field(&program.get("/a"), "X-A"), Some("b"));
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_serve-forever"));
@@ -191,7 +191,7 @@ fn limits_are_read_again() {
     assert!(head(&mut first).starts_with("HTTP/1.1 200 "));
     site.change(&program, "max-connections = 1\n");
     drop(second);
-    // The connection that is idle makes room, as at the cap.
+    // The idle connection is closed to make room, as at the limit on connections.
     assert_eq!(program.status("/a"), 200);
     first.read_exact(&mut [0]).unwrap();
     assert_eq!(first.read(&mut [0]).unwrap(), 0);
@@ -260,7 +260,7 @@ fn a_file_that_is_out_of_reach_by_then_is_one_line() {
     assert!(site.refused(&program, "cors = true").ends_with("c.toml': Permission denied (os error 13)"));
     assert_eq!(field(&program.get("/a"), "X-A"), Some("old"));
     let root = site.root.path().to_str().unwrap();
-    // A file of that name below the new root is not taken for it.
+    // A file with that name below the new root must not be used instead.
     let path = site.config.path().join("c.toml");
     let inside = Path::new(root).join(path.strip_prefix("/").unwrap());
     fs::create_dir_all(inside.parent().unwrap()).unwrap();

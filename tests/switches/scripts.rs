@@ -1,5 +1,5 @@
-//! The switches of scripts: access rules for files apply to them too, and the processes that they leave behind are
-//! reaped.
+//! The options for scripts: access rules for files apply to scripts too, and the processes that scripts leave behind
+//! are reaped.
 
 use std::fs::{self, Permissions};
 use std::io::{Read, Write};

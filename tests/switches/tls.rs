@@ -1,4 +1,4 @@
-//! HTTPS: files of certificates and keys, the certificate for development, reloads, and the port that redirects.
+//! HTTPS: certificate and key files, the certificate for development, reloads, and the port that redirects.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -243,7 +243,7 @@ fn clients_need_a_certificate_of_the_authority() {
     }
 }
 
-/// A certificate and its key in files that can be exchanged.
+/// A certificate and its key, in files that can be replaced.
 struct Pair(TempDir);
 
 impl Pair {
@@ -382,7 +382,7 @@ fn a_key_that_only_root_can_read_is_read_before_root_is_given_up() {
 #[test]
 fn in_the_sandbox_a_renewed_certificate_is_read_again() {
     let (root, pair) = (tree(&[("a", "a")]), Pair::new());
-    // As certbot does it: the names are symbolic links to files in another folder.
+    // As with certbot, the names are symbolic links to files in another folder.
     let links = tree(&[]);
     for name in ["c", "k"] {
         std::os::unix::fs::symlink(pair.path(name), links.path().join(name)).unwrap();

@@ -13,7 +13,7 @@ use serve_forever::testing::TestServer;
 
 use super::server::{Client, RawServer, SAFETY, get, handlers, respond, rest, send_get, start};
 
-/// A server on threads of std that calls a closure for each connection.
+/// A server that runs a closure on a new thread for each connection.
 fn upstream(serve: impl Fn(TcpStream) + Clone + Send + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -133,7 +133,7 @@ fn one_handler_may_have_all_connections_that_the_limit_of_its_server_allows() {
         };
         let count = streams.len();
         streams.pop();
-        // Its place is free again.
+        // The place of the dropped connection is free again.
         let mut last = x.connect_tcp(address, None)?;
         last.write_all(b"x")?;
         last.read_exact(&mut [0; 1])?;

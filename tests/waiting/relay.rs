@@ -12,8 +12,8 @@ use super::server::{Client, SAFETY, http};
 
 const COUNT: &str = "GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: count\r\n\r\n";
 
-/// A server that counts the bytes of one connection and sends their number after the end, if `responds`. Tells when it has
-/// read the end, and when the connection is over.
+/// A server that counts the bytes of one connection and, if `responds` is true, sends their number after the end. It
+/// reports when it has read the end, and when the connection is over.
 fn counter(responds: bool) -> (SocketAddr, Receiver<&'static str>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

@@ -44,7 +44,7 @@ where
     HttpServer::bind("127.0.0.1:0").unwrap().service(handlers(handle)).log(AccessLog::off())
 }
 
-/// [`http`], running.
+/// Starts the server of [`http`].
 pub fn start<F>(handle: F) -> TestServer
 where
     F: FnMut(&mut Exchange<'_>) -> io::Result<()> + Clone + Send + 'static,

@@ -15,7 +15,7 @@ use serve_forever::socketserver::{DatagramRequest, DatagramRequestHandler, UdpSe
 
 use super::server::{Client, RawServer, SAFETY, body, get, respond, rest, send_get, start};
 
-/// The number of an environment variable, or this one.
+/// The number in an environment variable, or this default.
 fn number(variable: &str, unset: usize) -> usize {
     std::env::var(variable).map_or(unset, |value| value.parse().unwrap())
 }
@@ -161,7 +161,7 @@ fn the_end_of_a_server_ends_the_waits_of_its_handlers() {
     value.with(|value| *value += 1);
 }
 
-/// The number of errors of kind `Deadlock`, if all say the same.
+/// The number of errors of kind `Deadlock`, all of which must have the same message.
 fn deadlocks(results: [io::Result<()>; 5]) -> String {
     let text = "a handler cannot read, write or wait inside Shared::with";
     let found = results.into_iter().filter_map(Result::err).filter(|error| error.kind() == io::ErrorKind::Deadlock);

@@ -25,7 +25,7 @@ fn an_endless_response_ends_with_a_last_event_when_its_server_stops() {
     client.say("GET / HTTP/1.0\r\n\r\n").head();
     assert_eq!(client.exactly(6), b"first\n");
     server.stop().unwrap();
-    // Without the wait the response would be cut at the end of the grace.
+    // Without the wait, the response would be cut short at the end of the grace period.
     assert_eq!(rest(&mut client), "last\n");
 }
 
@@ -72,7 +72,7 @@ fn the_beginning_of_the_stop_ends_a_wait_for_a_value_and_no_later_wait() {
             *value += 1;
             (*value > 3).then_some(())
         })?;
-        // The second wait looked at the beginning and at its timeout, and was not resumed in between.
+        // The second wait evaluated its condition at its beginning and at its timeout, and was not resumed in between.
         respond(x, &format!("{first:?} {stopping} {second:?} {}", value.with(|value| *value)))
     });
     let mut client = Client::connect(server.address());

@@ -1,4 +1,4 @@
-//! The plain model: the requests of a client, and the correct response to each. Not here: connections.
+//! The plain model: the requests of a client, and the correct response to each. The model contains no connections.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub struct Facts {
     /// The number of times that another thread has worked.
     pub works: u64,
     pub time: Duration,
-    /// The server drains, which ends the waits of handlers.
+    /// True if the server drains, which ends the waits of handlers.
     pub is_stopping: bool,
 }
 
@@ -32,7 +32,7 @@ pub enum Request {
     Stream(usize),
     /// A response that is due after this number of milliseconds.
     Later(usize),
-    /// A response that another thread makes.
+    /// A response that another thread produces.
     Woken,
     /// The body of the request is that of the response.
     Echo(usize),
@@ -83,7 +83,7 @@ impl Request {
             15 => Request::Slept(random.below(30)),
             16 => Request::Timed(random.below(30)),
             17..21 => Request::Fetched(Fetch::random(random, size)),
-            // Often, because few other requests depend on a wake-up.
+            // This request is frequent, because few other requests depend on a wake-up.
             _ => Request::Woken,
         }
     }
@@ -160,7 +160,7 @@ pub fn parts(count: usize) -> String {
     (0..count).map(|part| format!("part {part} {}\n", pattern(500 * part))).collect()
 }
 
-/// The content of a version of a file. Each version has another length, by which the server notices the change.
+/// The content of a version of a file. Each version has a different length, by which the server detects the change.
 pub fn content(file: usize, version: usize) -> Vec<u8> {
     let size = [10, 5000, 150_000][file] + 7 * version;
     format!("file {file} version {version} {}\n", pattern(size)).into_bytes()

@@ -13,15 +13,15 @@ use crate::wire::{Damage, Sessions, Wire};
 /// The behaviour of a client after the script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// It sends and takes everything.
+    /// The client sends and reads everything.
     Stays,
-    /// It sends everything, closes its side, and takes everything.
+    /// The client sends everything, closes its side, and reads everything.
     HalfCloses,
-    /// It sends no more than a part of its requests, and takes everything.
+    /// The client sends only a part of its requests, and reads everything.
     FallsSilent,
-    /// It sends everything, and accepts no further bytes.
+    /// The client sends everything, and accepts no further bytes.
     StopsReading,
-    /// It has reset its connection.
+    /// The client has reset its connection.
     Resets,
 }
 
@@ -43,7 +43,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// `sessions` are those of TLS that it can resume.
+    /// Creates a client. `sessions` are the TLS sessions that it can resume.
     pub fn new(seed: u64, sessions: &Sessions) -> Client {
         let mut random = Random::new(seed);
         let requests: Vec<Request> = (0..1 + random.below(6)).map(|_| Request::random(&mut random)).collect();
@@ -139,20 +139,20 @@ impl Client {
         if is_answered { Ok(()) } else { Err(format!("{request:?} of {:?} got {}", self.requests, shown())) }
     }
 
-    /// The client or the server has said that the connection ends.
+    /// True if the client or the server has announced the end of the connection.
     pub fn may_be_closed(&self) -> bool {
         let line = self.line.borrow();
         let has_said_so = self.wire.has_announced_end() || self.wire.is_damaged();
         self.has_last || line.memory.at_end || line.memory.ended || has_said_so
     }
 
-    /// The server has received this number of requests as a whole.
+    /// The number of requests that the server has received completely.
     pub fn asked(&self) -> usize {
         self.asked.len()
     }
 
-    /// Compares the end of the connection with what TLS says about it: every orderly end is announced, and no other.
-    /// `must_be_orderly` is true if nothing has cut the connection.
+    /// Checks that TLS announces the end of the connection if the end is orderly, and only then. `must_be_orderly` is
+    /// true if nothing has cut the connection.
     pub fn judge_end(&self, must_be_orderly: bool) -> Result<(), String> {
         let line = self.line.borrow();
         let has_heard = !self.statuses.is_empty() || !self.received.is_empty();
@@ -172,7 +172,8 @@ impl Client {
         }
     }
 
-    /// The server has nothing of a request that it has not answered, so it may close the connection to make room.
+    /// True if the server has no bytes of a request without a response, so that it may close the connection to make
+    /// room.
     pub fn is_idle(&self) -> bool {
         let consumed = self.wire.requests_in(self.wire.sent - self.line.borrow().memory.incoming.len());
         let answered = self.statuses.len().checked_sub(1).map_or(0, |last| self.ends.get(last).copied().unwrap_or(0));
@@ -181,7 +182,7 @@ impl Client {
         consumed == answered || on_its_way
     }
 
-    /// The client has all the responses that its fate allows, or an error says which are missing.
+    /// Checks that the client has all the responses that its fate allows. The error names the missing ones.
     pub fn judge(&self) -> Result<(), String> {
         let is_open = !self.line.borrow().is_dropped;
         match self.fate {
@@ -206,7 +207,7 @@ impl Client {
         Ok(())
     }
 
-    /// Acts as the fate says when the script is over. `hides_end` is a fault of the network.
+    /// Behaves according to the fate after the script. `hides_end` is a fault of the network.
     pub fn finish(&mut self, facts: Facts, hides_end: bool) {
         self.send(usize::MAX, facts, false);
         let mut line = self.line.borrow_mut();
@@ -217,7 +218,7 @@ impl Client {
         }
     }
 
-    /// Takes at most this number of bytes.
+    /// Reads at most this number of bytes.
     pub fn take(&self, most: usize) -> Vec<u8> {
         if self.fate == Fate::Resets { Vec::new() } else { self.line.borrow_mut().take(most) }
     }
@@ -240,7 +241,7 @@ fn secure_wire(requests: &[u8], fate: Fate, sessions: &Sessions, mut random: Ran
     (Wire::secure(requests, announces_end, (damage, most), sessions, random), fate)
 }
 
-/// True if this is the response to unencrypted HTTP on a port for TLS.
+/// True if this is the response to unencrypted HTTP on a TLS port.
 fn is_answer_to_mistake(request: Option<Request>, response: &Response) -> bool {
     let has_body = response.body.starts_with(b"This port speaks HTTPS");
     let is_head = request == Some(Request::Head) && response.body.is_empty();

@@ -1,5 +1,5 @@
-//! The plain model of the end of a run: the requests of stoppers and signals, the lame duck, and the drain. Not here: what the
-//! clients see of it.
+//! The plain model of the end of a run: the requests of stoppers and signals, the lame-duck period, and the drain. The
+//! effects on clients are in `client.rs`.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ const NOTICE: Duration = Duration::from_secs(1);
 pub const SIGNALS: [(i32, SignalAction); 4] =
     [(1, SignalAction::Reload), (2, SignalAction::Drain), (3, SignalAction::Stop), (15, SignalAction::Drain)];
 
-/// How far the run must be on the way to its end.
+/// The phase of the end that the run must have reached.
 #[derive(Debug, Clone, Copy)]
 enum Phase {
     Running,
@@ -39,7 +39,7 @@ impl Ending {
         Ending { phase: Phase::Running, lame_duck, stopped_at: None, reasons: Vec::new() }
     }
 
-    /// A stopper asks for the end.
+    /// A stopper requests the end.
     pub fn stop(&mut self, action: SignalAction, now: Duration) {
         self.pass_until(now);
         self.reasons.push(RunEnd::Stopped);
@@ -101,7 +101,7 @@ impl Ending {
         matches!(self.phase, Phase::Draining { .. } | Phase::Over { .. })
     }
 
-    /// Compares the end of the run with what it must be.
+    /// Compares the end of the run with the expected end.
     pub fn check(&mut self, end: RunEnd, now: Duration) -> Result<(), String> {
         self.pass_until(now);
         let latest = match self.phase {

@@ -1,23 +1,23 @@
-//! A seeded simulation of the whole server: the loop, sessions of HTTP, files, handlers, the log, reloads and stops, with
+//! A seeded simulation of the whole server: the loop, HTTP sessions, files, handlers, the log, reloads and stops, with
 //! many clients and another server, from which handlers fetch, on a network and a clock in memory.
 //!
 //! A seed determines a script of events: clients that connect, send and take a few bytes at a time, half-close, fall
 //! silent, stop reading or reset; refused, interrupted and short calls; events that are late, repeated, in another
-//! order, spurious, or of a session that has ended; work of another thread; responses of the other server, some of which
-//! are late, cut or malformed; files that change; reloads, and a stop in the middle. After the script every client
-//! continues according to its fate, and a few others connect. Each response that a client receives must be one that a
-//! plain model allows, each request that has arrived must have its response and its log line, each connection must end,
-//! and [`serve_forever::trace::faults`] must find no fault in the trace of the run.
+//! order, spurious, or for a session that has ended; work of another thread; responses of the other server, some of
+//! which are late, cut or malformed; files that change; reloads, and a stop in the middle. After the script every
+//! client continues according to its fate, and a few others connect. Each response that a client receives must be one
+//! that a plain model allows, each request that has arrived must have its response and its log line, each connection
+//! must end, and [`serve_forever::trace::faults`] must find no fault in the trace of the run.
 //!
 //! A third of the connections use TLS. The keys are random and do not depend on the seed, but all lengths are the same
-//! in every run. Some of its clients resume a session, end within the handshake, change a record on its way, or send
+//! in every run. Some TLS clients resume a session, end within the handshake, change a record on its way, or send
 //! unencrypted HTTP.
 //!
-//! Simulated elsewhere: the bookkeeping of the loop with sessions that do anything (`tests/reactor`). Not simulated:
-//! offloaded work and the resolution of names, because they run on threads, whose order no seed determines. Handlers
-//! connect to addresses. CGI scripts are processes, and UDP and raw servers have no model here. Signals come from a queue
-//! in place of the handlers that the process installs, so the flag by which those end a process that is stuck is not
-//! simulated either.
+//! `tests/reactor` simulates the bookkeeping of the loop with sessions that behave in any permitted way. Offloaded work
+//! and name resolution are not simulated, because they run on threads, whose order no seed determines; handlers connect
+//! to addresses. CGI scripts are not simulated, because they are processes, and UDP and raw servers have no model here.
+//! Signals come from a queue instead of the signal handlers of the process, so the flag by which these end a stuck
+//! process is not simulated either.
 //!
 //! `SEED=n` replays one seed and writes its trace to a file, `SIM_STEPS=n` runs at least `n` turns of the loop, from
 //! the seed `FIRST_SEED` on. A failing script is shrunk before it is printed, and its trace is written too.
@@ -148,7 +148,7 @@ fn planted_faults_of_the_loop_are_found_in_the_trace_alone() {
 /// The outcome of a run.
 struct Outcome {
     turns: u64,
-    /// Happenings of the script, and events of sleeps.
+    /// The number of the script's events, and of the events that sleeps reported.
     events: u64,
     /// The first difference from the model, or the first fault in the trace.
     failure: Option<String>,
@@ -210,7 +210,7 @@ fn recorder(clock: &Clock, trace: &SharedText) -> Recorder {
     recorder
 }
 
-/// The run has ended in time, and has left no connection open.
+/// Checks that the run has ended in time and has left no connection open.
 fn check_end(world: &mut World<'_>, end: RunEnd, now: Duration) -> Result<(), String> {
     world.ending.check(end, now)?;
     world.other.check_end()?;
@@ -219,7 +219,7 @@ fn check_end(world: &mut World<'_>, end: RunEnd, now: Duration) -> Result<(), St
     if open > 0 { Err(format!("{open} connections outlive the run")) } else { Ok(()) }
 }
 
-/// Every response that a client has received has a line in the log, and no request has two.
+/// Checks that every response that a client has received has a line in the log, and that no request has two.
 fn check_log(world: &World<'_>, lines: &[String]) -> Result<(), String> {
     let mut counts: BTreeMap<String, (usize, usize)> = BTreeMap::new();
     for client in &world.clients {

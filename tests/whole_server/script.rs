@@ -1,4 +1,4 @@
-//! The script of a simulation: events around a server, made from a seed. Not here: their effects.
+//! The script of a simulation: the events around a server, generated from a seed. Their effects are in `world.rs`.
 
 use std::time::Duration;
 
@@ -20,9 +20,9 @@ pub enum Happening {
     Take { target: usize, most: usize },
     /// A client resets its connection.
     Reset { target: usize },
-    /// An event that reports readiness without need.
+    /// A spurious event.
     Spurious { target: usize, read: bool, write: bool },
-    /// An event for a token that may be of any session, or of none.
+    /// An event for a token that may belong to any session, or to none.
     Stale { token: usize },
     /// Another thread finishes its work for handlers, and wakes their connections.
     Work,
@@ -30,11 +30,11 @@ pub enum Happening {
     Serve { most: usize },
     /// A file of the tree gets another content.
     Change { file: usize },
-    /// The server gets another service, as by a reload.
+    /// The server gets another service, as after a reload.
     Reload,
-    /// The server is asked to drain.
+    /// The server is told to drain.
     Stop,
-    /// The server is asked to stop immediately.
+    /// The server is told to stop immediately.
     StopNow,
     /// A signal of [`SIGNALS`](crate::ending::SIGNALS) arrives.
     Signal { number: usize },

@@ -1,4 +1,5 @@
-//! The server of a simulation: its service, the tree of its files, and its log. Not here: the loop and its clients.
+//! The server of a simulation: its service, the tree of its files, and its log. The loop and the clients are in
+//! `world.rs`.
 
 use std::cell::Cell;
 use std::fs::{self, File};
@@ -51,11 +52,11 @@ impl Tree {
         }
     }
 
-    /// Writes a file under another name first, as a program does that readers must not disturb.
+    /// Writes a file under another name and renames it, as a program must do while others read the file.
     fn write(&self, file: usize, content: &[u8]) {
         let (new, path) = (self.folder.path().join("new"), self.folder.path().join(format!("{file}.txt")));
         fs::write(&new, content).unwrap();
-        // The same time in every run, because clients receive it.
+        // The time is the same in every run, because clients receive it.
         let time = UNIX_EPOCH + Duration::from_secs(700_000_000 + self.versions[file] as u64);
         File::options().write(true).open(&new).unwrap().set_modified(time).unwrap();
         fs::rename(new, path).unwrap();
@@ -96,7 +97,7 @@ impl Parts {
     /// The service after this number of reloads.
     pub fn service(&self, generation: usize) -> impl Service + Send + use<> {
         let (work, fault) = (self.work.clone(), self.fault);
-        // Few stacks, so that handlers wait for them.
+        // There are few stacks, so that handlers wait for them.
         let handlers = Handlers::new(move || SimulatedHandler { work: work.clone(), fault }).most(2).pool(|pool| {
             let forgets = fault == Some(Fault::ForgetsFetchTimeout);
             pool.connection.total_timeout = Some(FETCH_TIMEOUT).filter(|_| !forgets);

@@ -1,5 +1,5 @@
-//! Planted faults: sessions that report wrong values to the loop, like a fault in the loop's bookkeeping, and
-//! transports for TLS that leave out a part of their work.
+//! Planted faults: sessions that report wrong values to the loop, as a fault in its bookkeeping would, and TLS
+//! transports that omit a part of their work.
 
 use std::fs::File;
 use std::io;
@@ -86,7 +86,7 @@ impl Session for TamperedSession<'_> {
 
 /// Makes the transports of connections. Those of TLS have the planted fault.
 pub fn transports(fault: Option<Fault>) -> impl Fn(SharedLine) -> Box<dyn Transport> {
-    // One for all connections of a loop.
+    // All connections of a loop share one memory for decryption.
     let scratch = Rc::<TlsScratch>::default();
     let mut config = (*server_config()).clone();
     config.session_storage = match fault {
@@ -129,7 +129,7 @@ impl StoresServerSessions for LosingStorage {
     }
 }
 
-/// A transport for TLS that forgets a part of its work.
+/// A TLS transport that omits a part of its work.
 struct TamperedTls {
     stream: TlsStream<ServerEnd, ServerSide>,
     fault: Fault,

@@ -1,5 +1,5 @@
-//! The bytes that a client and the server exchange: requests and responses as they are, or in records of TLS. Not here: which
-//! bytes are sent when.
+//! The bytes that a client and the server exchange: requests and responses in plain text or in TLS records. The script
+//! decides which bytes are sent when.
 
 use std::sync::Arc;
 
@@ -11,11 +11,11 @@ use rustls::{ClientConfig, ClientConnection};
 use crate::common::seeds::Random;
 use crate::common::tls::{TlsEnd, client_builder_of, client_connection, client_connection_with};
 
-/// A fault of a client that speaks TLS.
+/// A fault of a TLS client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Damage {
     None,
-    /// The first byte is that of no record.
+    /// The first byte is not that of a TLS record.
     Opening,
     /// A record with a part of the requests is changed.
     Record,
@@ -37,7 +37,7 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// Sends the requests as they are.
+    /// Sends the requests without TLS.
     pub fn unencrypted(requests: &[u8]) -> Wire {
         let (damage, random, most) = (Damage::None, Random::new(0), usize::MAX);
         Wire {
@@ -89,7 +89,7 @@ impl Wire {
         self.sent == self.most || (is_whole && self.sent == self.bytes.len())
     }
 
-    /// True if the client has said in TLS that it sends nothing more.
+    /// True if the client has announced the end of its output in TLS.
     pub fn has_announced_end(&self) -> bool {
         self.announces_end && self.is_all_sent()
     }
@@ -100,7 +100,7 @@ impl Wire {
         tls.ends.iter().take_while(|(end, _)| *end <= count).last().map_or(0, |(_, requests)| *requests)
     }
 
-    /// Takes bytes from the server, and returns those of responses.
+    /// Processes bytes from the server, and returns those of responses.
     pub fn receive(&mut self, bytes: &[u8]) -> Result<Vec<u8>, String> {
         let Some(tls) = &mut self.tls else { return Ok(bytes.to_vec()) };
         let was_shaking_hands = tls.asks.is_some();

@@ -28,26 +28,26 @@ use crate::wire::Sessions;
 /// More turns than any script needs.
 const MOST_TURNS: u64 = 2000;
 
-/// The longest timeout of a loop that has work to do by itself. Longer ones are the limits of clients.
+/// The longest timeout of a loop that has work of its own. Longer timeouts are time limits for clients.
 const SOON: Duration = Duration::from_secs(1);
 
 /// The progress after the script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// The script is played.
+    /// The script runs.
     Playing,
-    /// Every client sends and takes what its fate allows, until no further event occurs without a deadline.
+    /// Every client sends and reads what its fate allows, until no further event occurs without a deadline.
     Finishing,
     /// The deadlines close the connections that are left.
     WaitingForDeadlines,
-    /// The server is asked to drain.
+    /// The server is told to drain.
     Stopping,
 }
 
 pub struct World<'s> {
     pub failure: Option<String>,
     pub turns: u64,
-    /// Happenings of the script, and events of sleeps.
+    /// The number of the script's events, and of the events that sleeps reported.
     pub events: u64,
     pub clients: Vec<Client>,
     sessions: Sessions,
@@ -186,7 +186,7 @@ impl<'s> World<'s> {
         self.has_signal = true;
     }
 
-    /// A client takes bytes, and checks the responses that are complete.
+    /// A client reads bytes, and checks the complete responses.
     fn take(&mut self, network: &Network, number: usize, most: usize) {
         let Some(client) = self.clients.get(number) else { return };
         let mut bytes = client.take(most);
@@ -258,7 +258,7 @@ impl<'s> World<'s> {
         Ok(events)
     }
 
-    /// Compares the connections that have ended with what each client must have.
+    /// Compares the connections that have ended with the expected responses of each client.
     fn look(&mut self, network: &Network) {
         let is_ending = self.ending.closes_connections(network.clock.elapsed())
             || matches!(self.phase, Phase::WaitingForDeadlines | Phase::Stopping);

@@ -18,15 +18,15 @@ pub struct Line {
     pub memory: Memory,
     /// The token of the session's socket, once it is registered.
     pub token: Option<Token>,
-    /// The readiness has changed since it was last reported.
+    /// True if the readiness has changed since it was last reported.
     pub has_changed: bool,
-    /// The client has reset the connection.
+    /// True if the client has reset the connection.
     pub is_reset: bool,
-    /// The server has accepted the connection, and made a session for it.
+    /// True if the server has accepted the connection and made a session for it.
     pub is_accepted: bool,
-    /// The server has dropped its end.
+    /// True if the server has dropped its end.
     pub is_dropped: bool,
-    /// The server expects TLS.
+    /// True if the server expects TLS.
     pub is_secure: bool,
     pub weather: Weather,
 }
@@ -74,7 +74,7 @@ impl Line {
         self.has_changed = true;
     }
 
-    /// The client takes at most this number of the bytes that the server has sent, which makes room for others.
+    /// The client reads at most this number of the bytes that the server has sent, which makes room for more.
     pub fn take(&mut self, most: usize) -> Vec<u8> {
         let count = most.min(self.memory.sent.len());
         self.has_changed |= self.memory.room == 0 && count > 0;
@@ -82,7 +82,7 @@ impl Line {
         self.memory.sent.drain(..count).collect()
     }
 
-    /// The client can take this number of bytes more. The first call bounds a window without a bound.
+    /// Opens the client's window for this number of further bytes. Before the first call, the window is unbounded.
     pub fn open_window(&mut self, bytes: usize) {
         self.memory.open_window(bytes);
         self.has_changed = true;

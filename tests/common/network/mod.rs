@@ -1,5 +1,5 @@
-//! A network and a clock in memory, for a real loop that runs real sessions of HTTP. A script decides which bytes arrive when,
-//! and when the loop wakes. Not here: the scripts.
+//! A network and a clock in memory, for a real loop that runs real sessions of HTTP. A script decides which bytes
+//! arrive when, and when the loop wakes. Each simulation has its own scripts.
 
 pub mod line;
 #[cfg(feature = "client")]
@@ -25,7 +25,7 @@ use serve_forever::transport::Transport;
 
 use super::dialogue::SECOND;
 
-/// The time, which only a script or a reading of the recorder moves. The time of day does not change.
+/// The time, which only a script, or the recorder when it reads the clock, moves. The time of day does not change.
 #[derive(Clone)]
 pub struct Clock {
     start: Instant,
@@ -51,7 +51,7 @@ impl Clock {
         self.nanos.fetch_max(elapsed.as_nanos() as u64, Ordering::Relaxed);
     }
 
-    /// A reading of the recorder. It takes a microsecond, so that events have different times.
+    /// Reads the clock for the recorder. This takes a microsecond, so that events have different times.
     pub fn read(&self) -> Instant {
         let nanos = self.nanos.fetch_add(1000, Ordering::Relaxed);
         self.start + Duration::from_nanos(nanos)

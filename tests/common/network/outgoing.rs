@@ -1,5 +1,5 @@
-//! One connection in memory that a handler has opened: the handler's end as a simulated socket, and the other server's end.
-//! Not here: what the other server sends.
+//! One connection in memory that a handler has opened: the handler's end as a simulated socket, and the other server's
+//! end. The responses of the other server are in `upstream.rs` of a simulation.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -20,7 +20,7 @@ pub enum Stage {
     Connecting,
     Refused,
     Connected,
-    /// The other server has reset the connection.
+    /// True if the other server has reset the connection.
     Reset,
 }
 
@@ -34,12 +34,12 @@ pub struct OutgoingLine {
     pub room: usize,
     /// Bytes for the handler.
     arrived: Vec<u8>,
-    /// The other server has closed its side.
+    /// True if the other server has closed its side.
     at_end: bool,
-    /// The handler has closed its end.
+    /// True if the handler has closed its end.
     pub is_dropped: bool,
     pub token: Option<Token>,
-    /// The readiness has changed since it was last reported.
+    /// True if the readiness has changed since it was last reported.
     pub has_changed: bool,
     weather: Weather,
     /// A planted fault: the handler does not see the end before it has sent something.
@@ -77,7 +77,7 @@ impl SharedOutgoing {
 }
 
 impl OutgoingLine {
-    /// The connection is accepted, refused or reset.
+    /// Accepts, refuses or resets the connection.
     pub fn enter(&mut self, stage: Stage) {
         (self.stage, self.has_changed) = (stage, true);
     }

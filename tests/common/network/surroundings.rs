@@ -17,7 +17,7 @@ type Waiting = Vec<(Waker, Arc<AtomicBool>)>;
 pub struct OtherThread(Arc<Mutex<Waiting>>);
 
 impl OtherThread {
-    /// An upstream that responds when this thread has worked.
+    /// Returns an upstream that responds when this thread has finished its work.
     pub fn upstream(&self) -> impl Upstream + use<> {
         Woken { thread: self.clone(), has_result: None }
     }

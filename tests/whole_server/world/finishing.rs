@@ -1,4 +1,5 @@
-//! The end of a simulation: after its script, all clients finish, the deadlines pass, and the server stops. Not here: the script.
+//! The end of a simulation: after its script, all clients finish, the deadlines pass, and the server stops. The script
+//! is in `script.rs`.
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use crate::ending::SIGNALS;
 use crate::script::{Fault, Happening};
 
 impl World<'_> {
-    /// Lets every client send and take what its fate allows.
+    /// Lets every client send and read what its fate allows.
     fn finish_clients(&mut self, network: &Network) {
         let facts = self.facts(network);
         for number in 0..self.clients.len() {
@@ -25,7 +26,7 @@ impl World<'_> {
         }
     }
 
-    /// Every client has what it must have, or an error says which has not.
+    /// Checks that every client has its expected responses. The error names the client that has not.
     fn judge(&mut self, network: &Network) -> Result<(), String> {
         if self.ending.closes_connections(network.clock.elapsed()) {
             return Ok(());
@@ -58,7 +59,7 @@ impl World<'_> {
                 events = self.take_events(network);
             }
             if events.is_empty() && !waits {
-                // Alone, so that no other event wakes the loop in place of a wake-up that is lost.
+                // The thread works alone, so that no other event wakes the loop instead of a lost wake-up.
                 self.parts.work();
                 events = self.take_events(network);
             }
@@ -94,7 +95,7 @@ impl World<'_> {
         self.clients.iter().any(|client| is_open(&client.line.borrow()))
     }
 
-    /// Some clients come after the others, and can resume their sessions of TLS.
+    /// Some clients connect after the others, and can resume TLS sessions of theirs.
     fn connect_late_clients(&mut self, network: &mut Network) {
         for _ in 0..self.random.below(4) {
             let seed = self.random.next();
