@@ -1,5 +1,5 @@
-//! The requests of handlers to another server: its behaviour after each, and the response that the client of the handler must get.
-//! Not here: connections.
+//! The requests of handlers to another server: its behaviour after each request, and the response that the client of
+//! the handler must get. The connections are in `upstream.rs`.
 
 use std::net::Ipv4Addr;
 
@@ -35,7 +35,7 @@ pub enum Behaviour {
     /// Closes the connection after a chunk that is not the last one.
     CutsChunks,
     Resets,
-    /// Sends a head that is not one of HTTP.
+    /// Sends a head that is not valid HTTP.
     BreaksHead,
     /// Sends a chunk without a size.
     BreaksChunk,
@@ -87,7 +87,8 @@ impl Fetch {
     pub fn random(random: &mut Random, size: usize) -> Fetch {
         let behaviour = match random.below(6) {
             0 => BAD[random.below(BAD.len())],
-            // Often, because a request that must not be repeated shows that the connection before was already closed.
+            // This behaviour is frequent, because a request that must not be repeated reveals that its connection was
+            // already closed.
             1 | 2 => Behaviour::Counts,
             3 => Behaviour::ClosesWhenIdle,
             _ => GOOD[random.below(GOOD.len())],
@@ -95,7 +96,7 @@ impl Fetch {
         Fetch { behaviour, size, id: random.below(1_000_000_000) }
     }
 
-    /// The target of the request, from which [`Fetch::parse`] gets it back.
+    /// The target of the request, which [`Fetch::parse`] parses.
     pub fn target(self) -> String {
         let all = GOOD.iter().chain(&BAD);
         let number = all.clone().position(|behaviour| *behaviour == self.behaviour);

@@ -1,5 +1,5 @@
-//! Another server, from which handlers fetch. The target of each request names the behaviour of the other server. Not here: the
-//! handlers, and the requests of the server's own clients.
+//! Another server, from which handlers fetch. The target of each request names the behaviour of the other server. The
+//! handlers are in `site.rs`.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -89,7 +89,7 @@ impl OtherServer {
         has_all && self.reported.borrow().get(&fetch.id).is_some_and(|reported| *reported < before)
     }
 
-    /// At the end of a run, the connections whose requests have no complete response must be closed.
+    /// Checks that at the end of a run, the connections whose requests have no complete response are closed.
     pub fn check_end(&self) -> Result<(), String> {
         let conversations = self.conversations.borrow();
         let is_left =
@@ -160,7 +160,7 @@ impl Conversation {
 
     fn send(&mut self, line: &mut OutgoingLine, most: usize, hides_end: bool) {
         let Some((bytes, ending)) = &mut self.reply else { return };
-        // The last bytes come together, so that those that belong to no response arrive before the next request.
+        // The last bytes arrive together, so that those that belong to no response arrive before the next request.
         let count = if bytes.len() <= most.saturating_add(20) { bytes.len() } else { most };
         if count > 0 {
             line.arrive(&bytes[..count]);
