@@ -120,7 +120,7 @@ fn a_trace_shows_the_states_the_waits_and_the_reads_and_writes_of_a_get() {
         (&of("Body", "send")["args"]["status"], &of("Body", "send")["args"]["length"]),
         (&200.into(), &6.into())
     );
-    assert!(sentences.starts_with("[conn 1 +0.000 000 s] The connection is accepted;"), "{sentences}");
+    assert!(sentences.starts_with("[conn 1 +0.000 000 s] The connection has been accepted;"), "{sentences}");
     assert!(sentences.contains(" s] The request is complete.\n"), "{sentences}");
     assert!(sentences.lines().all(|line| line.starts_with("[conn 1 +") && line.ends_with('.')), "{sentences}");
 }

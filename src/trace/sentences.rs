@@ -6,58 +6,86 @@ pub(super) type Explained = (&'static str, &'static str, &'static str, &'static 
 
 /// The transitions of the request state machine, with their sentences.
 pub(super) const RECEIVE: &[Explained] = &[
-    ("Idle", "Head", "a byte comes", "The first byte of a request is here; the rest of its head is waited for."),
+    (
+        "Idle",
+        "Head",
+        "first byte",
+        "The first byte of a request has arrived; the connection waits for the rest of the head.",
+    ),
     ("Head", "Body", "head complete, body follows", "The head is complete, and a body follows."),
     ("Head", "Done", "head complete, no body", "The request is complete."),
     ("Body", "Done", "body complete", "The body is complete."),
-    ("Done", "Idle", "response complete too", "The response is out, too: the connection waits for the next request."),
-    ("Idle", "Closed", "end of input or stop", "Nothing more will come: the client closed, or the server ends."),
-    ("Head", "Closed", "end of input or reject", "The head will not be completed."),
-    ("Body", "Closed", "end of input or reject", "The body will not be completed."),
-    ("Done", "Closed", "response complete, no more wanted", "That was the last request of this connection."),
+    (
+        "Done",
+        "Idle",
+        "response complete too",
+        "The response is complete too, so the connection waits for the next request.",
+    ),
+    (
+        "Idle",
+        "Closed",
+        "end of input or stop",
+        "No further request will be read: the client has closed its side, or the server is stopping.",
+    ),
+    ("Head", "Closed", "end of input or rejection", "The head will not be completed."),
+    ("Body", "Closed", "end of input or rejection", "The body will not be completed."),
+    ("Done", "Closed", "response complete, connection ends", "That was the last request of this connection."),
 ];
 
 /// The transitions of the response state machine, with their sentences.
 pub(super) const SEND: &[Explained] = &[
-    ("Idle", "Due", "head complete, or reject", "A response is due."),
-    ("Due", "Body", "response with a body to send", "The head of the response is written, and its body follows."),
-    ("Due", "Done", "response without one", "The response is complete: it has no body to send."),
+    ("Idle", "Due", "request head complete, or rejection", "A response is due."),
+    (
+        "Due",
+        "Body",
+        "response with a body to send",
+        "The head of the response has been produced, and the body follows.",
+    ),
+    ("Due", "Done", "response without a body to send", "The response is complete, because it has no body to send."),
     ("Body", "Done", "body complete", "The body of the response is complete."),
-    ("Done", "Idle", "request complete too", "The request is complete, too: the next response waits for its request."),
-    ("Done", "Closed", "no more wanted", "That was the last response of this connection."),
+    (
+        "Done",
+        "Idle",
+        "request complete too",
+        "The request is complete too, so the next response will follow the next request.",
+    ),
+    ("Done", "Closed", "connection ends", "That was the last response of this connection."),
     ("Idle", "Closed", "end of input or stop", "No response will follow."),
 ];
 
 /// The kinds of waits, with their sentences. `%s` is replaced with the deadline of the wait.
 pub(super) const WAITS: &[(&str, &str)] = &[
     ("First", "The client has until %s to send the first byte."),
-    ("Idle", "All is answered; the client has until %s to begin another request."),
+    ("Idle", "All requests have their responses; the client has until %s to begin another request."),
     ("Head", "The head is not complete; the client has until %s to send the rest."),
-    ("Body", "More of the body is wanted; the client has until %s to send some."),
-    ("Write", "The client takes no more now; it has until %s to take some."),
-    ("Upstream", "The handler works on the response; it has until %s."),
-    ("Source", "The handler has no more of the body yet; there is no deadline for it."),
-    ("Linger", "Our side is shut; the client has until %s to close its own."),
+    ("Body", "The body is not complete; the client has until %s to send more of it."),
+    ("Write", "The socket accepts no more bytes now; the client has until %s to read some."),
+    ("Upstream", "The handler is working on the response; it has until %s."),
+    ("Source", "The next part of the body is not available yet; there is no deadline for it."),
+    ("Linger", "The server has shut down its side; the client has until %s to close its own."),
 ];
 
 /// The events of a connection, with their sentences. Each `%d` is replaced with one of the event's numbers, in order.
 pub(super) const EVENTS: &[(&str, &str)] = &[
-    ("accept", "The connection is accepted; it runs in this turn, before it is registered with the poll."),
-    ("read", "Of a room of %d bytes %d were read."),
-    ("end of input", "The client has closed its side; all that it sent has been read."),
+    ("accept", "The connection has been accepted; it runs in this turn, before it is registered with the poll."),
+    ("read", "The buffer had room for %d bytes, and %d were read."),
+    ("end of input", "The client has closed its side, and all the bytes that it sent have been read."),
     ("write", "All %d bytes were written."),
-    ("sendfile", "The kernel took all %d bytes of this part of the file."),
-    ("short write", "Of %d bytes %d found room."),
-    ("WouldBlock read", "There was nothing to read; the poll will tell."),
-    ("WouldBlock write", "There was no room for a byte; the poll will tell when there is."),
-    ("WouldBlock sendfile", "There was no room for a byte of the file; the poll will tell when there is."),
-    ("register", "The connection has to wait, so that it is registered with the poll, once."),
-    ("deadline set", "The loop runs the connection at %s even if nothing happens."),
-    ("deadline fired", "The time is over."),
-    ("budget used up", "It has done enough for one turn, after %d rounds and %d bytes; the others come first."),
+    ("sendfile", "The kernel accepted all %d bytes of this part of the file."),
+    ("short write", "Of %d bytes, the socket accepted only %d."),
+    ("WouldBlock read", "There was nothing to read; the poll will report when bytes arrive."),
+    ("WouldBlock write", "The socket had no room for any byte; the poll will report when it has."),
+    ("WouldBlock sendfile", "The socket had no room for any byte of the file; the poll will report when it has."),
+    ("register", "The connection has to wait for the first time, so it is registered with the poll."),
+    ("deadline set", "The loop will run the connection at %s even if no event occurs."),
+    ("deadline fired", "The deadline has passed."),
+    (
+        "budget used up",
+        "The connection has used its share of this turn, after %d rounds and %d bytes, so other connections run first.",
+    ),
     ("upstream", "A handler or a script begins to work on the response."),
-    ("resumed", "The handler goes on where it had to wait."),
-    ("shutdown", "The sending side is shut: the client is told that nothing more comes."),
+    ("resumed", "The handler or script can continue."),
+    ("shutdown", "The sending side is shut down, which tells the client that no more bytes follow."),
     ("close", "The connection is closed."),
 ];
 

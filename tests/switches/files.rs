@@ -1,4 +1,4 @@
-//! The switches of the files that are served.
+//! The options for the served files.
 
 use std::os::unix::fs::symlink;
 
@@ -208,7 +208,7 @@ fn wrong_values_are_status_2_and_name_the_flag() {
             "--encoding=gz=zip",
             "--encoding: invalid choice: 'zip' (choose from br, compress, deflate, gzip, identity, zstd)",
         ),
-        ("--charset=a b", "--charset: invalid charset: 'a b' (a name such as iso-8859-1, or none)"),
+        ("--charset=a b", "--charset: invalid charset: 'a b' (must be a name such as iso-8859-1, or none)"),
         ("--auth=ann", "--auth: an account is USER:PASSWORD, USER:sha256:HEX or USER:BCRYPT-HASH"),
         ("--auth=:", "--auth: an account has to begin with the name of its user"),
         ("--base-path=x", "--base-path: invalid path: 'x'"),

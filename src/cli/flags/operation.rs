@@ -9,17 +9,19 @@ pub(super) const OPERATION: &[Flag] = &[
         letter: None,
         action: Action::One("FORMAT", Options::set_log_format),
         help: "format of the log: python, common, combined or json (default: python)",
-        more: "common and combined are Apache's formats. json is one object on each line, with time, address, user, \
-               request, status, bytes, duration in seconds, referer and user_agent, and with cut, the reason, if the \
-               response was cut short. The other formats have a separate line with the reason before the line of the \
-               request. Text from a client cannot end a line or a field, and cannot control a terminal.",
+        more: "common and combined are Apache's formats. json is one object per line, with time, address, user, \
+               request, status, bytes, duration in seconds, referer and user_agent. If the response was cut short, the \
+               object also has cut, which is the reason; the other formats have a separate line with the reason before \
+               the line of the request. Text from a client cannot end a line or a field, and cannot control a \
+               terminal.",
     },
     Flag {
         name: "log-file",
         letter: None,
         action: Action::One("FILE", Options::set_log_file),
         help: "file for the log (default: standard error)",
-        more: "Lines are appended. On SIGHUP the file is opened again by its name, so that it can be renamed before.",
+        more: "Lines are appended. On SIGHUP the file is opened again by its name, so that the old file can be renamed \
+               first.",
     },
     Flag {
         name: "grace",
@@ -41,15 +43,15 @@ pub(super) const OPERATION: &[Flag] = &[
         name: "max-connections",
         letter: None,
         action: Action::One("N", Options::set_max_connections),
-        help: "connections at a time (default: as many as file descriptors allow)",
-        more: "At the limit, the connection that has been idle longest is closed for a new one. If no connection is \
-               idle, new ones wait.",
+        help: "maximum number of open connections (default: as many as file descriptors allow)",
+        more: "At the limit, the connection that has been idle longest is closed to make room for a new one. If no \
+               connection is idle, new ones wait.",
     },
     Flag {
         name: "max-connections-per-peer",
         letter: None,
         action: Action::One("N", Options::set_max_connections_per_peer),
-        help: "connections of one address at a time (default: no limit)",
+        help: "maximum number of open connections from one address (default: no limit)",
         more: "Further connections are closed without a response.",
     },
     Flag {
@@ -63,7 +65,7 @@ pub(super) const OPERATION: &[Flag] = &[
         name: "idle-timeout",
         letter: None,
         action: Action::One("SECONDS", Options::set_idle_timeout),
-        help: "time between two requests of a connection, 0 for no limit (default: 15)",
+        help: "time between two requests on a connection, 0 for no limit (default: 15)",
         more: "",
     },
     Flag {
@@ -92,8 +94,7 @@ pub(super) const OPERATION: &[Flag] = &[
         name: "body-rate",
         letter: None,
         action: Action::One("N", Options::set_body_rate),
-        help: "bytes per second that the body of a request must bring after --body-timeout, 0 for no limit (default: \
-               500)",
+        help: "minimum rate of a request body after --body-timeout, in bytes per second, 0 for no limit (default: 500)",
         more: "",
     },
     Flag {
@@ -108,21 +109,21 @@ pub(super) const OPERATION: &[Flag] = &[
         name: "chroot",
         letter: None,
         action: Action::One("DIRECTORY", Options::set_chroot),
-        help: "directory to make the root of all paths after the port is bound and the log is open",
-        more: "The program then looks for the directory to serve and for the pages below it; without --directory, all \
-               of it is served. Use it with --user: a program that runs as root can leave it. On SIGHUP, no settings \
-               are read, and a log file outside of the new root stays open, because it cannot be opened again: a line \
-               on standard error or in the log says so.",
+        help: "directory that becomes the root of all paths after the port is bound and the log is open",
+        more: "The directory to serve, and the pages that options name, are then looked up below the new root; without \
+               --directory, the whole new root is served. Use this option with --user: a program that runs as root can \
+               leave the new root. On SIGHUP, no settings are read, and a log file outside the new root stays open, \
+               because it cannot be opened again: a line on standard error or in the log reports this.",
     },
     Flag {
         name: "sandbox",
         letter: None,
         action: Action::Switch(Options::set_sandbox),
         help: "let the kernel restrict the program to reading the served directory (Linux, Landlock)",
-        more: "The program can still write to the folder of the log file, and read the folders of certificates and keys. It cannot read the file of --config again, \
-               unless the file is in the directory. It cannot connect to anything. Symbolic links that lead out of the \
-               directory are refused. If the kernel has no Landlock, the program does not start. --cgi is refused, \
-               because no script could be run.",
+        more: "The program can still write to the folder of the log file, and read the folders of certificates and \
+               keys. It cannot read the file of --config again, unless the file is in the directory. It cannot open \
+               connections to other programs. Symbolic links that lead out of the directory are refused. If the kernel \
+               has no Landlock, the program does not start. --cgi is refused, because no script could run.",
     },
     Flag {
         name: "config",

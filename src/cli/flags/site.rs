@@ -15,8 +15,8 @@ pub(super) const SITE: &[Flag] = &[
         name: "index",
         letter: None,
         action: Action::Many("NAME", Options::add_index),
-        help: "file to serve for a directory (default: index.html, index.htm); may be repeated, the first that exists \
-               is served",
+        help: "file to serve for a directory (default: index.html, index.htm); may be repeated, and the first that \
+               exists is served",
         more: "",
     },
     Flag {
@@ -24,16 +24,15 @@ pub(super) const SITE: &[Flag] = &[
         letter: None,
         action: Action::Maybe("FILE", Options::set_spa),
         help: "page to serve for paths that do not exist, for single-page applications (without FILE: index.html)",
-        more: "FILE is relative to the directory. A path whose last segment contains a dot, such as /missing.js, \
-               remains 404 unless the request's Accept field names text/html.",
+        more: "FILE is relative to the directory. A path whose last segment contains a dot, such as /missing.js, still \
+               gets a 404 response, unless the request's Accept field names text/html.",
     },
     Flag {
         name: "error-page",
         letter: None,
         action: Action::Many("CODE=FILE", Options::add_error_page),
         help: "page to send with an error, such as 404=404.html; may be repeated",
-        more: "FILE is relative to the directory. The page is sent for errors about files, not for requests that are \
-               malformed.",
+        more: "FILE is relative to the directory. The page is sent for errors about files, not for malformed requests.",
     },
     Flag {
         name: "no-listing",
@@ -54,7 +53,7 @@ pub(super) const SITE: &[Flag] = &[
         letter: None,
         action: Action::One("HOW", Options::set_hidden),
         help: "serve or deny names that begin with a dot (default: serve)",
-        more: "A denied name is neither served nor listed. /.well-known is served in any case.",
+        more: "A denied name is neither served nor listed. /.well-known is always served.",
     },
     Flag {
         name: "symlinks",
@@ -62,15 +61,16 @@ pub(super) const SITE: &[Flag] = &[
         action: Action::One("HOW", Options::set_symlinks),
         help: "follow symbolic links, follow them within the directory, or deny them (default: follow)",
         more: "HOW is follow, within or deny. The kernel enforces this while it opens a file, so that a link cannot be \
-               exchanged between a check and its use. With within, absolute links are followed too if their targets \
-               are in the directory. A link that is not followed is 404 and is left out of listings.",
+               replaced between a check and its use. With within, absolute links are followed too if their targets are \
+               in the directory. A request for a link that is not followed gets a 404 response, and listings leave the \
+               link out.",
     },
     Flag {
         name: "cors",
         letter: None,
         action: Action::Maybe("ORIGIN", Options::set_cors),
-        help: "let scripts of another origin, such as https://app.example, read the files (without ORIGIN: of all \
-               origins)",
+        help: "let scripts from another origin, such as https://app.example, read the files (without ORIGIN: from any \
+               origin)",
         more: "",
     },
     Flag {
@@ -86,9 +86,9 @@ pub(super) const SITE: &[Flag] = &[
         letter: None,
         action: Action::Many("[GLOB=]VALUE", Options::add_cache),
         help: "Cache-Control of files: SECONDS, no-cache or immutable; with GLOB only of files that match, such as \
-               *.js=3600; may be repeated, the last match counts",
-        more: "A GLOB that contains a slash is matched with the path below the directory, any other with the file \
-               name. Caches may keep an immutable file for a year without asking again.",
+               *.js=3600; may be repeated, and the last match counts",
+        more: "A GLOB that contains a slash is matched against the path below the directory, any other against the \
+               file name. Caches may keep an immutable file for a year without revalidation.",
     },
     Flag {
         name: "mime",
@@ -112,8 +112,8 @@ pub(super) const SITE: &[Flag] = &[
         action: Action::One("NAME", Options::set_charset),
         help: "charset of all text, or none (default: utf-8, unless the text declares its encoding)",
         more: "By default XML is sent without a charset, and so are HTML and CSS files that declare their encoding in \
-               the first 1,024 bytes or begin with a byte order mark. A charset that is part of a type of --mime takes \
-               precedence over NAME.",
+               the first 1,024 bytes or begin with a byte order mark. A charset in a type of --mime takes precedence \
+               over NAME.",
     },
     Flag {
         name: "clean-urls",
@@ -138,13 +138,13 @@ pub(super) const SITE: &[Flag] = &[
         more: "Other users of this machine can read the command line. To hide the password from them, use --auth-file \
                or the environment, or give a hash instead: sha256:HEX, where HEX is the output of printf %s PASSWORD | \
                sha256sum, or the bcrypt hash of htpasswd -nB USER ($2y$, $2a$ or $2b$, of cost 4 to 17). Other hashes, \
-               such as $apr1$ and {SHA}, are refused. Clients send passwords unencrypted, except with --tls-cert.",
+               such as $apr1$ and {SHA}, are refused. Clients send passwords unencrypted, except over HTTPS.",
     },
     Flag {
         name: "auth-file",
         letter: None,
         action: Action::One("FILE", Options::set_auth_file),
-        help: "file with more users, one on each line, in the form of --auth",
+        help: "file with more users, one per line, in the form of --auth",
         more: "The output of htpasswd -B is accepted. Empty lines and lines that begin with # are ignored. The file is \
                read at the start, and again on SIGHUP.",
     },
@@ -153,6 +153,6 @@ pub(super) const SITE: &[Flag] = &[
         letter: None,
         action: Action::One("PATH", Options::set_base_path),
         help: "URL path under which the directory is served, such as /docs (default: /)",
-        more: "Every other path is 404.",
+        more: "A request for any other path gets a 404 response.",
     },
 ];

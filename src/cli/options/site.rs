@@ -104,7 +104,7 @@ impl Options {
 
     pub(in crate::cli) fn set_charset(&mut self, value: &OsStr) -> Result<(), BadValue> {
         let name = value.to_str().filter(|name| is_token(name.as_bytes()));
-        let name = name.ok_or_else(|| invalid("charset", value).hint("a name such as iso-8859-1, or none"))?;
+        let name = name.ok_or_else(|| invalid("charset", value).hint("must be a name such as iso-8859-1, or none"))?;
         self.site.charset = Some((!name.eq_ignore_ascii_case("none")).then(|| name.to_owned()));
         Ok(())
     }
@@ -261,7 +261,7 @@ mod tests {
         assert_eq!(charset("euc-kr"), Ok(Some(Some("euc-kr".into()))));
         assert_eq!(charset("None"), Ok(Some(None)));
         for text in ["", "utf 8", "utf-8; x", "é"] {
-            let why = invalid("charset", text.as_ref()).hint("a name such as iso-8859-1, or none");
+            let why = invalid("charset", text.as_ref()).hint("must be a name such as iso-8859-1, or none");
             assert_eq!(charset(text), Err(why));
         }
     }
