@@ -4,20 +4,20 @@
     python3 benches/compare
     python3 benches/compare --servers serve-forever,nginx --work W1,W3 --rounds 7 --seconds 3 --print
 
-It needs Linux, two cores, Python 3.11 and wrk, and to be root if it is to have a loopback of its own (see loopback.py).
-The peers are those that are found: Debian packages nginx-light, lighttpd,
-lighttpd-mod-openssl, haproxy, darkhttpd, busybox; `cargo install miniserve
-static-web-server`; and the Python that runs this. With strace, system calls are counted. Each server runs on one core
-and the load on another. In every round each server is asked once, one after the other, so that whatever else the machine
-does meets all of them; what is printed is the median of the rounds, and ratios are taken within a round first. All
-traffic stays on 127.0.0.1, and only processes that were started here are ended. What runs is said on stderr, with the
-time by which it is over. With nothing else on the machine the tables take some 8 minutes and the curves 4. Ended by
-SIGINT or SIGTERM, a run writes no further page and leaves nothing behind.
+This program needs Linux, two cores, Python 3.11 and wrk, and root if it is to have its own loopback (see loopback.py).
+It compares the servers that it finds: the Debian packages nginx-light, lighttpd, lighttpd-mod-openssl, haproxy,
+darkhttpd and busybox; `cargo install miniserve static-web-server`; and the Python that runs this program. If strace is
+installed, system calls are counted. Each server runs on one core and the load on another. In every round, all servers
+are measured one after the other, so that other activity of the machine affects all of them. The result is the median
+over the rounds; a ratio is first computed within each round. All traffic stays on 127.0.0.1, and only processes that
+this program has started are ended. Each stage is announced on stderr, with its maximum duration. On an idle machine,
+the tables take about 8 minutes and the curves 4. After SIGINT or SIGTERM, a run writes no further page and leaves
+nothing behind.
 """
 
 import sys
 
-sys.dont_write_bytecode = True  # Nothing is to be left behind.
+sys.dont_write_bytecode = True  # The run must not leave files behind.
 
 import argparse
 import math
@@ -39,9 +39,9 @@ from stages import say
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DEFAULT_SERVER_CORE, DEFAULT_LOAD_CORE = 0, 1
-# A curve has many points, which are a check on each other.
+# A curve needs fewer rounds, because its many points confirm each other.
 ROUNDS_A_ROUND_OF_GROWTH = 2
-# wrk looks every 0.1 s whether it is to end.
+# wrk checks every 0.1 s whether it must end.
 SHORTEST = 0.2
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -52,15 +52,15 @@ def main() -> None:
     )
     parser.add_argument("--servers", help="names, separated by commas (default: all that are found)")
     parser.add_argument("--work", default=",".join(report.WORKS), help="workloads (default: all)")
-    parser.add_argument("--only", choices=["tables", "growth"], help="only one of the two pages")
+    parser.add_argument("--only", choices=["tables", "growth"], help="write only one of the two pages")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=1.0, help="length of one measurement")
+    parser.add_argument("--seconds", type=float, default=1.0, help="duration of one measurement")
     parser.add_argument("--server-core", type=int, default=DEFAULT_SERVER_CORE)
     parser.add_argument("--load-core", type=int, default=DEFAULT_LOAD_CORE)
     parser.add_argument("--ours", type=Path, default=ROOT / "target/release" / OURS, help="the program")
     parser.add_argument("--print", action="store_true", help="print only the table of the workloads and write nothing")
     parser.add_argument("--plots", type=Path, metavar="DIR", help="with --print, also write the plots of the workloads there")
-    parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="where the pages go")
+    parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="folder for the pages")
     options = parser.parse_args()
 
     if options.rounds < 1 or not SHORTEST <= options.seconds < math.inf:
@@ -72,7 +72,7 @@ def main() -> None:
     if not shutil.which(WRK):
         parser.error("needs wrk (Debian package wrk)")
     if not options.ours.exists():
-        parser.error(f"{options.ours} is not there: cargo build --release")
+        parser.error(f"{options.ours} does not exist: cargo build --release")
     if unknown := set(options.work.split(",")) - set(report.WORKS):
         parser.error(f"no such workload: {', '.join(sorted(unknown))}")
     known = file_servers(options.ours.resolve())
@@ -81,7 +81,7 @@ def main() -> None:
 
     loopback.enter()
     for number in ENDING:
-        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # As `nohup` has it.
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # `nohup` ignores SIGHUP.
             signal.signal(number, end)
     os.sched_setaffinity(0, {options.load_core})
     tables.raise_limits()
@@ -96,7 +96,8 @@ def main() -> None:
 
 
 def end(number: int, _: object) -> NoReturn:
-    """Ended from outside, or by the keyboard: with all servers and clients killed, cleaning up waits for nobody."""
+    """Ends the run after a signal. All servers and clients are killed first, so that the cleanup does not wait for
+    them."""
     for each in ENDING:
         signal.signal(each, signal.SIG_IGN)
     kill_all()
@@ -107,7 +108,7 @@ def run(options: argparse.Namespace, present: list[Server], missing: list[str], 
     command = asked_for(options)
     docs: Path = options.docs
     with tempfile.TemporaryDirectory(prefix="compare-", ignore_cleanup_errors=True) as folder:
-        tempfile.tempdir = folder  # All that is made on the way goes with it.
+        tempfile.tempdir = folder  # All temporary files are removed with this folder.
         os.chmod(folder, 0o755)
         site = Path(folder, "site")
         site.mkdir()
@@ -132,17 +133,17 @@ def run(options: argparse.Namespace, present: list[Server], missing: list[str], 
             page = report.benchmarks(measured, present, missing, effort, command, grown)
             (docs / "benchmarks.md").write_text(page)
             report.benchmark_plots(docs, results)
-            say(f"{docs / 'benchmarks.md'} is written")
+            say(f"wrote {docs / 'benchmarks.md'}")
         if options.only != "tables":
             less = replace(effort, rounds=max(1, effort.rounds // ROUNDS_A_ROUND_OF_GROWTH))
             curves = growth.measure(present, site, less)
             (docs / "growth.md").write_text(report.growth_page(curves, present, less, command))
             report.growth_plots(docs, curves)
-            say(f"{docs / 'growth.md'} is written")
+            say(f"wrote {docs / 'growth.md'}")
 
 
 def asked_for(options: argparse.Namespace) -> str:
-    """The command that makes the same pages."""
+    """The command that produces the same pages."""
     command = f"python3 benches/compare --rounds {options.rounds} --seconds {options.seconds:g}"
     if options.servers:
         command += f" --servers {options.servers}"

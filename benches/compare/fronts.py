@@ -1,4 +1,4 @@
-"""The servers with TLS, and servers that pass requests on to another one."""
+"""The servers that use TLS, and the servers that pass requests on to another server."""
 
 import subprocess
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ backend back
 
 
 def certificate(folder: Path) -> tuple[Path, Path]:
-    """Makes a certificate with a key of ECDSA P-256; gives the paths of both."""
+    """Makes a certificate with an ECDSA P-256 key, and returns the paths of both."""
     cert, key, both = folder / "tls.pem", folder / "tls.key", folder / "tls.both"
     command = ["openssl", "req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
     command += ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-keyout", str(key), "-out", str(cert)]
@@ -39,7 +39,8 @@ def certificate(folder: Path) -> tuple[Path, Path]:
 
 
 def tls_servers(servers: Sequence[Server], cert: Path, key: Path) -> list[Server]:
-    """Those that speak TLS, with this certificate. Sessions are resumed by tickets, if a client asks for it."""
+    """The servers that support TLS, with this certificate. Sessions are resumed by tickets if the client requests
+    it."""
     lighttpd = f'server.modules = ( "mod_openssl" )\nssl.engine = "enable"\nssl.pemfile = "{cert.with_suffix(".both")}"'
     nginx = {"ssl": "ssl", "more": f"ssl_certificate {cert}; ssl_certificate_key {key};"}
     told = {
@@ -51,7 +52,7 @@ def tls_servers(servers: Sequence[Server], cert: Path, key: Path) -> list[Server
 
 
 def proxies(servers: Sequence[Server], upstream: int) -> list[Server]:
-    """Proxies before the server at this port, which keep their connections to it."""
+    """Proxies in front of the server at this port, to which they keep their connections open."""
     by_name = {server.name: server for server in servers}
     found = []
     if ours := by_name.get(OURS):

@@ -1,4 +1,4 @@
-"""How the cost of a request grows with what there is more of."""
+"""Measures how the cost of a request grows with connections, sizes and numbers of files, and pipelining."""
 
 import os
 import statistics
@@ -15,7 +15,7 @@ from servers import OURS, REFERENCE, Running, Server, each_running
 from stages import begin, say
 from tables import FILES
 
-# Those whose curves are drawn; a cache of open files is only another one where there are many files.
+# The servers whose curves are drawn. A cache of open files makes a difference only with many files.
 DRAWN = (OURS, REFERENCE, "lighttpd")
 DRAWN_FOR_FILES = (*DRAWN, "nginx-tuned")
 
@@ -24,27 +24,28 @@ DEPTHS = (1, 2, 4, 8, 16, 64)
 NUMBERS = (1, 10, 100, 1000, 10_000, 100_000)
 SIZES = (0, 1 << 10, 16 << 10, 128 << 10, 1 << 20, 16 << 20, 256 << 20, 4 << 30)
 
-# Descriptors that are needed besides those of the idle connections: the load's, and those of the server itself.
+# The number of descriptors that are needed in addition to those of the idle connections, by the load and by the server.
 RESERVE = 200
 # With fewer connections, the memory that they add is less than the rounding to whole pages.
 ENOUGH_TO_WEIGH = 100
-# Larger files are taken one after the other by one client, not by as many of wrk's as wrk's workloads have.
+# Larger files are downloaded one after the other by one client, instead of by the connections of wrk.
 LARGEST_FOR_WRK = 1 << 20
 
 
-# Seconds that it takes about to make a connection and have an answer, to make a file, and bytes that are sent in one.
+# The approximate seconds to open a connection and get a response, the seconds to create a file, and the bytes that are
+# sent in a second.
 A_CONNECTION, A_FILE, SENT = 0.0003, 0.00005, 3e9
-# Where many files are made if there is room: deleting as many from a disk may take minutes.
+# The folder for many files, if it has room: deleting them from a disk may take minutes.
 MEMORY, BYTES_A_FILE = Path("/dev/shm"), 16 << 10
 
 
 @dataclass
 class Curve:
-    """Of each server, what was measured at each point."""
+    """The measurements of each server at each point."""
 
     points: Sequence[int]
     values: dict[str, dict[int, float]] = field(default_factory=dict)
-    # What could not be measured: of which server, at which point, and why.
+    # The missing measurements: the server, the point, and the reason.
     gaps: list[tuple[str, int, str]] = field(default_factory=list)
 
     def note(self, server: str, point: int, value: float) -> None:
@@ -85,7 +86,7 @@ def measure(servers: Sequence[Server], site: Path, effort: Effort) -> Growth:
 
 
 def connections(servers: Sequence[Server], site: Path, effort: Effort) -> tuple[Curve, Curve]:
-    """What a W1 request costs beside idle connections, and what each of these weighs."""
+    """Measures the cost of a W1 request beside idle connections, and the memory of each idle connection."""
     most = os.sysconf("SC_OPEN_MAX") - RESERVE
     counts = [count for count in CONNECTIONS if count <= most]
     beside, weight = Curve(counts), Curve([count for count in counts if count >= ENOUGH_TO_WEIGH])
@@ -112,7 +113,8 @@ def beside_some(server: Server, count: int, beside: Curve, weight: Curve, site: 
 
 
 def file_sizes(servers: Sequence[Server], site: Path, effort: Effort) -> tuple[Curve, Curve]:
-    """What files of different sizes cost a request, and a gigabyte. They are sparse and in memory: no disk is measured."""
+    """Measures the cost of a request, and of a gigabyte, for files of different sizes. The files are sparse and in
+    memory, so no disk is measured."""
     room = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2
     sizes = [size for size in SIZES if size <= room]
     each, gigabyte = Curve(sizes), Curve([size for size in sizes if size])
@@ -120,7 +122,7 @@ def file_sizes(servers: Sequence[Server], site: Path, effort: Effort) -> tuple[C
     with each_running(servers, site, effort.server_core) as (running, failed):
         for size in sizes:
             say(f"{size:,} bytes")
-            path = site / f"{size}.bin"  # Another name each, because some remember what a name stood for.
+            path = site / f"{size}.bin"  # Each file has a different name, because some servers cache files by name.
             with path.open("wb") as file:
                 file.truncate(size)
             warm(path)
@@ -151,7 +153,7 @@ def downloads(running: Sequence[Running], size: int, curve: Curve, effort: Effor
 
 
 def file_numbers(servers: Sequence[Server], effort: Effort) -> Curve:
-    """What a request costs if it may be for any of many files."""
+    """Measures the cost of a request for a random one of many files."""
     curve = Curve(NUMBERS)
     once = replace(effort, rounds=1, seconds=effort.seconds / 2)
     effort = begin("numbers of files", len(NUMBERS) * len(servers) * (effort.rounds + 0.5), effort, max(NUMBERS) * A_FILE)
@@ -159,14 +161,14 @@ def file_numbers(servers: Sequence[Server], effort: Effort) -> Curve:
         for number in NUMBERS:
             say(f"one of {number:,}")
             work = Work(f"one of {number} files", "/many/0/0.txt", length=100, files=number)
-            rounds(running, work, replace(once, until=effort.until))  # What there is to remember is remembered now.
+            rounds(running, work, replace(once, until=effort.until))  # This fills the caches of the servers.
             curve.note_cpu(number, rounds(running, work, effort), failed)
     return curve
 
 
 @contextmanager
 def site_for_many(count: int) -> Iterator[Path]:
-    """A site with files of 100 bytes, 1,000 in a directory; in memory if there is room."""
+    """A site with files of 100 bytes, 1,000 in each directory, in memory if there is room."""
     in_memory = os.access(MEMORY, os.W_OK) and room_in(MEMORY) > count * BYTES_A_FILE
     say(f"making {count:,} files" + (f" in {MEMORY}" if in_memory else ""))
     with tempfile.TemporaryDirectory(prefix="compare-", dir=MEMORY if in_memory else None) as folder:
@@ -182,7 +184,8 @@ def site_for_many(count: int) -> Iterator[Path]:
 
 @contextmanager
 def own_file_system(folder: Path) -> Iterator[None]:
-    """A file system in memory, if the run has its own mounts: it goes at once, where many files go one by one."""
+    """Mounts a file system in memory, if the run has its own mounts: unmounting it is faster than deleting many
+    files."""
     mount = ["mount", "-t", "tmpfs", "-o", "mode=755", "compare", str(folder)]
     mounted = loopback.is_own() and subprocess.run(mount, capture_output=True).returncode == 0
     try:
@@ -193,7 +196,7 @@ def own_file_system(folder: Path) -> Iterator[None]:
 
 
 def room_in(folder: Path) -> int:
-    """Bytes that are free."""
+    """The number of free bytes."""
     found = os.statvfs(folder)
     return found.f_bavail * found.f_frsize
 

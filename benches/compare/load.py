@@ -1,4 +1,4 @@
-"""What asks a server: workloads, wrk for those with many requests, and small clients of our own for the rest."""
+"""The load: the workloads, wrk for those with many requests, and small clients for the others."""
 
 import http.client
 import math
@@ -21,16 +21,16 @@ from servers import Running
 
 WRK = "wrk"
 
-# How long a client waits for anything from a server.
+# The time for which a client waits for bytes from a server.
 PATIENCE = 5
-# How long idle connections may take to make, and one file to be taken.
+# The time limits for opening the idle connections, and for downloading one file.
 LONGEST = 30
-# wrk looks ten times a second whether it is to end.
+# wrk checks ten times per second whether it must end.
 WRK_ENDS_WITHIN = 5
 UNITS = {"ms": 0.001, "s": 1, "m": 60}
 OUT_OF_TIME = "the time of the stage was over"
 
-# wrk asks for files 0 to COUNT-1, drawn by lot, in directories of 1,000.
+# wrk requests random files from 0 to COUNT-1, in directories of 1,000 files.
 MANY_FILES = """
 request = function()
     local number = math.random(0, %d - 1)
@@ -50,7 +50,7 @@ request = function() return requests end
 
 @dataclass(frozen=True)
 class Work:
-    """What is asked for, how, and what the answer has to be."""
+    """A workload: the request, the way in which it is sent, and the expected response."""
 
     text: str
     path: str
@@ -70,8 +70,8 @@ class Work:
 
 @dataclass(frozen=True)
 class Sample:
-    """One measurement: microseconds of server CPU a request (not a number if it is not counted), requests a second, and
-    the part of the CPU that was not the kernel's."""
+    """One measurement: microseconds of server CPU per request (NaN if it cannot be counted), requests per second, and
+    the part of the CPU time that was spent outside the kernel."""
 
     cpu: float
     rate: float
@@ -79,10 +79,10 @@ class Sample:
 
 
 def check(running: Running, work: Work) -> None:
-    """Makes sure that the answer is the one that is to be measured."""
+    """Checks that the response is the one that is to be measured."""
     connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=PATIENCE)
     if work.secure:
-        # The certificate was made for this run.
+        # The certificate is not verified, because it was made for this run.
         context = ssl._create_unverified_context()
         connection = http.client.HTTPSConnection("127.0.0.1", running.port, timeout=PATIENCE, context=context)
     connection.request("GET", work.path, headers=dict(header.split(": ", 1) for header in work.headers))
@@ -94,7 +94,7 @@ def check(running: Running, work: Work) -> None:
 
 
 def ask(running: Running, work: Work, seconds: float, core: int) -> tuple[int, float]:
-    """Runs wrk; gives the requests that were answered, in how many seconds."""
+    """Runs wrk. Returns the number of requests that got a response, and the seconds that this took."""
     command = [WRK, "-t1", f"-c{work.connections}", f"-d{math.ceil(seconds)}s"]
     for header in work.headers:
         command += ["-H", header]
@@ -120,7 +120,8 @@ def ask(running: Running, work: Work, seconds: float, core: int) -> tuple[int, f
 
 
 def output_of(command: Sequence[str], seconds: float, core: int) -> str:
-    """What wrk printed, which knows only whole seconds: it is asked to end after a part of one."""
+    """Returns the output of wrk. wrk accepts only whole seconds, so it is told by a signal to end after a fraction of a
+    second."""
     wrk = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -141,7 +142,7 @@ def output_of(command: Sequence[str], seconds: float, core: int) -> str:
 def measure(running: Running, work: Work, seconds: float, core: int) -> Sample:
     before, user = running.cpu(), running.user_cpu()
     requests, elapsed = ask(running, work, seconds, core)
-    # A little longer than the load, so that what the server still does for it is counted.
+    # The time is a little longer than that of the load, so that the remaining work of the server is counted.
     time.sleep(0.05)
     cpu, user = running.cpu() - before, running.user_cpu() - user
     return Sample(cpu / requests * 1e6, requests / elapsed, user / requests * 1e6)
@@ -149,7 +150,8 @@ def measure(running: Running, work: Work, seconds: float, core: int) -> Sample:
 
 @dataclass(frozen=True)
 class Effort:
-    """How long and how often is measured, where, and until when of the monotonic clock anything may be begun."""
+    """The duration and number of the measurements, the cores, and the time of the monotonic clock after which no
+    measurement may begin."""
 
     rounds: int
     seconds: float
@@ -161,15 +163,15 @@ class Effort:
         return time.monotonic() > self.until
 
 
-# The samples of a server, or why there are none.
+# The samples of a server, or the reason why there are none.
 Rows = list[Sample] | str
 
-# What one measurement gives.
+# The result of one measurement.
 One = TypeVar("One")
 
 
 def rounds(running: Sequence[Running], work: Work, effort: Effort) -> dict[str, Rows]:
-    """Asks each server for the work once a round."""
+    """Measures a workload on each server once per round."""
 
     def once(one: Running, number: int) -> Sample:
         if number == 0:
@@ -180,8 +182,8 @@ def rounds(running: Sequence[Running], work: Work, effort: Effort) -> dict[str, 
 
 
 def in_turn(running: Sequence[Running], effort: Effort, once: Callable[[Running, int], One]) -> dict[str, list[One] | str]:
-    """Measures each server once a round, one after the other, so that whatever else the machine does meets all of them.
-    Instead of its measurements a server has the reason why one of them failed."""
+    """Measures each server once per round, one after the other, so that other activity of the machine affects all of
+    them. If a measurement fails, the reason replaces all measurements of that server."""
     results: dict[str, list[One] | str] = {one.server.name: [] for one in running}
     for number in range(effort.rounds):
         for one in running:
@@ -192,13 +194,13 @@ def in_turn(running: Sequence[Running], effort: Effort, once: Callable[[Running,
                 if effort.is_over():
                     raise TimeoutError(OUT_OF_TIME)
                 rows.append(once(one, number))
-            except Exception as error:  # Whatever is wrong with one server, the others go on.
+            except Exception as error:  # After any error of one server, the others continue.
                 results[one.server.name] = reason(error)
     return results
 
 
 def reason(error: Exception) -> str:
-    """Why something was not measured, for the pages."""
+    """The reason why a value was not measured, for the pages."""
     if isinstance(error, subprocess.TimeoutExpired):
         return "timed out"
     return (str(error) or type(error).__name__).replace("|", "/")
@@ -206,7 +208,7 @@ def reason(error: Exception) -> str:
 
 @contextmanager
 def idle_connections(running: Running, count: int) -> Iterator[None]:
-    """Connections that have had one answer each and ask for nothing more. The server must leave them open."""
+    """Connections that each had one response and send nothing more. The server must keep them open."""
     end = time.monotonic() + LONGEST
     connections: list[socket.socket] = []
     try:
@@ -222,7 +224,7 @@ def idle_connections(running: Running, count: int) -> Iterator[None]:
                 if not part:
                     raise RuntimeError("closes connections")
                 received += len(part)
-        # What is closed, is closed soon.
+        # If the server closes connections, it does so soon.
         time.sleep(0.3)
         if connections and is_closed(connections[0]):
             raise RuntimeError("closes connections")
@@ -241,8 +243,8 @@ def is_closed(connection: socket.socket) -> bool:
 
 
 class Download:
-    """A client that takes whole files over one connection and looks at none of their bytes: `MSG_TRUNC` has the
-    kernel throw them away, so that the client is no slower than any server."""
+    """A client that downloads whole files over one connection without reading their bytes: with `MSG_TRUNC`, the kernel
+    discards them, so that the client is not slower than any server."""
 
     def __init__(self, running: Running) -> None:
         self.socket = socket.create_connection(("127.0.0.1", running.port), PATIENCE)
@@ -274,8 +276,8 @@ class Download:
 
 
 def download_cpu(running: Running, path: str, length: int, seconds: float) -> float:
-    """Microseconds of server CPU for a whole file: as many as there is time for, but at least one. A server that closes
-    the connection gets a new one for each."""
+    """The microseconds of server CPU for a whole file. As many files are downloaded as the time allows, but at least
+    one. If the server closes the connection, each file is downloaded over a new one."""
     before, end, count = running.cpu(), time.monotonic() + seconds, 0
     while count == 0 or time.monotonic() < end:
         client = Download(running)
@@ -289,7 +291,8 @@ def download_cpu(running: Running, path: str, length: int, seconds: float) -> fl
 
 
 def warm(path: Path) -> None:
-    """Reads a file, so that the kernel keeps it in memory: sending is measured, not the first read from the disk."""
+    """Reads a file, so that the kernel keeps it in memory, and sending is measured instead of the first read from the
+    disk."""
     with path.open("rb", buffering=0) as file:
         buffer = bytearray(1 << 20)
         while file.readinto(buffer):

@@ -1,11 +1,11 @@
-"""A loopback of the run's own, where nothing of the machine's settings is measured.
+"""A separate loopback for the run, which does not depend on the settings of the machine.
 
-What was found: with `net.ipv4.tcp_congestion_control = bbr`, as some distributions of virtual machines have it, the
-kernel paces what a socket sends by a timer, on the loopback too. A server that hands the head and the file to the kernel
-as one piece (`tcp_nopush` of nginx, lighttpd always) then waits for that timer within `sendfile`, which in a virtual
-machine costs three times what the file does. That says something of BBR and nothing of the servers. So the run has a
-network namespace of its own, with the classical control, which paces nothing and is there on every kernel. Its mounts are
-its own too, so that a file system in memory ends with it.
+With `net.ipv4.tcp_congestion_control = bbr`, the default of some virtual machines, the kernel paces the data of a
+socket by a timer, also on the loopback. A server that passes the head and the file to the kernel as one piece (nginx
+with `tcp_nopush`, lighttpd always) then waits for that timer within `sendfile`, which in a virtual machine costs three
+times as much as sending the file. The result would describe BBR instead of the servers. Therefore, the run has its own
+network namespace with the congestion control reno, which paces nothing and exists in every kernel. The run also has its
+own mounts, so that its file systems in memory disappear with it.
 """
 
 import fcntl
@@ -25,7 +25,7 @@ GET_FLAGS, SET_FLAGS, UP = 0x8913, 0x8914, 0x1  # SIOCGIFFLAGS, SIOCSIFFLAGS, IF
 
 
 def enter() -> None:
-    """Starts this program anew in namespaces of its own, if it may make one; else everything stays as it is."""
+    """Restarts this program in its own namespaces, if it may create them. Otherwise, does nothing."""
     if is_own():
         set_up()
     elif shutil.which("unshare") and subprocess.run([*UNSHARE, "true"], capture_output=True).returncode == 0:
@@ -49,7 +49,7 @@ def set_up() -> None:
 
 
 def control() -> str:
-    """The congestion control that new connections get."""
+    """The congestion control of new connections."""
     try:
         return CONTROL.read_text().strip()
     except OSError:

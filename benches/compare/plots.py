@@ -37,7 +37,7 @@ def write(path: Path, height: float, title: str, lines: Sequence[str]) -> None:
 
 
 def figure(value: float) -> str:
-    """A number as people read it: whole if it is large, otherwise with three digits."""
+    """Formats a number for readers: as an integer if it is large, otherwise with three digits."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
@@ -50,7 +50,8 @@ def bars(
     unit: str,
     shorter_is_better: bool,
 ) -> None:
-    """Bars, one group a workload; the longest of a group fills the width, because the groups' scales differ.
+    """Draws bars, one group for each workload. The longest bar of a group fills the width, because the scales of the
+    groups differ.
 
     One server that is far from all others would leave nothing to see of them: where shorter is better, a bar ends at
     four times the shortest, and its label says so by an arrow.
@@ -79,14 +80,14 @@ def bars(
 
 
 def steps(low: float, high: float) -> list[float]:
-    """Round numbers for a logarithmic axis: decades, with what is between them if there are few."""
+    """Round numbers for a logarithmic axis: powers of ten, and numbers between them if there are few."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     factors = (1, 2, 5) if last - first <= 3 else (1,)
     return [factor * 10.0**power for power in range(first, last + 1) for factor in factors]
 
 
 def curves(path: Path, title: str, x_label: str, y_label: str, curve: Curve, named: Callable[[int], str]) -> None:
-    """Lines over a logarithmic axis of points, on a logarithmic axis of values. Nothing of something stands at 1."""
+    """Draws lines with logarithmic axes for points and values. The point 0 is drawn at 1."""
     values = [value for row in curve.values.values() for value in row.values() if value > 0]
     if not values:
         return

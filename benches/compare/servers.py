@@ -1,4 +1,4 @@
-"""The servers that are compared, and a server that runs."""
+"""The servers to compare, and a running server."""
 
 import math
 import os
@@ -20,11 +20,11 @@ from pathlib import Path
 TICKS = os.sysconf("SC_CLK_TCK")
 OURS = "serve-forever"
 REFERENCE = "nginx"
-# No server: it answers the same to whatever it receives.
+# This is not a real server: it sends the same response to every input.
 RAW = "raw-epoll"
-# The user that runs scripts if root runs the comparison.
+# The user as which scripts run if root runs the comparison.
 SCRIPT_USER = "nobody"
-# How long a server may take until it answers, and until it has ended.
+# The time limits for the first response of a server, and for its end.
 STARTS_WITHIN, ENDS_WITHIN = 10, 2
 
 NGINX = """
@@ -57,7 +57,7 @@ mimetype.assign = ( ".txt" => "text/plain" )
 
 @dataclass(frozen=True)
 class Server:
-    """How a server is started, and how its version is asked for."""
+    """The command that starts a server, and the one that prints its version."""
 
     name: str
     program: str
@@ -65,11 +65,11 @@ class Server:
     config: str | None = None
     version_arguments: Sequence[str] = ()
     values: dict[str, str] = field(default_factory=dict)
-    # The workloads that it can be asked for; all, if there are none.
+    # The workloads that the server supports. If there are none, it supports all.
     works: Sequence[str] = ()
-    # The user that it is started as; `None` is the user of the run.
+    # The user as which the server is started. `None` means the user of the run.
     user: str | None = None
-    # Whether its children are waited for: the CPU of those that are not is nowhere to be found.
+    # True if the server waits for its children. The CPU time of other children cannot be read.
     waits_for_children: bool = True
 
     def can(self, work: str) -> bool:
@@ -89,12 +89,12 @@ class Server:
         return next(iter((output.stdout + output.stderr).splitlines()), "unknown")
 
     def with_more(self, arguments: Sequence[str] = (), **values: str) -> "Server":
-        """The same server, told more."""
+        """The same server with additional arguments."""
         return replace(self, arguments=[*self.arguments, *arguments], values={**self.values, **values})
 
 
 def file_servers(ours: Path) -> list[Server]:
-    """Every server, set to serve files and to log nothing."""
+    """All servers, configured to serve files without an access log."""
     nginx_values = {
         "user": "user root;" if os.geteuid() == 0 else "",
         "log": "off",
@@ -148,7 +148,7 @@ def file_servers(ours: Path) -> list[Server]:
 
 
 def listing_servers(servers: Sequence[Server]) -> list[Server]:
-    """Those that can list a directory, set to do it."""
+    """The servers that can list directories, configured to do so."""
     modules = 'server.modules = ( "mod_dirlisting" )\ndir-listing.activate = "enable"'
     more = {"nginx": {"more": "autoindex on;"}, "lighttpd": {"more": modules}}
     able = [server for server in servers if server.can_all() and server.name not in ("nginx-tuned", "busybox")]
@@ -156,9 +156,9 @@ def listing_servers(servers: Sequence[Server]) -> list[Server]:
 
 
 def cgi_servers(servers: Sequence[Server]) -> list[Server]:
-    """Those that run scripts, set to do it. If root runs the comparison, they are started as the user nobody: as root, some
-    would change the user of each script and some would not, and the cost of that change is not compared. Python's files may be
-    readable by root only, so Python is started as root and changes the user itself."""
+    """The servers that run scripts, configured to do so. If root runs the comparison, they are started as the user
+    nobody: as root, some would change the user of each script and some would not, and the cost of that change is not
+    compared. Python's files may be readable by root only, so Python is started as root and changes the user itself."""
     nobody = SCRIPT_USER if os.geteuid() == 0 else None
     modules = 'server.modules = ( "mod_cgi" )\ncgi.assign = ( ".sh" => "" )'
     by_name = {server.name: server for server in servers}
@@ -168,7 +168,7 @@ def cgi_servers(servers: Sequence[Server]) -> list[Server]:
 
 
 def logging_servers(servers: Sequence[Server]) -> list[tuple[Server, Server]]:
-    """Pairs of a server that logs nothing and the same one with an access log."""
+    """Pairs of a server without an access log and the same server with one."""
     by_name = {server.name: server for server in servers}
     pairs = []
     if ours := by_name.get(OURS):
@@ -180,7 +180,7 @@ def logging_servers(servers: Sequence[Server]) -> list[tuple[Server, Server]]:
 
 
 def part_of(rights: str, name: str, program: str) -> str:
-    """What a mapping is for, by its rights and its file."""
+    """The purpose of a memory mapping, derived from its permissions and its file."""
     if name == program:
         return "the program's code" if "x" in rights else "its tables and data"
     if name.startswith("/"):
@@ -189,7 +189,7 @@ def part_of(rights: str, name: str, program: str) -> str:
 
 
 class Running:
-    """A started server. Its processes are one session, which is how they are counted and ended."""
+    """A started server. Its processes form one session, by which they are found, counted and ended."""
 
     def __init__(self, server: Server, site: Path, core: int, wrapper: Sequence[str] = ()) -> None:
         self.server = server
@@ -198,7 +198,7 @@ class Running:
         config = self.scratch / "config"
         files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         values: dict[str, object] = {"site": site, "port": self.port, "scratch": self.scratch, "config": config, "files": files}
-        # What a server is told may name the scratch directory itself.
+        # The arguments of a server may contain the scratch directory.
         values.update({name: text.format(**values) for name, text in server.values.items()})
         if server.config:
             config.write_text(server.config.format(**values))
@@ -240,19 +240,20 @@ class Running:
         raise RuntimeError(f"does not answer within {STARTS_WITHIN} s")
 
     def pids(self) -> Iterator[Path]:
-        """The directories in `/proc` of the processes that are in the server's session."""
+        """The directories in `/proc` of the processes in the server's session."""
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit() and int(fields_of(entry)[3]) == self.process.pid:
                 yield entry
 
     def cpu(self) -> float:
-        """Seconds of the session, children that were waited for included; not a number if some never are."""
+        """The CPU seconds of the session, including children that were waited for. NaN if the server does not wait for
+        its children."""
         if not self.server.waits_for_children:
             return math.nan
         return sum(int(text) for process in self.pids() for text in fields_of(process)[11:15]) / TICKS
 
     def user_cpu(self) -> float:
-        """The seconds of these that were not spent in the kernel."""
+        """The part of these seconds that was not spent in the kernel."""
         return sum(int(text) for process in self.pids() for text in fields_of(process)[11:15:2]) / TICKS
 
     def private_bytes(self) -> int:
@@ -261,7 +262,7 @@ class Running:
         return sum(int(kb) for text in texts for kb in re.findall(r"^Private_(?:Clean|Dirty):\s+(\d+)", text, re.M)) * 1024
 
     def private_parts(self) -> dict[str, int]:
-        """The same bytes by what they are for."""
+        """The same bytes, grouped by their purpose."""
         parts: dict[str, int] = {}
         for process in self.pids():
             program, part = os.readlink(process / "exe"), ""
@@ -273,13 +274,13 @@ class Running:
         return parts
 
     def wake_ups(self) -> int:
-        """How often its threads have gone to sleep so far."""
+        """The number of times that the server's threads have gone to sleep so far."""
         texts = [read(task / "status") for process in self.pids() for task in (process / "task").iterdir()]
         return sum(int(count) for text in texts for count in re.findall(r"^voluntary_ctxt_switches:\s+(\d+)", text, re.M))
 
     def end(self) -> None:
         try:
-            # Python's server ends itself only by the keyboard.
+            # Python's server ends in an orderly way only after SIGINT.
             os.killpg(self.process.pid, signal.SIGINT if self.server.name == "python" else signal.SIGTERM)
             self.process.wait(ENDS_WITHIN)
         except (ProcessLookupError, subprocess.TimeoutExpired):
@@ -298,7 +299,7 @@ class Running:
 
 @contextmanager
 def each_running(servers: Sequence[Server], site: Path, core: int) -> Iterator[tuple[list[Running], dict[str, str]]]:
-    """Those that could be started; and of the others, why they could not."""
+    """The servers that could be started, and the reasons why the others could not."""
     running: list[Running] = []
     failed: dict[str, str] = {}
     try:
@@ -314,7 +315,8 @@ def each_running(servers: Sequence[Server], site: Path, core: int) -> Iterator[t
 
 
 def kill_all() -> None:
-    """Kills whatever was started here: every child, and every process of the session that a child leads."""
+    """Kills all processes that this program has started: every child, and every process of a session that a child
+    leads."""
     processes = {int(entry.name): fields_of(entry) for entry in Path("/proc").iterdir() if entry.name.isdigit()}
     children = {pid for pid, fields in processes.items() if int(fields[1]) == os.getpid()}
     for pid, fields in processes.items():
@@ -326,7 +328,7 @@ def kill_all() -> None:
 
 
 def read(path: Path) -> str:
-    """A file of a process, which may have ended by now."""
+    """Reads a file about a process, which may already have ended."""
     try:
         return path.read_text()
     except OSError:
@@ -334,7 +336,8 @@ def read(path: Path) -> str:
 
 
 def fields_of(process: Path) -> list[str]:
-    """The fields of `stat` from the state on: the session is the fourth of them. Empty ones if it has ended."""
+    """The fields of `stat` from the state on. The session is the fourth of them. The fields are empty if the process
+    has ended."""
     return read(process / "stat").rpartition(")")[2].split() or ["0"] * 20
 
 

@@ -1,4 +1,4 @@
-"""What a run is about to do, said on stderr, and until when it may."""
+"""Announces the stages of a run on stderr, and limits their duration."""
 
 import sys
 import time
@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from load import Effort
 
-# What a measurement takes besides its own seconds: starting wrk, and looking at the server's CPU.
+# The additional seconds of a measurement: for starting wrk, and for reading the server's CPU time.
 BETWEEN = 0.15
-# What a stage may take for servers that do not start, answer or end.
+# The additional seconds of a stage for servers that do not start, respond or end.
 ALLOWANCE = 20.0
 
 BEGUN = time.monotonic()
@@ -19,8 +19,8 @@ def say(text: str) -> None:
 
 
 def begin(name: str, measurements: float, effort: Effort, besides: float = 0) -> Effort:
-    """Says that a stage begins: its number of measurements, and the seconds that it takes besides. With the effort that is
-    returned, a measurement begins within twice the usual time or is left out."""
+    """Announces a stage with this number of measurements, and with these additional seconds. With the returned effort,
+    a measurement begins within twice the usual time or is left out."""
     usual = measurements * (effort.seconds + BETWEEN) + besides
     bound = 2 * usual + ALLOWANCE
     say(f"{name}: about {usual:.0f} s, at most {bound:.0f} s")

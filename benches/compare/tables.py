@@ -1,4 +1,4 @@
-"""What is compared server by server: the workloads, a large file, the log, and what each of them occupies."""
+"""The measurements of each server: the workloads, a large file, the log, and its size and memory."""
 
 import os
 import re
@@ -52,7 +52,7 @@ SCRIPT = "#!/bin/sh\nprintf 'Content-Type: text/plain\\r\\n\\r\\nhello\\n'\n"
 
 
 def make_site(site: Path) -> None:
-    """The files that the workloads ask for."""
+    """Creates the files that the workloads request."""
     for name, size in (("1k.txt", 1024), ("100k.bin", 102400)):
         (site / name).write_bytes(b"x" * size)
         os.utime(site / name, (SINCE_SECONDS, SINCE_SECONDS))
@@ -91,7 +91,8 @@ def of_all_kinds(servers: Sequence[Server], wanted: Sequence[str], site: Path, e
 
 
 def compare_proxies(servers: Sequence[Server], works: dict[str, Work], site: Path, effort: Effort) -> dict[str, dict[str, Rows]]:
-    """The same through proxies, all before one server of ours. That one runs on the core of the load: it is not measured."""
+    """The same measurements through proxies, all of which are in front of one serve-forever. This server runs on the
+    core of the load and is not measured."""
     ours = next((server for server in servers if server.name == OURS), None)
     if ours is None:
         return {}
@@ -100,7 +101,7 @@ def compare_proxies(servers: Sequence[Server], works: dict[str, Work], site: Pat
 
 
 def large_file(servers: Sequence[Server], site: Path, effort: Effort) -> dict[str, list[float] | str]:
-    """Milliseconds of server CPU a gigabyte, by server: one a round."""
+    """The milliseconds of CPU time per gigabyte, for each server and round."""
     effort = begin("a large file", len(servers) * effort.rounds, replace(effort, seconds=LARGE_TAKES * effort.seconds))
     path = site / "large.bin"
     with path.open("wb") as file:
@@ -118,7 +119,7 @@ def large_file(servers: Sequence[Server], site: Path, effort: Effort) -> dict[st
 
 
 def log_cost(servers: Sequence[Server], site: Path, effort: Effort) -> dict[str, float]:
-    """How much more CPU a W1 request takes with an access log, as a fraction: the median over rounds."""
+    """The additional CPU time of a W1 request with an access log, as a fraction: the median over the rounds."""
     costs = {}
     effort = begin("the access log", 2 * len(logging_servers(servers)) * effort.rounds, effort)
     for quiet, logging in logging_servers(servers):
@@ -135,7 +136,7 @@ def log_cost(servers: Sequence[Server], site: Path, effort: Effort) -> dict[str,
 
 @dataclass(frozen=True)
 class Footprint:
-    """What a server occupies. `None` is what could not be measured."""
+    """The size, memory and idle cost of a server. `None` means that a value could not be measured."""
 
     binary: int
     private: int | None = None
@@ -143,19 +144,19 @@ class Footprint:
     first_byte: float | None = None
     wake_ups: float | None = None
     system_calls: float | None = None
-    # The private bytes by what they are for.
+    # The private bytes, grouped by their purpose.
     parts: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Measured:
-    """All that one run has found out; empty is what it left out."""
+    """All results of one run. A part that was left out is empty."""
 
     # Samples by workload and server.
     works: dict[str, dict[str, Rows]] = field(default_factory=dict)
-    # Milliseconds of CPU a gigabyte of a large file, or why there are none.
+    # The milliseconds of CPU time per gigabyte of a large file, or the reason why there are none.
     large: dict[str, list[float] | str] = field(default_factory=dict)
-    # What an access log adds to a request, as a fraction.
+    # The additional cost of a request with an access log, as a fraction.
     log: dict[str, float] = field(default_factory=dict)
     footprints: dict[str, Footprint] = field(default_factory=dict)
 
@@ -165,23 +166,23 @@ def footprints(servers: Sequence[Server], site: Path, effort: Effort) -> dict[st
     wake_ups = idle_wake_ups(servers, site, effort)
     found = {}
     for server in servers:
-        say(f"what {server.name} occupies")
+        say(f"size and memory of {server.name}")
         occupied = Footprint(Path(server.path() or "").resolve().stat().st_size, wake_ups=wake_ups.get(server.name))
         try:
             parts, each = memory(server, site, effort)
             occupied = replace(occupied, private=sum(parts.values()), parts=parts, each_connection=each)
             first_byte = statistics.median(start_to_first_byte(server, site, effort) for _ in range(STARTS))
             occupied = replace(occupied, first_byte=first_byte, system_calls=system_calls(server, site, effort))
-        except Exception as error:  # Whatever is wrong with one server, the others go on.
+        except Exception as error:  # After any error of one server, the others continue.
             say(f"{server.name}: {reason(error)}")
         found[server.name] = occupied
     return found
 
 
 def idle_wake_ups(servers: Sequence[Server], site: Path, effort: Effort) -> dict[str, float]:
-    """How often a second each of them wakes up while nobody asks anything."""
+    """The wake-ups per second of each server without any request."""
     with each_running(servers, site, effort.server_core) as (running, _):
-        # The work that remains from their start and from the first request is not counted.
+        # The remaining work of the start and of the first request is not counted.
         time.sleep(1)
         before = [one.wake_ups() for one in running]
         time.sleep(IDLE_SECONDS)
@@ -189,7 +190,7 @@ def idle_wake_ups(servers: Sequence[Server], site: Path, effort: Effort) -> dict
 
 
 def start_to_first_byte(server: Server, site: Path, effort: Effort) -> float:
-    """Seconds from the start of the process to the first byte of an answer."""
+    """The seconds from the start of the process to the first byte of a response."""
     with Running(server, site, effort.server_core) as running:
         with socket.create_connection(("127.0.0.1", running.port), 5) as connection:
             connection.sendall(b"GET /1k.txt HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -199,8 +200,8 @@ def start_to_first_byte(server: Server, site: Path, effort: Effort) -> float:
 
 
 def memory(server: Server, site: Path, effort: Effort) -> tuple[dict[str, int], float | None]:
-    """Private bytes when nobody is connected, by what they are for, and what each of many idle connections adds after its
-    first answer."""
+    """The private bytes without connections, grouped by their purpose, and the bytes that each of many idle connections
+    adds after its first response."""
     with Running(server, site, effort.server_core) as running:
         time.sleep(0.3)
         idle, parts = running.private_bytes(), running.private_parts()
@@ -213,14 +214,15 @@ def memory(server: Server, site: Path, effort: Effort) -> tuple[dict[str, int], 
 
 
 def system_calls(server: Server, site: Path, effort: Effort) -> float | None:
-    """System calls of a W1 request: all that strace counts while wrk asks, over the requests."""
+    """The system calls of a W1 request: all calls that strace counts during a run of wrk, divided by the number of
+    requests."""
     if not shutil.which("strace"):
         return None
     with tempfile.NamedTemporaryFile("r") as table:
         try:
             with Running(server, site, effort.server_core, ["strace", "-c", "-f", "-q", "-o", table.name]) as running:
                 requests, _ = ask(running, FILES["W1"], effort.seconds, effort.load_core)
-        except Exception as error:  # Some servers do not survive being traced.
+        except Exception as error:  # Some servers crash under strace.
             say(f"{server.name} under strace: {reason(error)}")
             return None
         total = re.search(r"^100\.00\s+\S+\s+(?:\S+\s+)?(\d+)\s+(?:\d+ )?total$", table.read(), re.M)
@@ -228,6 +230,7 @@ def system_calls(server: Server, site: Path, effort: Effort) -> float | None:
 
 
 def raise_limits() -> None:
-    """As many descriptors as may be: thousands of connections need them, here and in the servers."""
+    """Raises the limit of descriptors to its maximum, because thousands of connections need them, here and in the
+    servers."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

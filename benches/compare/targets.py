@@ -1,4 +1,4 @@
-"""What this server aims at, and whether a run met it."""
+"""The aims of this server, and whether a run has met them."""
 
 import math
 import statistics
@@ -13,7 +13,7 @@ from tables import Footprint, Measured
 TUNED, LIGHTTPD = "nginx-tuned", "lighttpd"
 MOST_FOR_THE_LOG = 0.15
 
-# How many times less CPU than another server a request of each workload is to take.
+# The factor by which a request of each workload must take less CPU time than with another server.
 TIMES = (
     ("W1", REFERENCE, 1.75),
     ("W1", TUNED, 1.15),
@@ -25,31 +25,31 @@ TIMES = (
     ("T1", REFERENCE, 1.33),
     ("T3", REFERENCE, 1.67),
 )
-# The most times the CPU of a program that does nothing but receive and send.
+# The maximum ratio to the CPU time of a program that only receives and sends.
 MOST_OVER_RAW = 1.15
-# A request over TLS takes at most this many times the CPU of the same request without.
+# The maximum ratio of the CPU time of a request over TLS to that of the same request without TLS.
 MOST_OVER_PLAIN = 1.8
-# More requests a second than another server answers.
+# The workloads with more requests per second than another server.
 FASTER = (("W10", REFERENCE), ("W11", LIGHTTPD))
 
 
 OF_CODE = (
-    "Linux maps 64 KB around every page of code that is used, and counts code that no other process maps. A start and a first "
-    "response use pages all over the code, so that nearly all of it is mapped."
+    "Linux maps 64 KB around every page of code that is used, and counts code that no other process maps. Startup and a first "
+    "response use pages all over the code, so nearly all of it is mapped."
 )
-OF_A_CHILD = "Nearly all of it is the script's process."
+OF_A_CHILD = "Nearly all of it is spent in the script's process."
 
 
 @dataclass(frozen=True)
 class Target:
-    """An aim and what was measured; both grow as the thing gets better, or both shrink."""
+    """An aim and its measured value. Depending on `at_least`, larger values are better, or smaller ones."""
 
     text: str
     measured: float
     wanted: float
     form: str
     at_least: bool = False
-    # Where the cost lies, said if the aim was missed.
+    # The cause of the cost, which is shown if the aim was missed.
     cost: str = ""
 
     def is_met(self) -> bool:
@@ -66,12 +66,13 @@ class Target:
 
 
 def ratio(reference: Rows, rows: Rows) -> float | None:
-    """How many times less CPU a request needs than with the reference."""
+    """The factor by which a request needs less CPU time than with the reference."""
     return times_less(*([row.cpu for row in one] if not isinstance(one, str) else one for one in (reference, rows)))
 
 
 def times_less(reference: list[float] | str, costs: list[float] | str) -> float | None:
-    """How many times less these are than those of the reference: the median over rounds. None if either has none."""
+    """The factor by which these costs are less than those of the reference: the median over the rounds. None if either
+    has no costs."""
     if isinstance(reference, str) or isinstance(costs, str) or not reference or not costs:
         return None
     value = statistics.median(one / max(other, 1e-9) for one, other in zip(reference, costs))
@@ -79,7 +80,7 @@ def times_less(reference: list[float] | str, costs: list[float] | str) -> float 
 
 
 def targets(measured: Measured) -> list[Target]:
-    """All of them that this run has measured."""
+    """All aims whose values this run has measured."""
     return [
         *of_workloads(measured.works),
         *of_a_large_file(measured.large),
@@ -109,12 +110,12 @@ def of_workloads(results: dict[str, dict[str, Rows]]) -> Iterator[Target]:
         ours, theirs = (results.get(work, {}).get(server, "") for server in (OURS, other))
         if ours and theirs and not isinstance(ours, str) and not isinstance(theirs, str):
             measured = median(ours, lambda row: row.rate) / median(theirs, lambda row: row.rate)
-            text = f"{work}: times as many requests a second as {other}"
+            text = f"{work}: times as many requests per second as {other}"
             yield Target(text, measured, 1.0, ".2f", True, OF_A_CHILD if work == "W11" else division(ours))
 
 
 def division(rows: Rows) -> str:
-    """Which part of a request's cost is the program's own."""
+    """The part of a request's cost that is spent in the program."""
     if isinstance(rows, str) or not rows:
         return ""
     cpu, user = median(rows, lambda row: row.cpu), median(rows, lambda row: row.user)
@@ -143,10 +144,10 @@ def of_the_footprint(occupied: Footprint | None) -> Iterator[Target]:
         cost = f"Its parts: {where}. {OF_CODE}"
         yield Target("private memory of an idle server, KB", occupied.private / 1024, 800, ",.0f", cost=cost)
     if occupied.each_connection is not None:
-        yield Target("bytes of an idle connection", occupied.each_connection, 320, ",.0f")
+        yield Target("bytes per idle connection", occupied.each_connection, 320, ",.0f")
     if occupied.first_byte is not None:
         yield Target("start to first byte, ms", occupied.first_byte * 1e3, 8, ".1f")
     if occupied.wake_ups is not None:
-        yield Target("wake-ups a second of an idle server", occupied.wake_ups, 0, ".1f")
+        yield Target("wake-ups per second of an idle server", occupied.wake_ups, 0, ".1f")
     if occupied.system_calls is not None:
-        yield Target("system calls a W1 request", occupied.system_calls, 3.5, ".2f")
+        yield Target("system calls per W1 request", occupied.system_calls, 3.5, ".2f")

@@ -1,11 +1,11 @@
-"""What the pages say, and what becomes of a run that meets with failures or is ended. Without wrk or any peer:
+"""Tests the text of the pages, and runs that fail in part or are terminated. They need neither wrk nor other servers:
 
     python3 benches/compare/tests.py
 """
 
 import sys
 
-sys.dont_write_bytecode = True  # Nothing is to be left behind.
+sys.dont_write_bytecode = True  # The tests must not leave files behind.
 
 import os
 import re
@@ -27,7 +27,7 @@ from targets import Target, targets
 
 HERE = Path(__file__).resolve().parent
 EFFORT = Effort(rounds=1, seconds=0.2, server_core=0, load_core=0)
-# A server that ends at once.
+# A server that ends immediately.
 ENDING = Server("lighttpd", "false", [])
 
 
@@ -160,7 +160,7 @@ class Failures(unittest.TestCase):
 
 
 def unasked() -> growth.Running:
-    """A server that must not be asked anything, because it does not run."""
+    """A server that must not be sent requests, because it does not run."""
     running = object.__new__(growth.Running)
     running.server = Server(OURS, "", [])
     return running
@@ -185,7 +185,7 @@ class Ending(unittest.TestCase):
         command += ["--seconds", "600", "--server-core", core, "--load-core", core, "--docs", str(folder / "docs")]
         run = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            started.read_text()  # Waits until a server runs and is asked.
+            started.read_text()  # Waits until a server runs and has received a request.
             self.assertNotEqual(list(temporary.iterdir()), [])
             run.send_signal(number)
             self.assertEqual(run.wait(60), 128 + number)
@@ -198,7 +198,7 @@ class Ending(unittest.TestCase):
 
 
 def processes_with(setting: str) -> list[str]:
-    """The processes, `sleep`s of a shell excepted, that have something in their environment."""
+    """The processes that have this text in their environment, except the `sleep` processes of a shell."""
     found = []
     for process in Path("/proc").iterdir():
         try:
