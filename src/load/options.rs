@@ -118,32 +118,38 @@ fn command() -> Command {
     let count = |most| Arg::new("").value_parser(value_parser!(u64).range(1..=most)).value_name("N");
     Command::new("load-forever")
         .version(env!("CARGO_PKG_VERSION"))
-        .about("Measures an HTTP server with one thread. With --rate, latencies count from when a request was due.")
+        .about("Measures an HTTP server with one thread. With --rate, latencies count from the time a request was due.")
         .arg(
             Arg::new("url")
                 .required(true)
                 .num_args(1..)
                 .value_name("[WEIGHT*]URL")
                 .value_parser(TargetUrl::parse)
-                .help("URLs of one server; requests go to them in turns, by their weights"),
+                .help("URLs of one server, requested in turn according to their weights"),
         )
-        .arg(count(MOST_CONNECTIONS).id("connections").short('c').long("connections").help("connections [default: 10]"))
-        .arg(time().id("duration").short('d').long("duration").help("the measured time [default: 10s]"))
+        .arg(
+            count(MOST_CONNECTIONS)
+                .id("connections")
+                .short('c')
+                .long("connections")
+                .help("number of connections [default: 10]"),
+        )
+        .arg(time().id("duration").short('d').long("duration").help("duration of the measurement [default: 10s]"))
         .arg(count(u64::MAX).id("requests").short('n').long("requests").help("end after this number of requests"))
         .arg(rate().id("rate").short('r').long("rate").help(
-            "requests a second over all connections (open loop), whatever the server does; without it, each \
-                 connection sends when its response is complete (closed loop)",
+            "requests per second over all connections, regardless of the server (open loop); without this option, \
+                 each connection sends its next request when a response is complete (closed loop)",
         ))
         .arg(
             count(MOST_PIPELINED)
                 .id("pipeline")
                 .short('p')
                 .long("pipeline")
-                .help("requests in flight a connection [default: 1]"),
+                .help("requests in flight per connection [default: 1]"),
         )
-        .arg(time().id("warm-up").short('w').long("warm-up").help("the time before the measured time [default: 0s]"))
-        .arg(time().id("timeout").long("timeout").help("the longest wait for a response [default: 10s]"))
-        .arg(Arg::new("method").short('m').long("method").value_name("METHOD").help("the method [default: GET]"))
+        .arg(time().id("warm-up").short('w').long("warm-up").help("time before the measurement [default: 0s]"))
+        .arg(time().id("timeout").long("timeout").help("maximum time to wait for a response [default: 10s]"))
+        .arg(Arg::new("method").short('m').long("method").value_name("METHOD").help("request method [default: GET]"))
         .arg(
             Arg::new("header")
                 .short('H')
@@ -151,14 +157,21 @@ fn command() -> Command {
                 .action(ArgAction::Append)
                 .value_name("NAME: VALUE")
                 .value_parser(parse_field)
-                .help("a header field; may be repeated"),
+                .help("header field to add; may be repeated"),
         )
-        .arg(Arg::new("body").short('b').long("body").value_name("TEXT").conflicts_with("body-file").help("the body"))
-        .arg(file().id("body-file").long("body-file").help("a file with the body"))
+        .arg(
+            Arg::new("body")
+                .short('b')
+                .long("body")
+                .value_name("TEXT")
+                .conflicts_with("body-file")
+                .help("request body"),
+        )
+        .arg(file().id("body-file").long("body-file").help("file with the request body"))
         .arg(file().id("unix").long("unix").help("connect to this Unix socket"))
-        .arg(rate().id("slow-read").long("slow-read").help("read only N bytes a second on each connection"))
-        .arg(rate().id("slow-head").long("slow-head").help("send only N bytes a second on each connection"))
-        .arg(file().id("cacert").long("cacert").help("trust the certificates of this PEM file"))
+        .arg(rate().id("slow-read").long("slow-read").help("read only N bytes per second on each connection"))
+        .arg(rate().id("slow-head").long("slow-head").help("send only N bytes per second on each connection"))
+        .arg(file().id("cacert").long("cacert").help("trust the certificates in this PEM file"))
         .arg(
             Arg::new("insecure")
                 .long("insecure")
@@ -172,7 +185,7 @@ fn command() -> Command {
                 .long("json")
                 .help("write the figures and the whole histogram as JSON; - is standard output"),
         )
-        .arg(file().id("svg").long("svg").help("draw the percentiles of the latency"))
+        .arg(file().id("svg").long("svg").help("write a plot of the latency percentiles as SVG"))
         .arg(
             Arg::new("assert")
                 .long("assert")
