@@ -189,7 +189,8 @@ fn copy_if(from: &FieldBlock, to: &mut FieldBlock, is_included: impl Fn(&str) ->
 
 /// Returns the entity tag for a file (RFC 9110 section 8.8.3). The tag is sent as strong: two states of a file differ
 /// in timestamp, size or inode, unless the file is changed twice within one tick of its timestamps and keeps its size.
-/// If the modification time is meaningless, the time of the inode's last change is used.
+/// A tag made from the bytes would differ in that case too, but it would need the bytes of large files, or would change
+/// as soon as the tick is over. If the modification time is meaningless, the time of the inode's last change is used.
 fn etag(identity: &Identity) -> String {
     let stamp = identity.modification_time().unwrap_or(identity.changed);
     let nanoseconds = i128::from(stamp.seconds) * 1_000_000_000 + i128::from(stamp.nanoseconds);
