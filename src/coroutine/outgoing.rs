@@ -55,10 +55,7 @@ impl<'h> OutgoingConnector<'h> {
                     // The last colon precedes the port. An IPv6 address in brackets, which contains other colons, has
                     // been parsed above.
                     let (host, port) = address.rsplit_once(':').ok_or(io::ErrorKind::InvalidInput)?;
-                    // The digits are checked, because `parse` alone would accept a plus sign.
-                    let digits = Some(port).filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
-                    let port = digits.and_then(|digits| digits.parse().ok()).ok_or(io::ErrorKind::InvalidInput)?;
-                    self.resolve(host, port, deadline)?
+                    self.resolve(host, port_number(port).ok_or(io::ErrorKind::InvalidInput)?, deadline)?
                 }
             };
             self.open_first(addresses, None, deadline)
@@ -179,6 +176,13 @@ impl fmt::Debug for OutgoingConnector<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("OutgoingConnector")
     }
+}
+
+/// Parses a port number (RFC 3986 section 3.2.3).
+fn port_number(text: &str) -> Option<u16> {
+    // The digits are checked, because `parse` alone would accept a plus sign.
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| is_number)
 }
 
 /// True if the other addresses would cause an error too: the deadline has passed, or the client has disconnected. An
@@ -335,6 +339,12 @@ impl fmt::Debug for OutgoingStream<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_port_has_only_digits() {
+        assert_eq!(["80", "0", "65535"].map(port_number), [Some(80), Some(0), Some(65535)]);
+        assert_eq!(["", "+80", "-1", "65536", "8 0"].map(port_number), [None; 5]);
+    }
 
     #[test]
     fn the_next_address_is_tried_unless_the_deadline_has_passed_or_the_client_has_disconnected() {
