@@ -204,7 +204,7 @@ impl<P: ClientStream, Q: PoolQueue> Places<P, Q> {
 }
 
 /// Takes the connection that has been idle longest, if more than `most` are idle.
-fn take_oldest_beyond<P: ClientStream>(hosts: &mut Hosts<P>, most: usize) -> Option<IdleLink<P>> {
+fn take_oldest_beyond<P: ClientStream>(hosts: &mut MutexGuard<'_, Hosts<P>>, most: usize) -> Option<IdleLink<P>> {
     if hosts.values().map(|host| host.idle.len()).sum::<usize>() <= most {
         return None;
     }

@@ -141,8 +141,8 @@ impl HeaderList {
         self.fields.push(&self.lines[start..name_end], field);
     }
 
-    /// Adds the fields of another list after the existing ones.
-    pub(crate) fn append(&mut self, other: &HeaderList) {
+    /// Adds all fields of another list after the existing ones.
+    pub fn append(&mut self, other: &HeaderList) {
         self.fields.append(&other.fields, self.lines.len());
         self.lines.extend_from_slice(&other.lines);
     }
