@@ -154,8 +154,8 @@ fn report(name: &[u8], after: Duration) {
     // An error is ignored. If the write blocks, it blocks only this thread and not the loop.
     _ = writeln!(
         io::stderr(),
-        "serve-forever: {} has kept the loop for {after:?} and no other client is served; a lock that a suspended handler \
-         holds does that",
+        "serve-forever: {} has blocked the loop for {after:?}, and no other client is served; a lock that a suspended \
+         handler holds can cause this",
         name.escape_ascii()
     );
 }

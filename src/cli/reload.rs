@@ -85,7 +85,7 @@ impl Reloader {
         if self.options.confinement.chroot.is_some() {
             // After a chroot, the path of the configuration file could lead to a different file from the one that the
             // operator chose.
-            return Err(Exit::failure("with --chroot, settings are read only at the start"));
+            return Err(Exit::failure("with --chroot, settings are read only at startup"));
         }
         self.options.config.iter().try_for_each(|path| check_file(path))?;
         let mut options = self.sources.read()?;

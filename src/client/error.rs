@@ -207,13 +207,13 @@ impl fmt::Display for Error {
             Error::PoolFull => f.write_str("no connection of the pool has become free"),
             Error::Timeout(phase) => f.write_str(match phase {
                 WaitPhase::Connect => "timed out while connecting",
-                WaitPhase::Tls => "timed out in the handshake of TLS",
+                WaitPhase::Tls => "timed out in the TLS handshake",
                 WaitPhase::Send => "timed out while sending the request",
                 WaitPhase::Head => "timed out while waiting for the response",
                 WaitPhase::Body => "timed out while reading the body of the response",
             }),
             Error::Tls(reason) => write!(f, "TLS: {reason}"),
-            Error::Resolve(error) => write!(f, "the name of the host cannot be resolved: {error}"),
+            Error::Resolve(error) => write!(f, "cannot resolve the host name: {error}"),
             Error::Io(error) => error.fmt(f),
         }
     }

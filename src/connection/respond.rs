@@ -132,7 +132,7 @@ impl<T, O: ConnectionObserver> ConnectionCore<'_, T, O> {
     fn fault(&self, response: &Response, request: &Request, has_upstream: bool) -> Option<String> {
         let upgrades = matches!(response.body, Body::Upgrade(_));
         if upgrades && (!has_upstream || !self.may_upgrade(response, request)) {
-            return Some("response with an upgrade that the client did not ask for".to_owned());
+            return Some("response with an upgrade that the client did not request".to_owned());
         }
         if response.status.class() == StatusClass::Informational && !upgrades {
             return Some(format!("response with the interim status {}", response.status.code()));

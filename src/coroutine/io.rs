@@ -335,7 +335,7 @@ impl<'y> HandlerIo<'y> {
             // resuming it.
             self.yielder.suspend(());
         }
-        io::Error::new(io::ErrorKind::ConnectionAborted, "the client is gone")
+        io::Error::new(io::ErrorKind::ConnectionAborted, "the client has disconnected")
     }
 
     /// Replaces the bytes of `chunk` with input from the channel. The handler must have read all bytes of the chunk.

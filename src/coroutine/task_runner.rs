@@ -112,7 +112,7 @@ impl TaskRunner {
             // instructions.
             if began.checked_add(self.slow_after).is_some_and(|limit| ended >= limit) {
                 let ran = ended.saturating_duration_since(began).as_millis();
-                channel.log(format!("{} kept the loop for {ran} ms", self.task.describe()));
+                channel.log(format!("{} blocked the loop for {ran} ms", self.task.describe()));
             }
             if over {
                 return self.end();
@@ -145,7 +145,7 @@ impl TaskRunner {
                 *ticket = registrar.map(|registrar| self.stacks.queue(registrar.wake()));
                 if let Some(most) = self.stacks.shortage() {
                     let name = self.task.describe();
-                    self.task.channel().log(format!("{name} waits, because {most} handlers run, which is the limit"));
+                    self.task.channel().log(format!("{name} waits, because the limit of {most} handlers is reached"));
                 }
             }
             // The ticket keeps its place in the queue. It wakes the connection when it receives a stack.

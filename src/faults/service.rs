@@ -105,7 +105,9 @@ impl FaultSettings {
         if let Some(kind) = kind {
             return match is_allowed {
                 true => self.reply_to_path(kind, number, request, inner).unwrap_or_else(|why| why.response().into()),
-                false => EndpointError::new(Status::FORBIDDEN, "this address has no faults").response().into(),
+                false => {
+                    EndpointError::new(Status::FORBIDDEN, "faults are not allowed on this address").response().into()
+                }
             };
         }
         match self.rules.of_request(number).filter(|_| is_allowed) {
@@ -127,14 +129,14 @@ impl FaultSettings {
         let unknown = || EndpointError::new(Status::NOT_FOUND, format!("there is no fault {kind:?}"));
         let spec = FaultSpec::parse(&kind, &keys).ok_or_else(unknown)??;
         if spec.action == FaultAction::Deaf {
-            return Err(EndpointError::bad_request("a path comes too late for this fault"));
+            return Err(EndpointError::bad_request("a request cannot have this fault, which applies to connections"));
         }
         let target = match &target[..] {
             [] if spec.kind == FaultKind::Garbage => {
                 return Ok(with_fault(spec, Response::new(Status::OK).into(), None));
             }
             [(_, target)] => target,
-            _ => return Err(EndpointError::bad_request("path must be there once")),
+            _ => return Err(EndpointError::bad_request("path must be given exactly once")),
         };
         let is_fault = self.path.as_ref().is_some_and(|path| target.starts_with(path));
         let is_target = target.starts_with('/') && target.bytes().all(|byte| byte.is_ascii_graphic());
@@ -153,7 +155,7 @@ impl FaultSettings {
                 with_fault(spec, inner.call(request), Some(request.arrived() + wait))
             }
             FaultAction::Status { status, retry_after } => {
-                let mut response = EndpointError::new(status, "a fault that was asked for").response();
+                let mut response = EndpointError::new(status, "a requested fault").response();
                 if let Some(seconds) = retry_after {
                     response.head.put("Retry-After", seconds);
                 }

@@ -108,8 +108,8 @@ impl fmt::Display for BadAccount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             BadAccount::Colon => "an account is USER:PASSWORD, USER:sha256:HEX or USER:BCRYPT-HASH",
-            BadAccount::User => "an account has to begin with the name of its user",
-            BadAccount::Control => "an account cannot have a control character in it",
+            BadAccount::User => "an account must begin with a user name",
+            BadAccount::Control => "an account must not contain a control character",
             BadAccount::Hash => "a SHA-256 has 64 hexadecimal digits",
             BadAccount::Bcrypt => "a bcrypt hash has 60 characters and a cost of 04 to 17",
             BadAccount::Scheme(scheme) => {

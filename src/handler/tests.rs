@@ -873,7 +873,7 @@ fn a_handler_beyond_the_cap_waits_for_a_stack() {
     assert_eq!(pool.taken(), 0);
     drop((first, second));
     let lines = lines(bench, log);
-    let notes = lines.iter().filter(|line| line.ends_with("POST / waits, because 1 handlers run, which is the limit"));
+    let notes = lines.iter().filter(|line| line.ends_with("POST / waits, because the limit of 1 handlers is reached"));
     assert_eq!(notes.count(), 1, "{lines:?}");
 }
 
@@ -882,7 +882,7 @@ fn a_handler_that_runs_for_long_is_named_in_the_log() {
     let (bench, log) = logged(does(|x| ok(x, "at last")).slow_after(Duration::ZERO));
     assert!(get(&mut bench.connect()).ends_with("at last"));
     let lines = lines(bench, log);
-    assert!(lines[0].starts_with("GET /a?b=c kept the loop for "), "{lines:?}");
+    assert!(lines[0].starts_with("GET /a?b=c blocked the loop for "), "{lines:?}");
 }
 
 #[test]

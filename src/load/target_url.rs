@@ -24,7 +24,7 @@ impl TargetUrl {
         let (weight, url) = match text.split_once('*') {
             Some((weight, url)) if weight.bytes().all(|byte| byte.is_ascii_digit()) => {
                 let weight = weight.parse().ok().filter(|weight| (1..=MOST_WEIGHT).contains(weight));
-                (weight.ok_or_else(|| wrong("the weight has to be 1 to 1000"))?, url)
+                (weight.ok_or_else(|| wrong("the weight must be from 1 to 1000"))?, url)
             }
             _ => (1, text),
         };

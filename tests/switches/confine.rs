@@ -177,7 +177,7 @@ fn another_root_in_the_sandbox_with_a_log_outside_of_it_and_all_files_that_are_r
     assert!(program.ask("GET", "/b", &[credentials]).ends_with("mine"));
     fs::rename(&log, folder.path().join("log.1")).unwrap();
     program.signal(Signal::HUP);
-    program.says("settings not changed: with --chroot, settings are read only at the start");
+    program.says("settings not changed: with --chroot, settings are read only at startup");
     assert!(program.ask("GET", "/c", &[credentials]).starts_with("HTTP/1.1 404 "));
     assert_eq!(program.end().0, Some(0));
     assert!(!log.exists(), "no file of that name is made");

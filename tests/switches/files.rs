@@ -210,7 +210,7 @@ fn wrong_values_are_status_2_and_name_the_flag() {
         ),
         ("--charset=a b", "--charset: invalid charset: 'a b' (must be a name such as iso-8859-1, or none)"),
         ("--auth=ann", "--auth: an account is USER:PASSWORD, USER:sha256:HEX or USER:BCRYPT-HASH"),
-        ("--auth=:", "--auth: an account has to begin with the name of its user"),
+        ("--auth=:", "--auth: an account must begin with a user name"),
         ("--base-path=x", "--base-path: invalid path: 'x'"),
     ] {
         let (code, line) = refusal(root.path(), &[word]);

@@ -267,7 +267,7 @@ fn a_file_that_is_out_of_reach_by_then_is_one_line() {
     fs::write(inside, "cors = true").unwrap();
     site.write("header = { X-A = 'old' }\n");
     let program = site.start(&["--chroot", root]);
-    assert_eq!(site.refused(&program, "cors = true"), "with --chroot, settings are read only at the start");
+    assert_eq!(site.refused(&program, "cors = true"), "with --chroot, settings are read only at startup");
     assert_eq!(field(&program.get("/a"), "Access-Control-Allow-Origin"), None);
 }
 

@@ -113,7 +113,7 @@ fn a_handler_that_keeps_the_loop_is_named_and_a_second_signal_ends_the_process()
     send_get(&mut second, "/second");
     let mut report = String::new();
     BufReader::new(process.child.stderr.take().unwrap()).read_line(&mut report).unwrap();
-    assert!(report.starts_with("serve-forever: GET /second HTTP/1.1 has kept the loop for 50ms "), "{report}");
+    assert!(report.starts_with("serve-forever: GET /second HTTP/1.1 has blocked the loop for 50ms, "), "{report}");
     process.signal(Signal::INT);
     // Repeated, because two threads of the process could handle two signals at the same moment, each as the first.
     let began = Instant::now();
@@ -154,5 +154,5 @@ fn a_service_that_keeps_the_loop_is_named() {
     send_get(&mut client, "/waits");
     let mut lines = BufReader::new(process.child.stderr.take().unwrap()).lines().map(Result::unwrap);
     let report = lines.find(|line| line.starts_with("serve-forever: GET /waits ")).unwrap();
-    assert!(report.contains(" HTTP/1.1 has kept the loop for 50ms "), "{report}");
+    assert!(report.contains(" HTTP/1.1 has blocked the loop for 50ms, "), "{report}");
 }
