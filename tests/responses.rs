@@ -187,7 +187,7 @@ impl Client<'_> {
             while !self.is_over && self.event() {}
         }
         if self.case.ends {
-            self.machine.end_of_input(&self.input);
+            self.machine.end_of_input();
             while !self.is_over && self.event() {}
         }
         self.body_line();

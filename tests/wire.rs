@@ -195,7 +195,7 @@ fn read_back(case: &Case) -> Result<usize, String> {
                 ResponseEvent::Data(length) => machine.take(&mut input, length),
                 ResponseEvent::Head => count += 1,
                 ResponseEvent::Interim => {}
-                ResponseEvent::More => machine.end_of_input(&input),
+                ResponseEvent::More => machine.end_of_input(),
                 ResponseEvent::End if machine.has_left_http() => return Ok(count),
                 ResponseEvent::End => break,
                 // The reason for the end shows that the server has cut the response short.

@@ -42,7 +42,7 @@ impl Reader {
         let mut input = Buffer::default();
         reader.ask(method);
         feed(pieces, &mut input, |input| reader.event(method, input));
-        reader.machine.end_of_input(&input);
+        reader.machine.end_of_input();
         while reader.event(method, &mut input) {}
         assert!(!reader.machine.can_request(), "nothing is asked after the end");
         reader.seen.left = input.bytes().to_vec();

@@ -60,7 +60,7 @@ fn mirror(bytes: &[u8]) -> Vec<(u16, Vec<u8>, bool)> {
                 machine.take(&mut input, length);
             }
             ResponseEvent::End => {}
-            ResponseEvent::More => machine.end_of_input(&input),
+            ResponseEvent::More => machine.end_of_input(),
             ResponseEvent::Cut if machine.in_body() => {
                 seen.last_mut().expect("a head before its body").2 = false;
                 break;

@@ -259,7 +259,7 @@ impl<S: ClientStream> Link<S> {
         spare::lend(&mut self.input);
         loop {
             match self.input.fill(READ, |free| stream.try_read(free)) {
-                Ok(0) => self.machine.end_of_input(&self.input),
+                Ok(0) => self.machine.end_of_input(),
                 Ok(count) => return Ok(count),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 // A TLS stream returns `UnexpectedEof` at EOF without `close_notify`.

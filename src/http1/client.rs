@@ -313,13 +313,13 @@ impl ClientMachine {
         }
     }
 
-    /// Records that the server has ended the connection, so that no bytes follow those in `input`. No further request
+    /// Records that the server has ended the connection, so that no bytes follow those in the input. No further request
     /// may be sent.
-    pub fn end_of_input(&mut self, input: &Buffer) {
+    pub fn end_of_input(&mut self) {
         self.cut_input();
         self.ends_bodies = true;
         if let Incoming::Body(decoder) = &mut self.response {
-            decoder.end_of_input(input);
+            decoder.end_of_input();
         }
     }
 
@@ -383,7 +383,7 @@ impl ClientMachine {
                 Ok(ResponseEvent::Interim)
             };
         }
-        self.begin_body(&controls, input, limits, head)?;
+        self.begin_body(&controls, limits, head)?;
         Ok(ResponseEvent::Head)
     }
 
@@ -392,7 +392,6 @@ impl ClientMachine {
     fn begin_body(
         &mut self,
         controls: &ResponseControls,
-        input: &Buffer,
         limits: &MessageLimits,
         head: &ReceivedHead,
     ) -> Result<(), Violation> {
@@ -409,7 +408,7 @@ impl ClientMachine {
         };
         // The end of the connection may have been recorded before this head was read.
         if self.ends_bodies {
-            decoder.end_of_input(input);
+            decoder.end_of_input();
         }
         self.response = Incoming::Body(decoder);
         // After a successful CONNECT or a 101, the following bytes are not HTTP.

@@ -215,7 +215,7 @@ impl LoadConnection {
             let (stream, most) = (&mut self.stream, shared.read_size.min(self.read_allowance));
             match self.input.fill(most, |free| stream.read(&mut free[..most])) {
                 Ok(0) => {
-                    self.machine.end_of_input(&self.input);
+                    self.machine.end_of_input();
                     self.receive(shared)?;
                     return Err(self.ended());
                 }

@@ -28,7 +28,7 @@ impl TestResponse {
         }
         input.extend(bytes);
         if has_ended {
-            machine.end_of_input(&input);
+            machine.end_of_input();
         }
         loop {
             match machine.receive(&mut input, &limits, &mut head) {

@@ -136,13 +136,25 @@ fn a_response_without_a_length_ends_with_the_connection() {
     assert!(!client.machine.persists());
     assert_eq!(client.machine.body_left(), None);
     client.input.extend(b"de");
-    client.machine.end_of_input(&client.input);
+    client.machine.end_of_input();
     assert_eq!(client.receive(b""), Ok(vec![Data(2), End, Paused]));
     // The end of the connection can be known before the head has been read.
     let mut client = Client::sent("GET");
     client.input.extend(b"HTTP/1.0 200 OK\r\n\r\nabc");
-    client.machine.end_of_input(&client.input);
+    client.machine.end_of_input();
     assert_eq!(client.receive(b""), Ok(vec![Head, Data(3), End, Paused]));
+}
+
+#[test]
+fn a_response_that_ends_with_the_connection_has_the_limit_of_bodies() {
+    let limits = MessageLimits { body: 2, ..MessageLimits::default() };
+    let mut client = Client::sent("GET");
+    client.input.extend(b"HTTP/1.0 200 OK\r\n\r\nabc");
+    client.machine.end_of_input();
+    let next = |client: &mut Client| client.machine.receive(&mut client.input, &limits, &mut client.head);
+    assert_eq!([next(&mut client), next(&mut client)], [Ok(Head), Ok(Data(2))]);
+    client.machine.take(&mut client.input, 2);
+    assert_eq!(next(&mut client), Err(Violation::LargeBody));
 }
 
 #[test]
@@ -156,7 +168,7 @@ fn any_other_response_is_cut_by_the_end_of_the_connection() {
     ] {
         let mut client = Client::sent("GET");
         client.input.extend(bytes);
-        client.machine.end_of_input(&client.input);
+        client.machine.end_of_input();
         assert_eq!(client.receive(b""), Ok(events), "{}", bytes.escape_ascii());
         assert_eq!(client.machine.body_left(), left);
         assert_eq!(client.receive(b""), Ok(vec![Cut]), "the end stays the end");
@@ -230,7 +242,7 @@ fn a_repeated_request_awaits_a_response_and_may_be_the_last() {
     let mut client = Client::sent("GET");
     client.receive(b"HTTP/1.1 204 No Content\r\n").unwrap();
     client.machine.repeat_request("GET", false);
-    client.machine.end_of_input(&client.input);
+    client.machine.end_of_input();
     assert!(!client.machine.persists());
 }
 
