@@ -44,6 +44,9 @@ pub struct ServerMachine<O = Unobserved> {
     constraints: ResponseConstraints,
     /// The HTTP version that is sent in status lines.
     protocol: Version,
+    /// True if [`ServerMachine::stop`] was called before the response to the current request. `constraints` cannot
+    /// record this while the head is incomplete, because the head then replaces them.
+    is_stopping: bool,
     observer: O,
 }
 
@@ -80,6 +83,7 @@ impl<O: TransitionObserver> ServerMachine<O> {
             send_state: SendState::Idle,
             constraints: ResponseConstraints::default(),
             protocol,
+            is_stopping: false,
             observer,
         }
     }
@@ -226,6 +230,7 @@ impl<O: TransitionObserver> ServerMachine<O> {
 
     /// Ends the connection: immediately if it is between two requests, and otherwise after the response that is due.
     pub fn stop(&mut self) {
+        self.is_stopping = true;
         self.constraints.forbid_keep_alive();
         // If a request has begun, the connection ends after its response.
         if self.is_idle() {
@@ -357,7 +362,7 @@ impl<O: TransitionObserver> ServerMachine<O> {
             matches!(self.receive_state, ReceiveState::Body(_)) && self.constraints.expect != Expect::None;
         // An HTTP/1.0 server closes the connection unless the response says otherwise (RFC 9112 section 9.3).
         let persists = self.protocol == Version::Http11 || wanted == Some(true);
-        if !persists || wanted == Some(false) || until_close || body_may_be_left_out {
+        if !persists || wanted == Some(false) || until_close || body_may_be_left_out || self.is_stopping {
             self.constraints.forbid_keep_alive();
         }
         debug_assert!(
@@ -589,6 +594,21 @@ mod tests {
                 assert_eq!((head.contains("Connection: close"), machine.is_closed()), (closes, closes), "{bytes:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_connection_that_is_stopped_within_a_head_ends_after_the_response() {
+        let (mut machine, mut request, mut input) =
+            (ServerMachine::new(Version::Http11), Request::default(), Buffer::default());
+        let mut receive = |machine: &mut ServerMachine, bytes: &[u8]| {
+            input.extend(bytes);
+            machine.receive(&mut input, &MessageLimits::default(), &mut request)
+        };
+        assert_eq!(receive(&mut machine, b"GET / HTTP/1.1\r\n"), Ok(RequestEvent::More));
+        machine.stop();
+        assert_eq!(receive(&mut machine, b"Host: h\r\n\r\n"), Ok(RequestEvent::Head));
+        let (head, _) = respond(&mut machine, 0);
+        assert!(head.contains("Connection: close") && machine.is_closed(), "{head}");
     }
 
     fn interim(machine: &mut ServerMachine, status: Status) -> String {
