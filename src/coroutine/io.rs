@@ -29,7 +29,9 @@ pub(crate) struct HandlerIo<'y> {
     resources: &'y HandlerResources,
     /// Input that a dropped [`Rfile`] had fetched but not returned to the handler.
     chunk: RefCell<InputChunk>,
-    /// The number of bytes of input that may still be fetched. Fetching more fails with the result of `limit_error`.
+    /// The number of bytes of input that have been fetched.
+    fetched: Cell<u64>,
+    /// The number of bytes of input that may be fetched in total. Fetching more fails with the result of `limit_error`.
     input_limit: Cell<u64>,
     limit_error: Cell<fn() -> io::Error>,
     /// The maximum duration of a wait for input; `None` means no limit. A wait that times out fails with an error of
@@ -78,6 +80,7 @@ impl<'y> HandlerIo<'y> {
             output,
             resources,
             chunk: RefCell::default(),
+            fetched: Cell::new(0),
             input_limit: Cell::new(u64::MAX),
             limit_error: Cell::new(|| io::ErrorKind::InvalidData.into()),
             read_timeout: Cell::new(None),
@@ -104,7 +107,13 @@ impl<'y> HandlerIo<'y> {
         Wfile::new(self)
     }
 
-    /// Limits the number of further bytes of input that may be fetched. Fetching more fails with the result of `error`.
+    /// The number of bytes of input that have been fetched, whether or not the handler has read them.
+    pub(crate) fn fetched(&self) -> u64 {
+        self.fetched.get()
+    }
+
+    /// Limits the number of bytes of input that may be fetched in total, including those that have already been
+    /// fetched. Fetching more fails with the result of `error`.
     pub(crate) fn set_input_limit(&self, limit: u64, error: fn() -> io::Error) {
         self.input_limit.set(limit);
         self.limit_error.set(error);
@@ -345,17 +354,7 @@ impl<'y> HandlerIo<'y> {
             self.check()?;
             chunk.bytes.clear();
             chunk.read = 0;
-            let ended = {
-                let mut state = self.channel.state_mut();
-                state.read_begun = true;
-                // The buffers are swapped, so no byte is copied and both allocations are reused.
-                std::mem::swap(&mut state.input, &mut chunk.bytes);
-                state.input_ended
-            };
-            // The limit is checked here and not in the channel, so that the handler receives the bytes of earlier
-            // fetches before the error.
-            let left = self.input_limit.get().checked_sub(chunk.bytes.len() as u64);
-            self.input_limit.set(left.ok_or_else(|| (self.limit_error.get())())?);
+            let ended = self.take_input(&mut chunk.bytes)?;
             if ended || !chunk.bytes.is_empty() {
                 return Ok(());
             }
@@ -363,6 +362,28 @@ impl<'y> HandlerIo<'y> {
             chunk.bytes = Vec::new();
             self.wait_for_input()?;
         }
+    }
+
+    /// Moves input from the channel to `bytes`, which must be empty. Input beyond the limit stays in the channel.
+    /// Returns true if the input has ended.
+    ///
+    /// # Errors
+    /// Returns the result of `limit_error` if the limit has been reached and there is more input.
+    fn take_input(&self, bytes: &mut Vec<u8>) -> io::Result<bool> {
+        let mut state = self.channel.state_mut();
+        state.read_begun = true;
+        let left = self.input_limit.get().saturating_sub(self.fetched.get());
+        if state.input.len() as u64 <= left {
+            // The buffers are swapped, so no byte is copied and both allocations are reused.
+            std::mem::swap(&mut state.input, bytes);
+        } else if left > 0 {
+            // The handler receives all bytes within the limit before the error, whatever the sizes of the fetches.
+            bytes.extend(state.input.drain(..left as usize));
+        } else {
+            return Err((self.limit_error.get())());
+        }
+        self.fetched.set(self.fetched.get() + bytes.len() as u64);
+        Ok(state.input_ended)
     }
 
     /// Suspends the handler until there is input, or the input has ended.

@@ -188,18 +188,21 @@ impl<'y> Exchange<'y> {
         String::from_utf8(self.body(limit)?).map_err(bad)
     }
 
-    /// Limits the body of the request to `limit` bytes. Reading more returns an [`HttpError`] with status 413.
+    /// Limits the body of the request to `limit` bytes, including those that have already been read. After these bytes,
+    /// every read returns an [`HttpError`] with status 413 if the body is longer.
     ///
     /// The examples `echo` and `upload_form` limit the bodies that they read.
     ///
     /// # Errors
-    /// Returns an [`HttpError`] with status 413 if the request announces a longer body.
+    /// Returns an [`HttpError`] with status 413 if the request announces a longer body, or if more than `limit` bytes
+    /// of a chunked body have already arrived in [`rfile`](Exchange::rfile).
     pub fn limit_body(&self, limit: u64) -> io::Result<()> {
         self.io.set_input_limit(limit, too_large);
-        match self.request.body_length() {
-            BodyLength::Known(length) if length > limit => Err(too_large()),
-            _ => Ok(()),
-        }
+        let length = match self.request.body_length() {
+            BodyLength::Known(length) => length,
+            BodyLength::None | BodyLength::Chunked => self.io.fetched(),
+        };
+        if length > limit { Err(too_large()) } else { Ok(()) }
     }
 
     /// Sets the user name for the log; see [`Response::user`](crate::service::Response::user). The handler must have

@@ -525,6 +525,44 @@ fn a_request_body_over_the_limit_is_413() {
 }
 
 #[test]
+fn a_limited_body_is_read_up_to_the_limit_before_every_later_read_fails() {
+    // The pieces are separate chunks, each of which arrives after the handler has read the one before.
+    for pieces in [&["0123456789abc"][..], &["0123", "456789abc"], &["0123456789", "abc"]] {
+        let bench = Bench::new(does(|x| {
+            x.limit_body(10)?;
+            let (mut bytes, mut body) = (Vec::new(), x.rfile());
+            let errors: Vec<_> = (0..3).filter_map(|_| body.read_to_end(&mut bytes).err()).collect();
+            ok(x, &format!("{} errors after {}", errors.len(), String::from_utf8_lossy(&bytes)))
+        }));
+        let mut client = bench.connect();
+        client.send(b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
+        for piece in pieces {
+            client.send(format!("{:x}\r\n{piece}\r\n", piece.len()).as_bytes());
+        }
+        assert_eq!(body(&text(client.take())), "3 errors after 0123456789", "{pieces:?}");
+    }
+}
+
+#[test]
+fn the_limit_of_a_body_includes_the_bytes_that_were_read_before() {
+    let bench = Bench::new(does(|x| {
+        let mut first = [0; 4];
+        x.rfile().read_exact(&mut first)?;
+        let (limit, mut rest) = (if x.path() == "/4" { 4 } else { 10 }, Vec::new());
+        let result = x.limit_body(limit).and_then(|()| x.rfile().read_to_end(&mut rest));
+        ok(x, &format!("{} {}", result.is_ok(), rest.len()))
+    }));
+    // The first chunk has five bytes, of which the handler reads four before it sets the limit.
+    for (path, second, expected) in [("/10", "56789", "true 6"), ("/10", "56789a", "false 6"), ("/4", "5", "false 0")] {
+        let mut client = bench.connect();
+        let head = format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
+        client.send(format!("{head}5\r\n01234\r\n").as_bytes());
+        client.send(format!("{:x}\r\n{second}\r\n0\r\n\r\n", second.len()).as_bytes());
+        assert_eq!(body(&text(client.take())), expected, "{path} {second}");
+    }
+}
+
+#[test]
 fn continue_is_sent_when_the_handler_reads_the_body() {
     const ASK: &[u8] = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n";
     struct ReadsBody(bool);
