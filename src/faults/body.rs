@@ -2,10 +2,11 @@
 //! as it reads them.
 
 use std::borrow::Cow;
-use std::io;
+use std::io::{self, Read};
 use std::sync::Arc;
 
-use crate::service::{Body, FileSlice, Response, Source};
+use crate::service::{Body, Response, Source};
+use crate::transport::FileSection;
 
 /// Converts a response body to a source. Adds a `Content-Length` if the length is known.
 pub(super) fn stream(response: &mut Response) {
@@ -17,7 +18,9 @@ pub(super) fn stream(response: &mut Response) {
         Body::Upgrade(source) => Body::Upgrade(source),
         Body::Bytes(bytes) => memory(bytes),
         Body::Shared(bytes) => memory(SharedBytes(bytes)),
-        Body::File(slice) => Body::Stream(Box::new(FileBytes(slice))),
+        Body::File(slice) => {
+            Body::Stream(Box::new(FileBytes(FileSection::new(slice.file, slice.offset, slice.length))))
+        }
     };
     if let Some(length) = length.filter(|_| response.head.content_length().is_none()) {
         response.head.put("Content-Length", length);
@@ -73,17 +76,12 @@ impl<B: AsRef<[u8]>> Source for MemoryBytes<B> {
     }
 }
 
-/// The bytes of a slice of a file.
-struct FileBytes(FileSlice);
+/// The bytes of a section of a file.
+struct FileBytes(FileSection);
 
 impl Source for FileBytes {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let slice = &mut self.0;
-        let most = buf.len().min(usize::try_from(slice.length).unwrap_or(usize::MAX));
-        let count = crate::transport::read_at(&slice.file, &mut buf[..most], slice.offset)?;
-        slice.offset += count as u64;
-        slice.length -= count as u64;
-        Ok(count)
+        self.0.read(buf)
     }
 }
 

@@ -4,13 +4,14 @@
 
 use std::cell::RefMut;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::sync::Arc;
 
 use super::exchange::Exchange;
 use super::response_state::{ResponseStage, ResponseState, misuse};
 use crate::http::{FieldBlock, FieldValue, HeaderList, IntoStatus, Method, Status, StatusClass};
 use crate::service::{Body, ErrorText, FileSlice, Reply, Response, Service};
+use crate::transport::FileSection;
 
 impl Exchange<'_> {
     /// Begins the response. The connection adds `Server` and `Date`. The reason phrase is the standard one for the
@@ -207,9 +208,9 @@ impl Exchange<'_> {
         self.complete_with(Reply::Now(response), &fields)
     }
 
-    /// Sends a whole open file as the rest of the body, after [`end_headers`](Exchange::end_headers). If no bytes of
-    /// the body have been written before, the operating system, where possible, sends the file without copying it
-    /// through the program.
+    /// Sends a whole open file, from its first byte, as the rest of the body, after
+    /// [`end_headers`](Exchange::end_headers). If no bytes of the body have been written before, the operating system,
+    /// where possible, sends the file without copying it through the program.
     ///
     /// # Errors
     /// Returns an error of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if the file is not a regular file or does
@@ -223,7 +224,8 @@ impl Exchange<'_> {
         let length = metadata.len();
         let slice = FileSlice { file: Arc::new(file), offset: 0, length };
         if !self.complete_with_file(&slice)? {
-            io::copy(&mut (&*slice.file).take(length), &mut self.wfile())?;
+            let FileSlice { file, offset, length } = slice;
+            io::copy(&mut FileSection::new(file, offset, length), &mut self.wfile())?;
         }
         Ok(())
     }

@@ -4,6 +4,7 @@
 //! modules.
 
 mod boxed;
+mod file_section;
 mod memory;
 mod narrow;
 mod no_source;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use crate::session::Ready;
 use crate::tls_info::TlsInfo;
 
+pub(crate) use file_section::FileSection;
 pub use memory::Memory;
 pub use narrow::{Narrow, Pace, PaceGate, Paced};
 pub use no_source::NoSource;
