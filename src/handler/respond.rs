@@ -108,7 +108,8 @@ impl Exchange<'_> {
     ///
     /// # Errors
     /// Returns an error of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if no response has begun, if the head has
-    /// already ended, or if an interim response has a `Content-Length` or `Connection` field.
+    /// already ended, or if an interim response has a `Content-Length` or `Connection` field. Such an interim response
+    /// is discarded together with its fields, and another response can then begin.
     pub fn end_headers(&self) -> io::Result<()> {
         let mut state = self.state.response.borrow_mut();
         if !state.is_head_open() {
@@ -181,8 +182,9 @@ impl Exchange<'_> {
     /// Returns an error of kind [`InvalidInput`](io::ErrorKind::InvalidInput) if a response has already begun, or a
     /// field that was set contradicts a field of the service.
     pub fn serve(&self, service: &(impl Service + ?Sized)) -> io::Result<()> {
-        let fields = std::mem::take(&mut self.unbegun()?.head);
-        self.complete_with(service.call(self.request()), &fields)
+        // The service is not called if its response could not be sent.
+        drop(self.unbegun()?);
+        self.complete_with(service.call(self.request()))
     }
 
     /// Responds with a complete response. Fields that have already been set are added to it, as by
@@ -204,8 +206,7 @@ impl Exchange<'_> {
     /// # Errors
     /// Returns the same errors as [`serve`](Exchange::serve).
     pub fn respond(&self, response: Response) -> io::Result<()> {
-        let fields = std::mem::take(&mut self.unbegun()?.head);
-        self.complete_with(Reply::Now(response), &fields)
+        self.complete_with(Reply::Now(response))
     }
 
     /// Sends a whole open file, from its first byte, as the rest of the body, after
@@ -263,13 +264,14 @@ impl Exchange<'_> {
         Ok(state)
     }
 
-    /// Completes the response with a reply. If the reply already contains a response, `fields` are added to that
-    /// response.
-    fn complete_with(&self, mut reply: Reply, fields: &FieldBlock) -> io::Result<()> {
+    /// Completes the response with a reply. If the reply already contains a response, the fields that the handler has
+    /// set are added to that response. After an error, they are still set.
+    fn complete_with(&self, mut reply: Reply) -> io::Result<()> {
+        let mut state = self.unbegun()?;
         if let Reply::Now(response) = &mut reply {
-            add_missing_fields(&mut response.head, fields)?;
+            add_missing_fields(&mut response.head, &state.head)?;
         }
-        self.complete(reply);
+        state.stage = ResponseStage::Complete(Box::new(reply));
         Ok(())
     }
 

@@ -924,9 +924,23 @@ fn a_handler_that_runs_for_long_is_named_in_the_log() {
 }
 
 #[test]
+fn an_interim_response_with_framing_is_discarded_with_its_fields() {
+    let bench = Bench::new(does(|x| {
+        x.send_response_only(103)?;
+        x.send_header("Link", "</style.css>")?;
+        x.send_header("Content-Length", 5)?;
+        assert_eq!(x.end_headers().unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        ok(x, "final")
+    }));
+    let answer = get(&mut bench.connect());
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("final") && !answer.contains("Link"), "{answer}");
+}
+
+#[test]
 fn a_file_is_the_body_or_is_copied_after_written_bytes() {
     let file = || {
         let mut file = tempfile::tempfile().unwrap();
+        // The position of the file is its end. Nevertheless, the whole file is sent.
         file.write_all(&[b'f'; 40_000]).unwrap();
         file
     };
@@ -939,7 +953,6 @@ fn a_file_is_the_body_or_is_copied_after_written_bytes() {
         if x.path() == "/copied" {
             x.wfile().write_all(b"before")?;
         }
-        // The position of the file is its end. Nevertheless, the whole file is sent.
         x.send_file(file())?;
         if x.path() == "/copied" {
             x.wfile().write_all(b"behind")?;
