@@ -25,6 +25,8 @@ pub(super) struct StreamSession<'s, T> {
     /// lingering began.
     since: Instant,
     phase: StreamPhase,
+    /// True if the client has closed its sending side. The input of the handler also ends when the server stops.
+    at_end: bool,
     tls: TlsCell,
 }
 
@@ -57,7 +59,7 @@ const MAX_ROUNDS: usize = 8;
 impl<'s, T: Transport> StreamSession<'s, T> {
     pub(super) fn new(transport: T, handler: RawHandler<'s>, tls: TlsCell, timeout: Duration, now: Instant) -> Self {
         let phase = if transport.needs_handshake() { StreamPhase::Handshake } else { StreamPhase::Serving };
-        StreamSession { handler, transport, timeout, since: now, phase, tls }
+        StreamSession { handler, transport, timeout, since: now, phase, at_end: false, tls }
     }
 }
 
@@ -151,7 +153,7 @@ impl<T: Transport> StreamSession<'_, T> {
             return Ok(true);
         }
         // Lingering is unnecessary after EOF from the client, because no unread input can then cause a reset.
-        if self.handler.state().input_ended || self.transport.end().is_err() {
+        if self.at_end || self.transport.end().is_err() {
             return Err(CloseReason::Complete);
         }
         self.phase = StreamPhase::Lingering;
@@ -163,16 +165,18 @@ impl<T: Transport> StreamSession<'_, T> {
     fn fill(&mut self, ready: &mut Ready, cx: &mut StepContext<'_>) -> Result<bool, CloseReason> {
         let mut state = self.handler.state_mut();
         let space = match self.phase {
+            StreamPhase::Handshake | StreamPhase::Serving if state.input_ended => 0,
             StreamPhase::Handshake | StreamPhase::Serving => state.input_space(),
+            // If the server has stopped, the input of the handler has ended, but the client can still send.
             StreamPhase::Lingering => CHANNEL_CAPACITY,
         };
-        if !ready.read || space == 0 || state.input_ended {
+        if !ready.read || space == 0 {
             return Ok(false);
         }
         let input = &mut cx.scratch.input;
         match input.fill(space, |free| self.transport.recv(&mut free[..space])) {
             Ok(0) if self.phase == StreamPhase::Lingering => return Err(CloseReason::Complete),
-            Ok(0) => state.input_ended = true,
+            Ok(0) => (state.input_ended, self.at_end) = (true, true),
             Ok(count) => {
                 if self.phase == StreamPhase::Serving {
                     state.push_input(input.bytes());
@@ -257,17 +261,24 @@ mod tests {
     struct Goodbye<'s> {
         session: StreamSession<'s, Memory>,
         began: Instant,
+        is_stopping: bool,
     }
 
     fn goodbye(log: &RefCell<AccessLog>) -> Goodbye<'_> {
+        goodbye_after(log, |_| Ok(0))
+    }
+
+    /// Like `goodbye`, but the handler first calls `read`.
+    fn goodbye_after(log: &RefCell<AccessLog>, read: fn(&mut dyn io::Read) -> io::Result<usize>) -> Goodbye<'_> {
         let began = Instant::now();
         let resources = HandlerResources::new(&CoroutineSettings::default());
-        let handler = RawHandler::new(&resources, Address::Unix(None), log, |io| {
+        let handler = RawHandler::new(&resources, Address::Unix(None), log, move |io| {
+            read(&mut io.rfile())?;
             Ok(io::Write::write_all(&mut io.wfile(), b"goodbye")?)
         });
         let session =
             StreamSession::new(Memory::default(), handler, TlsCell::default(), Duration::from_secs(300), began);
-        Goodbye { session, began }
+        Goodbye { session, began, is_stopping: false }
     }
 
     impl Goodbye<'_> {
@@ -277,7 +288,8 @@ mod tests {
 
         /// Runs a step of the session at the time `millis` milliseconds after its start.
         fn step_at(&mut self, millis: u64) -> Next {
-            let clock = TurnClock::new(self.began + Duration::from_millis(millis), SystemTime::now());
+            let mut clock = TurnClock::new(self.began + Duration::from_millis(millis), SystemTime::now());
+            clock.stopping = self.is_stopping.then_some(self.began);
             let (mut scratch, mut registrar) = (Scratch::default(), MemoryRegistrar::without_wakers(clock.now));
             let mut cx = StepContext {
                 clock,
@@ -333,5 +345,29 @@ mod tests {
         assert!(matches!(session.step_at(0), Next::Wait(Some(_))));
         session.session.transport.at_end = true;
         assert_eq!(session.step_at(1), Next::Close(CloseReason::Complete));
+    }
+
+    #[test]
+    fn a_session_whose_handler_ends_because_the_server_stops_lingers() {
+        let log = AccessLog::off().into();
+        let mut session = goodbye_after(&log, |rfile| rfile.read(&mut [0]));
+        assert!(matches!(session.step_at(0), Next::Wait(Some(_))));
+        assert_eq!(session.session.transport.sent, b"");
+        session.is_stopping = true;
+        session.send(b"unread");
+        assert_eq!(session.step_at(1), Next::Wait(Some(session.began + Duration::from_millis(2_001))));
+        assert_eq!(session.session.transport.sent, b"goodbye");
+        assert_eq!(session.session.transport.incoming, b"", "unread input would reset the connection");
+        session.session.transport.at_end = true;
+        assert_eq!(session.step_at(2), Next::Close(CloseReason::Complete));
+    }
+
+    #[test]
+    fn a_session_whose_client_has_closed_its_sending_side_does_not_linger() {
+        let log = AccessLog::off().into();
+        let mut session = goodbye_after(&log, |rfile| rfile.read(&mut [0]));
+        session.session.transport.at_end = true;
+        assert_eq!(session.step_at(0), Next::Close(CloseReason::Complete));
+        assert_eq!(session.session.transport.sent, b"goodbye");
     }
 }

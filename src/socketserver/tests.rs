@@ -223,7 +223,7 @@ fn handle_request_serves_one_connection_or_times_out() {
 fn a_handler_that_reads_gets_the_end_of_input_when_the_server_stops() {
     let server = TcpServer::bind("127.0.0.1:0").unwrap().handler(|| Upper).log(AccessLog::off());
     let (address, stopper) = (server.server_address(), server.stopper());
-    let mut client = None;
+    let stop = stopper.clone();
     while_serving(
         server,
         stopper,
@@ -231,12 +231,12 @@ fn a_handler_that_reads_gets_the_end_of_input_when_the_server_stops() {
         || {
             let mut stream = TcpStream::connect(address).unwrap();
             assert_eq!(ask(&mut stream, "hello\n"), "HELLO\n");
-            client = Some(stream);
+            stop.stop();
+            let mut rest = String::new();
+            stream.read_to_string(&mut rest).unwrap();
+            assert_eq!(rest, "bye\n");
         },
     );
-    let mut rest = String::new();
-    client.unwrap().read_to_string(&mut rest).unwrap();
-    assert_eq!(rest, "bye\n");
 }
 
 /// A handler that fails with an error of type `E` if the line that it reads is not a number.
