@@ -91,6 +91,19 @@ fn a_connection_is_not_used_under_settings_that_lead_elsewhere() {
 }
 
 #[test]
+fn a_used_connection_has_the_limits_of_the_current_settings() {
+    let server = Scripted::new(vec![replies(&[ONE, TWO])]);
+    let pool = pool(|_| {});
+    assert_eq!(fetched(&pool, &server), ("one".into(), false));
+    let mut strict = PoolSettings::default();
+    strict.connection.limits.line = 10;
+    let error = pool.with_settings(strict).fetch("GET", &url(&server), (), &[]).unwrap_err();
+    assert_eq!(error.name(), "LineTooLong");
+    drop(pool);
+    server.finish();
+}
+
+#[test]
 fn a_tunnel_is_not_kept_for_the_proxy_that_has_opened_it() {
     let proxy = Scripted::new(vec![
         script(|peer| {

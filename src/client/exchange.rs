@@ -34,7 +34,11 @@ impl<C: Connector> HttpConnection<C> {
     }
 
     /// Makes the connection use `link`, which is already open. If `link` is `None`, the connection stays closed.
-    pub(super) fn with_open_link(mut self, link: Option<Link<C::Stream>>) -> Self {
+    pub(super) fn with_open_link(mut self, mut link: Option<Link<C::Stream>>) -> Self {
+        if let Some(link) = &mut link {
+            // The limits may have changed since the link was opened.
+            link.set_limits(self.settings.limits);
+        }
         self.has_used_link = link.is_some();
         self.shared = link.map(share);
         self

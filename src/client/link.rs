@@ -84,6 +84,11 @@ impl<S: ClientStream> Link<S> {
         }
     }
 
+    /// Sets the limits for later responses.
+    pub(super) fn set_limits(&mut self, limits: ClientLimits) {
+        self.limits = limits.message();
+    }
+
     /// Returns the stream, and the bytes that were read from it after the last response.
     pub(super) fn into_parts(self) -> (ClientChannel<S>, Buffer) {
         (self.stream, self.input)
