@@ -144,7 +144,7 @@ impl<P: CookiePolicy> CookieJar<P> {
     }
 
     /// Adds the `Cookie` field to the fields of a request for this URL, like Python's `add_cookie_header`. Does not add
-    /// a second `Cookie` field.
+    /// a second `Cookie` field. Expired cookies are removed in any case.
     ///
     /// ```
     /// use serve_forever::cookiejar::{Cookie, CookieJar, RequestUrl};
