@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::parse::is_quoted;
 use super::quote::{is_legal, quote};
 use crate::http::HttpDate;
 
@@ -148,8 +149,9 @@ impl Morsel {
     ///
     /// # Errors
     /// Returns the same errors as [`new`](Morsel::new). Also returns [`CookieError::ControlInValue`] if `coded_value`
-    /// contains a control character, or contains a semicolon and is not enclosed in quotes, because the semicolon would
-    /// terminate the value.
+    /// contains a control character, or contains a semicolon and is not a single quoted string, because the semicolon
+    /// would terminate the value. Browsers end the value at a semicolon even in quotes (RFC 6265 section 5.2);
+    /// [`quote`] escapes it.
     pub fn with_coded(key: &str, value: &str, coded_value: &str) -> Result<Morsel, CookieError> {
         if reserved(key).is_some() {
             return Err(CookieError::ReservedKey(key.to_owned()));
@@ -157,8 +159,8 @@ impl Morsel {
         if key.is_empty() || !key.chars().all(is_legal) {
             return Err(CookieError::IllegalKey(key.to_owned()));
         }
-        let quoted = coded_value.len() >= 2 && coded_value.starts_with('"') && coded_value.ends_with('"');
-        let morsel = Morsel::received(key, value, coded_value).filter(|_| quoted || !coded_value.contains(';'));
+        let is_contained = is_quoted(coded_value) || !coded_value.contains(';');
+        let morsel = Morsel::received(key, value, coded_value).filter(|_| is_contained);
         morsel.ok_or_else(|| CookieError::ControlInValue(key.to_owned()))
     }
 
@@ -323,6 +325,14 @@ mod tests {
         }
         assert!(Morsel::new("a", "b").unwrap().set("path", "/; Domain=evil.example").is_err());
         assert!(Morsel::with_coded("a", "b", "b; Domain=evil.example").is_err());
-        assert!(Morsel::with_coded("a", "b;", r#""b;""#).is_ok(), "Python's own quotes may hold a semicolon");
+        for coded in [r#""b;""#, r#""b\";""#] {
+            assert!(
+                Morsel::with_coded("a", "b", coded).is_ok(),
+                "{coded}: as in Python, a quoted string can contain it"
+            );
+        }
+        for coded in [r#""b"; Domain=evil.example; x="c""#, r#""b\\"; Path="/""#, r#""b;\""#, r#"";"#] {
+            assert!(Morsel::with_coded("a", "b", coded).is_err(), "{coded}");
+        }
     }
 }

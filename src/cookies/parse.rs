@@ -67,6 +67,11 @@ fn end_of_item(text: &str) -> Option<&str> {
     }
 }
 
+/// True if the whole text is one quoted string: the quote that ends it is its last character.
+pub(super) fn is_quoted(text: &str) -> bool {
+    quoted(text) == Some(text.len())
+}
+
 /// The length of the quoted string at the beginning of the text, including its quotes. A backslash escapes the next
 /// character.
 fn quoted(text: &str) -> Option<usize> {
