@@ -46,6 +46,20 @@ struct FaultSettings {
     connections: AtomicU64,
 }
 
+impl Clone for FaultSettings {
+    /// Copies the settings and the current values of the counters.
+    fn clone(&self) -> Self {
+        let copy = |counter: &AtomicU64| AtomicU64::new(counter.load(Ordering::Relaxed));
+        FaultSettings {
+            rules: self.rules.clone(),
+            path: self.path.clone(),
+            anywhere: self.anywhere,
+            requests: copy(&self.requests),
+            connections: copy(&self.connections),
+        }
+    }
+}
+
 impl<S: Service> FaultService<S> {
     /// Creates a service that injects no faults until they are configured.
     pub fn new(inner: S) -> FaultService<S> {
@@ -83,16 +97,9 @@ impl<S: Service> FaultService<S> {
         self
     }
 
-    /// Changes the settings. Must not be called once a connection shares the settings, because all earlier settings
-    /// would then be replaced by the defaults.
+    /// Changes the settings. A connection that shares the settings keeps the old ones.
     fn change<R>(&mut self, change: impl FnOnce(&mut FaultSettings) -> R) -> R {
-        let mut settings = FaultSettings::default();
-        if let Some(own) = Arc::get_mut(&mut self.settings) {
-            std::mem::swap(own, &mut settings);
-        }
-        let result = change(&mut settings);
-        self.settings = Arc::new(settings);
-        result
+        change(Arc::make_mut(&mut self.settings))
     }
 }
 
@@ -224,5 +231,35 @@ impl Service for ConnectedFaults {
 
     fn take_notes(&self, note: &mut dyn FnMut(&str)) {
         self.inner.take_notes(note);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A service that creates a service for each connection.
+    struct PerConnection;
+
+    impl Service for PerConnection {
+        fn call(&self, _: &Request) -> Reply {
+            Response::text("hello").into()
+        }
+
+        fn connect(&self, _: &str) -> Option<Box<dyn Service>> {
+            Some(Box::new(PerConnection))
+        }
+    }
+
+    #[test]
+    fn a_change_keeps_the_settings_that_a_connection_shares() {
+        let faulty = FaultService::new(PerConnection).anywhere(true).fault("status:1:code=503").unwrap();
+        let connected = faulty.connect("localhost").unwrap();
+        let faulty = faulty.paths("/x").seed(7);
+        let settings = &faulty.settings;
+        assert!(settings.anywhere && settings.rules.of_request(0).is_some());
+        assert_eq!((settings.rules.seed, settings.path.as_deref()), (7, Some("/x/fault/")));
+        let request = Request::builder("GET", "/x/fault/none").build();
+        assert!(matches!(connected.call(&request), Reply::Later(_)), "its path selects no fault, but its rule does");
     }
 }
