@@ -253,6 +253,14 @@ impl TcpServer {
         // NOTE(unwrap): only `from_listener` creates TCP servers, and it sets a network address.
         self.address.net().expect("a TCP server has a network address")
     }
+
+    /// True if a TLS configuration is set, so that connections use TLS.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.tls.is_some();
+        #[cfg(not(feature = "tls"))]
+        false
+    }
 }
 
 impl UnixStreamServer {

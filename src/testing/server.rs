@@ -107,7 +107,7 @@ macro_rules! testable {
 testable!(HttpServer, |server| Some(server.server_address()), |server| server.is_encrypted());
 testable!(EventLoop, |_| None);
 #[cfg(unix)]
-testable!(crate::socketserver::TcpServer, |server| Some(server.server_address()));
+testable!(crate::socketserver::TcpServer, |server| Some(server.server_address()), |server| server.is_encrypted());
 #[cfg(unix)]
 testable!(crate::socketserver::UdpServer, |server| Some(server.server_address()));
 #[cfg(unix)]
@@ -234,6 +234,14 @@ mod tests {
     fn a_server_with_tls_is_not_asked_without_encryption() {
         let tls = crate::tls::Tls::self_signed(["localhost"]).unwrap();
         _ = TestServer::start(HttpServer::bind("127.0.0.1:0").unwrap().tls(tls)).get("/");
+    }
+
+    #[cfg(all(feature = "tls", unix))]
+    #[test]
+    #[should_panic(expected = "the server has TLS: connect with client::HttpConnection and ClientTls::ca_pem")]
+    fn a_raw_server_with_tls_is_not_asked_without_encryption() {
+        let tls = crate::tls::Tls::self_signed(["localhost"]).unwrap();
+        _ = TestServer::start(crate::socketserver::TcpServer::bind("127.0.0.1:0").unwrap().tls(tls)).get("/");
     }
 
     #[test]
