@@ -62,8 +62,8 @@ fn to(status: Status, location: impl Display) -> Result<Reply, EndpointError> {
 }
 
 impl EndpointCall<'_> {
-    /// The origin of the server, `http://HOST`, with the host from the request.
+    /// The origin of the server, such as `https://HOST`, with the scheme of the connection and the host from the request.
     pub(super) fn origin_url(&self) -> String {
-        format!("http://{}", latin1(self.request.authority().unwrap_or_default()))
+        format!("{}://{}", self.request.scheme(), latin1(self.request.authority().unwrap_or_default()))
     }
 }

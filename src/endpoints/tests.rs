@@ -338,6 +338,21 @@ fn a_redirect_stays_on_the_host() {
 }
 
 #[test]
+fn a_redirect_of_an_https_request_stays_on_https() {
+    for (target, status, location) in [
+        ("/absolute-redirect/1", Status::FOUND, Some("https://h/get")),
+        ("/redirect-to?url=https://h/get", Status::FOUND, Some("https://h/get")),
+        ("/redirect-to?url=http://h/get", Status::FORBIDDEN, None),
+    ] {
+        let mut request = Request::builder("GET", target).header("Host", "h").build();
+        request.tls = Some(Default::default());
+        let Reply::Now(response) = endpoints().call(&request) else { panic!("a redirect needs no waiting") };
+        let found = response.head.get("Location").map(|url| std::str::from_utf8(url).unwrap());
+        assert_eq!((response.status, found), (status, location), "{target}");
+    }
+}
+
+#[test]
 fn credentials_are_those_of_the_path() {
     let ask = |value: &str| request("GET", "/basic-auth/us%C3%A9r/p:w", &format!("Authorization: {value}\r\n"), "");
     let good = ask("basic dXPDqXI6cDp3");
