@@ -89,8 +89,8 @@ fn pick(weighted: &[(Status, f64)], draw: f64) -> Result<Status, EndpointError> 
         draw * sum < running
     };
     // The last running sum equals the total. Even so, it does not exceed the product if the total is infinite, or so
-    // small that the product is rounded up to it.
-    let picked = weighted.iter().find(exceeds).or(weighted.last());
+    // small that the product is rounded up to it. A status of weight 0 is never picked.
+    let picked = weighted.iter().find(exceeds).or_else(|| weighted.iter().rfind(|(_, weight)| *weight > 0.0));
     picked.map(|(status, _)| *status).ok_or_else(|| EndpointError::bad_request("there is no status"))
 }
 
@@ -108,6 +108,12 @@ fn next_draw(call: &EndpointCall<'_>, endpoint: &'static str) -> Result<f64, End
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_status_of_weight_0_is_not_picked_when_the_sum_of_the_weights_overflows() {
+        let weighted = [(Status::OK, f64::MAX), (Status::NOT_FOUND, f64::MAX), (Status::SERVICE_UNAVAILABLE, 0.0)];
+        assert_eq!(pick(&weighted, 0.5).ok(), Some(Status::NOT_FOUND));
+    }
 
     #[test]
     fn the_oldest_of_257_seeds_is_forgotten() {
