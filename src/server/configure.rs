@@ -214,7 +214,8 @@ impl HttpServer {
 
     /// Makes the server and its companion count their activity. The same counters can be passed to a
     /// [`StatisticsService`](crate::statistics::StatisticsService). In an [`EventLoop`](crate::EventLoop), connections
-    /// and turns are not counted, because they belong to the loop and not to one of its servers.
+    /// and turns are not counted, because they belong to the loop and not to one of its servers. Counters that were set
+    /// for the companion itself are replaced.
     #[cfg(feature = "harness")]
     pub fn statistics(mut self, statistics: Arc<Statistics>) -> HttpServer {
         if let Some(companion) = &mut self.companion {
@@ -249,9 +250,9 @@ impl HttpServer {
 
     /// Runs another server, the companion, on the loop of this server. The companion can, for example, redirect clients
     /// to this server. The companion starts and ends together with this server, and keeps its address, service, log,
-    /// limits and callbacks, as in an [`EventLoop`](crate::EventLoop). The companion's own signals,
-    /// [`stopper`](HttpServer::stopper), [`lifetime`](HttpServer::lifetime) and trace have no effect.
-    /// [`handle_request`](HttpServer::handle_request) does not serve the companion.
+    /// limits and callbacks, as in an [`EventLoop`](crate::EventLoop). It keeps its own counters if this server has none.
+    /// The companion's own signals, [`stopper`](HttpServer::stopper), [`lifetime`](HttpServer::lifetime) and trace have no
+    /// effect. [`handle_request`](HttpServer::handle_request) does not serve the companion.
     ///
     /// ```
     /// use serve_forever::{HttpServer, HttpsRedirect, http::Request, service::Response};
@@ -265,7 +266,7 @@ impl HttpServer {
     /// ```
     pub fn with_companion(mut self, companion: HttpServer) -> HttpServer {
         #[cfg(feature = "harness")]
-        let companion = HttpServer { statistics: self.statistics.clone(), ..companion };
+        let companion = HttpServer { statistics: self.statistics.clone().or(companion.statistics), ..companion };
         self.companion = Some(Box::new(companion));
         self
     }
@@ -295,5 +296,22 @@ impl HttpServer {
     pub fn stop_on_termination(mut self) -> io::Result<HttpServer> {
         self.core.stop_on_termination()?;
         Ok(self)
+    }
+}
+
+#[cfg(all(test, feature = "harness"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_companion_keeps_its_counters_unless_its_server_has_some() {
+        let server = || HttpServer::bind("127.0.0.1:0").unwrap();
+        let (own, shared) = (Arc::new(Statistics::new("own")), Arc::new(Statistics::new("shared")));
+        let counters_of = |main: HttpServer| {
+            let main = main.with_companion(server().statistics(Arc::clone(&own)));
+            main.companion.and_then(|companion| companion.statistics).unwrap()
+        };
+        assert!(Arc::ptr_eq(&counters_of(server()), &own));
+        assert!(Arc::ptr_eq(&counters_of(server().statistics(Arc::clone(&shared))), &shared));
     }
 }
