@@ -148,8 +148,8 @@ fn same_site_cookies_stay_out_of_requests_for_other_sites() {
 
 #[test]
 fn lists_of_domains_hold_in_both_directions() {
-    for standard in [Policy::default(), Policy::python()] {
-        let mut jar = CookieJar::with_policy(Policy { blocked_domains: vec![".acme.com".to_owned()], ..standard });
+    for (standard, blocked) in [(Policy::default(), ".x.acme.com"), (Policy::python(), ".acme.com")] {
+        let mut jar = CookieJar::with_policy(Policy { blocked_domains: vec![blocked.to_owned()], ..standard });
         jar.extract(&url("http://x.acme.com/"), ["a=b"], NOW);
         jar.extract(&url("http://acme.com/"), ["c=d"], NOW);
         assert_eq!(jar.len(), 1);
@@ -159,6 +159,18 @@ fn lists_of_domains_hold_in_both_directions() {
         assert_eq!(header(&mut jar, "http://acme.com/"), "c=d");
         jar.policy_mut().netscape = false;
         assert_eq!(header(&mut jar, "http://acme.com/"), "");
+    }
+}
+
+#[test]
+fn a_blocked_domain_blocks_cookies_with_and_without_the_attribute_domain() {
+    for (listed, blocks_below) in [("acme.com", false), (".acme.com", true)] {
+        let policy = Policy { blocked_domains: vec![listed.to_owned()], ..Policy::default() };
+        let mut jar = CookieJar::with_policy(policy);
+        jar.extract(&url("http://acme.com/"), ["a=b", "c=d; Domain=acme.com"], NOW);
+        assert!(jar.is_empty(), "{listed}");
+        jar.extract(&url("http://x.acme.com/"), ["e=f"], NOW);
+        assert_eq!(jar.is_empty(), blocks_below, "{listed}");
     }
 }
 

@@ -72,6 +72,17 @@ pub(super) fn strict_domain_match(host: &str, domain: &str) -> bool {
     host == domain || (is_host_name(host) && below() && domain.strip_prefix('.').is_some_and(is_host_name))
 }
 
+/// The rule for matching the domain of a cookie against an entry in a list of blocked or allowed domains, when the jar
+/// follows RFC 6265bis. An entry with a leading dot matches this domain and every domain below it. Any other entry
+/// matches only this domain. A leading dot of `domain` is ignored.
+pub(super) fn listed_domain_match(domain: &str, listed: &str) -> bool {
+    let (domain, listed) = (domain.strip_prefix('.').unwrap_or(domain), listed.to_lowercase());
+    match listed.strip_prefix('.') {
+        Some(above) => domain_match(domain, above),
+        None => domain == listed,
+    }
+}
+
 /// Python's rule for matching a domain against an entry in a list of blocked or allowed domains. An entry with a
 /// leading dot matches every domain that ends with the entry. Any other entry matches only an identical domain.
 pub(super) fn user_domain_match(domain: &str, listed: &str) -> bool {
@@ -174,6 +185,23 @@ mod tests {
             ("10.0.0.1", ".0.0.1", false),
         ] {
             assert_eq!(user_domain_match(domain, listed), expected, "{domain} {listed}");
+        }
+    }
+
+    #[test]
+    fn a_listed_domain_is_compared_without_the_dot_of_the_cookie() {
+        for (domain, listed, expected) in [
+            ("acme.com", "acme.com", true),
+            (".acme.com", "ACME.com", true),
+            ("x.acme.com", "acme.com", false),
+            ("acme.com", ".acme.com", true),
+            (".acme.com", ".acme.com", true),
+            (".x.acme.com", ".Acme.com", true),
+            ("badacme.com", ".acme.com", false),
+            ("10.0.0.1", ".0.0.1", false),
+            ("acme.com", "", false),
+        ] {
+            assert_eq!(listed_domain_match(domain, listed), expected, "{domain} {listed}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! The policy for accepting and sending cookies: its settings, and the trait with which a program adds its own rules.
 //! The rules of the two standards are in `python` and `rfc6265`.
 
-use super::domain::{is_single_label, is_third_party, user_domain_match};
+use super::domain::{is_single_label, is_third_party, listed_domain_match, user_domain_match};
 use super::{Cookie, RequestUrl, is_public_suffix, python, rfc6265};
 
 /// The standard that a jar follows where RFC 6265bis and Python differ.
@@ -32,8 +32,16 @@ pub struct Policy {
     /// If false, no cookies are accepted or sent. Named after Python's setting, which applies only to Netscape cookies.
     /// This module supports no other kind.
     pub netscape: bool,
-    /// Domains whose cookies are neither accepted nor sent. An entry is compared with [`Cookie::domain`]. An entry with
-    /// a leading dot matches every domain that ends with the entry. Any other entry matches only an identical domain.
+    /// Domains whose cookies are neither accepted nor sent. An entry is compared with [`Cookie::domain`], without regard
+    /// to case.
+    ///
+    /// With [`Standard::Rfc6265`], an entry with a leading dot matches this domain and every domain below it. Any other
+    /// entry matches only this domain. A leading dot of [`Cookie::domain`], which a cookie with a `Domain` attribute
+    /// has, is ignored.
+    ///
+    /// With [`Standard::Python`], an entry with a leading dot matches every domain that ends with the entry. Any other
+    /// entry matches only an identical domain. To block a domain and its subdomains, list it both with and without the
+    /// dot.
     pub blocked_domains: Vec<String>,
     /// The only domains whose cookies are accepted and sent, compared in the same way as `blocked_domains`; `None`
     /// means all domains.
@@ -124,7 +132,11 @@ impl Policy {
 
     /// True if this domain is not blocked, and is in the list of allowed domains if there is one.
     fn allows(&self, domain: &str) -> bool {
-        let is_in = |list: &[String]| list.iter().any(|listed| user_domain_match(domain, listed));
+        let matches = match self.standard {
+            Standard::Rfc6265 => listed_domain_match,
+            Standard::Python => user_domain_match,
+        };
+        let is_in = |list: &[String]| list.iter().any(|listed| matches(domain, listed));
         !is_in(&self.blocked_domains) && self.allowed_domains.as_deref().is_none_or(is_in)
     }
 
