@@ -11,7 +11,9 @@ use super::context::ScriptContext;
 use super::run::{RunProgress, ScriptRun};
 use super::script::find;
 use crate::files::Gate;
-use crate::http::{Method, Request, Status, UrlPath};
+use crate::http::{FieldBlock, Method, Request, Status, UrlPath};
+#[cfg(feature = "harness")]
+use crate::service::Fault;
 use crate::service::{Registrar, Reply, Response, Upstream};
 
 /// The maximum number of local redirects for one request.
@@ -76,7 +78,8 @@ struct ScriptUpstream {
 /// The producer of the response: the script, or the upstream of a redirected request.
 enum Responder {
     Script(Box<ScriptRun>),
-    /// The upstream of the redirected request.
+    /// The upstream of the redirected request. That request has no body and no `Upgrade` field, so this upstream
+    /// receives no bytes from the client.
     Elsewhere(Box<dyn Upstream>),
     /// The response to the redirected request was available immediately and has been returned, so there is nothing left
     /// to poll.
@@ -113,6 +116,15 @@ impl Upstream for ScriptUpstream {
         Ok(response.map(|response| Response { user: self.user.clone().or(response.user), ..response }))
     }
 
+    fn take_interim(&mut self) -> Option<(Status, FieldBlock)> {
+        self.elsewhere().and_then(Upstream::take_interim)
+    }
+
+    #[cfg(feature = "harness")]
+    fn take_fault(&mut self) -> Option<Fault> {
+        self.elsewhere().and_then(Upstream::take_fault)
+    }
+
     fn deadline(&self) -> Option<Instant> {
         match &self.responder {
             Responder::Script(run) => run.deadline(),
@@ -123,6 +135,14 @@ impl Upstream for ScriptUpstream {
 }
 
 impl ScriptUpstream {
+    /// The upstream of the redirected request.
+    fn elsewhere(&mut self) -> Option<&mut (dyn Upstream + 'static)> {
+        match &mut self.responder {
+            Responder::Elsewhere(upstream) => Some(&mut **upstream),
+            Responder::Script(_) | Responder::Done => None,
+        }
+    }
+
     fn advance(&mut self, registrar: &mut dyn Registrar) -> io::Result<Option<Response>> {
         let redirected = match &mut self.responder {
             Responder::Script(run) => match run.poll(registrar)? {
@@ -186,7 +206,7 @@ mod tests {
         }
     }
 
-    /// An upstream with a response that is available.
+    /// An upstream with an interim response, and with a response that is available.
     struct Ready(Option<Response>);
 
     impl Upstream for Ready {
@@ -201,6 +221,18 @@ mod tests {
         fn poll(&mut self, _: &mut dyn Registrar) -> io::Result<Option<Response>> {
             Ok(self.0.take())
         }
+
+        fn take_interim(&mut self) -> Option<(Status, FieldBlock)> {
+            Some((Status::EARLY_HINTS, FieldBlock::new()))
+        }
+    }
+
+    #[test]
+    fn interim_responses_to_the_redirected_request_are_passed_on() {
+        let context = CgiService::builder("src").build(|_: &Request| Response::text("")).unwrap().context();
+        let responder = Responder::Elsewhere(Box::new(Ready(None)));
+        let mut upstream = ScriptUpstream { context, responder, user: None, redirects: 1 };
+        assert_eq!(upstream.take_interim().map(|(status, _)| status), Some(Status::EARLY_HINTS));
     }
 
     #[test]

@@ -248,8 +248,8 @@ impl Request {
     }
 
     /// Creates the request that follows a local redirect to `target`, a path and query (RFC 3875 section 6.2.2). The
-    /// new request is a HEAD if this request is a HEAD, and otherwise a GET. It has no body and no fields that describe
-    /// a body. It keeps the client's request line, for the log.
+    /// new request is a HEAD if this request is a HEAD, and otherwise a GET. It has no body, no fields that describe a
+    /// body, and no request for another protocol. It keeps the client's request line, for the log.
     #[cfg_attr(not(any(feature = "cgi", test)), expect(dead_code, reason = "only scripts redirect within the server"))]
     pub(crate) fn redirected(&self, target: &[u8]) -> Request {
         let mut request = self.retargeted(target);
@@ -259,7 +259,8 @@ impl Request {
         request.body = BodyLength::None;
         request.fields.retain(|field| {
             let name = field.name.slice(&self.head).to_ascii_lowercase();
-            !name.starts_with(b"content-") && name != b"transfer-encoding" && name != b"expect"
+            let other = [&b"transfer-encoding"[..], b"expect", b"upgrade", b"connection"];
+            !name.starts_with(b"content-") && !other.contains(&&name[..])
         });
         request
     }
@@ -415,10 +416,12 @@ mod tests {
     }
 
     #[test]
-    fn a_redirected_request_has_no_body() {
+    fn a_redirected_request_has_neither_a_body_nor_an_upgrade() {
         let request = Request::builder("POST", "/a?b")
             .header("Host", "x")
             .header("Content-Length", "3")
+            .header("Connection", "upgrade")
+            .header("Upgrade", "websocket")
             .header("Cookie", "c")
             .build();
         let other = request.redirected(b"/d%20e?f");
