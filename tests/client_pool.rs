@@ -224,6 +224,14 @@ fn requests_beyond_the_number_for_a_server_wait_for_a_place() {
 }
 
 #[test]
+fn a_pool_without_places_refuses_every_request() {
+    let mut settings = PoolSettings::default();
+    settings.max_per_host = 0;
+    let refused = Pool::new().with_settings(settings).fetch("GET", "http://127.0.0.1:9/", (), &[]);
+    assert!(matches!(refused, Err(Error::PoolFull)));
+}
+
+#[test]
 fn only_absolute_urls_of_http_are_fetched() {
     let pool = pool(|_| {});
     for url in ["/a", "ftp://h/", "http://user@h/", "http://h/ a"] {

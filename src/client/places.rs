@@ -87,7 +87,7 @@ impl<P: ClientStream> HostPlaces<P> {
 
 impl<P: ClientStream, Q: PoolQueue> Places<P, Q> {
     /// Takes one of the `most` places for connections to this server. If all of them are taken, waits in the queue with
-    /// [`PoolConnector::wait_for_change`].
+    /// [`PoolConnector::wait_for_change`]. Fails if `most` is 0.
     pub(super) fn enter(
         &self,
         connector: &impl PoolConnector<Queue = Q>,
@@ -95,6 +95,10 @@ impl<P: ClientStream, Q: PoolQueue> Places<P, Q> {
         most: usize,
         until: Option<Instant>,
     ) -> Result<(), Error> {
+        // No place can ever become free, so the wait would not end.
+        if most == 0 {
+            return Err(Error::PoolFull);
+        }
         let mut ticket = None;
         loop {
             // The counter is read before the call to `try_enter`. If a place becomes free after that call, the counter

@@ -112,7 +112,8 @@ pub struct PoolSettings {
     /// idle longest is closed. 0 means that no idle connection is kept. Default: 100.
     pub max_idle: usize,
     /// The maximum number of connections to one server that are in use at the same time. Further requests wait, but not
-    /// longer than the time limit for opening a connection. Default: 16.
+    /// longer than the time limit for opening a connection. 0 allows no connection: every request fails immediately
+    /// with [`Error::PoolFull`]. Default: 16.
     pub max_per_host: usize,
     /// The time after which an idle connection is no longer used. Default: 30 seconds, because many servers close idle
     /// connections after a minute.
