@@ -436,6 +436,19 @@ fn a_chunked_body_that_follows_its_head_is_ended_before_the_response_is_read() {
 }
 
 #[test]
+fn body_bytes_before_the_head_are_refused_and_the_request_can_be_continued() {
+    let server = Scripted::new(vec![replies(&[ONE])]);
+    let mut connection = connection_to(&server);
+    connection.putrequest("GET", "/").unwrap();
+    assert!(matches!(connection.send(b"abc"), Err(Error::CannotSendRequest)));
+    assert!(!connection.is_open());
+    connection.endheaders(RequestBody::Empty, false).unwrap();
+    assert_eq!(connection.getresponse().unwrap().read_all().unwrap(), b"one");
+    drop(connection);
+    server.finish();
+}
+
+#[test]
 fn a_response_cannot_be_had_before_the_body_is_sent() {
     let server = Scripted::new(vec![script(|peer| _ = peer.rest())]);
     let mut connection = connection_to(&server);

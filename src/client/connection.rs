@@ -338,10 +338,16 @@ impl<C: Connector> HttpConnection<C> {
     /// request in progress, the bytes are sent unchanged, and no request can follow them on this connection.
     ///
     /// # Errors
-    /// Returns [`Error::InvalidBody`] if the body becomes longer than announced, in which case none of `bytes` is sent;
-    /// [`Error::NotConnected`] if the connection is closed and [`ClientSettings::auto_open`] is false; and the errors
-    /// of [`HttpConnection::connect`]. After an invalid body or a failure to send, the connection is closed.
+    /// Returns [`Error::CannotSendRequest`] if a request was begun and its head has not been sent; the request can then
+    /// be continued. Returns [`Error::InvalidBody`] if the body becomes longer than announced, in which case none of
+    /// `bytes` is sent; [`Error::NotConnected`] if the connection is closed and [`ClientSettings::auto_open`] is false;
+    /// and the errors of [`HttpConnection::connect`]. After an invalid body or a failure to send, the connection is
+    /// closed.
     pub fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        // Python sends the bytes before the head. The server would parse them as a request of their own.
+        if self.state == RequestState::Started {
+            return Err(Error::CannotSendRequest);
+        }
         if !self.is_open() && !self.settings.auto_open {
             return Err(Error::NotConnected);
         }

@@ -13,7 +13,7 @@ use crate::http1::{InvalidRequest, Violation};
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// A request was begun before the previous one was finished.
+    /// A request was begun before the previous one was finished, or body bytes were sent before the head of the request.
     CannotSendRequest,
     /// `putheader` or `endheaders` was called without a request in progress.
     CannotSendHeader,
