@@ -9,7 +9,7 @@ use std::path::Path;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use common::scripted::LONG;
+use common::scripted::{LONG, Scripted, script};
 use common::tls::{client_config, server_config};
 use rustls::{ServerConnection, StreamOwned};
 use serve_forever::HttpServer;
@@ -95,6 +95,19 @@ fn only_a_certificate_that_is_trusted_for_the_name_is_accepted() {
     other = other.tls(ClientTls::ca_file(&ca).unwrap()).connect_to("127.0.0.1", server.address().port());
     assert!(matches!(other.connect(), Err(Error::Tls(_))), "another name");
     assert_eq!(fetch(&mut connection, "/").unwrap(), b"hello");
+}
+
+#[test]
+fn a_tunnel_without_a_port_leads_to_the_port_of_https_even_if_tls_is_set_later() {
+    let proxy = Scripted::new(vec![script(|peer| {
+        assert!(peer.head().starts_with("CONNECT far.example:443 HTTP/1.1\r\nHost: far.example:443\r\n"));
+        peer.say("HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n");
+        peer.rest();
+    })]);
+    let mut connection = HttpConnection::new(&proxy.address.to_string()).unwrap().timeout(LONG);
+    connection.set_tunnel("far.example", None, &[]).unwrap();
+    assert!(matches!(fetch(&mut connection.tls(trusting()), "/"), Err(Error::TunnelFailed(..))));
+    proxy.finish();
 }
 
 #[test]

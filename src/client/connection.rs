@@ -148,7 +148,7 @@ impl<C: Connector> HttpConnection<C> {
 
     /// Sends all requests to `host` through a tunnel. The server for which this connection was created is the proxy
     /// that opens the tunnel. The `CONNECT` request to the proxy contains `headers`, and also `Host` unless `headers`
-    /// contains it.
+    /// contains it. Without a port, the default port of the scheme is used when the connection is opened.
     ///
     /// # Errors
     /// Returns [`Error::TunnelAfterConnect`] if the connection is open; [`Error::InvalidUrl`] or
@@ -157,7 +157,7 @@ impl<C: Connector> HttpConnection<C> {
         if self.is_open() {
             return Err(Error::TunnelAfterConnect);
         }
-        self.tunnel = Some(Tunnel::new(host, port, self.settings.default_port(), headers)?);
+        self.tunnel = Some(Tunnel::new(host, port, headers)?);
         Ok(())
     }
 
@@ -274,7 +274,9 @@ impl<C: Connector> HttpConnection<C> {
             let default_port = self.settings.default_port();
             let host = match (target_host, &self.tunnel) {
                 (Some(host), _) => host,
-                (None, Some(tunnel)) => authority::host_field(&tunnel.host, tunnel.port, default_port)?,
+                (None, Some(tunnel)) => {
+                    authority::host_field(&tunnel.host, tunnel.port.unwrap_or(default_port), default_port)?
+                }
                 (None, None) => authority::host_field(&self.host, self.port(), default_port)?,
             };
             fields.add("Host", &host)?;

@@ -94,7 +94,7 @@ impl<C: Connector> HttpConnection<C> {
         })?;
         let mut stream = ClientChannel::Plain(stream);
         if let Some(tunnel) = &self.tunnel {
-            let (through, headers) = tunnel.open(stream, self.settings.limits, waits)?;
+            let (through, headers) = tunnel.open(stream, self.settings.default_port(), self.settings.limits, waits)?;
             self.proxy_headers = Some(headers);
             stream = through;
         }

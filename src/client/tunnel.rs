@@ -10,31 +10,35 @@ use crate::http1::{Buffer, RequestHead};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Tunnel {
     pub(super) host: String,
-    pub(super) port: u16,
-    /// The target of `CONNECT`: the host and the port, even if it is the default port.
-    target: String,
+    /// The explicitly given port; `None` means the default port of the scheme, which can still change.
+    pub(super) port: Option<u16>,
+    /// The fields that the caller has given.
     fields: HeaderList,
 }
 
 impl Tunnel {
-    /// Checks the host and the fields. Adds `Host` unless `headers` contains it.
-    pub(super) fn new(
-        host: &str,
-        port: Option<u16>,
-        default_port: u16,
-        headers: &[(&str, &str)],
-    ) -> Result<Tunnel, Error> {
+    /// Checks the host and the fields.
+    pub(super) fn new(host: &str, port: Option<u16>, headers: &[(&str, &str)]) -> Result<Tunnel, Error> {
         let (host, port) = authority::split(host, port)?;
-        let port = port.unwrap_or(default_port);
-        let target = format!("{}:{port}", authority::bracketed(&host)?);
         let mut fields = HeaderList::new();
-        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
-            fields.add("Host", &target)?;
-        }
         for (name, value) in headers {
             fields.add(name, *value)?;
         }
-        Ok(Tunnel { host, port, target, fields })
+        Ok(Tunnel { host, port, fields })
+    }
+
+    /// The target of `CONNECT`, which contains the port even if it is the default port, and the fields. They contain
+    /// `Host`, first unless the caller has given it.
+    fn request(&self, default_port: u16) -> Result<(String, HeaderList), Error> {
+        let target = format!("{}:{}", authority::bracketed(&self.host)?, self.port.unwrap_or(default_port));
+        let mut fields = HeaderList::new();
+        if !self.fields.contains("Host") {
+            fields.add("Host", &target)?;
+        }
+        for (name, value) in self.fields.iter() {
+            fields.push(name.as_bytes(), value);
+        }
+        Ok((target, fields))
     }
 
     /// Requests the tunnel from the proxy. Returns the stream, which the proxy has connected to the server, and the
@@ -42,11 +46,13 @@ impl Tunnel {
     pub(super) fn open<S: ClientStream>(
         &self,
         stream: ClientChannel<S>,
+        default_port: u16,
         limits: ClientLimits,
         waits: WaitLimits,
     ) -> Result<(ClientChannel<S>, HeaderList), Error> {
         let (mut link, mut out) = (Link::new(stream, limits), Buffer::default());
-        let head = RequestHead { method: "CONNECT", target: &self.target, fields: &self.fields, encode_chunked: false };
+        let (target, fields) = self.request(default_port)?;
+        let head = RequestHead { method: "CONNECT", target: &target, fields: &fields, encode_chunked: false };
         link.begin_request(&head, head.framing()?, &mut out);
         let in_connect = |error| match error {
             Error::Timeout(_) => Error::Timeout(WaitPhase::Connect),
@@ -74,15 +80,23 @@ mod tests {
 
     #[test]
     fn the_host_of_a_tunnel_has_brackets_and_always_a_port() {
-        let tunnel = Tunnel::new("[2001:db8::5]", None, 80, &[]).unwrap();
-        assert_eq!((&*tunnel.target, tunnel.fields.lines()), ("[2001:db8::5]:80", &b"Host: [2001:db8::5]:80\r\n"[..]));
-        let tunnel = Tunnel::new("far.example:81", None, 80, &[("host", "x")]).unwrap();
-        assert_eq!((&*tunnel.target, tunnel.fields.lines()), ("far.example:81", &b"host: x\r\n"[..]));
+        let request = |host, headers| {
+            let (target, fields) = Tunnel::new(host, None, headers).unwrap().request(80).unwrap();
+            (target, String::from_utf8(fields.lines().to_vec()).unwrap())
+        };
+        assert_eq!(
+            request("[2001:db8::5]", &[("X", "1")]),
+            ("[2001:db8::5]:80".to_owned(), "Host: [2001:db8::5]:80\r\nX: 1\r\n".to_owned())
+        );
+        assert_eq!(
+            request("far.example:81", &[("host", "x")]),
+            ("far.example:81".to_owned(), "host: x\r\n".to_owned())
+        );
     }
 
     #[test]
     fn neither_host_nor_fields_can_split_the_request() {
-        assert!(matches!(Tunnel::new("h\r\nEvil: 1", Some(80), 80, &[]), Err(Error::InvalidUrl(_))));
-        assert!(matches!(Tunnel::new("h", None, 80, &[("X", "a\r\nEvil: 1")]), Err(Error::InvalidHeader(_))));
+        assert!(matches!(Tunnel::new("h\r\nEvil: 1", Some(80), &[]), Err(Error::InvalidUrl(_))));
+        assert!(matches!(Tunnel::new("h", None, &[("X", "a\r\nEvil: 1")]), Err(Error::InvalidHeader(_))));
     }
 }
