@@ -1,8 +1,8 @@
 //! `HttpConnection`: requests to one server, with the methods and states of Python's `HTTPConnection`.
 
 use super::body::framing;
-use super::link::{SharedLink, borrow};
 use super::settings::WaitLimits;
+use super::shared::{SharedLink, borrow};
 use super::tunnel::Tunnel;
 use super::{ClientSettings, Connector, Error, HttpResponse, RequestBody, ThreadConnector, authority};
 use crate::http::{FieldValue, HeaderList};

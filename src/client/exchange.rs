@@ -2,8 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::link::{Link, LinkState, SendResult, SharedLink, borrow};
+use super::link::{Link, SendResult};
 use super::settings::WaitLimits;
+use super::shared::{LinkState, SharedLink, borrow};
 #[cfg(feature = "client-tls")]
 use super::tls::ClientTlsStream;
 use super::{

@@ -12,6 +12,7 @@
 //! | `authority`, `tunnel` | hosts and ports; `CONNECT` requests to a proxy |
 //! | `channel`, `tls` | the stream with or without TLS (feature `client-tls`) |
 //! | `link`, `spare` | one open connection, which moves bytes between the stream and the protocol state machine; its buffer |
+//! | `shared` | the link that a connection shares with its current response |
 //! | `connection`, `configure`, `exchange`, `body` | requests |
 //! | `response` | responses |
 //! | `pool`, `places`, `pooled` | connections that are kept between requests |
@@ -34,6 +35,7 @@ mod pool;
 mod pooled;
 mod response;
 mod settings;
+mod shared;
 mod spare;
 mod stream;
 mod thread;

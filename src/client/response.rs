@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::io::{self, BufRead, Read, Write};
 
-use super::link::{Link, SharedLink, borrow};
+use super::link::Link;
 use super::settings::WaitLimits;
+use super::shared::{SharedLink, borrow};
 use super::{ClientChannel, ClientStream, Error, ThreadStream, WaitPhase};
 use crate::http::{HeaderList, Status, Version, latin1};
 use crate::http1::{Buffer, ReceivedHead, ResponseEvent};
