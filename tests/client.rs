@@ -6,6 +6,7 @@ mod common;
 
 use std::io::{BufRead, Cursor, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -383,6 +384,42 @@ fn an_unread_response_that_is_dropped_costs_its_connection_only_if_more_is_to_co
     drop(connection.getresponse().unwrap());
     assert!(!connection.is_open());
     assert_eq!(fetch(&mut connection, "/").unwrap(), b"two");
+    drop(connection);
+    server.finish();
+}
+
+#[test]
+fn no_byte_of_a_body_is_lost_while_another_thread_uses_the_connection() {
+    const LENGTH: usize = 20_000;
+    let server = Scripted::new(vec![script(|peer| {
+        peer.head();
+        peer.say(&format!("HTTP/1.1 200 OK\r\nContent-Length: {LENGTH}\r\n\r\n{}", "x".repeat(LENGTH)));
+        assert_eq!(peer.rest(), b"");
+    })]);
+    let mut connection = connection_to(&server);
+    connection.request("GET", "/", (), &[]).unwrap();
+    let mut response = connection.getresponse().unwrap();
+    let is_done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_done.load(Ordering::Relaxed) {
+                assert!(connection.is_open());
+            }
+        });
+        let mut count = 0;
+        let end = loop {
+            match response.read_up_to(7) {
+                Ok(bytes) if bytes.is_empty() => break Ok(()),
+                Ok(bytes) => count += bytes.len(),
+                Err(Error::InUse) => {}
+                Err(error) => break Err(error),
+            }
+        };
+        // Before the first assertion, because a panic would wait for the other thread.
+        is_done.store(true, Ordering::Relaxed);
+        end.unwrap();
+        assert_eq!((count, response.length()), (LENGTH, Some(0)));
+    });
     drop(connection);
     server.finish();
 }

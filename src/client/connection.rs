@@ -185,8 +185,7 @@ impl<C: Connector> HttpConnection<C> {
         if let Some(shared) = self.shared.take()
             && let Ok(mut state) = borrow(&shared)
         {
-            state.link = None;
-            state.is_reading = false;
+            state.close();
         }
     }
 

@@ -1,15 +1,11 @@
 //! The private methods of [`HttpConnection`] that open connections and send requests over them.
 
-use std::sync::{Arc, Mutex};
-
 use super::link::{Link, SendResult};
 use super::settings::WaitLimits;
-use super::shared::{LinkState, SharedLink, borrow};
+use super::shared::{borrow, share, unshare};
 #[cfg(feature = "client-tls")]
 use super::tls::ClientTlsStream;
-use super::{
-    ClientChannel, ClientStream, Connector, Error, HttpConnection, RequestBody, ServerAddress, WaitPhase, authority,
-};
+use super::{ClientChannel, Connector, Error, HttpConnection, RequestBody, ServerAddress, WaitPhase, authority};
 use crate::http::HeaderList;
 use crate::http1::{Buffer, RequestHead, SentFraming};
 
@@ -50,9 +46,7 @@ impl<C: Connector> HttpConnection<C> {
         if self.tunnel.is_some() {
             return None;
         }
-        // `try_unwrap` fails while the link is shared with a response that is still being read.
-        let state = Arc::try_unwrap(self.shared.take()?).ok()?.into_inner().ok()?;
-        state.link.filter(|link| link.machine.is_reusable(&link.input))
+        unshare(self.shared.take()?).filter(|link| link.machine.is_reusable(&link.input))
     }
 
     pub(super) fn with_link<T>(&self, work: impl FnOnce(&mut Link<C::Stream>) -> Result<T, Error>) -> Result<T, Error> {
@@ -160,10 +154,6 @@ impl<C: Connector> HttpConnection<C> {
             body => link.send_body(&mut out, body, settings.block_size, waits, listens),
         }
     }
-}
-
-fn share<S: ClientStream>(link: Link<S>) -> SharedLink<S> {
-    Arc::new(Mutex::new(LinkState { link: Some(link), is_reading: false }))
 }
 
 fn expects_continue(fields: &HeaderList) -> bool {

@@ -38,6 +38,8 @@ mod settings;
 mod shared;
 mod spare;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod thread;
 #[cfg(feature = "client-tls")]
 mod tls;

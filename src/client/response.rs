@@ -3,12 +3,11 @@
 use std::borrow::Cow;
 use std::io::{self, BufRead, Read, Write};
 
-use super::link::Link;
 use super::settings::WaitLimits;
-use super::shared::{SharedLink, borrow};
-use super::{ClientChannel, ClientStream, Error, ThreadStream, WaitPhase};
+use super::shared::{ResponseEnd, SharedLink, abandon, borrow};
+use super::{ClientChannel, ClientStream, Error, ThreadStream};
 use crate::http::{HeaderList, Status, Version, latin1};
-use crate::http1::{Buffer, ReceivedHead, ResponseEvent};
+use crate::http1::{Buffer, ReceivedHead};
 
 /// A response. Its body is read through [`Read`] and [`BufRead`], or with [`HttpResponse::read_all`].
 ///
@@ -28,7 +27,7 @@ pub struct HttpResponse<S: ClientStream = ThreadStream> {
     /// The number of bytes of the body that have not been returned to the caller yet; `None` if the length is not known
     /// in advance.
     length: Option<u64>,
-    /// Bytes that were read from the connection for [`BufRead`] and have not been consumed.
+    /// Bytes that were read from the connection and have not been returned to the caller.
     piece: Buffer,
     /// True once reading the body has failed. Every later read fails too.
     has_failed: bool,
@@ -53,6 +52,7 @@ impl<S: ClientStream> HttpResponse<S> {
         let (will_close, is_chunked) = (!link.machine.persists(), link.machine.is_chunked());
         let length = link.machine.body_left();
         state.is_reading = true;
+        let end = state.end_if_complete();
         drop(state);
         let shared = Some(SharedLink::clone(shared));
         let (trailers, piece) = (HeaderList::new(), Buffer::default());
@@ -69,7 +69,9 @@ impl<S: ClientStream> HttpResponse<S> {
             has_failed: false,
             upgraded: None,
         };
-        response.end_if_complete()?;
+        if let Some(end) = end {
+            response.end(end);
+        }
         Ok(response)
     }
 
@@ -138,12 +140,9 @@ impl<S: ClientStream> HttpResponse<S> {
     /// has already arrived.
     pub fn close(&mut self) {
         self.piece = Buffer::default();
-        let Some(shared) = self.shared.take() else { return };
-        let Ok(mut state) = borrow(&shared) else { return };
-        let is_complete = state.link.as_mut().is_some_and(|link| !self.will_close && link.drain());
-        state.is_reading = false;
-        if !is_complete {
-            state.link = None;
+        // The connection no longer shares the link of a response after which it is closed.
+        if let Some(shared) = self.shared.take().filter(|_| !self.will_close) {
+            abandon(&shared);
         }
     }
 
@@ -170,6 +169,10 @@ impl<S: ClientStream> HttpResponse<S> {
                 Ok(_) => {}
                 Err(Error::IncompleteRead { expected, .. }) => {
                     return Err(Error::IncompleteRead { partial: bytes, expected });
+                }
+                Err(Error::InUse) => {
+                    self.put_back(&bytes);
+                    return Err(Error::InUse);
                 }
                 Err(error) => return Err(error),
             }
@@ -210,12 +213,24 @@ impl<S: ClientStream> HttpResponse<S> {
                 Err(Error::IncompleteRead { expected, .. }) => {
                     return Err(Error::IncompleteRead { partial: body.bytes().to_vec(), expected });
                 }
-                Err(error) => return Err(error),
+                Err(error) => {
+                    // The link was not borrowed, so a later call can continue.
+                    if matches!(error, Error::InUse) {
+                        (self.piece, self.length) = (body, length);
+                    }
+                    return Err(error);
+                }
             }
         }
         self.piece = body;
         self.length = length;
         Ok(())
+    }
+
+    /// Makes the next read return `bytes` again, which earlier reads have returned.
+    fn put_back(&mut self, bytes: &[u8]) {
+        self.piece.extend(bytes);
+        self.length = self.length.map(|length| length + bytes.len() as u64);
     }
 
     /// Passes the next bytes of the body to `take`: at most `most` bytes, all from the same chunk. Returns the number
@@ -227,13 +242,7 @@ impl<S: ClientStream> HttpResponse<S> {
             self.consume(kept);
             return Ok(kept);
         }
-        let result = self.take_from_link(most, take);
-        match result {
-            Ok(count) => self.length = self.length.map(|length| length - count as u64),
-            Err(Error::InUse) => {}
-            Err(_) => self.fail(),
-        }
-        result
+        self.take_from_link(most, take)
     }
 
     fn take_from_link(&mut self, most: usize, take: impl FnOnce(&[u8])) -> Result<usize, Error> {
@@ -241,54 +250,20 @@ impl<S: ClientStream> HttpResponse<S> {
             return Err(Error::IncompleteRead { partial: Vec::new(), expected: self.length });
         }
         let Some(shared) = &self.shared else { return Ok(0) };
-        let mut state = borrow(shared)?;
-        let Some(link) = &mut state.link else {
-            drop(state);
-            self.shared = None;
-            return Ok(0);
-        };
-        // A read into an empty buffer returns at once instead of waiting for bytes.
-        if most == 0 {
-            return Ok(0);
+        // The response ends under the same borrow as the read of its last byte, so that no other thread can borrow the
+        // link between them.
+        let read = borrow(shared)?.read_body(self.waits, most, take);
+        let (count, end) = read.inspect_err(|_| (self.has_failed, self.shared) = (true, None))?;
+        self.length = self.length.map(|length| length - count as u64);
+        if let Some(end) = end {
+            self.end(end);
         }
-        match link.event(self.waits, WaitPhase::Body)? {
-            ResponseEvent::Data(length) => {
-                let count = length.min(most);
-                take(&link.input.bytes()[..count]);
-                link.machine.take(&mut link.input, count);
-                drop(state);
-                self.end_if_complete()?;
-                Ok(count)
-            }
-            ResponseEvent::End => {
-                drop(state);
-                self.end()?;
-                Ok(0)
-            }
-            _ => Err(Error::IncompleteRead { partial: Vec::new(), expected: link.machine.body_left() }),
-        }
+        Ok(count)
     }
 
-    /// Ends the response if its last body byte has been read and, for a chunked body, the trailer section has arrived.
-    fn end_if_complete(&mut self) -> Result<(), Error> {
-        let Some(shared) = &self.shared else { return Ok(()) };
-        let is_complete = borrow(shared)?.link.as_mut().is_some_and(|link| link.ends_here());
-        if is_complete { self.end() } else { Ok(()) }
-    }
-
-    /// Releases the connection after the end of the response, so that the next response can be read from it.
-    fn end(&mut self) -> Result<(), Error> {
-        let Some(shared) = self.shared.take() else { return Ok(()) };
-        let mut state = borrow(&shared)?;
-        state.is_reading = false;
-        if let Some(link) = &state.link {
-            self.trailers = link.machine.trailers().clone();
-            let has_left_http = link.machine.has_left_http();
-            if !link.machine.persists() {
-                self.upgraded = state.link.take().filter(|_| has_left_http).map(Link::into_parts);
-            }
-        }
-        Ok(())
+    fn end(&mut self, end: ResponseEnd<S>) {
+        self.shared = None;
+        (self.trailers, self.upgraded) = (end.trailers, end.upgraded);
     }
 
     /// Returns the stream and the bytes that arrived after the head, if this response switched the connection to
@@ -296,17 +271,6 @@ impl<S: ClientStream> HttpResponse<S> {
     /// response to CONNECT. Returns `None` for any other response.
     pub fn into_upgraded(mut self) -> Option<(ClientChannel<S>, Vec<u8>)> {
         self.upgraded.take().map(|(stream, input)| (stream, input.bytes().to_vec()))
-    }
-
-    /// Closes the connection after an error, because the position of the next response in the stream is unknown.
-    fn fail(&mut self) {
-        self.has_failed = true;
-        if let Some(shared) = self.shared.take()
-            && let Ok(mut state) = borrow(&shared)
-        {
-            state.is_reading = false;
-            state.link = None;
-        }
     }
 }
 

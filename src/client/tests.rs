@@ -1,0 +1,118 @@
+//! Tests of the client on a stream in memory, whose clock only waits advance.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use super::{ClientSettings, ClientStream, Connector, Error, HttpConnection, HttpResponse, Readiness, ServerAddress};
+
+/// A connector and its streams. All clones share the input.
+#[derive(Clone)]
+struct Memory(Rc<MemoryState>);
+
+struct MemoryState {
+    now: Cell<Instant>,
+    /// The bytes that have arrived.
+    input: RefCell<VecDeque<u8>>,
+    /// The bytes of which each wait of a second brings one.
+    later: RefCell<VecDeque<u8>>,
+    /// Called by the next write.
+    on_write: Cell<Option<Box<dyn FnOnce()>>>,
+}
+
+impl Memory {
+    fn new() -> Memory {
+        let now = Cell::new(Instant::now());
+        let (input, later, on_write) = (RefCell::default(), RefCell::default(), Cell::default());
+        Memory(Rc::new(MemoryState { now, input, later, on_write }))
+    }
+
+    fn arrives(&self, bytes: &str) {
+        self.0.input.borrow_mut().extend(bytes.as_bytes());
+    }
+
+    fn connection(&self, set: impl FnOnce(&mut ClientSettings)) -> HttpConnection<Memory> {
+        let mut settings = ClientSettings::default();
+        set(&mut settings);
+        HttpConnection::with_connector(self.clone(), "server.example", None).unwrap().settings(settings)
+    }
+}
+
+impl Connector for Memory {
+    type Stream = Memory;
+
+    fn connect(&self, _: &ServerAddress, _: Option<Instant>) -> Result<Memory, Error> {
+        Ok(self.clone())
+    }
+
+    fn now(&self) -> Instant {
+        self.0.now.get()
+    }
+}
+
+impl ClientStream for Memory {
+    fn try_read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match io::Read::read(&mut *self.0.input.borrow_mut(), into)? {
+            0 => Err(io::ErrorKind::WouldBlock.into()),
+            count => Ok(count),
+        }
+    }
+
+    fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Some(call) = self.0.on_write.take() {
+            call();
+        }
+        Ok(bytes.len())
+    }
+
+    fn wait(&mut self, _: Readiness, until: Option<Instant>) -> io::Result<()> {
+        let now = self.0.now.get() + Duration::from_secs(1);
+        self.0.now.set(now);
+        if until.is_some_and(|until| until < now) {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        let byte = self.0.later.borrow_mut().pop_front().ok_or(io::ErrorKind::TimedOut)?;
+        self.0.input.borrow_mut().push_back(byte);
+        Ok(())
+    }
+
+    fn now(&self) -> Instant {
+        self.0.now.get()
+    }
+}
+
+/// Sends a request whose first write drops the response to an earlier one, while the link is in use.
+fn request_that_drops(response: HttpResponse<Memory>, connection: &mut HttpConnection<Memory>, memory: &Memory) {
+    memory.0.on_write.set(Some(Box::new(|| drop(response))));
+    connection.request("GET", "/", (), &[]).unwrap();
+    assert!(memory.0.on_write.take().is_none(), "the request was written");
+}
+
+#[test]
+fn a_response_that_is_dropped_while_the_link_is_in_use_lets_the_next_one_be_read() {
+    let memory = Memory::new();
+    let mut connection = memory.connection(|_| {});
+    memory.arrives("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\none");
+    connection.request("GET", "/", (), &[]).unwrap();
+    let unread = connection.getresponse().unwrap();
+    request_that_drops(unread, &mut connection, &memory);
+    memory.arrives("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\ntwo");
+    assert_eq!(connection.getresponse().unwrap().read_all().unwrap(), b"two");
+}
+
+#[test]
+fn a_response_with_a_missing_rest_that_is_dropped_while_the_link_is_in_use_closes_the_connection() {
+    let memory = Memory::new();
+    let mut connection = memory.connection(|_| {});
+    memory.arrives("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\npart");
+    connection.request("GET", "/", (), &[]).unwrap();
+    let unread = connection.getresponse().unwrap();
+    request_that_drops(unread, &mut connection, &memory);
+    assert!(!connection.is_open());
+    assert!(matches!(connection.getresponse(), Err(Error::RemoteDisconnected)));
+    memory.arrives("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\ntwo");
+    connection.request("GET", "/", (), &[]).unwrap();
+    assert_eq!(connection.getresponse().unwrap().read_all().unwrap(), b"two");
+}
