@@ -80,7 +80,7 @@ impl<C: Connector> HttpConnection<C> {
         let (host, port) = self.settings.connect_to.clone().unwrap_or_else(|| (self.host.clone(), self.port()));
         let host = authority::ascii(&host)?.into_owned();
         let address = ServerAddress { host, port, source: self.settings.source };
-        let waits = WaitLimits { each: self.settings.connect_timeout.or(self.waits.each), ..self.waits };
+        let waits = self.opening_waits();
         // Name resolution and connecting share one deadline.
         let until = waits.until(self.connector.now());
         let stream = self.connector.connect(&address, until).map_err(|error| match error {
@@ -98,6 +98,14 @@ impl<C: Connector> HttpConnection<C> {
         self.shared = Some(share(Link::new(stream, self.settings.limits)));
         self.has_used_link = false;
         Ok(())
+    }
+
+    /// The time limits for opening the connection. `connect_timeout` limits all waits together. Without it, `timeout`
+    /// limits each wait, as in Python.
+    fn opening_waits(&self) -> WaitLimits {
+        let Some(limit) = self.settings.connect_timeout else { return self.waits };
+        let waits = WaitLimits { each: Some(limit), ..self.waits };
+        WaitLimits { each: None, total: waits.until(self.connector.now()) }
     }
 
     /// Performs the TLS handshake if this is an `https` connection; otherwise, returns `stream` unchanged.

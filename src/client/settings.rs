@@ -15,8 +15,9 @@ pub struct ClientSettings {
     /// The maximum duration of a single wait: for the connection, for the server to accept more of the request, or for
     /// more bytes of the response. A slow response can take longer in total. No limit by default.
     pub timeout: Option<Duration>,
-    /// The maximum time for resolving the name and connecting. It also limits each wait during the `CONNECT` request to
-    /// a proxy and during the TLS handshake. The default is `timeout`.
+    /// The maximum time for opening the connection: for resolving the name, connecting, the `CONNECT` request to a proxy
+    /// and the TLS handshake together. If it is `None`, the default, `timeout` limits the first two together, and each
+    /// wait during the others.
     pub connect_timeout: Option<Duration>,
     /// The maximum time from the beginning of a request to the last byte of its response. No limit by default.
     pub total_timeout: Option<Duration>,

@@ -6,7 +6,9 @@ use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::{ClientSettings, ClientStream, Connector, Error, HttpConnection, HttpResponse, Readiness, ServerAddress};
+use super::{
+    ClientSettings, ClientStream, Connector, Error, HttpConnection, HttpResponse, Readiness, ServerAddress, WaitPhase,
+};
 
 /// A connector and its streams. All clones share the input.
 #[derive(Clone)]
@@ -115,4 +117,24 @@ fn a_response_with_a_missing_rest_that_is_dropped_while_the_link_is_in_use_close
     memory.arrives("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\ntwo");
     connection.request("GET", "/", (), &[]).unwrap();
     assert_eq!(connection.getresponse().unwrap().read_all().unwrap(), b"two");
+}
+
+#[test]
+fn connect_timeout_limits_all_waits_for_a_tunnel_together() {
+    let response = "HTTP/1.1 200 OK\r\n\r\n";
+    let open = |set: &dyn Fn(&mut ClientSettings)| {
+        let memory = Memory::new();
+        memory.0.later.borrow_mut().extend(response.as_bytes());
+        let mut connection = memory.connection(|settings| set(settings));
+        connection.set_tunnel("far.example", None, &[]).unwrap();
+        connection.connect()
+    };
+    let (short, long) = (Duration::from_secs(5), Duration::from_secs(response.len() as u64));
+    assert!(matches!(
+        open(&|settings| settings.connect_timeout = Some(short)),
+        Err(Error::Timeout(WaitPhase::Connect))
+    ));
+    open(&|settings| settings.connect_timeout = Some(long)).unwrap();
+    // As in Python, this limit applies to each wait.
+    open(&|settings| settings.timeout = Some(short)).unwrap();
 }
