@@ -91,10 +91,13 @@ fn hash_files(folder: &Path, hash: &mut DefaultHasher) {
 }
 
 fn watch(folder: &Path, version: &Shared<u64>) {
+    // Each access to `version` wakes every handler that waits, so the last value is also kept here.
+    let mut last = fingerprint(folder);
+    version.with(|version| *version = last);
     loop {
         let found = fingerprint(folder);
-        // Each access wakes every handler that waits. The handler sends an event only if the value has changed.
-        if version.with(|version| *version) != found {
+        if found != last {
+            last = found;
             version.with(|version| *version = found);
         }
         std::thread::sleep(Duration::from_millis(200));
