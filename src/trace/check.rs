@@ -54,7 +54,8 @@ struct Checker {
     /// The number of sessions that were runnable at the end of the last turn.
     runnable: f64,
     /// True if there has been work since the end of the last turn: a connection was accepted, a connection without
-    /// tracks has run, or a connection has reported an event in its I/O track other than `deadline set` and `register`.
+    /// tracks has run, or a connection has reported an event in its I/O track other than `deadline set`, `register` and
+    /// `WouldBlock`.
     has_worked: bool,
     /// The times in microseconds at which the last consecutive turns without work began, at most [`SPIN`] of them.
     idle_turns: VecDeque<f64>,
@@ -124,7 +125,7 @@ impl Checker {
             }
             _ => {}
         }
-        self.has_worked |= category == "io" && !matches!(name, "deadline set" | "register");
+        self.has_worked |= category == "io" && !matches!(name, "deadline set" | "register" | "WouldBlock");
     }
 
     fn step(&mut self, line: usize, number: u64, event: &Json) {
@@ -216,6 +217,13 @@ mod tests {
         let mut turns = vec![TURN; 399];
         turns[199] = ACCEPT;
         assert!(check(&turns).is_empty());
+    }
+
+    #[test]
+    fn reads_and_writes_that_would_block_are_no_work() {
+        let in_turns_with = |io| [&[ACCEPT, TURN][..], &[io, TURN].repeat(200)].concat();
+        assert_eq!(check(&in_turns_with(BLOCKED)), ["spin"]);
+        assert!(check(&in_turns_with(WRITE)).is_empty());
     }
 
     #[test]
