@@ -77,7 +77,7 @@ pub struct Ready {
     pub write: bool,
     /// The peer has closed its sending side, so a read returns EOF after the last byte.
     pub read_closed: bool,
-    /// The connection is broken, so nothing that is sent will arrive.
+    /// The connection was reset, or both sides have closed it, so nothing that is sent will arrive.
     pub broken: bool,
 }
 

@@ -217,8 +217,8 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
             }
             if !moved || self.is_settled(ready) {
                 if advanced == Progress::NextTurn {
-                    // The socket may not be registered yet, so that no event would report input. The next step
-                    // therefore tries to read without an event.
+                    // A session that runs again in the next turn is not registered if it never waited before, so no
+                    // event reports input. The next step therefore tries to read without an event.
                     ready.read |= wait == Wait::Linger;
                     return Ok(true);
                 }
@@ -294,9 +294,8 @@ impl<T: Transport, O: ConnectionObserver> HttpSession<'_, T, O> {
                 // again.
                 core.needs_input = false;
                 core.timers.credit_body(count, &core.limits);
-                // The poll reports a socket once for each arrival (edge-triggered), so a session must read until
-                // `WouldBlock`. A read that does not fill its buffer has emptied the socket, which saves the call that
-                // would return `WouldBlock`. EOF is not reported again, so after `read_closed` the session reads until
+                // The poll is edge-triggered, so a session must read until `WouldBlock`. On epoll, a read that does not
+                // fill its buffer has emptied the socket and the next bytes are reported, which saves that call. EOF is not reported again, so after `read_closed` the session reads until
                 // it finds EOF.
                 ready.read = ready.read_closed || count == room || !core.transport.short_read_is_all();
                 core.observer().read(count, room, !ready.read);
