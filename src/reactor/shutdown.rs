@@ -31,7 +31,7 @@ pub enum RunEnd {
 }
 
 /// How long a run lasts before it drains by itself, and how long it continues after a signal. A run in the mode
-/// [`RunMode::OneSession`] ignores these settings.
+/// These settings have no effect in a run for one session, such as `handle_request`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Lifetime {
     /// The time from the beginning of the run to the drain. `None` means no limit.
