@@ -30,8 +30,8 @@ pub enum RunEnd {
     TimedOut,
 }
 
-/// How long a run lasts before it drains by itself, and how long it continues after a signal. A run in the mode
-/// These settings have no effect in a run for one session, such as `handle_request`.
+/// How long a run lasts before it drains by itself, and how long it continues after a signal. These settings have no
+/// effect in a run for one session, such as that of `handle_request`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Lifetime {
     /// The time from the beginning of the run to the drain. `None` means no limit.
