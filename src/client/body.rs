@@ -182,9 +182,15 @@ impl<S: ClientStream> Link<S> {
     /// Abandons the rest of a body if the final response has arrived before its end.
     fn abandon_body_if_stopped(&mut self, sent: SendResult) {
         if sent == SendResult::Stopped {
-            self.machine.abandon_body();
-            self.encoder = None;
+            self.abandon_body();
         }
+    }
+
+    /// Records that the rest of the body will not be sent. The connection must be closed after the response, because
+    /// the request is incomplete.
+    pub(super) fn abandon_body(&mut self) {
+        self.machine.abandon_body();
+        self.encoder = None;
     }
 }
 
@@ -252,7 +258,7 @@ impl<S: ClientStream> BodySender<'_, S> {
             match reader.read(block) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                     // Sends the head and the bytes that have been read so far, so that the server can respond to them.
-                    if self.flush()? == SendResult::Stopped || (self.listens && self.link.has_stopped()?) {
+                    if self.flush_and_listen()? == SendResult::Stopped {
                         return Ok(None);
                     }
                 }
@@ -264,6 +270,11 @@ impl<S: ClientStream> BodySender<'_, S> {
     /// Frames and sends a piece of the body.
     fn piece(&mut self, piece: &[u8]) -> Result<SendResult, Error> {
         self.frame(piece)?;
+        self.flush_and_listen()
+    }
+
+    /// Sends the remaining bytes of `out`. Returns `Stopped` if the final response has arrived.
+    fn flush_and_listen(&mut self) -> Result<SendResult, Error> {
         // After the server has responded, the rest of the body is not sent (RFC 9112 section 9.5).
         if self.flush()? == SendResult::Stopped || (self.listens && self.link.has_stopped()?) {
             return Ok(SendResult::Stopped);

@@ -146,10 +146,7 @@ impl<C: Connector> HttpConnection<C> {
             out = Buffer::default();
             let continue_waits = WaitLimits { each: Some(settings.continue_timeout), ..waits };
             if sent == SendResult::Stopped || link.await_continue(continue_waits)? == SendResult::Stopped {
-                // The body is not sent, so the request is incomplete and the connection must be closed after the
-                // response.
-                link.machine.abandon_body();
-                link.encoder = None;
+                link.abandon_body();
                 return Ok(());
             }
         }

@@ -6,9 +6,7 @@ use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::{
-    ClientSettings, ClientStream, Connector, Error, HttpConnection, HttpResponse, Readiness, ServerAddress, WaitPhase,
-};
+use super::{ClientSettings, ClientStream, Connector, Error, HttpConnection, Readiness, ServerAddress, WaitPhase};
 
 /// A connector and its streams. All clones share the input.
 #[derive(Clone)]
@@ -85,33 +83,30 @@ impl ClientStream for Memory {
     }
 }
 
-/// Sends a request whose first write drops the response to an earlier one, while the link is in use.
-fn request_that_drops(response: HttpResponse<Memory>, connection: &mut HttpConnection<Memory>, memory: &Memory) {
-    memory.0.on_write.set(Some(Box::new(|| drop(response))));
+/// A connection that has sent a second request. The first write of that request dropped the unread `response` to the
+/// first request while the link was in use.
+fn connection_with_dropped(response: &str) -> (Memory, HttpConnection<Memory>) {
+    let memory = Memory::new();
+    let mut connection = memory.connection(|_| {});
+    memory.arrives(response);
+    connection.request("GET", "/", (), &[]).unwrap();
+    let unread = connection.getresponse().unwrap();
+    memory.0.on_write.set(Some(Box::new(|| drop(unread))));
     connection.request("GET", "/", (), &[]).unwrap();
     assert!(memory.0.on_write.take().is_none(), "the request was written");
+    (memory, connection)
 }
 
 #[test]
 fn a_response_that_is_dropped_while_the_link_is_in_use_lets_the_next_one_be_read() {
-    let memory = Memory::new();
-    let mut connection = memory.connection(|_| {});
-    memory.arrives("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\none");
-    connection.request("GET", "/", (), &[]).unwrap();
-    let unread = connection.getresponse().unwrap();
-    request_that_drops(unread, &mut connection, &memory);
+    let (memory, mut connection) = connection_with_dropped("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\none");
     memory.arrives("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\ntwo");
     assert_eq!(connection.getresponse().unwrap().read_all().unwrap(), b"two");
 }
 
 #[test]
 fn a_response_with_a_missing_rest_that_is_dropped_while_the_link_is_in_use_closes_the_connection() {
-    let memory = Memory::new();
-    let mut connection = memory.connection(|_| {});
-    memory.arrives("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\npart");
-    connection.request("GET", "/", (), &[]).unwrap();
-    let unread = connection.getresponse().unwrap();
-    request_that_drops(unread, &mut connection, &memory);
+    let (memory, mut connection) = connection_with_dropped("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\npart");
     assert!(!connection.is_open());
     assert!(matches!(connection.getresponse(), Err(Error::RemoteDisconnected)));
     memory.arrives("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\ntwo");
