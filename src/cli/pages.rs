@@ -46,8 +46,8 @@ No connection is closed. A line on standard error confirms the reload. If a file
 the number of the line in it, and the error, and no setting is changed. Another line names the options that have changed
 but take effect only at the next start: port, bind, reuse\\-port, user, chroot, sandbox, cgi, tls\\-self\\-signed, redirect\\-http, max\\-read, max\\-write, slow\\-motion, trace,
 trace\\-connections, trace\\-limit, explain, the directory of a sandbox, and the options for the start and the end of the program, from port\\-file to exit\\-codes.
-If there is none of these files, SIGHUP is ignored, unless standard error is a terminal: SIGHUP then ends the program
-immediately, because the terminal has been closed.
+Without any of these files, SIGHUP is ignored, or, if standard error is a terminal, ends the program immediately, because
+the terminal has been closed.
 .SH READINESS
 When the program listens, and before it accepts the first connection, it announces this in the following order: in the
 file of \\-\\-port\\-file, by the line on standard output, by a line on the descriptor of \\-\\-ready\\-fd, and by READY=1 to

@@ -106,8 +106,8 @@ impl Reloader {
         Ok(Prepared { options, log, service, tls, kept })
     }
 
-    /// The text ` from 'FILE'` for log messages. `FILE` is the configuration file or, if there is none, the account
-    /// file or else the first certificate file. The text is empty if no such file is configured.
+    /// The text ` from 'FILE'` for log messages. `FILE` is the first of these that is configured: the configuration
+    /// file, the account file, the first certificate file. The text is empty if no such file is configured.
     fn from(&self) -> String {
         let Options { config, site, tls, .. } = &self.options;
         let file = config.as_ref().or(site.auth_file.as_ref()).or(tls.certificates.first());

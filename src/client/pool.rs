@@ -213,8 +213,8 @@ impl<C: PoolConnector> Pool<C> {
         self.take(key, false)?.fetch_with(method, target, body, headers)
     }
 
-    /// Returns a connection to the server of an absolute URL: an idle one from the pool or, if there is none, a new one
-    /// that is opened by the first request. The path of the URL is ignored. Dropping the connection returns it to the
+    /// Returns a connection to the server of an absolute URL: an idle one from the pool, or a new one that the
+    /// first request opens. The path of the URL is ignored. Dropping the connection returns it to the
     /// pool, which reuses it only if the last response was read completely.
     ///
     /// # Errors
